@@ -1,0 +1,149 @@
+/// What a key may be used for.
+package enum Scope: String, Sendable, CaseIterable, Codable {
+    /// Reading the account's items.
+    case read
+    /// Creating, changing and deleting the account's items.
+    case write
+    /// Leasing training jobs, of all accounts: for the operator's own workers.
+    case trainer
+}
+
+/// The right of a program to act for an account. The secret itself is not part of it: only its hash is stored.
+package struct APIKey: Sendable, Equatable, Codable {
+    /// Whether a key is good for anything.
+    package enum State: String, Sendable, Codable {
+        /// In use.
+        case active
+        /// Disabled, and can be enabled again.
+        case disabled
+        /// Gone for good; remembered so that its user is told why.
+        case deleted
+    }
+
+    /// The key's id, by which operators name it.
+    package let id: Identifier
+    /// The account that the key acts for.
+    package let accountID: Identifier
+    /// The first characters of the secret, by which people recognise it.
+    package let prefix: String
+    /// What the operator wrote down about it.
+    package let label: String?
+    /// What it may be used for.
+    package let scopes: Set<Scope>
+    /// Whether it is good for anything.
+    package let state: State
+    /// When it was issued.
+    package let createdAt: Timestamp
+
+    /// Takes all members.
+    package init(
+        id: Identifier, accountID: Identifier, prefix: String, label: String?, scopes: Set<Scope>, state: State, createdAt: Timestamp
+    ) {
+        self.id = id
+        self.accountID = accountID
+        self.prefix = prefix
+        self.label = label
+        self.scopes = scopes
+        self.state = state
+        self.createdAt = createdAt
+    }
+
+    /// What a new key may do unless an operator says otherwise.
+    package static let defaultScopes: Set<Scope> = [.read, .write]
+}
+
+/// The secret text of an API key: `pkz_`, 32 random characters (190 bits) and a checksum of 6, all of base 62.
+///
+/// The prefix lets scanners find leaked keys, the underscore lets a double click take it all, the checksum tells a typing error apart.
+package struct APIKeySecret: Sendable {
+    /// How every key begins.
+    package static let textPrefix = "pkz_"
+    /// How much of the text is kept to recognise the key by.
+    package static let recognisedCharacters = 8
+
+    /// The whole text; shown once.
+    package let text: String
+
+    /// A fresh secret from the system's secure generator.
+    package static func random() -> APIKeySecret {
+        var generator = SystemRandomNumberGenerator()
+        let random = String(decoding: (0..<32).map { _ in alphabet[Int.random(in: 0..<alphabet.count, using: &generator)] }, as: UTF8.self)
+        var rest = CRC32.checksum(Array(random.utf8))
+        var checksum: [UInt8] = []
+        for _ in 0..<6 {
+            checksum.insert(alphabet[Int(rest % 62)], at: 0)
+            rest /= 62
+        }
+        return APIKeySecret(text: textPrefix + random + String(decoding: checksum, as: UTF8.self))
+    }
+
+    /// The part that is stored and listed.
+    package var prefix: String { String(text.prefix(Self.recognisedCharacters)) }
+
+    private static let alphabet = Array("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz".utf8)
+}
+
+/// Who calls: the account, the key, and what the key may do.
+package struct Caller: Sendable, Equatable {
+    /// The account that the call acts for.
+    package let accountID: Identifier
+    /// The key that was presented.
+    package let keyID: Identifier
+    /// What the key may be used for.
+    package let scopes: Set<Scope>
+
+    /// Takes all members.
+    package init(accountID: Identifier, keyID: Identifier, scopes: Set<Scope>) {
+        self.accountID = accountID
+        self.keyID = keyID
+        self.scopes = scopes
+    }
+
+    /// Makes sure that the key may do something.
+    /// - Throws: `scopeMissing`.
+    package func require(_ scope: Scope) throws(Failure) {
+        guard scopes.contains(scope) else { throw .scopeMissing(scope) }
+    }
+}
+
+/// Remembers API keys by the SHA-256 of their secrets.
+package protocol APIKeyStore: Sendable {
+    /// Stores a new key.
+    /// - Throws: `notFound` when the account is not there.
+    func insert(_ key: APIKey, secret: APIKeySecret) async throws(Failure)
+    /// The key of a secret and its account, nil where either is unknown. Answers from memory where it can.
+    func find(secret: String) async throws(Failure) -> (key: APIKey, account: Account?)?
+    /// All keys, or those of one account, oldest first, with their accounts' names.
+    func keys(accountName: String?) async throws(Failure) -> [(key: APIKey, accountName: String?)]
+    /// Disables, enables or deletes a key.
+    /// - Throws: `notFound`; `conflict` for a deleted key, which stays deleted.
+    func setState(_ state: APIKey.State, of id: Identifier) async throws(Failure) -> APIKey
+}
+
+/// Finds out who calls.
+package struct Authentication: Sendable {
+    private let keys: any APIKeyStore
+
+    /// Takes the store of keys.
+    package init(keys: any APIKeyStore) {
+        self.keys = keys
+    }
+
+    /// The caller behind a presented key.
+    /// - Throws: in this order `missingAPIKey`, `malformedAPIKey`, `unknownAPIKey`, `deletedAPIKey`, `inactiveAPIKey`, `accountMissing`,
+    ///   `accountSuspended`, `apiAccessDisabled`.
+    package func caller(presenting secret: String?) async throws(Failure) -> Caller {
+        guard let secret, !secret.isEmpty else { throw .missingAPIKey }
+        guard secret.hasPrefix(APIKeySecret.textPrefix) else { throw .malformedAPIKey }
+        guard let found = try await keys.find(secret: secret) else { throw .unknownAPIKey }
+        switch found.key.state {
+        case .deleted: throw .deletedAPIKey
+        case .disabled: throw .inactiveAPIKey
+        case .active: break
+        }
+        guard let account = found.account else { throw .accountMissing }
+        guard !account.isSuspended else { throw .accountSuspended }
+        guard account.hasAPIAccess else { throw .apiAccessDisabled }
+        return Caller(accountID: account.id, keyID: found.key.id, scopes: found.key.scopes)
+    }
+}

@@ -1,0 +1,56 @@
+/// Who owns items and keys.
+package struct Account: Sendable, Equatable, Codable {
+    /// The account's id.
+    package let id: Identifier
+    /// Unique among accounts; what operators call it.
+    package let name: String
+    /// Whether an operator has suspended it.
+    package let isSuspended: Bool
+    /// Whether its keys may use the API.
+    package let hasAPIAccess: Bool
+    /// When it was created.
+    package let createdAt: Timestamp
+
+    /// Takes all members.
+    package init(id: Identifier, name: String, isSuspended: Bool, hasAPIAccess: Bool, createdAt: Timestamp) {
+        self.id = id
+        self.name = name
+        self.isSuspended = isSuspended
+        self.hasAPIAccess = hasAPIAccess
+        self.createdAt = createdAt
+    }
+
+    /// Checks an account's name or a key's label: printable, trimmed, 1 to 100 characters.
+    /// - Throws: the rule that is broken.
+    package static func checkedLabel(_ raw: String, field: String) throws(Violation) -> String {
+        let text = raw.unicodeScalars.split(whereSeparator: \.properties.isWhitespace).map(String.init).joined(separator: " ")
+        guard !text.isEmpty, text.unicodeScalars.count <= Limits.labelCharactersMax else {
+            throw Violation(field, "must be 1 to \(Limits.labelCharactersMax) characters long")
+        }
+        guard text.unicodeScalars.allSatisfy({ $0.properties.generalCategory != .control }) else {
+            throw Violation(field, "must not hold control characters")
+        }
+        return text
+    }
+}
+
+/// Remembers accounts.
+package protocol AccountStore: Sendable {
+    /// Stores a new account.
+    /// - Throws: `conflict` when the name is taken.
+    func insert(_ account: Account) async throws(Failure)
+    /// All accounts by name.
+    func accounts() async throws(Failure) -> [Account]
+    /// The account of a name.
+    /// - Throws: `notFound`.
+    func account(named name: String) async throws(Failure) -> Account
+    /// Suspends or resumes an account.
+    /// - Throws: `notFound`.
+    func setSuspended(_ isSuspended: Bool, accountNamed name: String) async throws(Failure) -> Account
+    /// Gives or takes API access.
+    /// - Throws: `notFound`.
+    func setAPIAccess(_ hasAPIAccess: Bool, accountNamed name: String) async throws(Failure) -> Account
+    /// Removes an account with all its items; its training jobs are cancelled, its keys stay as tombstones.
+    /// - Throws: `notFound`.
+    func delete(accountNamed name: String, at now: Timestamp) async throws(Failure)
+}

@@ -1,0 +1,234 @@
+/// What an operator can ask for, as one value that travels whole: a command runs it in its own process or sends it to the running server,
+/// and nobody can tell the difference.
+package enum AdministrationRequest: Sendable, Codable {
+    /// Creates an account.
+    case createAccount(name: String)
+    /// Lists the accounts.
+    case listAccounts
+    /// Shows one account.
+    case showAccount(name: String)
+    /// Suspends or resumes an account.
+    case setSuspended(Bool, accountName: String)
+    /// Gives or takes API access.
+    case setAPIAccess(Bool, accountName: String)
+    /// Deletes an account and everything it owns.
+    case deleteAccount(name: String)
+    /// Issues a key.
+    case createKey(accountName: String, label: String?, scopes: Set<Scope>)
+    /// Lists keys, of one account or all.
+    case listKeys(accountName: String?)
+    /// Disables, enables or deletes a key.
+    case setKeyState(APIKey.State, id: String)
+    /// Reserves names.
+    case reserveNames([String])
+    /// Releases names.
+    case releaseNames([String])
+    /// Lists the reserved names.
+    case listNames
+    /// Turns maintenance on or off.
+    case setMaintenance(isOn: Bool, retryAfterSeconds: Int?)
+    /// Tells whether maintenance is on.
+    case showMaintenance
+    /// Lists the newest items of all accounts.
+    case listItems(limit: Int)
+    /// Shows one item of any account.
+    case showItem(id: String)
+    /// Deletes one item of any account.
+    case deleteItem(id: String)
+    /// Loads a seed whose images are filled in.
+    case seed(SeedDocument)
+    /// Lists the migrations.
+    case listMigrations
+}
+
+/// The answer to an `AdministrationRequest`.
+package enum AdministrationReply: Sendable, Codable {
+    /// One account.
+    case account(AccountReport)
+    /// Accounts.
+    case accounts([AccountReport])
+    /// A key with its secret, shown this once.
+    case issuedKey(IssuedKey)
+    /// One key.
+    case key(KeyReport)
+    /// Keys.
+    case keys([KeyReport])
+    /// Names.
+    case names([NameReport])
+    /// Whether maintenance is on.
+    case maintenance(MaintenanceReport)
+    /// One item.
+    case item(ItemReport)
+    /// Items.
+    case items([ItemReport])
+    /// What a seed changed.
+    case seeded(SeedReport)
+    /// Migrations.
+    case migrations([MigrationReport])
+    /// It was done, and this was it.
+    case done(String)
+}
+
+/// The use cases of operators.
+package struct Administration: Sendable {
+    private let accounts: any AccountStore
+    private let keys: any APIKeyStore
+    private let names: any ReservedNameStore
+    private let terms: any BlockedTermStore
+    private let maintenance: any MaintenanceStore
+    private let items: any PikzonalityStore
+    private let schema: any SchemaStore
+    private let catalog: Catalog
+    private let signals: CatalogSignals
+
+    /// Ties the use cases to their ports.
+    package init(
+        accounts: any AccountStore, keys: any APIKeyStore, names: any ReservedNameStore, terms: any BlockedTermStore,
+        maintenance: any MaintenanceStore, items: any PikzonalityStore, schema: any SchemaStore, catalog: Catalog, signals: CatalogSignals
+    ) {
+        self.accounts = accounts
+        self.keys = keys
+        self.names = names
+        self.terms = terms
+        self.maintenance = maintenance
+        self.items = items
+        self.schema = schema
+        self.catalog = catalog
+        self.signals = signals
+    }
+
+    /// Carries out what an operator asks for.
+    /// - Throws: `invalid`, `notFound`, `conflict`, `stillProcessing` and whatever the use case behind it throws.
+    package func perform(_ request: AdministrationRequest) async throws(Failure) -> AdministrationReply {
+        switch request {
+        case .createAccount(let name): return .account(AccountReport(try await createAccount(name)))
+        case .listAccounts: return .accounts(try await accounts.accounts().map(AccountReport.init))
+        case .showAccount(let name): return .account(AccountReport(try await accounts.account(named: name)))
+        case .setSuspended(let value, let name): return .account(AccountReport(try await accounts.setSuspended(value, accountNamed: name)))
+        case .setAPIAccess(let value, let name): return .account(AccountReport(try await accounts.setAPIAccess(value, accountNamed: name)))
+        case .deleteAccount(let name):
+            try await accounts.delete(accountNamed: name, at: .now)
+            signals.removals.ring()
+            return .done("Account \(name) deleted")
+        case .createKey(let account, let label, let scopes):
+            return .issuedKey(try await issueKey(accountName: account, label: label, scopes: scopes))
+        case .listKeys(let account): return .keys(try await keys.keys(accountName: account).map(KeyReport.init))
+        case .setKeyState(let state, let id): return .key(try await setKeyState(state, id: id))
+        case .reserveNames(let texts):
+            try await names.reserve(try normalised(texts), at: .now)
+            return .names(try await names.reservedNames().map(NameReport.init))
+        case .releaseNames(let texts):
+            return .done("\(try await names.release(try normalised(texts))) names released")
+        case .listNames: return .names(try await names.reservedNames().map(NameReport.init))
+        case .setMaintenance(let isOn, let seconds): return .maintenance(try await setMaintenance(isOn, retryAfterSeconds: seconds))
+        case .showMaintenance: return .maintenance(MaintenanceReport(maintenance.maintenance))
+        case .listItems(let limit):
+            return .items(try await items.newest(limit: max(1, min(limit, Limits.administrationRowsMax))).map(ItemReport.init))
+        case .showItem(let id): return .item(ItemReport(try await items.operatorItem(try identifier(id))))
+        case .deleteItem(let id):
+            let mode = try await catalog.delete(try identifier(id), mode: nil, accountID: nil)
+            return .done("\(mode == .persona ? "Persona" : "Style") deleted")
+        case .seed(let document): return .seeded(try await load(document))
+        case .listMigrations: return .migrations(try await schema.migrations())
+        }
+    }
+
+    private func createAccount(_ raw: String) async throws(Failure) -> Account {
+        let account = Account(
+            id: .timeOrdered(at: .now), name: try label(raw, field: "name"), isSuspended: false, hasAPIAccess: true, createdAt: .now)
+        try await accounts.insert(account)
+        return account
+    }
+
+    private func issueKey(accountName: String, label raw: String?, scopes: Set<Scope>) async throws(Failure) -> IssuedKey {
+        let account = try await accounts.account(named: accountName)
+        var label: String?
+        if let raw { label = try self.label(raw, field: "label") }
+        let secret = APIKeySecret.random()
+        let key = APIKey(
+            id: .timeOrdered(at: .now), accountID: account.id, prefix: secret.prefix, label: label, scopes: scopes, state: .active,
+            createdAt: .now)
+        try await keys.insert(key, secret: secret)
+        return IssuedKey(key, secret: secret, accountName: account.name)
+    }
+
+    private func setKeyState(_ state: APIKey.State, id: String) async throws(Failure) -> KeyReport {
+        let key = try await keys.setState(state, of: try identifier(id))
+        let listed = try await keys.keys(accountName: nil).first { $0.key.id == key.id }
+        return KeyReport(key: key, accountName: listed?.accountName)
+    }
+
+    private func setMaintenance(_ isOn: Bool, retryAfterSeconds: Int?) async throws(Failure) -> MaintenanceReport {
+        let seconds = retryAfterSeconds ?? Maintenance.retryAfterSecondsDefault
+        guard (1...Maintenance.retryAfterSecondsMax).contains(seconds) else {
+            throw .invalid([Violation("retry_after", "must be from 1 to \(Maintenance.retryAfterSecondsMax) seconds")])
+        }
+        try await maintenance.set(Maintenance(isOn: isOn, retryAfterSeconds: seconds))
+        return MaintenanceReport(maintenance.maintenance)
+    }
+
+    private func load(_ document: SeedDocument) async throws(Failure) -> SeedReport {
+        var report = SeedReport()
+        let known = Set(try await accounts.accounts().map(\.name))
+        for entry in document.accounts ?? [] where !known.contains(entry.name) {
+            _ = try await createAccount(entry.name)
+            report.accounts += 1
+        }
+        for entry in document.keys ?? [] {
+            let issued = try await keys.keys(accountName: entry.account)
+            guard !issued.contains(where: { $0.key.label == entry.label && $0.key.state != .deleted }) else { continue }
+            report.keys.append(
+                try await issueKey(accountName: entry.account, label: entry.label, scopes: entry.scopes ?? APIKey.defaultScopes))
+        }
+        let reserved = Set(try await names.reservedNames().map(\.key))
+        let missing = try normalised(document.reservedNames ?? []).filter { !reserved.contains($0.key) }
+        if !missing.isEmpty { try await names.reserve(missing, at: .now) }
+        report.reservedNames = missing.count
+        let blocked = Set(terms.blockedTerms)
+        let newTerms = (document.blockedTerms ?? []).filter { !blocked.contains($0.lowercased()) }
+        if !newTerms.isEmpty { try await terms.block(newTerms) }
+        report.blockedTerms = newTerms.count
+        for entry in document.personas ?? [] where try await create(entry, mode: .persona) { report.personas += 1 }
+        for entry in document.styles ?? [] where try await create(entry, mode: .style) { report.styles += 1 }
+        return report
+    }
+
+    /// Creates a seed's item unless one of its name is there. Returns whether it did.
+    private func create(_ entry: SeedDocument.ItemEntry, mode: Mode) async throws(Failure) -> Bool {
+        let account = try await accounts.account(named: entry.account)
+        let draft = CreateDraft(
+            name: .value(entry.name), imageURLs: .absent, imageBase64s: .value((entry.imageBase64s ?? []).map { ArraySlice($0.utf8) }),
+            specialInstructions: entry.specialInstructions.map(DraftMember.value) ?? .absent)
+        do throws(Failure) {
+            _ = try await catalog.create(draft, mode: mode, accountID: account.id, outcome: entry.outcome)
+            return true
+        } catch .nameTaken {
+            return false
+        }
+    }
+
+    private func label(_ raw: String, field: String) throws(Failure) -> String {
+        do {
+            return try Account.checkedLabel(raw, field: field)
+        } catch {
+            throw .invalid([error])
+        }
+    }
+
+    private func normalised(_ texts: [String]) throws(Failure) -> [Name] {
+        var names: [Name] = []
+        for text in texts {
+            do {
+                names.append(try Name(normalising: text))
+            } catch {
+                throw .invalid([Violation(field: "name", message: "\(text.debugDescription): \(error.message)")])
+            }
+        }
+        return names
+    }
+
+    private func identifier(_ text: String) throws(Failure) -> Identifier {
+        guard let id = Identifier(text) else { throw .invalid([Violation("id", "must be a UUID")]) }
+        return id
+    }
+}

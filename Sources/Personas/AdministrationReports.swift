@@ -1,0 +1,202 @@
+/// An account as an operator's program sees it.
+package struct AccountReport: Sendable, Codable, Equatable {
+    /// The account's id.
+    package let id: Identifier
+    /// The account's name.
+    package let name: String
+    /// Whether an operator has suspended it.
+    package let suspended: Bool
+    /// Whether its keys may use the API.
+    package let apiAccess: Bool
+    /// RFC 3339.
+    package let createdAt: String
+
+    enum CodingKeys: String, CodingKey {
+        case id, name, suspended
+        case apiAccess = "api_access"
+        case createdAt = "created_at"
+    }
+
+    init(_ account: Account) {
+        id = account.id
+        name = account.name
+        suspended = account.isSuspended
+        apiAccess = account.hasAPIAccess
+        createdAt = account.createdAt.text
+    }
+}
+
+/// A key with its secret, as it is shown once.
+package struct IssuedKey: Sendable, Codable, Equatable {
+    /// The key's id.
+    package let id: Identifier
+    /// The secret text.
+    package let key: String
+    /// What the key is recognised by.
+    package let prefix: String
+    /// The name of its account.
+    package let account: String
+    /// What the operator wrote down about it.
+    package let label: String?
+    /// What it may be used for, in alphabetical order.
+    package let scopes: [Scope]
+
+    init(_ key: APIKey, secret: APIKeySecret, accountName: String) {
+        id = key.id
+        self.key = secret.text
+        prefix = key.prefix
+        account = accountName
+        label = key.label
+        scopes = key.scopes.sorted { $0.rawValue < $1.rawValue }
+    }
+}
+
+/// A key as an operator's program sees it.
+package struct KeyReport: Sendable, Codable, Equatable {
+    /// The key's id.
+    package let id: Identifier
+    /// What the key is recognised by.
+    package let prefix: String
+    /// The name of its account; nil when the account was deleted.
+    package let account: String?
+    /// What the operator wrote down about it.
+    package let label: String?
+    /// What it may be used for, in alphabetical order.
+    package let scopes: [Scope]
+    /// Whether it is good for anything.
+    package let state: APIKey.State
+    /// RFC 3339.
+    package let createdAt: String
+
+    enum CodingKeys: String, CodingKey {
+        case id, prefix, account, label, scopes, state
+        case createdAt = "created_at"
+    }
+
+    init(key: APIKey, accountName: String?) {
+        id = key.id
+        prefix = key.prefix
+        account = accountName
+        label = key.label
+        scopes = key.scopes.sorted { $0.rawValue < $1.rawValue }
+        state = key.state
+        createdAt = key.createdAt.text
+    }
+}
+
+/// A reserved name as an operator's program sees it.
+package struct NameReport: Sendable, Codable, Equatable {
+    /// The name.
+    package let name: String
+
+    init(_ name: Name) {
+        self.name = name.text
+    }
+}
+
+/// Maintenance as an operator's program sees it.
+package struct MaintenanceReport: Sendable, Codable, Equatable {
+    /// Whether clients are turned away.
+    package let on: Bool
+    /// What they are told to wait.
+    package let retryAfter: Int
+
+    enum CodingKeys: String, CodingKey {
+        case on
+        case retryAfter = "retry_after"
+    }
+
+    init(_ maintenance: Maintenance) {
+        on = maintenance.isOn
+        retryAfter = maintenance.retryAfterSeconds
+    }
+}
+
+/// A stored item as an operator's program sees it.
+package struct ItemReport: Sendable, Codable, Equatable {
+    /// The item's id.
+    package let id: Identifier
+    /// The name of its account.
+    package let account: String
+    /// Persona or style.
+    package let mode: Mode
+    /// The item's name.
+    package let name: String
+    /// Where it stands.
+    package let status: Status
+    /// 0 to 100.
+    package let progress: Int
+    /// Words for the trainer.
+    package let specialInstructions: String?
+    /// Why training failed.
+    package let error: TrainingError?
+    /// RFC 3339.
+    package let createdAt: String
+    /// RFC 3339.
+    package let updatedAt: String
+
+    enum CodingKeys: String, CodingKey {
+        case id, account, mode, name, status, progress, error
+        case specialInstructions = "special_instructions"
+        case createdAt = "created_at"
+        case updatedAt = "updated_at"
+    }
+
+    init(_ found: OperatorItem) {
+        id = found.item.id
+        account = found.accountName
+        mode = found.item.mode
+        name = found.item.name.text
+        status = found.item.status
+        progress = found.item.progress
+        specialInstructions = found.item.specialInstructions
+        error = found.item.error
+        createdAt = found.item.createdAt.text
+        updatedAt = found.item.updatedAt.text
+    }
+}
+
+/// A migration as an operator's program sees it.
+package struct MigrationReport: Sendable, Codable, Equatable {
+    /// What a comparison with the files that this binary carries says.
+    package enum State: String, Sendable, Codable {
+        /// In the database as it is in the binary.
+        case applied
+        /// In the binary, not yet in the database.
+        case pending
+        /// In both, with different text.
+        case changed
+        /// In the database, unknown to the binary.
+        case unknown
+    }
+
+    /// The name of the file, without its ending.
+    package let name: String
+    /// What a comparison with the binary says.
+    package let state: State
+    /// RFC 3339, once applied.
+    package let appliedAt: String?
+    /// SHA-256 of the text in hexadecimal: as applied, or as it would be.
+    package let hash: String
+
+    enum CodingKeys: String, CodingKey {
+        case name, state, hash
+        case appliedAt = "applied_at"
+    }
+
+    /// Takes all members.
+    package init(name: String, state: State, appliedAt: Timestamp?, hash: String) {
+        self.name = name
+        self.state = state
+        self.appliedAt = appliedAt?.text
+        self.hash = hash
+    }
+}
+
+/// Tells how the stored schema stands to the one that the binary knows.
+package protocol SchemaStore: Sendable {
+    /// All migrations in their order.
+    func migrations() async throws(Failure) -> [MigrationReport]
+    /// Whether the store answers and no migration is pending or changed.
+    func isReady() async -> Bool
+}

@@ -1,0 +1,122 @@
+/// One page of a list.
+package struct PikzonalityPage: Sendable, Equatable {
+    /// The items in the order asked for.
+    package let items: [Pikzonality]
+    /// Whether more follow.
+    package let hasMore: Bool
+}
+
+/// The use cases of personas and styles: rules and ownership above the ports. HTTP and the command line both call these.
+package struct Catalog: Sendable {
+    private let store: any PikzonalityStore
+    private let media: any MediaStore
+    private let intake: ImageIntake
+    private let policy: ContentPolicy
+    private let signals: CatalogSignals
+
+    /// Ties the use cases to their ports.
+    package init(
+        store: any PikzonalityStore, media: any MediaStore, fetcher: any ImageFetcher, policy: ContentPolicy, signals: CatalogSignals,
+        keepsImageMetadata: Bool
+    ) {
+        self.store = store
+        self.media = media
+        self.intake = ImageIntake(fetcher: fetcher, keepsMetadata: keepsImageMetadata)
+        self.policy = policy
+        self.signals = signals
+    }
+
+    /// Takes in an item: form, content, name, then images, in this order. What is returned is on disk.
+    /// - Parameter outcome: how training has ended already, for seeds; nil queues a training job.
+    /// - Throws: `invalid`, `blockedContent`, `nameReserved`, `nameTaken`, `invalidImage`, `imageTooLarge`, `mediaNotStored`.
+    package func create(
+        _ draft: CreateDraft, mode: Mode, accountID: Identifier, outcome: TrainingOutcome? = nil
+    ) async throws(Failure) -> Pikzonality {
+        let checked = try draft.checked(acceptingPlainHTTP: intake.acceptsPlainHTTP)
+        try policy.check(name: checked.name, specialInstructions: checked.specialInstructions)
+        switch try await store.availability(of: checked.name, mode: mode, accountID: accountID) {
+        case .free: break
+        case .reserved: throw .nameReserved
+        case .taken(let id): throw .nameTaken(mode, id)
+        }
+        let references = try await storeAll(try await intake.images(of: checked))
+        defer { media.release(references) }
+        let now = Timestamp.now
+        let item = try await store.insert(
+            NewPikzonality(
+                id: .timeOrdered(at: now), accountID: accountID, mode: mode, name: checked.name,
+                specialInstructions: checked.specialInstructions, references: references, outcome: outcome, createdAt: now))
+        signals.jobs.ring()
+        return item
+    }
+
+    /// One item of the caller.
+    /// - Throws: `notFound`.
+    package func item(_ id: Identifier, mode: Mode?, accountID: Identifier) async throws(Failure) -> Pikzonality {
+        try await store.find(id, mode: mode, accountID: accountID)
+    }
+
+    /// Changes an item, whatever its status.
+    /// - Throws: `invalid`, `blockedContent`, `notFound`, `nameReserved`, `nameTaken`.
+    package func update(_ id: Identifier, mode: Mode?, accountID: Identifier, draft: ChangeDraft) async throws(Failure) -> Pikzonality {
+        let change = try draft.checked()
+        try policy.check(name: change.name, specialInstructions: change.specialInstructions ?? nil)
+        return try await store.update(id, mode: mode, accountID: accountID, change: change, at: .now)
+    }
+
+    /// Removes an item. Its links are dead when this returns; its bytes leave the disk soon after.
+    /// - Parameter accountID: nil for an operator, who reaches every account.
+    /// - Throws: `notFound`, `stillProcessing`.
+    package func delete(_ id: Identifier, mode: Mode?, accountID: Identifier?) async throws(Failure) -> Mode {
+        let mode = try await store.delete(id, mode: mode, accountID: accountID, at: .now)
+        signals.removals.ring()
+        return mode
+    }
+
+    /// One page of the caller's items.
+    package func page(
+        _ filter: PikzonalityFilter, sort: PikzonalitySort, after: PikzonalityPosition?, limit: Int, accountID: Identifier
+    ) async throws(Failure) -> PikzonalityPage {
+        let found = try await store.page(filter, sort: sort, after: after, limit: limit + 1, accountID: accountID)
+        return PikzonalityPage(items: found.count > limit ? Array(found.prefix(limit)) : found, hasMore: found.count > limit)
+    }
+
+    /// The image behind a media URL.
+    /// - Throws: `notFound`.
+    package func image(_ token: RandomToken) async throws(Failure) -> any MediaContent {
+        try await media.open(token)
+    }
+
+    /// Stores images side by side, because most of the time goes into waiting for the disk; all or none stay held.
+    private func storeAll(_ images: [ProbedImage]) async throws(Failure) -> [StoredImage] {
+        let results = await withTaskGroup(of: (Int, Result<StoredImage, Failure>).self) { group in
+            for (index, image) in images.enumerated() {
+                group.addTask {
+                    do throws(Failure) {
+                        return (index, .success(try await media.store(image)))
+                    } catch {
+                        return (index, .failure(error))
+                    }
+                }
+            }
+            return await group.reduce(into: [(Int, Result<StoredImage, Failure>)]()) { $0.append($1) }.sorted { $0.0 < $1.0 }.map(\.1)
+        }
+        let stored = results.compactMap { try? $0.get() }
+        for case .failure(let failure) in results {
+            media.release(stored)
+            throw failure
+        }
+        return stored
+    }
+}
+
+/// The bells that use cases ring for those who work in the background.
+package struct CatalogSignals: Sendable {
+    /// Rung when a training job was queued.
+    package let jobs = Bell()
+    /// Rung when image bytes may have become superfluous.
+    package let removals = Bell()
+
+    /// Bells that were never rung.
+    package init() {}
+}

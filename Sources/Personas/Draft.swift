@@ -1,0 +1,165 @@
+/// One member of a request as it was found, before any rule is applied.
+package enum DraftMember<Value: Sendable>: Sendable {
+    /// Not in the request.
+    case absent
+    /// In the request as `null`.
+    case null
+    /// Of the right type.
+    case value(Value)
+    /// Of another type; the rule in words: "must be a string".
+    case malformed(String)
+}
+
+/// What a client asks to be created.
+package struct CreateDraft: Sendable {
+    /// The member `name`.
+    package var name: DraftMember<String>
+    /// The member `image_urls`.
+    package var imageURLs: DraftMember<[String]>
+    /// The member `image_base64s`, each as the ASCII bytes that were sent.
+    package var imageBase64s: DraftMember<[ArraySlice<UInt8>]>
+    /// The member `special_instructions`.
+    package var specialInstructions: DraftMember<String>
+
+    /// Takes the members as found.
+    package init(
+        name: DraftMember<String>, imageURLs: DraftMember<[String]>, imageBase64s: DraftMember<[ArraySlice<UInt8>]>,
+        specialInstructions: DraftMember<String>
+    ) {
+        self.name = name
+        self.imageURLs = imageURLs
+        self.imageBase64s = imageBase64s
+        self.specialInstructions = specialInstructions
+    }
+}
+
+/// A create whose form is right; its images are not looked at yet.
+package struct CheckedDraft: Sendable {
+    /// The normalised name.
+    package let name: Name
+    /// The request member that carried the images.
+    package let imageField: String
+    /// The images in their order.
+    package let images: [ImageSource]
+    /// The instructions, if any.
+    package let specialInstructions: String?
+}
+
+extension CreateDraft {
+    /// Applies every rule of form at once.
+    /// - Throws: `invalid` with all violations.
+    package func checked(acceptingPlainHTTP: Bool) throws(Failure) -> CheckedDraft {
+        var violations: [Violation] = []
+        let name = collecting(&violations) { () throws(Violation) in try checkedName() }
+        let instructions = collecting(&violations) { () throws(Violation) in try checkedSpecialInstructions(specialInstructions) }
+        let images = checkedImages(acceptingPlainHTTP: acceptingPlainHTTP, &violations)
+        guard violations.isEmpty, let name, let images else { throw .invalid(violations) }
+        return CheckedDraft(name: name, imageField: images.field, images: images.sources, specialInstructions: instructions ?? nil)
+    }
+
+    private func checkedName() throws(Violation) -> Name {
+        switch name {
+        case .absent, .null: throw Violation("name", "is required")
+        case .malformed(let rule): throw Violation("name", rule)
+        case .value(let raw): return try Name(normalising: raw)
+        }
+    }
+
+    private func checkedImages(acceptingPlainHTTP: Bool, _ violations: inout [Violation]) -> (field: String, sources: [ImageSource])? {
+        switch (imageURLs, imageBase64s) {
+        case (.absent, .absent), (.null, .null), (.absent, .null), (.null, .absent):
+            violations.append(
+                Violation(field: "image_urls", message: "Provide image_urls or image_base64s with exactly \(Limits.referenceImages) images")
+            )
+            return nil
+        case (.malformed(let rule), .absent), (.malformed(let rule), .null):
+            violations.append(Violation("image_urls", rule))
+            return nil
+        case (.absent, .malformed(let rule)), (.null, .malformed(let rule)):
+            violations.append(Violation("image_base64s", rule))
+            return nil
+        case (.value(let urls), .absent), (.value(let urls), .null):
+            violations += Self.violations(of: urls, acceptingPlainHTTP: acceptingPlainHTTP)
+            return ("image_urls", urls.map(ImageSource.url))
+        case (.absent, .value(let texts)), (.null, .value(let texts)):
+            if texts.count != Limits.referenceImages {
+                violations.append(Violation("image_base64s", "must hold exactly \(Limits.referenceImages) images"))
+            }
+            return ("image_base64s", texts.map(ImageSource.base64))
+        case (.value, .value), (.value, .malformed), (.malformed, .value), (.malformed, .malformed):
+            violations.append(Violation(field: "image_urls", message: "Provide either image_urls or image_base64s, not both"))
+            return nil
+        }
+    }
+
+    private static func violations(of urls: [String], acceptingPlainHTTP: Bool) -> [Violation] {
+        // Of too many only the first are looked at, so that a long array does not make a long answer.
+        var violations = urls.prefix(Limits.referenceImages).enumerated().compactMap { index, url -> Violation? in
+            let rest = url.hasPrefix("https://") ? url.dropFirst(8) : acceptingPlainHTTP && url.hasPrefix("http://") ? url.dropFirst(7) : ""
+            let rule: String
+            if rest.isEmpty || rest.unicodeScalars.contains(where: \.properties.isWhitespace) {
+                rule = "must be an https URL without white space"
+            } else if url.utf8.count > Limits.imageURLCharactersMax {
+                rule = "must be at most \(Limits.imageURLCharactersMax) characters long"
+            } else {
+                return nil
+            }
+            return Violation(field: "image_urls", message: "image_urls[\(index)] \(rule)")
+        }
+        if urls.count != Limits.referenceImages {
+            violations.insert(Violation("image_urls", "must hold exactly \(Limits.referenceImages) images"), at: 0)
+        }
+        return violations
+    }
+}
+
+/// What a client asks to be changed.
+package struct ChangeDraft: Sendable {
+    /// The member `name`.
+    package var name: DraftMember<String>
+    /// The member `special_instructions`.
+    package var specialInstructions: DraftMember<String>
+
+    /// Takes the members as found.
+    package init(name: DraftMember<String>, specialInstructions: DraftMember<String>) {
+        self.name = name
+        self.specialInstructions = specialInstructions
+    }
+
+    /// Applies every rule at once.
+    /// - Throws: `invalid` with all violations.
+    package func checked() throws(Failure) -> PikzonalityChange {
+        var violations: [Violation] = []
+        var change = PikzonalityChange()
+        switch name {
+        case .absent: break
+        case .null: violations.append(Violation("name", "must be a string"))
+        case .malformed(let rule): violations.append(Violation("name", rule))
+        case .value(let raw): change.name = collecting(&violations) { () throws(Violation) in try Name(normalising: raw) }
+        }
+        if case .absent = specialInstructions {
+        } else if let checked = collecting(&violations, { () throws(Violation) in try checkedSpecialInstructions(specialInstructions) }) {
+            change.specialInstructions = .some(checked)
+        }
+        guard violations.isEmpty else { throw .invalid(violations) }
+        return change
+    }
+}
+
+private func checkedSpecialInstructions(_ member: DraftMember<String>) throws(Violation) -> String? {
+    switch member {
+    case .absent, .null: return nil
+    case .malformed(let rule): throw Violation("special_instructions", rule)
+    case .value(let raw): return try SpecialInstructions.validated(raw)
+    }
+}
+
+/// Runs one check; a violation is collected, so that the other checks still run.
+private func collecting<Value>(_ violations: inout [Violation], _ check: () throws(Violation) -> Value) -> Value? {
+    do {
+        return try check()
+    } catch {
+        violations.append(error)
+        return nil
+    }
+}

@@ -1,0 +1,88 @@
+/// Everything that can go wrong in a use case, as a closed list.
+///
+/// Ports and use cases throw this type alone, so that no database or network error can cross a boundary by accident; adapters
+/// turn each case into their own words (an error code and a status over HTTP, an exit code on the command line) in one exhaustive switch.
+package enum Failure: Error, Sendable, Equatable {
+    /// Input breaks one or more rules; every violation found is listed.
+    case invalid([Violation])
+    /// An id in a path is not a UUID of the 8-4-4-4-12 form; the mode is that of the route.
+    case malformedIdentifier(Mode)
+    /// An image cannot be taken in: damaged, not an image, or not to be had from its URL.
+    case invalidImage(ImagePosition, reason: String)
+    /// An image is larger than `Limits.imageBytesMax`.
+    case imageTooLarge(ImagePosition)
+    /// The item's training still runs, which forbids deleting it.
+    case stillProcessing(Mode)
+    /// No API key came with the request.
+    case missingAPIKey
+    /// The API key does not start with `pkz_`.
+    case malformedAPIKey
+    /// No such API key was ever issued.
+    case unknownAPIKey
+    /// The API key was disabled by an operator.
+    case inactiveAPIKey
+    /// The API key was deleted by an operator.
+    case deletedAPIKey
+    /// The account of the API key exists no more.
+    case accountMissing
+    /// The account was suspended by an operator.
+    case accountSuspended
+    /// The account may not use the API.
+    case apiAccessDisabled
+    /// The API key lacks the scope that the call needs.
+    case scopeMissing(Scope)
+    /// No such item within reach of the caller.
+    case notFound
+    /// A text holds a term that the operator blocks; the member is named.
+    case blockedContent(field: String)
+    /// The name is on the operator's list of reserved names.
+    case nameReserved
+    /// Another item of the account and mode has the name, whatever the case of its letters; its id is named.
+    case nameTaken(Mode, Identifier)
+    /// The state of things forbids the action; the text is safe to show.
+    case conflict(String)
+    /// The service is under maintenance; clients should come back after that many seconds.
+    case underMaintenance(retryAfterSeconds: Int)
+    /// Image bytes could not be made durable; the text goes to the log.
+    case mediaNotStored(String)
+    /// A setting is missing or invalid.
+    case configuration(setting: String, reason: String)
+    /// Anything unexpected; the text goes to the log and never to a client.
+    case unexpected(String)
+}
+
+/// One broken rule of an input.
+package struct Violation: Error, Sendable, Equatable {
+    /// The bare top-level member, query parameter or header that breaks the rule.
+    package let field: String
+    /// The rule in words for a person, complete in itself: "name must not be empty".
+    package let message: String
+
+    /// Names a field and says the whole sentence.
+    package init(field: String, message: String) {
+        self.field = field
+        self.message = message
+    }
+
+    /// Names a field and says what it must or must not be; the field begins the sentence.
+    package init(_ field: String, _ rule: String) {
+        self.init(field: field, message: "\(field) \(rule)")
+    }
+}
+
+/// Where in a request an image stands, so that an error can name it.
+package struct ImagePosition: Sendable, Equatable {
+    /// The request member that holds the image.
+    package let field: String
+    /// The place in the member's array, from 0; nil where the member is the image itself.
+    package let index: Int?
+
+    /// Names a member and a place in it.
+    package init(field: String, index: Int? = nil) {
+        self.field = field
+        self.index = index
+    }
+
+    /// The position as a client would write it: `image_urls[1]`.
+    package var text: String { index.map { "\(field)[\($0)]" } ?? field }
+}

@@ -1,0 +1,33 @@
+/// Every bound of the domain, each with its unit and its reason. Bounds of the wire and of resources are settings; see `personas config`.
+package enum Limits {
+    /// Reference images of one persona or style. The published API takes exactly three.
+    package static let referenceImages = 3
+    /// Characters of a name after normalisation, from the published API.
+    package static let nameCharactersMax = 25
+    /// Unicode scalars of special instructions, from the published API.
+    package static let specialInstructionsCharactersMax = 300
+    /// Bytes of one decoded image: 10 MiB, from the published API.
+    package static let imageBytesMax = 10 * 1_024 * 1_024
+    /// Characters of an image URL. Signed URLs run to about 2,000; the room above is for generous signers.
+    package static let imageURLCharactersMax = 8_192
+    /// Seconds for fetching all images of one create; clients give up after 60.
+    package static let imageFetchSecondsMax = 30
+    /// Items of one page when a client names no number.
+    package static let pageItemsDefault = 20
+    /// Items of one page at most; more is taken as this.
+    package static let pageItemsMax = 100
+    /// Characters of a search text: no name is longer.
+    package static let searchCharactersMax = nameCharactersMax
+    /// Seconds that a lease lasts without a heartbeat, unless a setting says otherwise. A worker beats several times within it.
+    package static let leaseSeconds = 30
+    /// Leases that one job is given before its item fails.
+    package static let trainingAttemptsMax = 3
+    /// Seconds that a lease call may wait for a job: below the idle limits of common proxies.
+    package static let leaseWaitSecondsMax = 30
+    /// Characters of a failure message that a worker reports.
+    package static let failureMessageCharactersMax = 500
+    /// Characters of an account's name or a key's label.
+    package static let labelCharactersMax = 100
+    /// Rows that one administrative listing prints: what an operator can read, and what one answer can hold.
+    package static let administrationRowsMax = 10_000
+}

@@ -1,0 +1,72 @@
+/// The name of a persona or style: normalised, and of the form that the published API allows.
+package struct Name: Sendable, Hashable {
+    /// The name as shown: trimmed, with single spaces, 1 to 25 characters of `A–Z a–z 0–9 space - _`.
+    package let text: String
+
+    /// The name as compared: two names that differ only in the case of letters are one.
+    package var key: String { text.lowercased() }
+
+    /// Takes a name from storage, where only well-formed ones are.
+    package init(stored text: String) {
+        self.text = text
+    }
+
+    /// Normalises what a client sent, then checks its form.
+    ///
+    /// White space (Unicode's property) at either end is cut, runs within become one space. Scalars are looked at rather than characters,
+    /// because an accent that follows a space forms one character with it and would be cut along with it. Nothing beyond the longest name
+    /// is kept, because the text of a request may be as long as its body.
+    /// - Throws: the rule that is broken, for the member `name`.
+    package init(normalising raw: String) throws(Violation) {
+        var text: [UInt8] = []
+        var isSpaceDue = false
+        for scalar in raw.unicodeScalars {
+            if scalar == " " || scalar.properties.isWhitespace {
+                isSpaceDue = !text.isEmpty
+                continue
+            }
+            guard let byte = UInt8(exactly: scalar.value), Name.isAllowed(byte) else {
+                throw Violation("name", "may hold only the letters A-Z and a-z, digits, spaces, hyphens and underscores")
+            }
+            guard text.count <= Limits.nameCharactersMax else { continue }
+            if isSpaceDue {
+                text.append(UInt8(ascii: " "))
+                isSpaceDue = false
+            }
+            text.append(byte)
+        }
+        guard !text.isEmpty else { throw Violation("name", "must not be empty") }
+        guard text.count <= Limits.nameCharactersMax else {
+            throw Violation("name", "must be at most \(Limits.nameCharactersMax) characters long")
+        }
+        self.text = String(decoding: text, as: UTF8.self)
+    }
+
+    private static func isAllowed(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"): true
+        case UInt8(ascii: "-"), UInt8(ascii: "_"): true
+        default: false
+        }
+    }
+}
+
+/// Whether a name may be given to a new item.
+package enum NameAvailability: Sendable, Equatable {
+    /// Nothing stands against it at this moment; the store's index has the last word.
+    case free
+    /// It is on the operator's list.
+    case reserved
+    /// An item of the same account and mode has it.
+    case taken(Identifier)
+}
+
+/// Remembers the names that operators keep from being given.
+package protocol ReservedNameStore: Sendable {
+    /// Adds names; those already there stay as they are. Items that have such a name keep it.
+    func reserve(_ names: [Name], at now: Timestamp) async throws(Failure)
+    /// Removes names; those not there are passed over. Returns how many were removed.
+    func release(_ names: [Name]) async throws(Failure) -> Int
+    /// All reserved names in alphabetical order.
+    func reservedNames() async throws(Failure) -> [Name]
+}

@@ -1,0 +1,215 @@
+/// Which kind of pikzonality an item is. One type serves both: no rule is written twice.
+package enum Mode: String, Sendable, CaseIterable, Codable {
+    /// A person's likeness.
+    case persona
+    /// A look.
+    case style
+}
+
+/// Where an item stands. Old clients loop for ever on any fourth word.
+package enum Status: String, Sendable, CaseIterable, Codable {
+    /// The training job has not ended.
+    case processing
+    /// The training job ended well.
+    case completed
+    /// The training job ended badly; the item says why.
+    case failed
+}
+
+/// A persona or a style, as the service remembers it.
+package struct Pikzonality: Sendable, Equatable {
+    /// Time-ordered, so that rows made together lie together.
+    package let id: Identifier
+    /// The owner; nobody else learns that the item exists.
+    package let accountID: Identifier
+    /// Persona or style; never changes.
+    package let mode: Mode
+    /// Unique per account and mode, ignoring case.
+    package let name: Name
+    /// Follows the training job.
+    package let status: Status
+    /// 0 to 100, never decreasing, 100 exactly when completed.
+    package let progress: Int
+    /// Words for the trainer, if any.
+    package let specialInstructions: String?
+    /// Tokens of the reference images in their order; public only once completed.
+    package let referenceTokens: [RandomToken]
+    /// Token of the portrait, set on completion.
+    package let portraitToken: RandomToken?
+    /// Why training failed; set exactly when failed.
+    package let error: TrainingError?
+    /// When the create call was taken in.
+    package let createdAt: Timestamp
+    /// When anything that a client can see last changed.
+    package let updatedAt: Timestamp
+    /// Counts every change that a client can see; what entity tags are made of.
+    package let version: Int
+
+    /// Takes all members, as a store reads them.
+    package init(
+        id: Identifier, accountID: Identifier, mode: Mode, name: Name, status: Status, progress: Int, specialInstructions: String?,
+        referenceTokens: [RandomToken], portraitToken: RandomToken?, error: TrainingError?, createdAt: Timestamp, updatedAt: Timestamp,
+        version: Int
+    ) {
+        self.id = id
+        self.accountID = accountID
+        self.mode = mode
+        self.name = name
+        self.status = status
+        self.progress = progress
+        self.specialInstructions = specialInstructions
+        self.referenceTokens = referenceTokens
+        self.portraitToken = portraitToken
+        self.error = error
+        self.createdAt = createdAt
+        self.updatedAt = updatedAt
+        self.version = version
+    }
+}
+
+/// An item about to be stored, together with its training job.
+package struct NewPikzonality: Sendable {
+    /// The item's id.
+    package let id: Identifier
+    /// The owner.
+    package let accountID: Identifier
+    /// Persona or style.
+    package let mode: Mode
+    /// The checked name.
+    package let name: Name
+    /// The checked instructions.
+    package let specialInstructions: String?
+    /// The stored reference images in their order.
+    package let references: [StoredImage]
+    /// How training has ended already; nil, as for every item of a client, queues a training job.
+    package let outcome: TrainingOutcome?
+    /// The moment of creation.
+    package let createdAt: Timestamp
+
+    /// Takes all members.
+    package init(
+        id: Identifier, accountID: Identifier, mode: Mode, name: Name, specialInstructions: String?, references: [StoredImage],
+        outcome: TrainingOutcome? = nil, createdAt: Timestamp
+    ) {
+        self.id = id
+        self.accountID = accountID
+        self.mode = mode
+        self.name = name
+        self.specialInstructions = specialInstructions
+        self.references = references
+        self.outcome = outcome
+        self.createdAt = createdAt
+    }
+}
+
+/// What a PATCH changes; members that are nil stay as they are.
+package struct PikzonalityChange: Sendable, Equatable {
+    /// The new name, if it changes.
+    package var name: Name?
+    /// The new instructions, if they change; the inner nil clears them.
+    package var specialInstructions: String??
+
+    /// Changes nothing until its members are set.
+    package init(name: Name? = nil, specialInstructions: String?? = nil) {
+        self.name = name
+        self.specialInstructions = specialInstructions
+    }
+}
+
+/// The order of a list.
+package enum PikzonalitySort: String, Sendable, CaseIterable {
+    /// Newest first.
+    case newestFirst = "-created_at"
+    /// Oldest first.
+    case oldestFirst = "created_at"
+    /// By name, ignoring case.
+    case name = "name"
+    /// By name backwards.
+    case nameDescending = "-name"
+
+    /// Whether names are compared, rather than times.
+    package var isByName: Bool { self == .name || self == .nameDescending }
+    /// Whether the largest comes first.
+    package var isDescending: Bool { self == .newestFirst || self == .nameDescending }
+}
+
+/// Which items a list shows.
+package struct PikzonalityFilter: Sendable, Equatable {
+    /// Only this mode, if any.
+    package var mode: Mode?
+    /// Only this status, if any.
+    package var status: Status?
+    /// Only items whose name holds this text, ignoring case.
+    package var search: String?
+
+    /// Shows everything until its members are set.
+    package init(mode: Mode? = nil, status: Status? = nil, search: String? = nil) {
+        self.mode = mode
+        self.status = status
+        self.search = search
+    }
+}
+
+/// Where in an order an item stands: what a page continues after.
+package struct PikzonalityPosition: Sendable, Equatable {
+    /// The item's name key, where names are compared.
+    package let nameKey: String
+    /// The item's moment of creation, where times are compared.
+    package let createdAt: Timestamp
+    /// The item's id, which breaks ties.
+    package let id: Identifier
+
+    /// Takes all members.
+    package init(nameKey: String, createdAt: Timestamp, id: Identifier) {
+        self.nameKey = nameKey
+        self.createdAt = createdAt
+        self.id = id
+    }
+}
+
+/// Remembers personas and styles. Each call is one transaction; a write that returned is on disk.
+package protocol PikzonalityStore: Sendable {
+    /// Stores an item, its images' links and its queued job together.
+    /// - Returns: the item as stored.
+    /// - Throws: `nameReserved`, `nameTaken`; `accountMissing` when the account was deleted meanwhile.
+    func insert(_ new: NewPikzonality) async throws(Failure) -> Pikzonality
+    /// One item of an account; of any mode when `mode` is nil.
+    /// - Throws: `notFound`.
+    func find(_ id: Identifier, mode: Mode?, accountID: Identifier) async throws(Failure) -> Pikzonality
+    /// At most `limit` items after a position, in the order of `sort`.
+    func page(
+        _ filter: PikzonalityFilter, sort: PikzonalitySort, after: PikzonalityPosition?, limit: Int, accountID: Identifier
+    ) async throws(Failure) -> [Pikzonality]
+    /// Changes an item. A change that leaves everything as it was does not count as one.
+    /// - Returns: the item as it is afterwards.
+    /// - Throws: `notFound`, `nameReserved`, `nameTaken`.
+    func update(
+        _ id: Identifier, mode: Mode?, accountID: Identifier, change: PikzonalityChange, at now: Timestamp
+    ) async throws(Failure) -> Pikzonality
+    /// Removes an item with its links and its ended job; image bytes nobody needs any more are queued for removal with it.
+    /// - Parameter accountID: nil for an operator, who reaches every account.
+    /// - Returns: the mode of what was removed.
+    /// - Throws: `notFound`, `stillProcessing`.
+    func delete(_ id: Identifier, mode: Mode?, accountID: Identifier?, at now: Timestamp) async throws(Failure) -> Mode
+    /// Whether a name may be given to a new item.
+    func availability(of name: Name, mode: Mode, accountID: Identifier) async throws(Failure) -> NameAvailability
+    /// The newest items of all accounts for an operator, with their accounts' names.
+    func newest(limit: Int) async throws(Failure) -> [OperatorItem]
+    /// One item of any account for an operator.
+    /// - Throws: `notFound`.
+    func operatorItem(_ id: Identifier) async throws(Failure) -> OperatorItem
+}
+
+/// An item as an operator sees it.
+package struct OperatorItem: Sendable, Equatable {
+    /// The item.
+    package let item: Pikzonality
+    /// The name of the account that owns it.
+    package let accountName: String
+
+    /// Pairs an item with its account's name.
+    package init(item: Pikzonality, accountName: String) {
+        self.item = item
+        self.accountName = accountName
+    }
+}

@@ -1,0 +1,87 @@
+/// A seed file: what a database is to hold, loaded through the same rules as the API. Loading it again changes nothing.
+package struct SeedDocument: Sendable, Codable, Equatable {
+    /// An account to be there.
+    package struct AccountEntry: Sendable, Codable, Equatable {
+        /// The account's name.
+        package let name: String
+    }
+
+    /// A key to be there, told apart by its account and label.
+    package struct KeyEntry: Sendable, Codable, Equatable {
+        /// The name of the account.
+        package let account: String
+        /// The label that tells the key apart.
+        package let label: String
+        /// What it may be used for; `read` and `write` if not said.
+        package let scopes: Set<Scope>?
+    }
+
+    /// A persona or style to be there, told apart by its account and name.
+    package struct ItemEntry: Sendable, Codable, Equatable {
+        /// The name of the account.
+        package let account: String
+        /// The item's name.
+        package let name: String
+        /// Words for the trainer.
+        package let specialInstructions: String?
+        /// Image files, relative to the seed file.
+        package let images: [String]
+        /// The images' bytes as base64, filled in by whoever reads the files.
+        package var imageBase64s: [String]?
+        /// How training has ended; if not said, the trainer gets the job.
+        package let outcome: TrainingOutcome?
+
+        enum CodingKeys: String, CodingKey {
+            case account, name, images, outcome
+            case specialInstructions = "special_instructions"
+            case imageBase64s = "image_base64s"
+        }
+    }
+
+    /// Accounts to be there.
+    package var accounts: [AccountEntry]?
+    /// Keys to be there.
+    package var keys: [KeyEntry]?
+    /// Names to be reserved.
+    package var reservedNames: [String]?
+    /// Terms to be blocked.
+    package var blockedTerms: [String]?
+    /// Personas to be there.
+    package var personas: [ItemEntry]?
+    /// Styles to be there.
+    package var styles: [ItemEntry]?
+
+    enum CodingKeys: String, CodingKey {
+        case accounts, keys, personas, styles
+        case reservedNames = "reserved_names"
+        case blockedTerms = "blocked_terms"
+    }
+
+    /// A document with nothing in it.
+    package init() {}
+}
+
+/// What loading a seed changed.
+package struct SeedReport: Sendable, Codable, Equatable {
+    /// Accounts created.
+    package var accounts = 0
+    /// Keys created; their secrets are shown here once.
+    package var keys: [IssuedKey] = []
+    /// Names that became reserved.
+    package var reservedNames = 0
+    /// Terms that became blocked.
+    package var blockedTerms = 0
+    /// Personas created.
+    package var personas = 0
+    /// Styles created.
+    package var styles = 0
+
+    enum CodingKeys: String, CodingKey {
+        case accounts, keys, personas, styles
+        case reservedNames = "reserved_names"
+        case blockedTerms = "blocked_terms"
+    }
+
+    /// Nothing changed yet.
+    package init() {}
+}

@@ -1,0 +1,145 @@
+/// The use cases of training: what workers call, over HTTP or in process.
+package struct Training: Sendable {
+    private let jobs: any TrainingJobStore
+    private let media: any MediaStore
+    private let signals: CatalogSignals
+    private let policy: LeasePolicy
+    private let keepsImageMetadata: Bool
+
+    /// Ties the use cases to their ports.
+    package init(jobs: any TrainingJobStore, media: any MediaStore, signals: CatalogSignals, policy: LeasePolicy, keepsImageMetadata: Bool)
+    {
+        self.jobs = jobs
+        self.media = media
+        self.signals = signals
+        self.policy = policy
+        self.keepsImageMetadata = keepsImageMetadata
+    }
+
+    /// Leases the oldest waiting jobs; waits for one if there is none, and answers with none when the time is over or the task cancelled.
+    package func lease(limit: Int, waiting duration: Duration) async throws(Failure) -> [LeasedJob] {
+        let deadline = ContinuousClock.now.advanced(by: duration)
+        while true {
+            let seen = signals.jobs.count
+            let leased = try await jobs.lease(limit: limit, policy: policy, at: .now)
+            let left = ContinuousClock.now.duration(to: deadline)
+            if !leased.isEmpty || left <= .zero || Task.isCancelled { return leased }
+            // A lease of another worker may run out while this one waits, which rings no bell; so it looks again every second.
+            await signals.jobs.wait(after: seen, atMost: min(left, .seconds(1)))
+        }
+    }
+
+    /// Prolongs a lease and notes progress.
+    /// - Throws: `invalid`, `notFound`, `conflict`.
+    package func heartbeat(
+        _ id: Identifier, token: RandomToken, progress: Int?
+    ) async throws(Failure) -> (cancelled: Bool, leaseExpiresAt: Timestamp) {
+        if let progress, !(0...100).contains(progress) { throw .invalid([Violation("progress", "must be from 0 to 100")]) }
+        return try await jobs.heartbeat(id, token: token, progress: progress, policy: policy, at: .now)
+    }
+
+    /// Ends a job well.
+    /// - Parameter portrait: the portrait's bytes; nil takes the first reference image.
+    /// - Throws: `invalidImage`, `imageTooLarge`, `mediaNotStored`, `notFound`, `conflict`.
+    package func complete(_ id: Identifier, token: RandomToken, portraitBase64: ArraySlice<UInt8>?) async throws(Failure) {
+        guard let portraitBase64 else { return try await jobs.complete(id, token: token, portrait: nil, at: .now) }
+        let position = ImagePosition(field: "portrait_base64")
+        let bytes = try ReferenceImage.decode(base64: portraitBase64, at: position)
+        let portrait = try await media.store(try ReferenceImage.checked(bytes, keepingMetadata: keepsImageMetadata, at: position))
+        defer { media.release([portrait]) }
+        try await jobs.complete(id, token: token, portrait: portrait, at: .now)
+    }
+
+    /// Ends a job badly, or sends it back to the queue when the fault may pass.
+    /// - Throws: `notFound`, `conflict`.
+    package func fail(_ id: Identifier, token: RandomToken, error: TrainingError, retryable: Bool) async throws(Failure) {
+        try await jobs.fail(id, token: token, error: error, retryable: retryable, policy: policy, at: .now)
+        signals.jobs.ring()
+    }
+
+    /// Ends the leases that ran out, so that an item fails on time even when no worker asks for jobs.
+    package func expireLeases() async throws(Failure) {
+        if try await jobs.expire(policy: policy, at: .now) > 0 { signals.jobs.ring() }
+    }
+
+    /// Gives a lease back unused.
+    package func handBack(_ job: LeasedJob) async throws(Failure) {
+        try await jobs.handBack(job.id, token: job.leaseToken, at: .now)
+        signals.jobs.ring()
+    }
+}
+
+/// Makes something of an item's reference images.
+package protocol Trainer: Sendable {
+    /// Trains on one job.
+    /// - Throws: why it failed.
+    func train(_ job: LeasedJob) async throws(TrainingError)
+}
+
+/// The trainer within the process: verifies the stored reference images and publishes them, the first as portrait. It trains no model.
+package struct EmbeddedTrainer: Trainer {
+    private let media: any MediaStore
+
+    /// Takes the store of the images.
+    package init(media: any MediaStore) {
+        self.media = media
+    }
+
+    /// Reads every reference image back and compares it with its digest.
+    package func train(_ job: LeasedJob) async throws(TrainingError) {
+        for image in job.references {
+            do {
+                _ = try await media.verifiedBytes(of: image)
+            } catch {
+                throw TrainingError(code: .failed, message: "A stored reference image could not be read back")
+            }
+        }
+    }
+}
+
+/// Runs a trainer on whatever jobs come, until its task is cancelled.
+package struct TrainingLoop: Sendable {
+    /// Jobs leased in one transaction: enough that leasing costs little under load, few enough that none waits long in another's shadow.
+    private static let jobsAtOnce = 16
+
+    private let training: Training
+    private let trainer: any Trainer
+    private let report: @Sendable (Failure) -> Void
+
+    /// - Parameter report: told of failures of the store; the loop goes on after a pause.
+    package init(training: Training, trainer: any Trainer, report: @escaping @Sendable (Failure) -> Void) {
+        self.training = training
+        self.trainer = trainer
+        self.report = report
+    }
+
+    /// Leases, trains and reports, for ever. When cancelled, the jobs in hand are finished or handed back before it returns.
+    package func run() async {
+        while !Task.isCancelled {
+            do throws(Failure) {
+                let jobs = try await training.lease(limit: Self.jobsAtOnce, waiting: .seconds(Limits.leaseWaitSecondsMax))
+                // Side by side, so that the store can commit their ends together.
+                await withDiscardingTaskGroup { group in
+                    for job in jobs { group.addTask { await finish(job) } }
+                }
+            } catch {
+                report(error)
+                try? await Task.sleep(for: .seconds(1))
+            }
+        }
+    }
+
+    private func finish(_ job: LeasedJob) async {
+        do throws(Failure) {
+            if Task.isCancelled { return try await training.handBack(job) }
+            do throws(TrainingError) {
+                try await trainer.train(job)
+            } catch {
+                return try await training.fail(job.id, token: job.leaseToken, error: error, retryable: false)
+            }
+            try await training.complete(job.id, token: job.leaseToken, portraitBase64: nil)
+        } catch {
+            report(error)
+        }
+    }
+}

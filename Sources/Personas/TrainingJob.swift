@@ -1,0 +1,207 @@
+/// Why training failed, as clients see it.
+package struct TrainingError: Error, Sendable, Equatable, Codable {
+    /// The reason as a constant.
+    package let code: TrainingErrorCode
+    /// The reason in words, safe to show.
+    package let message: String
+
+    /// Pairs a reason with its words.
+    package init(code: TrainingErrorCode, message: String) {
+        self.code = code
+        self.message = message
+    }
+}
+
+/// The reasons for which training fails: the part of the error catalogue that an item may carry.
+package enum TrainingErrorCode: String, Sendable, CaseIterable, Codable {
+    /// The trainer refused the input.
+    case rejected = "GENERATION_REJECTED"
+    /// The trainer broke.
+    case failed = "GENERATION_FAILED"
+    /// The job ran out of attempts or of time.
+    case timeout = "GENERATION_TIMEOUT"
+    /// A result of the trainer could not be fetched.
+    case downloadFailed = "DOWNLOAD_FAILED"
+    /// The job was cancelled.
+    case cancelled = "CANCELLED"
+    /// The provider reported an error.
+    case falError = "FAL_ERROR"
+    /// The provider did not finish in time.
+    case falTimeout = "FAL_TIMEOUT"
+}
+
+/// One training job as a state machine without I/O: stores load it, apply one transition and write it back in one transaction.
+///
+/// `queued → leased → completed | failed`, back to `queued` when a lease runs out or a worker reports a passing fault; `cancelled` when the
+/// item goes away under the job. Ended states never change.
+package struct TrainingJob: Sendable, Equatable {
+    /// Where a job stands.
+    package enum State: Sendable, Equatable {
+        /// Waits for a worker.
+        case queued
+        /// A worker holds it until the moment named.
+        case leased(token: RandomToken, until: Timestamp)
+        /// Ended well.
+        case completed
+        /// Ended badly.
+        case failed(TrainingError)
+        /// Its item is gone; the last worker is told so by its next heartbeat.
+        case cancelled(token: RandomToken?)
+    }
+
+    /// The job's id.
+    package let id: Identifier
+    /// Where it stands.
+    package private(set) var state: State
+    /// Leases given so far.
+    package private(set) var attempts: Int
+    /// 0 to 100, never decreasing, 100 exactly when completed.
+    package private(set) var progress: Int
+
+    /// Takes a job as stored; a new one is queued and was never leased.
+    package init(id: Identifier, state: State = .queued, attempts: Int = 0, progress: Int = 0) {
+        self.id = id
+        self.state = state
+        self.attempts = attempts
+        self.progress = progress
+    }
+
+    /// Gives the job to a worker. False, and nothing changes, unless it is queued.
+    package mutating func lease(token: RandomToken, until: Timestamp) -> Bool {
+        guard case .queued = state else { return false }
+        state = .leased(token: token, until: until)
+        attempts += 1
+        return true
+    }
+
+    /// Ends a lease that ran out: back to the queue, or failed after the last attempt. False when no lease has run out.
+    package mutating func expire(at now: Timestamp, attemptsMax: Int) -> Bool {
+        guard case .leased(_, let until) = state, until <= now else { return false }
+        state =
+            attempts < attemptsMax
+            ? .queued
+            : .failed(TrainingError(code: .timeout, message: "No worker finished in time; attempts: \(attempts)"))
+        return true
+    }
+
+    /// Prolongs a lease and notes progress, which never falls and stays below 100 until the job is completed.
+    /// - Returns: true when the job was cancelled and the worker should stop.
+    /// - Throws: `conflict` for a token that is not the running lease's.
+    package mutating func heartbeat(token: RandomToken, progress: Int?, until: Timestamp, at now: Timestamp) throws(Failure) -> Bool {
+        if case .cancelled(let last) = state, last == token { return true }
+        try requireLease(token, at: now)
+        state = .leased(token: token, until: until)
+        self.progress = max(self.progress, min(progress ?? 0, 99))
+        return false
+    }
+
+    /// Ends the job well.
+    /// - Throws: `conflict` for a token that is not the running lease's.
+    package mutating func complete(token: RandomToken, at now: Timestamp) throws(Failure) {
+        try requireLease(token, at: now)
+        state = .completed
+        progress = 100
+    }
+
+    /// Ends the job badly, or sends it back to the queue when the fault may pass and attempts are left.
+    /// - Throws: `conflict` for a token that is not the running lease's.
+    package mutating func fail(
+        token: RandomToken, error: TrainingError, retryable: Bool, attemptsMax: Int, at now: Timestamp
+    ) throws(Failure) {
+        try requireLease(token, at: now)
+        state = retryable && attempts < attemptsMax ? .queued : .failed(error)
+    }
+
+    /// Gives a lease back unused, as a worker does that stops; the attempt does not count.
+    /// - Throws: `conflict` for a token that is not the running lease's.
+    package mutating func handBack(token: RandomToken, at now: Timestamp) throws(Failure) {
+        try requireLease(token, at: now)
+        state = .queued
+        attempts -= 1
+    }
+
+    /// Takes the item away from under the job.
+    package mutating func cancel() {
+        switch state {
+        case .queued: state = .cancelled(token: nil)
+        case .leased(let token, _): state = .cancelled(token: token)
+        case .completed, .failed, .cancelled: break
+        }
+    }
+
+    /// What a worker is told whose token is not that of the running lease.
+    package static let staleLease = Failure.conflict("The lease is not valid: it ran out, ended, or belongs to another worker")
+
+    private func requireLease(_ token: RandomToken, at now: Timestamp) throws(Failure) {
+        guard case .leased(let current, let until) = state, current == token, now < until else {
+            throw Self.staleLease
+        }
+    }
+}
+
+/// A job in a worker's hands.
+package struct LeasedJob: Sendable {
+    /// The job's id.
+    package let id: Identifier
+    /// The right to report on the job.
+    package let leaseToken: RandomToken
+    /// When the right ends, unless a heartbeat prolongs it.
+    package let leaseExpiresAt: Timestamp
+    /// Which attempt this is, from 1.
+    package let attempt: Int
+    /// The item in training.
+    package let item: Pikzonality
+    /// The item's reference images in their order.
+    package let references: [StoredImage]
+
+    /// Takes all members.
+    package init(
+        id: Identifier, leaseToken: RandomToken, leaseExpiresAt: Timestamp, attempt: Int, item: Pikzonality, references: [StoredImage]
+    ) {
+        self.id = id
+        self.leaseToken = leaseToken
+        self.leaseExpiresAt = leaseExpiresAt
+        self.attempt = attempt
+        self.item = item
+        self.references = references
+    }
+}
+
+/// How long leases last and how many a job gets.
+package struct LeasePolicy: Sendable, Equatable {
+    /// Seconds that a lease lasts without a heartbeat.
+    package let seconds: Int
+    /// Leases that one job is given before its item fails.
+    package let attemptsMax: Int
+
+    /// Takes both members; the defaults are those of `Limits`.
+    package init(seconds: Int = Limits.leaseSeconds, attemptsMax: Int = Limits.trainingAttemptsMax) {
+        self.seconds = seconds
+        self.attemptsMax = attemptsMax
+    }
+}
+
+/// Remembers training jobs. Each call is one transaction that applies one transition of `TrainingJob`, and changes the item with it.
+package protocol TrainingJobStore: Sendable {
+    /// Ends the leases that ran out, then leases the oldest queued jobs, at most `limit`.
+    func lease(limit: Int, policy: LeasePolicy, at now: Timestamp) async throws(Failure) -> [LeasedJob]
+    /// Prolongs a lease.
+    /// - Returns: whether the job was cancelled, and when the lease ends now.
+    /// - Throws: `notFound` for an unknown job, `conflict` for a lease that is not running.
+    func heartbeat(
+        _ id: Identifier, token: RandomToken, progress: Int?, policy: LeasePolicy, at now: Timestamp
+    ) async throws(Failure) -> (cancelled: Bool, leaseExpiresAt: Timestamp)
+    /// Ends a job well; the item is completed in the same transaction. Without a portrait the first reference image serves.
+    /// - Throws: `notFound`, `conflict`.
+    func complete(_ id: Identifier, token: RandomToken, portrait: StoredImage?, at now: Timestamp) async throws(Failure)
+    /// Ends a job badly or sends it back to the queue.
+    /// - Throws: `notFound`, `conflict`.
+    func fail(
+        _ id: Identifier, token: RandomToken, error: TrainingError, retryable: Bool, policy: LeasePolicy, at now: Timestamp
+    ) async throws(Failure)
+    /// Gives a lease back unused.
+    /// - Throws: `notFound`, `conflict`.
+    func handBack(_ id: Identifier, token: RandomToken, at now: Timestamp) async throws(Failure)
+    /// Ends the leases that ran out. Returns how many.
+    func expire(policy: LeasePolicy, at now: Timestamp) async throws(Failure) -> Int
+}
