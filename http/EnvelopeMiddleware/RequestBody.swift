@@ -1,0 +1,68 @@
+import ErrorEnvelope
+import HTTPTypes
+public import Hummingbird
+import NIOCore
+
+extension Request {
+    /// Reads the whole body into memory.
+    ///
+    /// A body whose `Content-Length` says too much is refused before a byte of it is read; any other is counted while it arrives.
+    /// - Parameter bodyBytesMax: The largest body that is taken, in bytes.
+    /// - Throws: ``ErrorCode/payloadTooLarge``, or what the connection throws when it breaks.
+    public func bodyBytes(upTo bodyBytesMax: Int) async throws -> [UInt8] {
+        let declared = self.headers[.contentLength].flatMap { Int($0) }
+        if let declared, declared > bodyBytesMax { throw EnvelopeError.payloadTooLarge(bodyBytesMax: bodyBytesMax) }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(declared ?? 0)
+        for try await buffer in self.body {
+            guard bytes.count + buffer.readableBytes <= bodyBytesMax else {
+                throw EnvelopeError.payloadTooLarge(bodyBytesMax: bodyBytesMax)
+            }
+            buffer.withUnsafeReadableBytes { bytes.append(contentsOf: $0) }
+        }
+        // Whatever ended the body early, half of it must never be acted upon.
+        if let declared, bytes.count < declared {
+            throw EnvelopeError.invalid([ErrorDetail(field: "body", message: "the body ended before its Content-Length")])
+        }
+        return bytes
+    }
+
+    /// Checks that the body is declared as JSON: `application/json` or `application/*+json`, in any case, parameters allowed.
+    /// - Throws: ``ErrorCode/unsupportedMediaType``.
+    public func requireJSON() throws(EnvelopeError) {
+        guard let contentType = self.headers[.contentType], Self.isJSON(contentType) else {
+            throw EnvelopeError(.unsupportedMediaType)
+        }
+    }
+
+    private static func isJSON(_ contentType: String) -> Bool {
+        // The spelling of nearly every client.
+        if contentType == "application/json" { return true }
+        let mediaType = contentType.prefix { $0 != ";" }.drop(while: \.isBlank)
+        let parts = mediaType.lowercased().split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
+        guard parts.count == 2, parts[0] == "application" else { return false }
+        let subtype = parts[1].prefix { !$0.isBlank }
+        guard parts[1].dropFirst(subtype.count).allSatisfy(\.isBlank) else { return false }
+        if subtype == "json" { return true }
+        return subtype.hasSuffix("+json") && subtype.utf8.count > 5 && subtype.utf8.allSatisfy(Self.isTokenCharacter)
+    }
+
+    /// Whether a byte may stand in a token (RFC 9110, section 5.6.2).
+    private static func isTokenCharacter(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"): true
+        default: "!#$%&'*+-.^_`|~".utf8.contains(byte)
+        }
+    }
+}
+
+extension Character {
+    fileprivate var isBlank: Bool { self == " " || self == "\t" }
+}
+
+extension EnvelopeError {
+    fileprivate static func payloadTooLarge(bodyBytesMax: Int) -> EnvelopeError {
+        let code = ErrorCode.payloadTooLarge
+        return EnvelopeError(code, message: "\(code.defaultMessage): at most \(bodyBytesMax) bytes are accepted")
+    }
+}

@@ -1,0 +1,119 @@
+import ErrorEnvelope
+import Foundation
+import HTTPTypes
+import NIOHTTP1
+import NIOHTTPTypes
+
+/// Why a ``RequestGuard`` refuses a request that no handler has to see.
+enum RequestRefusal: String {
+    /// The bytes are no HTTP/1.1 request.
+    case malformed
+    /// The request ended, with the connection, before it was complete.
+    case incomplete
+    /// The header is over one of its limits.
+    case headerTooLarge
+    /// There is no header `Host`, more than one, or one that names no host (RFC 9112, section 3.2).
+    case host
+    /// The body is over the limit of the whole service.
+    case bodyTooLarge
+
+    /// The refusal that an error of NIO's parser stands for.
+    init(_ error: HTTPParserError) {
+        switch error {
+        case .headerOverflow: self = .headerTooLarge
+        case .invalidEOFState: self = .incomplete
+        default: self = .malformed
+        }
+    }
+
+    /// What the client is told.
+    var envelopeError: EnvelopeError {
+        switch self {
+        case .malformed: .invalidRequest("it is not well-formed HTTP/1.1")
+        case .incomplete: .invalidRequest("it ended before it was complete")
+        case .headerTooLarge: .invalidRequest("its header is too large")
+        case .host: .invalidRequest("exactly one well-formed Host header is required")
+        case .bodyTooLarge: EnvelopeError(.payloadTooLarge)
+        }
+    }
+}
+
+extension EnvelopeError {
+    fileprivate static func invalidRequest(_ reason: String) -> EnvelopeError {
+        .invalid([ErrorDetail(field: "request", message: reason)])
+    }
+}
+
+/// What a ``RequestGuard`` has to know of the header of a request, gathered in one pass over its fields.
+struct RequestHeadFacts {
+    /// The length of the body in bytes; 0 without a body and `nil` when it is not known in advance.
+    var bodyBytes: Int? = 0
+    /// Whether the client waits for `100 Continue` before it sends the body.
+    var expectsContinue = false
+    /// Whether no further request can follow on this connection: the client said so, or it asks for another protocol, after which NIO's
+    /// parser, which offers none, would only buffer what follows.
+    var isLast = false
+    /// Whether exactly one well-formed `Host` came with the request.
+    var hasValidHost: Bool
+
+    init(_ head: HTTPRequest) {
+        // The first Host is not among the fields, NIO moves it to the authority.
+        self.hasValidHost = head.authority.map(Self.isHost) ?? false
+        self.isLast = head.method == .connect
+        for field in head.headerFields {
+            // Comparing lengths first keeps this cheap: it runs on every request.
+            switch field.name.canonicalName.utf8.count {
+            case 4 where field.name.canonicalName == "host": self.hasValidHost = false
+            case 6 where field.name == .expect: self.expectsContinue = field.value.lowercased() == "100-continue"
+            case 7 where field.name == .upgrade: self.isLast = true
+            case 10 where field.name == .connection: self.isLast = self.isLast || Self.isClose(field.value)
+            case 14 where field.name == .contentLength: self.bodyBytes = Int(field.value)
+            case 17 where field.name == .transferEncoding: self.bodyBytes = nil
+            default: break
+            }
+        }
+    }
+
+    private static func isClose(_ connection: String) -> Bool {
+        if connection == "keep-alive" { return false }
+        return connection.lowercased().split(separator: ",").contains { $0.trimmingCharacters(in: .whitespaces) == "close" }
+    }
+
+    /// Whether a value can be a host and a port: none of the characters that RFC 3986 keeps out of them. An empty one is allowed.
+    private static func isHost(_ authority: String) -> Bool {
+        authority.utf8.allSatisfy { byte in
+            switch byte {
+            case ...0x20, 0x7F...: false
+            case UInt8(ascii: "/"), UInt8(ascii: "?"), UInt8(ascii: "#"), UInt8(ascii: "@"), UInt8(ascii: "\\"): false
+            case UInt8(ascii: "\""), UInt8(ascii: "<"), UInt8(ascii: ">"), UInt8(ascii: "^"), UInt8(ascii: "`"): false
+            case UInt8(ascii: "{"), UInt8(ascii: "|"), UInt8(ascii: "}"), UInt8(ascii: ","): false
+            default: true
+            }
+        }
+    }
+}
+
+extension HTTPResponse {
+    /// Whether this is the bare 400 that Hummingbird writes when NIO's parser has failed, and nothing that a handler made.
+    var isParserAnswer: Bool {
+        self.status == .badRequest && self.headerFields.count == 2
+            && self.headerFields[.contentLength] == "0" && self.headerFields[.connection] == "close"
+    }
+}
+
+extension Date {
+    /// The date as HTTP writes it, such as `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, section 5.6.7).
+    var httpDate: String {
+        self.formatted(
+            VerbatimFormatStyle(
+                format: """
+                    \(weekday: .abbreviated), \(day: .twoDigits) \(month: .abbreviated) \(year: .padded(4)) \
+                    \(hour: .twoDigits(clock: .twentyFourHour, hourCycle: .zeroBased)):\(minute: .twoDigits):\(second: .twoDigits) GMT
+                    """,
+                locale: Locale(identifier: "en_US_POSIX"),
+                timeZone: .gmt,
+                calendar: Calendar(identifier: .gregorian)
+            )
+        )
+    }
+}
