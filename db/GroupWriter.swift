@@ -1,0 +1,119 @@
+import Foundation
+import GRDB
+import Personas
+import Synchronization
+
+/// The one connection that writes, committing in groups.
+///
+/// An answer may be sent only after its commit is on disk, and waiting for the disk is nearly all that a commit costs. So what arrives while
+/// one commit runs is done in the next transaction, each operation inside its own savepoint, where a failure undoes only itself; all are
+/// answered after the shared commit.
+final class GroupWriter: Sendable {
+    /// Operations of one transaction: many enough to share a commit among all connections, few enough that none waits for long.
+    private static let operationsMax = 256
+
+    private struct State {
+        var pending: [any WriteOperation] = []
+        var isRunning = false
+    }
+
+    private let queue: DatabaseQueue
+    private let state = Mutex(State())
+
+    /// Takes the writing connection.
+    init(queue: DatabaseQueue) {
+        self.queue = queue
+    }
+
+    /// Operations that wait for the next transaction.
+    var waitingCount: Int { state.withLock { $0.pending.count } }
+
+    /// Runs an operation in a transaction. When this returns, what it did is on disk.
+    ///
+    /// Cancelling the task does not stop an operation under way: a commit has one outcome, and the caller is told which.
+    func write<Value: Sendable>(_ body: @escaping @Sendable (Database) throws -> Value) async throws(Failure) -> Value {
+        let result = await withCheckedContinuation { continuation in
+            enqueue(TypedWriteOperation(body: body, continuation: continuation))
+        }
+        return try result.get()
+    }
+
+    private func enqueue(_ operation: any WriteOperation) {
+        let isFirst = state.withLock { state in
+            state.pending.append(operation)
+            defer { state.isRunning = true }
+            return !state.isRunning
+        }
+        if isFirst { queue.asyncWriteWithoutTransaction { db in self.drain(db) } }
+    }
+
+    private func drain(_ db: Database) {
+        while true {
+            let group = state.withLock { state in
+                let group = Array(state.pending.prefix(Self.operationsMax))
+                state.pending.removeFirst(group.count)
+                state.isRunning = !group.isEmpty
+                return group
+            }
+            if group.isEmpty { return }
+            commit(group, db)
+        }
+    }
+
+    private func commit(_ group: [any WriteOperation], _ db: Database) {
+        var commitFailure: Failure?
+        do {
+            try db.inTransaction(.immediate) {
+                // An error such as a full disk may undo the whole transaction; what came after it would run, and be undone or not, on its own.
+                for operation in group where db.isInsideTransaction { operation.run(db) }
+                return .commit
+            }
+        } catch {
+            commitFailure = Failure(storage: error)
+        }
+        for operation in group { operation.finish(commitFailure: commitFailure) }
+    }
+}
+
+/// One caller's part of a group.
+private protocol WriteOperation: Sendable {
+    /// Does the work inside the group's transaction.
+    func run(_ db: Database)
+    /// Answers the caller, once the fate of the commit is known: nil means that it is on disk.
+    func finish(commitFailure: Failure?)
+}
+
+private final class TypedWriteOperation<Value: Sendable>: WriteOperation {
+    private let body: @Sendable (Database) throws -> Value
+    private let continuation: CheckedContinuation<Result<Value, Failure>, Never>
+    private let result = Mutex<Result<Value, Failure>?>(nil)
+
+    init(body: @escaping @Sendable (Database) throws -> Value, continuation: CheckedContinuation<Result<Value, Failure>, Never>) {
+        self.body = body
+        self.continuation = continuation
+    }
+
+    func run(_ db: Database) {
+        do {
+            try db.inSavepoint {
+                let value = try body(db)
+                result.withLock { $0 = .success(value) }
+                return .commit
+            }
+        } catch {
+            result.withLock { $0 = .failure(Failure(storage: error)) }
+        }
+    }
+
+    func finish(commitFailure: Failure?) {
+        if let commitFailure { return continuation.resume(returning: .failure(commitFailure)) }
+        continuation.resume(returning: result.withLock { $0 } ?? .failure(.unexpected("A write ended without a result")))
+    }
+}
+
+extension Failure {
+    /// What a store reports for an error of its own or of SQLite: a failure stays what it is, all else is unexpected.
+    init(storage error: any Error) {
+        self = (error as? Failure) ?? .unexpected("Database: \(error)")
+    }
+}

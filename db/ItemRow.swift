@@ -1,0 +1,57 @@
+import Foundation
+import GRDB
+import Personas
+
+/// The row of one persona or style, as both ways of reading see it.
+enum ItemRow {
+    /// What `decode` expects, in its order.
+    static let columns = """
+        pikzonality.id, account_id, mode, name, status, progress, special_instructions, reference_tokens, portrait_token, \
+        error_code, error_message, created_at, updated_at, version
+        """
+
+    /// How many columns `columns` names: the place of what a query selects behind them.
+    static let columnCount: Int32 = 14
+
+    /// Reads a row whose first columns are `columns`.
+    static func decode(_ row: SQLRow) throws -> Pikzonality {
+        guard let mode = Mode(rawValue: try row.requiredText(2)), let status = Status(rawValue: try row.requiredText(4)) else {
+            throw Failure.unexpected("An item has an unknown mode or status")
+        }
+        return Pikzonality(
+            id: try row.identifier(0), accountID: try row.identifier(1), mode: mode, name: Name(stored: try row.requiredText(3)),
+            status: status, progress: Int(row.integer(5)), specialInstructions: row.text(6), referenceTokens: tokens(row.bytes(7)),
+            portraitToken: RandomToken(bytes: row.bytes(8)), error: error(code: row.text(9), message: row.text(10)),
+            createdAt: row.timestamp(11), updatedAt: row.timestamp(12), version: Int(row.integer(13)))
+    }
+
+    /// One item within a transaction, nil if there is none.
+    static func find(_ id: Identifier, _ db: Database) throws -> Pikzonality? {
+        guard let row = try db.firstRow("SELECT \(columns) FROM pikzonality WHERE id = ?", [id.data]) else { return nil }
+        let references: Data = row["reference_tokens"]
+        return Pikzonality(
+            id: id, accountID: try row.identifier("account_id"), mode: try row.value("mode", as: Mode.self),
+            name: Name(stored: row["name"]),
+            status: try row.value("status", as: Status.self), progress: row["progress"], specialInstructions: row["special_instructions"],
+            referenceTokens: references.withUnsafeBytes(tokens), portraitToken: try row.token("portrait_token"),
+            error: error(code: row["error_code"], message: row["error_message"]), createdAt: row.timestamp("created_at"),
+            updatedAt: row.timestamp("updated_at"), version: row["version"])
+    }
+
+    /// One item within a transaction that knows it is there.
+    static func require(_ id: Identifier, _ db: Database) throws -> Pikzonality {
+        guard let item = try find(id, db) else { throw Failure.unexpected("An item vanished within a transaction") }
+        return item
+    }
+
+    private static func tokens(_ bytes: UnsafeRawBufferPointer) -> [RandomToken] {
+        stride(from: 0, to: bytes.count, by: 16).compactMap {
+            RandomToken(bytes: UnsafeRawBufferPointer(rebasing: bytes[$0..<min($0 + 16, bytes.count)]))
+        }
+    }
+
+    private static func error(code: String?, message: String?) -> TrainingError? {
+        guard let code = code.flatMap(TrainingErrorCode.init), let message else { return nil }
+        return TrainingError(code: code, message: message)
+    }
+}

@@ -1,0 +1,60 @@
+import Foundation
+
+/// File operations whose failures are to be told apart and whose durability matters, which Foundation hides.
+enum PosixFile {
+    /// A system call that failed.
+    struct CallFailed: Error, CustomStringConvertible {
+        let call: String
+        let code: Int32
+
+        init(_ call: String) {
+            self.call = call
+            code = errno
+        }
+
+        var description: String { "\(call): \(String(cString: strerror(code)))" }
+    }
+
+    /// Writes a new file (mode 0600) and waits until its bytes are on disk.
+    static func write(_ bytes: [UInt8], to path: String) throws {
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw CallFailed("open") }
+        defer { close(descriptor) }
+        try bytes.withUnsafeBytes { buffer in
+            var written = 0
+            while written < buffer.count {
+                let count = Foundation.write(descriptor, buffer.baseAddress?.advanced(by: written), buffer.count - written)
+                if count < 0 && errno == EINTR { continue }
+                guard count > 0 else { throw CallFailed("write") }
+                written += count
+            }
+        }
+        guard fsync(descriptor) == 0 else { throw CallFailed("fsync") }
+    }
+
+    /// Gives a file its final name.
+    static func rename(_ path: String, to target: String) throws {
+        guard Foundation.rename(path, target) == 0 else { throw CallFailed("rename") }
+    }
+
+    /// Waits until a folder's entries are on disk.
+    static func syncFolder(_ path: String) throws {
+        let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw CallFailed("open") }
+        defer { close(descriptor) }
+        guard fsync(descriptor) == 0 else { throw CallFailed("fsync") }
+    }
+
+    /// Reads up to `count` bytes from an offset; fewer only at the file's end.
+    static func read(_ descriptor: Int32, at offset: Int, count: Int) throws -> [UInt8] {
+        try [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+            while filled < count {
+                let got = pread(descriptor, buffer.baseAddress?.advanced(by: filled), count - filled, off_t(offset + filled))
+                if got < 0 && errno == EINTR { continue }
+                guard got >= 0 else { throw CallFailed("pread") }
+                if got == 0 { break }
+                filled += got
+            }
+        }
+    }
+}

@@ -1,0 +1,54 @@
+import Foundation
+import GRDB
+import Personas
+
+extension Database {
+    /// Runs a statement that is prepared once per connection.
+    func run(_ sql: String, _ arguments: StatementArguments) throws {
+        try cachedStatement(sql: sql).execute(arguments: arguments)
+    }
+
+    /// The first row of a query that is prepared once per connection.
+    func firstRow(_ sql: String, _ arguments: StatementArguments) throws -> Row? {
+        try Row.fetchOne(try cachedStatement(sql: sql), arguments: arguments)
+    }
+
+    /// All rows of a query that is prepared once per connection.
+    func rows(_ sql: String, _ arguments: StatementArguments) throws -> [Row] {
+        try Row.fetchAll(try cachedStatement(sql: sql), arguments: arguments)
+    }
+}
+
+extension Identifier {
+    /// As it is stored.
+    var data: Data { Data(bytes) }
+}
+
+extension RandomToken {
+    /// As it is stored.
+    var data: Data { Data(bytes) }
+}
+
+extension Row {
+    func identifier(_ column: String) throws(Failure) -> Identifier {
+        guard let data: Data = self[column], let identifier = data.withUnsafeBytes({ Identifier(bytes: $0) }) else {
+            throw .unexpected("Column \(column) holds no identifier")
+        }
+        return identifier
+    }
+
+    func token(_ column: String) throws(Failure) -> RandomToken? {
+        guard let data: Data = self[column] else { return nil }
+        guard let token = data.withUnsafeBytes({ RandomToken(bytes: $0) }) else { throw .unexpected("Column \(column) holds no token") }
+        return token
+    }
+
+    func value<Value: RawRepresentable<String>>(_ column: String, as type: Value.Type) throws(Failure) -> Value {
+        guard let text: String = self[column], let value = Value(rawValue: text) else {
+            throw .unexpected("Column \(column) holds no \(type)")
+        }
+        return value
+    }
+
+    func timestamp(_ column: String) -> Timestamp { Timestamp(milliseconds: self[column]) }
+}

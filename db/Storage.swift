@@ -1,0 +1,119 @@
+import Foundation
+import GRDB
+package import Personas
+
+/// Everything that the service remembers, in one folder: `personas.sqlite` and `media/`.
+///
+/// Whoever opens it holds the folder's lock; see `DataFolderLock`.
+package final class Storage: Sendable {
+    /// Where and how to open.
+    package struct Configuration: Sendable {
+        /// The data folder.
+        package var directory: String
+        /// Read-only connections for look-ups and lists.
+        package var readers: Int
+        /// Threads that read and write media files. Many more than cores, because they wait for the disk most of the time.
+        package var mediaThreads: Int
+
+        /// Takes a folder; the defaults suit two to eight cores.
+        package init(directory: String, readers: Int = 4, mediaThreads: Int = 16) {
+            self.directory = directory
+            self.readers = readers
+            self.mediaThreads = mediaThreads
+        }
+    }
+
+    /// Personas and styles.
+    package let pikzonalities: any PikzonalityStore
+    /// Training jobs.
+    package let jobs: any TrainingJobStore
+    /// Accounts.
+    package let accounts: any AccountStore
+    /// API keys.
+    package let keys: any APIKeyStore
+    /// Reserved names.
+    package let names: any ReservedNameStore
+    /// Blocked terms.
+    package var terms: any BlockedTermStore { remembered }
+    /// Whether maintenance is on.
+    package var maintenance: any MaintenanceStore { remembered }
+    /// Image bytes.
+    package var media: any MediaStore { mediaFolder }
+    /// How the schema stands.
+    package var schema: any SchemaStore { migrator }
+
+    private let queue: DatabaseQueue
+    private let readers: ReaderSet
+    private let searches: SlowReads
+    private let migrator: Migrator
+    private let remembered: RememberedSettings
+    private let mediaFolder: MediaFolder
+
+    /// Opens the folder's database and media, making what is missing. Nothing is migrated yet.
+    /// - Throws: `unexpected` when the database cannot be opened or does not promise durability.
+    package static func open(_ configuration: Configuration) throws(Failure) -> Storage {
+        do {
+            return try Storage(configuration)
+        } catch {
+            throw Failure(storage: error)
+        }
+    }
+
+    private init(_ configuration: Configuration) throws {
+        let path = configuration.directory + "/personas.sqlite"
+        queue = try Self.writingConnection(path: path)
+        readers = try ReaderSet(path: path, count: configuration.readers)
+        let writer = GroupWriter(queue: queue)
+        let searchReaders = try ReaderSet(path: path, count: SlowReads.threads)
+        migrator = Migrator(writer: writer, readers: readers, migrations: Migration.all)
+        remembered = RememberedSettings(writer: writer, readers: readers)
+        mediaFolder = try MediaFolder(
+            directory: configuration.directory + "/media", threads: configuration.mediaThreads, writer: writer, readers: readers)
+        // After all that may fail: a pool of threads must be shut down, which nobody does for a storage that did not open.
+        searches = SlowReads(readers: searchReaders)
+        pikzonalities = PikzonalityTable(writer: writer, readers: readers, searches: searches)
+        jobs = TrainingJobTable(writer: writer, readers: readers)
+        let keys = APIKeyTable(writer: writer, readers: readers)
+        self.keys = keys
+        accounts = AccountTable(writer: writer, readers: readers, keys: keys)
+        names = ReservedNameTable(writer: writer, readers: readers)
+    }
+
+    /// Applies the pending migrations.
+    /// - Returns: the names of those applied now.
+    /// - Throws: `conflict` when an applied migration was changed, or the database is from a newer binary.
+    package func migrate() async throws(Failure) -> [String] {
+        let applied = try await migrator.migrate()
+        try remembered.load()
+        return applied
+    }
+
+    /// Closes every connection, which folds the write-ahead log into the database. No call may be under way or follow.
+    package func close() {
+        searches.close()
+        readers.close()
+        mediaFolder.close()
+        try? queue.close()
+    }
+
+    /// Opens the writing connection and makes sure that its commits wait for the disk.
+    private static func writingConnection(path: String) throws -> DatabaseQueue {
+        var configuration = GRDB.Configuration()
+        configuration.label = "personas.writer"
+        configuration.journalMode = .wal
+        configuration.busyMode = .timeout(5)
+        configuration.foreignKeysEnabled = true
+        // The file holds people's likenesses: nobody else on the machine may read it, nor the log beside it, which inherits the mode.
+        let descriptor = Foundation.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        if descriptor >= 0 { Foundation.close(descriptor) }
+        let queue = try DatabaseQueue(path: path, configuration: configuration)
+        try queue.writeWithoutTransaction { db in
+            // GRDB sets NORMAL when it turns the log on, which loses commits in a power cut; so FULL comes after, and is read back.
+            try db.execute(sql: "PRAGMA synchronous = FULL")
+            guard try Int.fetchOne(db, sql: "PRAGMA synchronous") == 2, try String.fetchOne(db, sql: "PRAGMA journal_mode") == "wal" else {
+                throw Failure.unexpected("The database does not promise durability: synchronous is not FULL or the journal is not WAL")
+            }
+        }
+        return queue
+    }
+}
