@@ -1,0 +1,69 @@
+import ErrorEnvelopeHummingbird
+import HTTPTypes
+import Hummingbird
+import Personas
+import Synchronization
+
+/// Reads request bodies, and bounds how many large ones are worked on at once, because each costs a multiple of its size while it is.
+struct BodyIntake: Sendable {
+    /// From this size on a body counts as large.
+    private static let largeBodyBytes = 1_048_576
+
+    let bodyBytesMax: Int
+    let largeBodies: Gate
+
+    /// Reads a JSON object from the body and hands it to `handle`.
+    /// - Throws: `UNSUPPORTED_MEDIA_TYPE`, `PAYLOAD_TOO_LARGE`, `invalid`.
+    func withObject<Value: Sendable>(of request: Request, _ handle: (JSONObject) async throws -> Value) async throws -> Value {
+        let isBodyAnnounced = request.headers[.transferEncoding] != nil || request.headers[.contentLength].map { $0 != "0" } ?? false
+        // Without a body and a type for it there is nothing of the wrong type, only nothing.
+        if isBodyAnnounced || request.headers[.contentType] != nil { try request.requireJSON() }
+        let bytes = try await request.bodyBytes(upTo: bodyBytesMax)
+        guard bytes.count >= Self.largeBodyBytes else { return try await handle(try JSONObject(bytes)) }
+        await largeBodies.enter()
+        defer { largeBodies.leave() }
+        return try await handle(try JSONObject(bytes))
+    }
+}
+
+/// Lets a number of tasks in at a time; the others wait their turn.
+package final class Gate: Sendable {
+    private struct State {
+        var free: Int
+        var waiting: [CheckedContinuation<Void, Never>] = []
+    }
+
+    private let state: Mutex<State>
+
+    /// A gate for that many at a time.
+    package init(places: Int) {
+        state = Mutex(State(free: places))
+    }
+
+    /// Takes a place, waiting for one if need be. A cancelled task still gets its turn, and finds out behind the gate.
+    package func enter() async {
+        await withCheckedContinuation { continuation in
+            let isFree = state.withLock { state in
+                guard state.free > 0 else {
+                    state.waiting.append(continuation)
+                    return false
+                }
+                state.free -= 1
+                return true
+            }
+            if isFree { continuation.resume() }
+        }
+    }
+
+    /// Gives a place back.
+    package func leave() {
+        let next = state.withLock { state -> CheckedContinuation<Void, Never>? in
+            guard !state.waiting.isEmpty else {
+                state.free += 1
+                return nil
+            }
+            return state.waiting.removeFirst()
+        }
+        next?.resume()
+    }
+}

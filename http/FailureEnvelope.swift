@@ -1,0 +1,52 @@
+import ErrorEnvelope
+package import ErrorEnvelopeHummingbird
+import HTTPTypes
+package import Personas
+
+extension Failure: EnvelopeConvertible {
+    /// The one table from what went wrong to what a client is told. Texts of the unexpected stay behind, as the cause that is logged.
+    package var envelopeError: EnvelopeError {
+        switch self {
+        case .invalid(let violations):
+            return .invalid(violations.map { ErrorDetail(field: $0.field, message: $0.message) })
+        case .malformedIdentifier(.persona): return EnvelopeError(.invalidPersona)
+        case .malformedIdentifier(.style): return EnvelopeError(.invalidStyle)
+        case .invalidImage(let position, let reason):
+            return EnvelopeError(.invalidImage, position: position, reason: reason)
+        case .imageTooLarge(let position):
+            return EnvelopeError(.imageTooLarge, position: position, reason: "is larger than 10 MB")
+        case .stillProcessing(let mode): return EnvelopeError(.cannotDeleteProcessing, message: "This \(mode.rawValue) is still processing")
+        case .missingAPIKey: return EnvelopeError(.missingAPIKey)
+        case .malformedAPIKey: return EnvelopeError(.invalidAPIKeyFormat)
+        case .unknownAPIKey: return EnvelopeError(.invalidAPIKey)
+        case .inactiveAPIKey: return EnvelopeError(.apiKeyInactive)
+        case .deletedAPIKey: return EnvelopeError(.apiKeyDeleted)
+        case .accountMissing: return EnvelopeError(.apiUserNotFound)
+        case .accountSuspended: return EnvelopeError(.accountSuspended)
+        case .apiAccessDisabled: return EnvelopeError(.apiAccessNotEnabled)
+        case .scopeMissing(let scope):
+            return EnvelopeError(.apiAccessNotEnabled, message: "The API key does not have the scope \(scope.rawValue)")
+        case .notFound: return EnvelopeError(.notFound)
+        case .blockedContent(let field):
+            return EnvelopeError(.contentPolicy, details: [ErrorDetail(field: field, message: "\(field) holds a blocked term")])
+        case .nameReserved:
+            return EnvelopeError(.nameReserved, details: [ErrorDetail(field: "name", message: ErrorCode.nameReserved.defaultMessage)])
+        case .nameTaken(let mode, let id):
+            let message = "A \(mode.rawValue) with this name already exists"
+            return EnvelopeError(
+                .nameAlreadyExists, message: message, details: [ErrorDetail(field: "name", message: message, id: id.text)])
+        case .conflict(let text): return EnvelopeError(.conflict, message: text)
+        case .underMaintenance(let seconds): return EnvelopeError(.serviceUnderMaintenance).retryAfter(seconds: seconds)
+        case .mediaNotStored: return EnvelopeError(.uploadFailed, cause: self)
+        case .configuration: return EnvelopeError(.configurationError, cause: self)
+        case .unexpected: return EnvelopeError(.internalError, cause: self)
+        }
+    }
+}
+
+extension EnvelopeError {
+    fileprivate init(_ code: ErrorCode, position: ImagePosition, reason: String) {
+        let message = "\(position.text) \(reason)"
+        self.init(code, message: message, details: [ErrorDetail(field: position.field, message: message)])
+    }
+}

@@ -1,0 +1,134 @@
+package import ErrorEnvelopeHummingbird
+import HTTPTypes
+package import Hummingbird
+package import Logging
+import NIOCore
+package import Personas
+import ServiceLifecycle
+
+/// Where and how the service speaks HTTP.
+package struct HTTPConfiguration: Sendable {
+    /// The address to listen on.
+    package var host = "127.0.0.1"
+    /// The port to listen on; 0 picks a free one.
+    package var port = 8_080
+    /// Whether a trusted proxy in front sets `X-Request-Id`.
+    package var trustsIncomingRequestID = false
+    /// Connections in all; more wait in the kernel's queue.
+    package var connectionsMax = 512
+    /// Bytes of one request body; three images of 10 MB as base64 and room to say that one is too large.
+    package var bodyBytesMax = 64 * 1_024 * 1_024
+    /// Bodies over 1 MiB that are decoded at once; more wait their turn.
+    package var largeBodiesMax = 2
+    /// Bounds of a connection.
+    package var limits = RequestGuard.Limits()
+
+    /// The defaults.
+    package init() {}
+}
+
+/// The use cases that HTTP offers.
+package struct HTTPUseCases: Sendable {
+    /// Personas and styles.
+    package let catalog: Catalog
+    /// What workers call.
+    package let training: Training
+    /// Who calls.
+    package let authentication: Authentication
+    /// Whether clients are turned away.
+    package let maintenance: any MaintenanceStore
+    /// Whether the store is ready.
+    package let schema: any SchemaStore
+
+    /// Takes all members.
+    package init(
+        catalog: Catalog, training: Training, authentication: Authentication, maintenance: any MaintenanceStore, schema: any SchemaStore
+    ) {
+        self.catalog = catalog
+        self.training = training
+        self.authentication = authentication
+        self.maintenance = maintenance
+        self.schema = schema
+    }
+}
+
+/// The HTTP server: every route, every layer, in one place.
+package struct HTTPService: Service {
+    private let configuration: HTTPConfiguration
+    private let useCases: HTTPUseCases
+    private let publicURL: PublicURL
+    private let logger: Logger
+    private let onListening: @Sendable (Int) async -> Void
+    private let stopping = StoppingFlag()
+
+    /// - Parameter onListening: told the port once connections are taken; by then links carry the address.
+    package init(
+        configuration: HTTPConfiguration, useCases: HTTPUseCases, publicURL: PublicURL, logger: Logger,
+        onListening: @escaping @Sendable (Int) async -> Void = { _ in }
+    ) {
+        self.configuration = configuration
+        self.useCases = useCases
+        self.publicURL = publicURL
+        self.logger = logger
+        self.onListening = onListening
+    }
+
+    /// Serves until graceful shutdown, and returns once the last request is answered.
+    package func run() async throws {
+        let application = application()
+        try await withGracefulShutdownHandler {
+            try await application.run()
+        } onGracefulShutdown: {
+            stopping.set()
+        }
+    }
+
+    /// The server as Hummingbird runs it, which tests drive as well.
+    package func application() -> some ApplicationProtocol {
+        var limits = configuration.limits
+        limits.bodyBytesMax = configuration.bodyBytesMax
+        return Application(
+            responder: router().buildResponder(),
+            server: .guardedHTTP1(limits: limits, logger: logger),
+            configuration: ApplicationConfiguration(
+                address: .hostname(configuration.host, port: configuration.port), serverName: nil,
+                availableConnectionsDelegate: .maximum(configuration.connectionsMax, logger: logger)),
+            onServerRunning: { channel in await listening(port: channel.localAddress?.port ?? configuration.port) },
+            logger: logger)
+    }
+
+    /// Every route behind its layers.
+    ///
+    /// The envelope stands twice: outermost, where it gives the request its id and answers whatever fails in the layers themselves, and inside
+    /// the access log and the security headers, so that these see errors as the answers they become.
+    func router() -> Router<PersonasRequestContext> {
+        let router = Router(context: PersonasRequestContext.self, options: .autoGenerateHeadEndpoints)
+        router.add(middleware: ErrorEnvelopeMiddleware(trustsIncomingRequestID: configuration.trustsIncomingRequestID))
+        router.add(middleware: AccessLog())
+        router.add(middleware: SecurityHeaders())
+        router.add(middleware: ErrorEnvelopeMiddleware())
+        router.add(middleware: MaintenanceGate(maintenance: useCases.maintenance))
+
+        HealthRoutes(schema: useCases.schema, stopping: stopping).add(to: router)
+        MediaRoutes(catalog: useCases.catalog).add(to: router)
+
+        let intake = BodyIntake(bodyBytesMax: configuration.bodyBytesMax, largeBodies: Gate(places: configuration.largeBodiesMax))
+        let callers = router.group().add(middleware: AuthenticationGate(authentication: useCases.authentication)).group(
+            context: CallerContext.self)
+        for surface in [PikzonalityRoutes.Surface.typed(.persona), .typed(.style), .published] {
+            PikzonalityRoutes(surface: surface, catalog: useCases.catalog, intake: intake, publicURL: publicURL).add(to: callers)
+        }
+        TrainingRoutes(training: useCases.training, intake: intake, publicURL: publicURL).add(to: callers)
+        router.refuseOtherMethods()
+        return router
+    }
+
+    private func listening(port: Int) async {
+        // An address that stands for all of them is no place to link to.
+        let host = ["0.0.0.0", "::", "*"].contains(configuration.host) ? "127.0.0.1" : configuration.host
+        let address = "http://\(host.contains(":") ? "[\(host)]" : host):\(port)"
+        publicURL.listening(at: address)
+        logger.info("listening", metadata: ["address": .string(address)])
+        await onListening(port)
+    }
+}

@@ -1,0 +1,64 @@
+import Foundation
+import HummingbirdCore
+import Personas
+
+/// The query of a list call, checked.
+struct ListQuery {
+    let limit: Int
+    let filter: PikzonalityFilter
+    let sort: PikzonalitySort
+    let after: PikzonalityPosition?
+
+    /// Reads the parameters; `mode` only where the surface does not fix it.
+    /// - Throws: `invalid` with all violations.
+    init(_ uri: URI, fixedMode: Mode?) throws(Failure) {
+        let parameters = uri.queryParameters
+        var violations: [Violation] = []
+        func value(_ name: String) -> String? { parameters[Substring(name)].map(String.init) }
+        func choice<Choice: RawRepresentable<String> & CaseIterable>(_ name: String, _ type: Choice.Type) -> Choice? {
+            guard let text = value(name) else { return nil }
+            guard let choice = Choice(rawValue: text) else {
+                violations.append(Violation(name, "must be one of \(Choice.allCases.map(\.rawValue).joined(separator: ", "))"))
+                return nil
+            }
+            return choice
+        }
+        var limit = Limits.pageItemsDefault
+        if let text = value("limit") {
+            if let number = Self.limit(text) {
+                limit = number
+            } else {
+                violations.append(Violation("limit", "must be a whole number of at least 1"))
+            }
+        }
+        let search = value("q").flatMap { $0.isEmpty ? nil : $0 }
+        filter = PikzonalityFilter(mode: fixedMode ?? choice("mode", Mode.self), status: choice("status", Status.self), search: search)
+        sort = choice("sort", PikzonalitySort.self) ?? .newestFirst
+        var after: PikzonalityPosition?
+        if let text = value("cursor") {
+            after = Cursor(text: text, filter: filter, sort: sort)?.position
+            if after == nil { violations.append(Violation("cursor", "does not belong to this list")) }
+        }
+        guard violations.isEmpty else { throw .invalid(violations) }
+        self.limit = limit
+        self.after = after
+    }
+
+    /// The target of the page after `last`, below the base URL.
+    func next(after last: Pikzonality, path: String, fixedMode: Mode?) -> (cursor: String, target: String) {
+        let position = PikzonalityPosition(nameKey: last.name.key, createdAt: last.createdAt, id: last.id)
+        let cursor = Cursor(position: position).text(filter: filter, sort: sort)
+        var parameters = ["limit=\(limit)", "cursor=\(cursor)", "sort=\(sort.rawValue)"]
+        if fixedMode == nil, let mode = filter.mode { parameters.append("mode=\(mode.rawValue)") }
+        if let status = filter.status { parameters.append("status=\(status.rawValue)") }
+        if let search = filter.search?.addingPercentEncoding(withAllowedCharacters: .alphanumerics) { parameters.append("q=\(search)") }
+        return (cursor, "\(path)?\(parameters.joined(separator: "&"))")
+    }
+
+    private static func limit(_ text: String) -> Int? {
+        guard !text.isEmpty, text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) else { return nil }
+        // More digits than a number holds is still only more than the most.
+        let number = Int(text) ?? Int.max
+        return number >= 1 ? min(number, Limits.pageItemsMax) : nil
+    }
+}

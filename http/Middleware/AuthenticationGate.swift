@@ -1,0 +1,25 @@
+import HTTPTypes
+import Hummingbird
+import Personas
+
+/// Finds out who calls, before anything of the request beyond its head is looked at.
+struct AuthenticationGate: RouterMiddleware {
+    typealias Context = PersonasRequestContext
+
+    let authentication: Authentication
+
+    func handle(
+        _ request: Request, context: Context, next: (Request, Context) async throws -> Response
+    ) async throws -> Response {
+        let caller = try await authentication.caller(presenting: request.headers[.xAPIKey])
+        context.trace.caller = caller
+        var context = context
+        context.caller = caller
+        return try await next(request, context)
+    }
+}
+
+extension HTTPField.Name {
+    /// `X-Api-Key`, which carries the secret of an API key.
+    static let xAPIKey = HTTPField.Name("X-Api-Key") ?? .authorization
+}

@@ -1,0 +1,258 @@
+import AsyncHTTPClient
+import Foundation
+package import Logging
+import NIOCore
+import NIOHTTP1
+import NIOSSL
+package import Personas
+
+/// What clients are told; complete sentences begin with the name of the image.
+enum FetchReason {
+    /// One text for every name and address that is not to be reached. Names that do not exist share it too, or it could be asked
+    /// which names the operator's network knows.
+    static let forbiddenAddress = "cannot be fetched from that address"
+    static let malformedURL = "is not a URL that can be fetched"
+    /// One text for every way in which a host can fail to answer, and for answers that come too late.
+    static let unreachable = "could not be fetched"
+    static let notImage = "is not an image"
+    static let compressed = "was sent compressed"
+    static let tooManyRedirects = "redirects too often"
+
+    static func status(_ status: HTTPResponseStatus) -> String { "answered with status \(status.code)" }
+}
+
+/// Fetches images from the URLs of strangers, and never from inside the operator's network.
+///
+/// A name is looked up once, every address it has must be allowed, and the connection goes to one that was looked at, so a name that
+/// changes its address between check and use gains nothing. Every redirect goes through the same checks.
+package final class GuardedImageFetcher: ImageFetcher {
+    /// The settings of downloads.
+    package struct Configuration: Sendable {
+        /// Whether plain `http`, private and loopback addresses and all ports are taken. Never to be set where strangers have keys.
+        package var isDevelopment = false
+        /// Seconds for one image, from looking up its host to its last byte, redirects included.
+        package var imageSecondsMax = 10.0
+        /// Redirects that are followed for one image.
+        package var redirectsMax = 3
+        /// Images that are fetched at once; more wait for their turn until their deadline.
+        package var downloadsMax = 12
+        /// A file of PEM certificates to trust instead of the system's.
+        package var trustRootsFile: String?
+        /// Ranges never to connect to, for example the NAT64 prefix of the operator's own network.
+        package var blockedPrefixes: [AddressPrefix] = []
+
+        /// The defaults.
+        package init() {}
+    }
+
+    private let configuration: Configuration
+    private let rules: DownloadURL.Rules
+    private let policy: AddressPolicy
+    private let resolver: any HostResolver
+    private let slots: DownloadSlots
+    private let tls: TLSConfiguration
+    private let logger: Logger
+
+    /// Reads the trusted certificates once; reading them for every connection costs 25 ms each.
+    /// - Throws: `configuration` where the named file of certificates cannot be read.
+    package convenience init(configuration: Configuration, logger: Logger) throws(Failure) {
+        try self.init(
+            configuration: configuration,
+            rules: configuration.isDevelopment ? .development : .strict,
+            policy: AddressPolicy(acceptsPrivate: configuration.isDevelopment, blocked: configuration.blockedPrefixes),
+            resolver: SystemHostResolver(lookupsMax: configuration.downloadsMax, takesSearchDomains: configuration.isDevelopment),
+            logger: logger
+        )
+    }
+
+    /// Takes rules, policy and resolver from outside, in place of those that follow from the configuration.
+    /// - Throws: `configuration` where the named file of certificates cannot be read.
+    package init(
+        configuration: Configuration, rules: DownloadURL.Rules, policy: AddressPolicy, resolver: any HostResolver, logger: Logger
+    ) throws(Failure) {
+        self.configuration = configuration
+        self.rules = rules
+        self.policy = policy
+        self.resolver = resolver
+        self.logger = logger
+        slots = DownloadSlots(count: configuration.downloadsMax)
+        var tls = TLSConfiguration.makeClientConfiguration()
+        tls.minimumTLSVersion = .tlsv12
+        tls.certificateVerification = .fullVerification
+        tls.trustRoots = try Self.trustRoots(from: configuration.trustRootsFile)
+        self.tls = tls
+    }
+
+    package var acceptsPlainHTTP: Bool { rules.acceptsPlainHTTP }
+
+    /// How many more images could be fetched at this moment. A place is free again when its last connection is closed.
+    package var freeDownloads: Int { slots.free }
+
+    package func fetch(_ url: String, before deadline: ContinuousClock.Instant) async throws(ImageFetchProblem) -> [UInt8] {
+        let target: DownloadURL
+        do {
+            target = try DownloadURL(url, rules: rules)
+        } catch {
+            throw Self.problem(of: error)
+        }
+        let outcome = DownloadOutcome(overdue: .unavailable(reason: FetchReason.unreachable))
+        outcome.arm(until: deadline)
+        // The task may outlive this call, as long as a lookup or a connection takes to end; its slot bounds how many do.
+        let work = Task {
+            guard await slots.acquire() else { return }
+            let deadline = min(deadline, .now + .seconds(configuration.imageSecondsMax))
+            outcome.arm(until: deadline)
+            await withDiscardingTaskGroup { closing in
+                outcome.resolve(await download(target, before: deadline, closing: &closing))
+            }
+            slots.release()
+        }
+        let result = await outcome.wait()
+        work.cancel()
+        return try result.get()
+    }
+
+    private static func trustRoots(from file: String?) throws(Failure) -> NIOSSLTrustRoots {
+        do {
+            if let file { return .certificates(try NIOSSLCertificate.fromPEMFile(file)) }
+        } catch {
+            throw .configuration(setting: "downloadTrustRootsFile", reason: "holds no certificates that can be read")
+        }
+        // Debian and its kin, then Red Hat and its kin.
+        let files = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"]
+        return files.lazy.compactMap { try? NIOSSLCertificate.fromPEMFile($0) }.first.map { .certificates($0) } ?? .default
+    }
+
+    private static func problem(of problem: DownloadURL.Problem) -> ImageFetchProblem {
+        switch problem {
+        case .malformed: .unavailable(reason: FetchReason.malformedURL)
+        case .forbidden: .unavailable(reason: FetchReason.forbiddenAddress)
+        }
+    }
+}
+
+extension GuardedImageFetcher {
+    /// Addresses of one host that are tried. One name may have hundreds, and we do not knock on as many doors for a stranger.
+    private static let addressesTriedMax = 3
+
+    private enum Answer {
+        case image([UInt8])
+        case redirect(String)
+    }
+
+    /// Follows redirects until an image comes. Connections are closed by tasks of the group, so that nobody waits for them here.
+    private func download(
+        _ url: DownloadURL, before deadline: ContinuousClock.Instant, closing: inout DiscardingTaskGroup
+    ) async -> DownloadOutcome.Value {
+        var url = url
+        do {
+            for _ in 0...configuration.redirectsMax {
+                switch try await exchange(url, before: deadline, closing: &closing) {
+                case .image(let bytes):
+                    return .success(bytes)
+                case .redirect(let location):
+                    // Where a host sends us is not the client's mistake, so there is one answer to all that is wrong with it.
+                    guard let next = try? url.following(location, rules: rules) else {
+                        throw ImageFetchProblem.unavailable(reason: FetchReason.forbiddenAddress)
+                    }
+                    url = next
+                }
+            }
+            throw ImageFetchProblem.unavailable(reason: FetchReason.tooManyRedirects)
+        } catch {
+            // The path and the query are left out, because signed URLs are secrets.
+            logger.debug(
+                "image not fetched",
+                metadata: ["host": "\(url.hostText)", "port": "\(url.port)", "cause": "\(error)"]
+            )
+            return .failure(error as? ImageFetchProblem ?? .unavailable(reason: FetchReason.unreachable))
+        }
+    }
+
+    /// Asks one host, at the first of its addresses that takes the connection.
+    private func exchange(
+        _ url: DownloadURL, before deadline: ContinuousClock.Instant, closing: inout DiscardingTaskGroup
+    ) async throws -> Answer {
+        let addresses = try await vettedAddresses(of: url.host).prefix(Self.addressesTriedMax)
+        for (index, address) in addresses.enumerated() {
+            try Task.checkCancellation()
+            let isLast = index == addresses.count - 1
+            let remaining = ContinuousClock.now.duration(to: deadline)
+            let connection = PinnedConnection(
+                to: url, at: address, tls: tls, connectingWithin: TimeAmount(max(.milliseconds(1), isLast ? remaining : remaining / 3))
+            )
+            defer { closing.addTask { await connection.close() } }
+            do {
+                return try await answer(to: connection.get(url))
+            } catch  where !isLast && !connection.isConnected {
+                // The next address may have a better way: of hosts with two families, often one alone can be reached.
+                continue
+            }
+        }
+        throw ImageFetchProblem.unavailable(reason: FetchReason.unreachable)
+    }
+
+    /// The addresses of a host, if all of them are allowed.
+    private func vettedAddresses(of host: DownloadURL.Host) async throws -> [IPAddress] {
+        let addresses: [IPAddress]
+        switch host {
+        case .address(let address):
+            addresses = [address]
+        case .name(let name):
+            do {
+                addresses = try await resolver.addresses(of: name)
+            } catch is CancellationError {
+                throw CancellationError()
+            } catch {
+                logger.debug("host not found", metadata: ["host": "\(name)", "cause": "\(error)"])
+                addresses = []
+            }
+        }
+        // A mixed answer is refused whole: an honest host has no reason to give one.
+        guard !addresses.isEmpty, addresses.allSatisfy(policy.allows) else {
+            throw ImageFetchProblem.unavailable(reason: FetchReason.forbiddenAddress)
+        }
+        return addresses
+    }
+
+    private func answer(to response: HTTPClientResponse) async throws -> Answer {
+        switch response.status {
+        case .ok, .nonAuthoritativeInformation:
+            break
+        case .movedPermanently, .found, .seeOther, .temporaryRedirect, .permanentRedirect:
+            guard let location = response.headers.first(name: "location") else { fallthrough }
+            return .redirect(location)
+        default:
+            throw ImageFetchProblem.unavailable(reason: FetchReason.status(response.status))
+        }
+        guard response.headers[canonicalForm: "content-encoding"].allSatisfy({ $0.lowercased() == "identity" }) else {
+            throw ImageFetchProblem.unavailable(reason: FetchReason.compressed)
+        }
+        guard Self.mayBeImage(contentType: response.headers.first(name: "content-type") ?? "") else {
+            throw ImageFetchProblem.unavailable(reason: FetchReason.notImage)
+        }
+        return .image(try await Self.body(of: response))
+    }
+
+    /// Whether a declared type leaves room for an image. The bytes decide later; this spares the download of pages that say what they are.
+    static func mayBeImage(contentType: String) -> Bool {
+        let type = contentType.prefix { $0 != ";" }.trimmingCharacters(in: .whitespaces).lowercased()
+        return type.isEmpty || type.hasPrefix("image/") || type == "application/octet-stream" || type == "binary/octet-stream"
+    }
+
+    private static func body(of response: HTTPClientResponse) async throws -> [UInt8] {
+        // The parser has made sure that there is one length at most, and that it is a number.
+        let announced = response.headers.first(name: "content-length").map { Int($0) ?? .max }
+        guard announced ?? 0 <= Limits.imageBytesMax else { throw ImageFetchProblem.tooLarge }
+        var bytes: [UInt8] = []
+        for try await chunk in response.body {
+            guard bytes.count + chunk.readableBytes <= Limits.imageBytesMax else { throw ImageFetchProblem.tooLarge }
+            // What is only announced costs no memory: room for all is made when the first bytes are there.
+            if bytes.isEmpty { bytes.reserveCapacity(announced ?? 0) }
+            bytes.append(contentsOf: chunk.readableBytesView)
+        }
+        // A cancelled body could look like a finished one.
+        try Task.checkCancellation()
+        return bytes
+    }
+}

@@ -1,0 +1,21 @@
+import Synchronization
+
+/// What the links in answers begin with: the operator's setting, or else the address that the server came to listen on.
+package final class PublicURL: Sendable {
+    private let text: Mutex<String>
+
+    /// Takes the operator's setting, without a slash at its end; empty until `listening(at:)` where there is none.
+    package init(_ configured: String? = nil) {
+        var text = configured ?? ""
+        while text.hasSuffix("/") { text.removeLast() }
+        self.text = Mutex(text)
+    }
+
+    /// Notes the address that the server listens on, for when there is no setting.
+    package func listening(at address: String) {
+        text.withLock { if $0.isEmpty { $0 = address } }
+    }
+
+    /// The beginning of every link, without a slash at its end.
+    package var base: String { text.withLock { $0 } }
+}

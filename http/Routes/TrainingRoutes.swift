@@ -1,0 +1,175 @@
+import HTTPTypes
+import Hummingbird
+import Personas
+import ServiceLifecycle
+
+/// The calls of training workers, for keys with the scope `trainer`.
+struct TrainingRoutes: Sendable {
+    let training: Training
+    let intake: BodyIntake
+    let publicURL: PublicURL
+
+    /// Adds the calls to a group whose callers are known.
+    func add(to group: RouterGroup<CallerContext>) {
+        group.post("/v2/training/lease") { request, context in try await lease(request, context) }
+        group.post("/v2/training/{job_id}/heartbeat") { request, context in try await heartbeat(request, context) }
+        group.post("/v2/training/{job_id}/complete") { request, context in try await complete(request, context) }
+        group.post("/v2/training/{job_id}/fail") { request, context in try await fail(request, context) }
+    }
+
+    private func lease(_ request: Request, _ context: CallerContext) async throws -> Response {
+        try context.caller.require(.trainer)
+        let hasBody = request.headers[.transferEncoding] != nil || request.headers[.contentLength].map { $0 != "0" } ?? false
+        let waitSeconds = hasBody ? try await intake.withObject(of: request) { try LeaseBody($0).waitSeconds } : 0
+        // A worker that waits must not hold up a server that stops.
+        let jobs = try await cancelWhenGracefulShutdown { try await training.lease(limit: 1, waiting: .seconds(waitSeconds)) }
+        guard let job = jobs.first else { return Response(status: .noContent) }
+        let representation = Representation(base: publicURL.base)
+        return Representation.response { writer in
+            writer.object { writer in
+                writer.member("job_id", job.id.text)
+                writer.member("lease_token", job.leaseToken.text)
+                writer.member("lease_expires_at", job.leaseExpiresAt.text)
+                writer.member("attempt", job.attempt)
+                writer.name("pikzonality")
+                writer.object { writer in
+                    writer.member("id", job.item.id.text)
+                    writer.member("mode", job.item.mode.rawValue)
+                    writer.member("name", job.item.name.text)
+                    writer.member("special_instructions", job.item.specialInstructions)
+                }
+                writer.name("reference")
+                writer.array(job.item.referenceTokens) { writer, token in writer.string(representation.mediaURL(token)) }
+            }
+        }
+    }
+
+    private func heartbeat(_ request: Request, _ context: CallerContext) async throws -> Response {
+        let (id, body) = try await report(request, context) { try HeartbeatBody($0) }
+        let answer = try await training.heartbeat(id, token: body.token, progress: body.progress)
+        return Representation.response { writer in
+            writer.object { writer in
+                writer.member("cancelled", answer.cancelled)
+                writer.member("lease_expires_at", answer.leaseExpiresAt.text)
+            }
+        }
+    }
+
+    private func complete(_ request: Request, _ context: CallerContext) async throws -> Response {
+        let (id, body) = try await report(request, context) { try CompleteBody($0) }
+        try await training.complete(id, token: body.token, portraitBase64: body.portrait)
+        return Representation.response { writer in writer.object { $0.member("message", "Job completed") } }
+    }
+
+    private func fail(_ request: Request, _ context: CallerContext) async throws -> Response {
+        let (id, body) = try await report(request, context) { try FailBody($0) }
+        try await training.fail(id, token: body.token, error: body.error, retryable: body.isRetryable)
+        return Representation.response { writer in writer.object { $0.member("message", "Failure recorded") } }
+    }
+
+    /// What the three reports on a job have in common: the scope, the job's id, the body.
+    private func report<Body: Sendable>(
+        _ request: Request, _ context: CallerContext, _ decode: (JSONObject) throws -> Body
+    ) async throws -> (Identifier, Body) {
+        try context.caller.require(.trainer)
+        guard let id = context.parameters.get("job_id").flatMap({ Identifier($0) }) else { throw Failure.notFound }
+        return (id, try await intake.withObject(of: request) { try decode($0) })
+    }
+}
+
+private struct LeaseBody {
+    let waitSeconds: Int
+
+    init(_ body: JSONObject) throws(Failure) {
+        switch body.integer("wait_seconds") {
+        case .absent, .null: waitSeconds = 0
+        case .value(let seconds) where seconds >= 0: waitSeconds = min(seconds, Limits.leaseWaitSecondsMax)
+        case .value: throw .invalid([Violation("wait_seconds", "must not be negative")])
+        case .malformed(let rule): throw .invalid([Violation("wait_seconds", rule)])
+        }
+    }
+}
+
+private struct HeartbeatBody {
+    let token: RandomToken
+    let progress: Int?
+
+    init(_ body: JSONObject) throws(Failure) {
+        var fields = FieldReader()
+        let token = fields.token(body)
+        let progress = fields.optional("progress", body.integer("progress"))
+        self.token = try fields.finish(token)
+        self.progress = progress
+    }
+}
+
+private struct CompleteBody {
+    let token: RandomToken
+    let portrait: ArraySlice<UInt8>?
+
+    init(_ body: JSONObject) throws(Failure) {
+        var fields = FieldReader()
+        let token = fields.token(body)
+        let portrait = fields.optional("portrait_base64", body.text("portrait_base64"))
+        self.token = try fields.finish(token)
+        self.portrait = portrait
+    }
+}
+
+private struct FailBody {
+    let token: RandomToken
+    let error: TrainingError
+    let isRetryable: Bool
+
+    init(_ body: JSONObject) throws(Failure) {
+        var fields = FieldReader()
+        let token = fields.token(body)
+        let code = fields.required("code", body.string("code"))
+        let message = fields.required("message", body.string("message"))
+        let isRetryable = fields.optional("retryable", body.boolean("retryable"))
+        let known = code.flatMap(TrainingErrorCode.init)
+        if code != nil, known == nil {
+            fields.violations.append(
+                Violation("code", "must be one of \(TrainingErrorCode.allCases.map(\.rawValue).joined(separator: ", "))"))
+        }
+        if let message, message.isEmpty || message.unicodeScalars.count > Limits.failureMessageCharactersMax {
+            fields.violations.append(Violation("message", "must be 1 to \(Limits.failureMessageCharactersMax) characters long"))
+        }
+        self.token = try fields.finish(token)
+        error = TrainingError(code: known ?? .failed, message: message ?? "")
+        self.isRetryable = isRetryable ?? false
+    }
+}
+
+/// Collects what is wrong with a worker's report, so that all of it is said at once.
+private struct FieldReader {
+    var violations: [Violation] = []
+
+    mutating func required<Value>(_ name: String, _ member: DraftMember<Value>) -> Value? {
+        switch member {
+        case .value(let value): return value
+        case .absent, .null: violations.append(Violation(name, "is required"))
+        case .malformed(let rule): violations.append(Violation(name, rule))
+        }
+        return nil
+    }
+
+    mutating func optional<Value>(_ name: String, _ member: DraftMember<Value>) -> Value? {
+        if case .malformed(let rule) = member { violations.append(Violation(name, rule)) }
+        guard case .value(let value) = member else { return nil }
+        return value
+    }
+
+    /// The lease token as sent: the outer nil is a violation, the inner one a text that is no token of ours.
+    mutating func token(_ body: JSONObject) -> RandomToken?? {
+        required("lease_token", body.string("lease_token")).map { RandomToken(text: $0) }
+    }
+
+    /// Ends the reading.
+    /// - Throws: `invalid` with all violations; `conflict` for a text that can be no running lease's token.
+    func finish(_ token: RandomToken??) throws(Failure) -> RandomToken {
+        guard violations.isEmpty, let token else { throw .invalid(violations) }
+        guard let token else { throw TrainingJob.staleLease }
+        return token
+    }
+}
