@@ -1,0 +1,174 @@
+import AsyncHTTPClient
+import ErrorEnvelope
+import Foundation
+import NIOCore
+import NIOHTTP1
+import Personas
+import PersonasDB
+
+/// Carries out what an operator asks for: through the server that holds the data folder, or in this process when none does.
+enum AdministrationClient {
+    /// How long a server that starts or stops, or another command, is waited for.
+    private static let patience = Duration.seconds(10)
+    private static let pause = Duration.milliseconds(50)
+
+    /// Opens the way to the data, does something with it and closes it again.
+    /// - Parameter migrating: whether pending migrations are applied first, as a server would.
+    static func withSession<Result>(
+        _ settings: Settings, migrating: Bool = true, _ body: (any AdministrationSession) async throws(CommandFailure) -> Result
+    ) async throws(CommandFailure) -> Result {
+        let session = try await open(settings, migrating: migrating)
+        do throws(CommandFailure) {
+            let result = try await body(session)
+            await session.close()
+            return result
+        } catch {
+            await session.close()
+            throw error
+        }
+    }
+
+    /// Carries out one request.
+    static func perform(_ request: AdministrationRequest, _ settings: Settings) async throws(CommandFailure) -> AdministrationReply {
+        try await withSession(settings) { (session) throws(CommandFailure) in try await session.perform(request) }
+    }
+
+    private static func open(_ settings: Settings, migrating: Bool) async throws(CommandFailure) -> any AdministrationSession {
+        let deadline = ContinuousClock.now + patience
+        let directory = settings.dataDirectory
+        while true {
+            do throws(Failure) {
+                if let lock = try DataFolderLock.acquire(directory: directory) {
+                    return try await LocalSession.open(settings, lock: lock, migrating: migrating)
+                }
+                if let session = await RemoteSession.open(socketPath: try AdministrationSocket.path(in: directory)) { return session }
+            } catch {
+                throw CommandFailure(opening: directory, error)
+            }
+            guard ContinuousClock.now < deadline else {
+                throw CommandFailure(.unavailable, "the data folder \(directory) is in use, and nobody answers on its admin.sock")
+            }
+            try? await Task.sleep(for: pause)
+        }
+    }
+}
+
+/// A way to the data of a folder.
+protocol AdministrationSession: Sendable {
+    /// Carries out a request.
+    func perform(_ request: AdministrationRequest) async throws(CommandFailure) -> AdministrationReply
+    /// Ends the session.
+    func close() async
+}
+
+/// The data, opened by this process under the folder's lock.
+private struct LocalSession: AdministrationSession {
+    let house: Wiring
+    let lock: DataFolderLock
+
+    static func open(_ settings: Settings, lock: DataFolderLock, migrating: Bool) async throws(Failure) -> LocalSession {
+        let house = try Wiring(settings, logger: Wiring.silentLogger)
+        if migrating {
+            do throws(Failure) {
+                _ = try await house.migrate()
+            } catch {
+                house.close()
+                throw error
+            }
+        }
+        return LocalSession(house: house, lock: lock)
+    }
+
+    func perform(_ request: AdministrationRequest) async throws(CommandFailure) -> AdministrationReply {
+        do throws(Failure) {
+            let reply = try await house.administration.perform(request)
+            switch request {
+            // What a server does in the background, nobody else will do soon.
+            case .deleteItem, .deleteAccount: _ = try await house.storage.media.removeUnreferenced()
+            default: break
+            }
+            return reply
+        } catch {
+            throw CommandFailure(error)
+        }
+    }
+
+    func close() async {
+        house.close()
+        withExtendedLifetime(lock) {}
+    }
+}
+
+/// The server of the data folder, reached by its socket.
+private struct RemoteSession: AdministrationSession {
+    /// Seconds that the server gets for one request: three images have to reach the disk.
+    private static let secondsMax: Int64 = 120
+    /// Bytes of the largest answer: a listing of `Limits.administrationRowsMax` rows.
+    private static let replyBytesMax = 64 * 1_024 * 1_024
+
+    let client: HTTPClient
+    let url: String
+
+    /// Nil while nobody listens.
+    static func open(socketPath: String) async -> RemoteSession? {
+        guard canConnect(to: socketPath), let url = URL(httpURLWithSocketPath: socketPath, uri: "/administration") else { return nil }
+        var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
+        configuration.connectionPool.retryConnectionEstablishment = false
+        return RemoteSession(client: HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration), url: url.absoluteString)
+    }
+
+    func perform(_ request: AdministrationRequest) async throws(CommandFailure) -> AdministrationReply {
+        let status: HTTPResponseStatus
+        let bytes: [UInt8]
+        do {
+            var call = HTTPClientRequest(url: url)
+            call.method = .POST
+            call.headers.add(name: "Content-Type", value: "application/json")
+            call.body = .bytes(try JSONEncoder().encode(request))
+            let response = try await client.execute(call, timeout: .seconds(Self.secondsMax))
+            status = response.status
+            bytes = Array(buffer: try await response.body.collect(upTo: Self.replyBytesMax))
+        } catch {
+            throw CommandFailure(
+                .unavailable,
+                "the server did not answer; what it was asked for may have been done all the same (\(CommandFailure.reason(of: error)))")
+        }
+        if status == .ok, let reply = try? JSONDecoder().decode(AdministrationReply.self, from: Data(bytes)) { return reply }
+        guard let envelope = try? ErrorEnvelope(decoding: bytes) else {
+            throw CommandFailure(.unavailable, "the server answered with status \(status.code) and nothing that this version understands")
+        }
+        throw CommandFailure(envelope.error)
+    }
+
+    func close() async {
+        try? await client.shutdown()
+    }
+
+    /// Whether somebody listens, found out by connecting, before anything is sent that must not be sent twice.
+    private static func canConnect(to path: String) -> Bool {
+        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { return false }
+        defer { Foundation.close(descriptor) }
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        let bytes = Array(path.utf8)
+        guard bytes.count < MemoryLayout.size(ofValue: address.sun_path) else { return false }
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
+        return withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) == 0
+            }
+        }
+    }
+}
+
+extension CommandFailure {
+    /// A failure to open a data folder, which is the database's and not the request's.
+    init(opening directory: String, _ failure: Failure) {
+        let own = CommandFailure(failure)
+        // A setting at fault is named already.
+        self =
+            own.status == .configuration
+            ? own : CommandFailure(.unavailable, code: own.code, "\(directory) cannot be opened: \(own.message)")
+    }
+}

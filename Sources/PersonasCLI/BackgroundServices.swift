@@ -1,0 +1,101 @@
+import Foundation
+import Logging
+import Personas
+import ServiceLifecycle
+
+/// Trains in this process until shutdown; the jobs in hand are finished or handed back.
+struct EmbeddedTraining: Service {
+    let training: Training
+    let media: any MediaStore
+    let logger: Logger
+
+    func run() async {
+        let loop = TrainingLoop(training: training, trainer: EmbeddedTrainer(media: media)) { failure in
+            logger.error("training could not go on", metadata: ["reason": "\(failure)"])
+        }
+        await cancelWhenGracefulShutdown { await loop.run() }
+    }
+}
+
+/// Ends the leases of workers that gave no sign of life, so that their items fail or are trained by others on time.
+struct LeaseExpiry: Service {
+    let training: Training
+    let logger: Logger
+
+    func run() async {
+        await cancelWhenGracefulShutdown {
+            var isFailing = false
+            while !Task.isCancelled {
+                do throws(Failure) {
+                    try await training.expireLeases()
+                    isFailing = false
+                } catch {
+                    // Once a second the same line would hide all others.
+                    if !isFailing { logger.error("leases could not be ended", metadata: ["reason": "\(error)"]) }
+                    isFailing = true
+                }
+                try? await Task.sleep(for: .seconds(1))
+            }
+        }
+    }
+}
+
+/// Takes image files from the disk that nothing names any more: soon after a deletion, and every minute for what went wrong before.
+struct MediaRemoval: Service {
+    let media: any MediaStore
+    let bell: Bell
+    let logger: Logger
+
+    func run() async {
+        await cancelWhenGracefulShutdown {
+            while !Task.isCancelled {
+                let seen = bell.count
+                do throws(Failure) {
+                    let count = try await media.removeUnreferenced()
+                    if count > 0 { logger.debug("images removed", metadata: ["count": .stringConvertible(count)]) }
+                } catch {
+                    logger.error("images could not be removed", metadata: ["reason": "\(error)"])
+                }
+                await bell.wait(after: seen, atMost: .seconds(60))
+            }
+        }
+    }
+}
+
+/// Starts a service once a bell rings, so that it need not be stopped again when what it follows cannot start at all.
+struct Following: Service {
+    let bell: Bell
+    let service: any Service
+
+    func run() async throws {
+        while bell.count == 0 {
+            await cancelWhenGracefulShutdown { await bell.wait(after: 0, atMost: .seconds(60)) }
+            if Task.isCancelled || Task.isShuttingDownGracefully { return }
+        }
+        try await service.run()
+    }
+}
+
+/// Makes sure that the process ends, once it was told to, even when something in it never comes to its end.
+struct StopLimit: Service {
+    /// Seconds for what is left to do after the grace: cancelled requests and jobs, and the store's last commit.
+    private static let extraSeconds = 10
+
+    let graceSeconds: Int
+    let log: LogWriter
+    let logger: Logger
+
+    func run() async throws {
+        try await gracefulShutdown()
+        logger.info("stopping")
+        // A thread of its own, because whatever hangs may hold all threads of the others. Whatever was answered is on disk already.
+        let seconds = graceSeconds + Self.extraSeconds
+        let thread = Thread { [log, logger] in
+            Thread.sleep(forTimeInterval: TimeInterval(seconds))
+            logger.critical("the process did not stop in time", metadata: ["seconds": .stringConvertible(seconds)])
+            log.flush()
+            _exit(ExitStatus.failed.rawValue)
+        }
+        thread.start()
+    }
+}

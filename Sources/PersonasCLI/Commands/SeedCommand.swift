@@ -1,0 +1,64 @@
+import ArgumentParser
+import Personas
+
+/// `personas seed`.
+struct SeedCommand: PersonasSubcommand {
+    static let configuration = CommandConfiguration(
+        commandName: "seed", abstract: "Load seeds, through the same rules as the API; a second time changes nothing.",
+        discussion: """
+            A seed is reserved-names, demo, or a JSON file with any of the members accounts, keys, reserved_names, blocked_terms, personas \
+            and styles; image files are named relative to it. Without arguments reserved-names is loaded.
+            """)
+    @Argument(help: ArgumentHelp("reserved-names, demo, or files", valueName: "NAME or FILE")) var seeds: [String] = ["reserved-names"]
+    @OptionGroup var data: DataOptions
+    @OptionGroup var output: JSONOption
+
+    func perform() async throws(CommandFailure) {
+        let settings = try reporting(data.settings)
+        // All files are read before the first is loaded, so that a typing error leaves nothing half done.
+        var loaded: [Seed] = []
+        for name in seeds { loaded.append(try reporting { () throws(Failure) in try Seed.named(name) }) }
+        let seeds = loaded
+        let report = try await AdministrationClient.withSession(settings) { (session) throws(CommandFailure) in
+            try await SeedLoading.load(seeds, progress: Progress("Seeding", total: seeds.reduce(0) { $0 + $1.partCount })) {
+                (request) throws(CommandFailure) in try await session.perform(request)
+            }
+        }
+        try Answer.show(.seeded(report), asJSON: output.isJSON)
+    }
+}
+
+/// Loading seeds part by part.
+enum SeedLoading {
+    /// Loads seeds in their order.
+    /// - Parameter perform: carries out one request.
+    static func load(
+        _ seeds: [Seed], progress: Progress, perform: (AdministrationRequest) async throws(CommandFailure) -> AdministrationReply
+    ) async throws(CommandFailure) -> SeedReport {
+        var progress = progress
+        defer { progress.finish() }
+        var report = SeedReport()
+        var done = 0
+        for seed in seeds {
+            for part in 0..<seed.partCount {
+                do throws(CommandFailure) {
+                    guard case .seeded(let added) = try await perform(.seed(try document(of: seed, part: part))) else { continue }
+                    report.add(added)
+                } catch {
+                    throw error.at(seed.title(ofPart: part))
+                }
+                done += 1
+                progress.show(done)
+            }
+        }
+        return report
+    }
+
+    private static func document(of seed: Seed, part: Int) throws(CommandFailure) -> SeedDocument {
+        do throws(Failure) {
+            return try seed.part(part)
+        } catch {
+            throw CommandFailure(error)
+        }
+    }
+}

@@ -1,0 +1,19 @@
+import ArgumentParser
+import Personas
+
+/// `personas serve`.
+struct ServeCommand: PersonasSubcommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve", abstract: "Run the service.",
+        discussion: "Applies pending migrations, then answers until it is stopped by SIGTERM or SIGINT. Its log goes to standard error.")
+    @Flag(help: "Load the demo as well; prints its key and a curl line that works") var demo = false
+    @OptionGroup var data: DataOptions
+    @OptionGroup var process: ProcessOptions
+    @OptionGroup var service: ServiceOptions
+
+    func perform() async throws(CommandFailure) {
+        let flags = process.flags.merging(service.flags) { first, _ in first }
+        let settings = try reporting { () throws(Failure) in try data.settings(with: flags) }
+        try await Serve.run(settings, withDemo: demo)
+    }
+}

@@ -1,0 +1,21 @@
+import ArgumentParser
+import Personas
+
+/// `personas worker`.
+struct WorkerCommand: PersonasSubcommand {
+    static let configuration = CommandConfiguration(
+        commandName: "worker", abstract: "Train over HTTP: lease jobs, check their images, complete them.",
+        discussion: "It trains no model: it publishes the reference images, the first as portrait. The key needs the scope trainer.")
+    @OptionGroup var worker: WorkerOptions
+    @Flag(help: "Handle one job at most, then end") var once = false
+    @OptionGroup var data: DataOptions
+    @OptionGroup var process: ProcessOptions
+
+    func perform() async throws(CommandFailure) {
+        let flags = process.flags.merging(worker.flags) { first, _ in first }
+        let settings = try reporting { () throws(Failure) in try data.settings(with: flags) }
+        let server = try reporting { () throws(Failure) in try settings.required(SettingsList.server) }
+        let key = try reporting { () throws(Failure) in try settings.required(SettingsList.key) }
+        try await WorkerProcess.run(server: server, key: key, once: once, settings)
+    }
+}

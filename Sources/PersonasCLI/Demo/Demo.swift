@@ -1,0 +1,64 @@
+import Foundation
+import Personas
+
+/// The demo of `personas serve --demo`: something to look at, a key, and a line to paste.
+enum Demo {
+    private static let account = "demo"
+    private static let label = "demo"
+
+    /// Loads the demo's seed.
+    /// - Returns: a key's secret text. It cannot be shown a second time, so a later start issues another and deletes the former.
+    static func load(into administration: Administration) async throws(CommandFailure) -> String {
+        let seed: Seed
+        do throws(Failure) {
+            seed = try Seed.demo()
+        } catch {
+            throw CommandFailure(error)
+        }
+        let report = try await SeedLoading.load([seed], progress: Progress("Demo", total: seed.partCount)) {
+            (request) throws(CommandFailure) in try await perform(request, administration)
+        }
+        if let issued = report.keys.first(where: { $0.label == label }) { return issued.key }
+        if case .keys(let keys) = try await perform(.listKeys(accountName: account), administration) {
+            for key in keys where key.label == label && key.state != .deleted {
+                _ = try await perform(.setKeyState(.deleted, id: key.id.text), administration)
+            }
+        }
+        let request = AdministrationRequest.createKey(accountName: account, label: label, scopes: APIKey.defaultScopes)
+        guard case .issuedKey(let issued) = try await perform(request, administration) else {
+            throw CommandFailure(.failed, "the demo's key could not be issued")
+        }
+        return issued.key
+    }
+
+    /// Prints how to try the service.
+    static func introduce(key: String, address: String) {
+        for line in introduction(key: key, address: address) { Output.line(line) }
+    }
+
+    /// The lines of the introduction; those with `curl` work as they are.
+    static func introduction(key: String, address: String) -> [String] {
+        let images = [0xE76F51, 0x2A9D8F, 0x264653].map { "\"\(Data(swatch($0)).base64EncodedString())\"" }.joined(separator: ",")
+        let body = "{\"name\":\"My persona\",\"image_base64s\":[\(images)]}"
+        return [
+            "The demo is ready.", "", "  address  \(address)", "  account  \(account)", "  key      \(key)", "", "List the personas:", "",
+            "curl -H 'X-Api-Key: \(key)' \(address)/v2/personas", "", "Create one:", "",
+            "curl -H 'X-Api-Key: \(key)' -H 'Content-Type: application/json' -d '\(body)' \(address)/v2/personas", "",
+        ]
+    }
+
+    /// A tiny picture of one colour, short enough for a command line.
+    private static func swatch(_ colour: Int) -> [UInt8] {
+        Canvas(side: 8, top: Colour(colour), bottom: Colour(colour)).file
+    }
+
+    private static func perform(_ request: AdministrationRequest, _ administration: Administration) async throws(CommandFailure)
+        -> AdministrationReply
+    {
+        do throws(Failure) {
+            return try await administration.perform(request)
+        } catch {
+            throw CommandFailure(error)
+        }
+    }
+}

@@ -1,0 +1,48 @@
+import Logging
+import Personas
+
+/// Sends log events as lines to a `LogWriter`.
+struct LineLogHandler: LogHandler {
+    var metadata: Logger.Metadata = [:]
+    var logLevel: Logger.Level
+    var metadataProvider: Logger.MetadataProvider?
+
+    private let format: LogFormat
+    private let writer: LogWriter
+
+    /// Takes events from a level on.
+    init(level: Logger.Level, format: LogFormat, writer: LogWriter) {
+        self.logLevel = level
+        self.format = format
+        self.writer = writer
+    }
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) {
+        var metadata = self.metadata
+        if let provided = metadataProvider?.get(), !provided.isEmpty { metadata.merge(provided) { _, new in new } }
+        if let own = event.metadata { metadata.merge(own) { _, new in new } }
+        let line = LogLine(
+            format, time: Self.time(), level: event.level, message: event.message.description, error: event.error.map { "\($0)" },
+            metadata: metadata)
+        writer.append(line.bytes, isUrgent: event.level >= .error)
+    }
+
+    /// The present as it stands in log lines.
+    static func time() -> String { Timestamp.now.text }
+}
+
+extension LineLogHandler {
+    /// Sends every log of the process to a writer, as the settings say.
+    /// - Returns: the process's own log.
+    static func bootstrap(_ settings: Settings, writer: LogWriter) -> Logger {
+        let level = settings[SettingsList.logLevel]
+        let format = settings[SettingsList.logFormat]
+        LoggingSystem.bootstrap { _ in LineLogHandler(level: level, format: format, writer: writer) }
+        return Logger(label: "personas")
+    }
+}

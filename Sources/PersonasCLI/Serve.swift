@@ -1,0 +1,152 @@
+import ErrorEnvelopeHummingbird
+import Foundation
+import Logging
+import NIOCore
+import Personas
+import PersonasDB
+import PersonasHTTP
+import ServiceLifecycle
+import UnixSignals
+
+/// The server process, from the lock on its data to the last line of its log.
+enum Serve {
+    /// How long another command may still hold the data folder.
+    private static let lockPatience = Duration.seconds(2)
+
+    /// Runs until SIGTERM or SIGINT.
+    static func run(_ settings: Settings, withDemo: Bool) async throws(CommandFailure) {
+        let log = LogWriter()
+        let logger = LineLogHandler.bootstrap(settings, writer: log)
+        defer { log.flush() }
+        let lock = try await lock(settings.dataDirectory)
+        defer { withExtendedLifetime(lock) {} }
+        let house = try await open(settings, logger: logger)
+        do throws(CommandFailure) {
+            let demoKey = withDemo ? try await Demo.load(into: house.administration) : nil
+            try await run(house, settings, demoKey: demoKey, log: log, logger: logger)
+        } catch {
+            house.close()
+            throw error
+        }
+        house.close()
+        logger.info("stopped")
+    }
+
+    private static func lock(_ directory: String) async throws(CommandFailure) -> DataFolderLock {
+        let deadline = ContinuousClock.now + lockPatience
+        while true {
+            do throws(Failure) {
+                if let lock = try DataFolderLock.acquire(directory: directory) { return lock }
+            } catch {
+                throw CommandFailure(opening: directory, error)
+            }
+            guard ContinuousClock.now < deadline else {
+                throw CommandFailure(
+                    .unavailable, "the data folder \(directory) is in use by another process, such as a server that runs already")
+            }
+            try? await Task.sleep(for: .milliseconds(50))
+        }
+    }
+
+    private static func open(_ settings: Settings, logger: Logger) async throws(CommandFailure) -> Wiring {
+        do throws(Failure) {
+            let house = try Wiring(settings, logger: logger)
+            do throws(Failure) {
+                if !settings[SettingsList.migrate] {
+                    let pending = try await house.pendingMigrations()
+                    guard pending.isEmpty else {
+                        throw .conflict("pending migrations (\(pending.joined(separator: ", "))); run personas migrate up")
+                    }
+                }
+                let applied = try await house.migrate()
+                if !applied.isEmpty { logger.info("migrations applied", metadata: ["names": .array(applied.map { .string($0) })]) }
+            } catch {
+                house.close()
+                throw error
+            }
+            return house
+        } catch {
+            throw CommandFailure(opening: settings.dataDirectory, error)
+        }
+    }
+
+    private static func run(_ house: Wiring, _ settings: Settings, demoKey: String?, log: LogWriter, logger: Logger)
+        async throws(CommandFailure)
+    {
+        if settings[SettingsList.developmentDownloads] {
+            logger.warning("development downloads are on: images are fetched by plain HTTP and from private addresses; never in production")
+        }
+        let socketPath: String
+        do throws(Failure) {
+            socketPath = try AdministrationSocket.path(in: settings.dataDirectory)
+        } catch {
+            throw CommandFailure(error)
+        }
+        let listening = Bell()
+        let http = HTTPService(
+            configuration: configuration(settings),
+            useCases: HTTPUseCases(
+                catalog: house.catalog, training: house.training, authentication: house.authentication,
+                maintenance: house.storage.maintenance,
+                schema: house.storage.schema),
+            publicURL: PublicURL(settings[SettingsList.publicURL]), logger: logger
+        ) { address in
+            listening.ring()
+            if let demoKey { Demo.introduce(key: demoKey, address: address) }
+        }
+        // They are stopped from the last to the first: requests end before the work behind them, and that before the store.
+        var services: [any Service] = [MediaRemoval(media: house.storage.media, bell: house.signals.removals, logger: logger)]
+        switch settings[SettingsList.trainer] {
+        case .embedded: services.append(EmbeddedTraining(training: house.training, media: house.storage.media, logger: logger))
+        case .worker: services.append(LeaseExpiry(training: house.training, logger: logger))
+        }
+        let administration = AdministrationService(socketPath: socketPath, administration: house.administration, logger: logger)
+        services.append(Following(bell: listening, service: administration))
+        services.append(http)
+        services.append(StopLimit(graceSeconds: settings[SettingsList.graceSeconds], log: log, logger: logger))
+        var group = ServiceGroupConfiguration(services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet(logger))
+        group.maximumGracefulShutdownDuration = .seconds(settings[SettingsList.graceSeconds])
+        do {
+            try await ServiceGroup(configuration: group).run()
+        } catch {
+            throw failure(error, settings, logger)
+        }
+    }
+
+    private static func configuration(_ settings: Settings) -> HTTPConfiguration {
+        var configuration = HTTPConfiguration()
+        configuration.host = settings[SettingsList.host]
+        configuration.port = settings[SettingsList.port]
+        configuration.trustsIncomingRequestID = settings[SettingsList.trustRequestID]
+        configuration.connectionsMax = settings[SettingsList.connectionsMax]
+        configuration.bodyBytesMax = settings[SettingsList.bodyBytesMax]
+        configuration.largeBodiesMax = settings[SettingsList.largeBodiesMax]
+        configuration.limits.idleTimeout = .seconds(settings[SettingsList.idleTimeoutSeconds])
+        configuration.limits.requestReadTimeout = .seconds(settings[SettingsList.requestReadSeconds])
+        configuration.limits.writeStallTimeout = .seconds(settings[SettingsList.writeStallSeconds])
+        return configuration
+    }
+
+    /// The group tells at debug level what it does with its services, which is of no use to an operator.
+    private static func quiet(_ logger: Logger) -> Logger {
+        var quiet = logger
+        quiet.logLevel = max(logger.logLevel, .warning)
+        return quiet
+    }
+
+    private static func failure(_ error: any Error, _ settings: Settings, _ logger: Logger) -> CommandFailure {
+        let place = PublicURL.address(host: settings[SettingsList.host], port: settings[SettingsList.port])
+        switch error {
+        case let failure as Failure: return CommandFailure(failure)
+        case let error as IOError where error.errnoCode == EADDRINUSE:
+            return CommandFailure(.unavailable, "\(place) is taken by another process; choose another with --port, or 0 for a free one")
+        case let error as IOError:
+            return CommandFailure(.unavailable, "cannot listen on \(place): \(String(cString: strerror(error.errnoCode)))")
+        case is SocketAddressError, is SocketAddressError.UnknownHost:
+            return CommandFailure(.unavailable, "cannot listen on \(place): there is no such address")
+        default:
+            logger.error("the service broke off", error: error)
+            return CommandFailure(.failed, "the service broke off: \(error)")
+        }
+    }
+}

@@ -1,0 +1,125 @@
+import AsyncHTTPClient
+import ErrorEnvelope
+import Foundation
+import Logging
+import NIOCore
+import Personas
+import ServiceLifecycle
+import UnixSignals
+
+/// The worker process, from its first lease to the last line of its log.
+enum WorkerProcess {
+    /// Runs until SIGTERM or SIGINT; with `once` until one job was handled or none came.
+    static func run(server address: String, key: String, once: Bool, _ settings: Settings) async throws(CommandFailure) {
+        let log = LogWriter()
+        let logger = LineLogHandler.bootstrap(settings, writer: log)
+        defer { log.flush() }
+        var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow, timeout: .init(connect: .seconds(5)))
+        configuration.connectionPool.retryConnectionEstablishment = false
+        let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+        let worker = Worker(server: TrainingServer(client: client, address: address, key: key), once: once, logger: logger)
+        var quiet = logger
+        quiet.logLevel = max(logger.logLevel, .warning)
+        var group = ServiceGroupConfiguration(
+            services: [.init(service: worker, successTerminationBehavior: .gracefullyShutdownGroup)],
+            gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet)
+        group.maximumGracefulShutdownDuration = .seconds(settings[SettingsList.graceSeconds])
+        let failure: CommandFailure?
+        do {
+            try await ServiceGroup(configuration: group).run()
+            failure = nil
+        } catch {
+            failure = error as? CommandFailure ?? CommandFailure(.failed, "the worker broke off: \(error)")
+        }
+        try? await client.shutdown()
+        if let failure { throw failure }
+    }
+}
+
+/// Leases jobs and works on them, one after the other.
+struct Worker: Service {
+    /// Seconds that a lease call waits for a job.
+    private static let waitSeconds = 20
+    /// Seconds to wait at most before a server that fails is asked again.
+    private static let pauseSecondsMax = 30.0
+
+    let server: TrainingServer
+    let once: Bool
+    let logger: Logger
+
+    func run() async throws {
+        logger.info("working", metadata: ["server": .string(server.address)])
+        var failures = 0
+        while !Task.isCancelled, !Task.isShuttingDownGracefully {
+            do throws(WorkerProblem) {
+                let job = try await lease()
+                failures = 0
+                if let job { await handle(job) } else if once { Output.line("No job was waiting.") }
+                if once { return }
+            } catch {
+                switch error {
+                case .stopped: return
+                case .refused(let body): throw CommandFailure(body)
+                case .leaseLost, .passing:
+                    let reason = Self.reason(of: error)
+                    if once { throw CommandFailure(.unavailable, reason) }
+                    failures += 1
+                    logger.warning("no job to be had", metadata: ["reason": .string(reason), "failures": .stringConvertible(failures)])
+                    await pause(after: failures)
+                }
+            }
+        }
+    }
+
+    /// Asks for a job; a stop ends the wait at once.
+    private func lease() async throws(WorkerProblem) -> WorkerJob? {
+        let result = await cancelWhenGracefulShutdown { () async -> Result<WorkerJob?, WorkerProblem> in
+            do throws(WorkerProblem) {
+                return .success(try await server.lease(waitSeconds: Self.waitSeconds))
+            } catch {
+                return .failure(error)
+            }
+        }
+        return try result.get()
+    }
+
+    /// Works on a job to its end, even when the process is told to stop meanwhile: until the grace is over.
+    private func handle(_ job: WorkerJob) async {
+        logger.info("job leased", metadata: metadata(of: job))
+        let outcome = await JobRun(server: server, job: job).run()
+        let text: String
+        switch outcome {
+        case .completed:
+            text = "Completed"
+            logger.info("job completed", metadata: metadata(of: job))
+        case .failed(let reason):
+            text = "Failed (\(reason))"
+            logger.warning("job failed", metadata: metadata(of: job).merging(["reason": .string(reason)]) { first, _ in first })
+        case .dropped(let reason):
+            text = "Dropped (\(reason))"
+            logger.warning("job dropped", metadata: metadata(of: job).merging(["reason": .string(reason)]) { first, _ in first })
+        }
+        if once {
+            Output.line("\(text): \(job.item.mode.rawValue) \"\(job.item.name)\" \(job.item.id), job \(job.jobID), attempt \(job.attempt)")
+        }
+    }
+
+    private func metadata(of job: WorkerJob) -> Logger.Metadata {
+        ["job_id": .string(job.jobID), "id": .string(job.item.id), "attempt": .stringConvertible(job.attempt)]
+    }
+
+    /// Waits longer after each failure, and not for the same time as other workers.
+    private func pause(after failures: Int) async {
+        let seconds = min(Self.pauseSecondsMax, Double(1 << min(failures - 1, 6))) * Double.random(in: 0.5...1)
+        await cancelWhenGracefulShutdown { try? await Task.sleep(for: .seconds(seconds)) }
+    }
+
+    private static func reason(of problem: WorkerProblem) -> String {
+        switch problem {
+        case .passing(let reason): reason
+        case .refused(let body): body.message
+        case .leaseLost: "the server answered a lease with a conflict"
+        case .stopped: "the worker was stopped"
+        }
+    }
+}
