@@ -118,7 +118,8 @@ package struct Administration: Sendable {
             try await names.reserve(try normalised(texts), at: .now)
             return .names(try await names.reservedNames().map(NameReport.init))
         case .releaseNames(let texts):
-            return .done("\(try await names.release(try normalised(texts))) names released")
+            let count = try await names.release(try normalised(texts))
+            return .done("\(count) \(count == 1 ? "name" : "names") released")
         case .listNames: return .names(try await names.reservedNames().map(NameReport.init))
         case .setMaintenance(let isOn, let seconds): return .maintenance(try await setMaintenance(isOn, retryAfterSeconds: seconds))
         case .showMaintenance: return .maintenance(MaintenanceReport(maintenance.maintenance))

@@ -1,4 +1,4 @@
-import CUUID
+import CLibUUID
 
 /// A UUID: parsed, made and printed by libuuid.
 ///

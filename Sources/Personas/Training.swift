@@ -34,8 +34,14 @@ package struct Training: Sendable {
     package func heartbeat(
         _ id: Identifier, token: RandomToken, progress: Int?
     ) async throws(Failure) -> (cancelled: Bool, leaseExpiresAt: Timestamp) {
-        if let progress, !(0...100).contains(progress) { throw .invalid([Violation("progress", "must be from 0 to 100")]) }
+        if let violation = Self.violation(ofProgress: progress) { throw .invalid([violation]) }
         return try await jobs.heartbeat(id, token: token, progress: progress, policy: policy, at: .now)
+    }
+
+    /// The rule that a reported progress breaks, if any; none given breaks none.
+    package static func violation(ofProgress progress: Int?) -> Violation? {
+        guard let progress, !(0...100).contains(progress) else { return nil }
+        return Violation("progress", "must be from 0 to 100")
     }
 
     /// Ends a job well.

@@ -1,0 +1,80 @@
+import Dispatch
+import Foundation
+import Logging
+import Synchronization
+import Testing
+
+@testable import PersonasCLI
+
+@Suite("Writing the log")
+struct LogWriterTests {
+    /// What was written, and how often.
+    private final class Sink: Sendable {
+        private let state = Mutex((text: "", writes: 0))
+        private let written = DispatchSemaphore(value: 0)
+
+        var text: String { state.withLock { $0.text } }
+        var writes: Int { state.withLock { $0.writes } }
+
+        @Sendable func write(_ bytes: [UInt8]) {
+            state.withLock { state in
+                state.text += String(decoding: bytes, as: UTF8.self)
+                state.writes += 1
+            }
+            written.signal()
+        }
+
+        func waitForWrite() -> Bool { written.wait(timeout: .now() + 10) == .success }
+    }
+
+    @Test("Lines wait for each other and are written together, in their order, by themselves")
+    func batches() {
+        let sink = Sink()
+        let writer = LogWriter(write: sink.write)
+        for number in 0..<100 { writer.append(Array("\(number)\n".utf8), isUrgent: false) }
+        #expect(sink.waitForWrite())
+        writer.flush()
+        #expect(sink.text == (0..<100).map { "\($0)\n" }.joined())
+        #expect(sink.writes < 100)
+    }
+
+    @Test("A flush writes everything at once")
+    func flush() {
+        let sink = Sink()
+        let writer = LogWriter(write: sink.write)
+        writer.append(Array("a\n".utf8), isUrgent: false)
+        writer.flush()
+        #expect(sink.text == "a\n")
+        writer.flush()
+        #expect(sink.writes == 1)
+    }
+
+    @Test("When nobody reads, lines are dropped and counted instead of filling the memory")
+    func bounded() {
+        let sink = Sink()
+        let writer = LogWriter(write: sink.write)
+        let line = [UInt8](repeating: UInt8(ascii: "x"), count: 1_048_575) + [0x0A]
+        for _ in 0..<12 { writer.append(line, isUrgent: false) }
+        writer.flush()
+        #expect(sink.text.utf8.count <= 9 * 1_048_576)
+        #expect(sink.text.contains("log lines were dropped"))
+    }
+
+    @Test("The handler adds its metadata, and keeps secrets out")
+    func handler() throws {
+        let sink = Sink()
+        let writer = LogWriter(write: sink.write)
+        var logger = Logger(label: "test") { _ in LineLogHandler(level: .info, format: .json, writer: writer) }
+        logger[metadataKey: "request_id"] = "1"
+        logger.debug("hidden")
+        logger.info("shown", metadata: ["status": .stringConvertible(Int64(200))])
+        logger.error("broken", error: CommandFailure(.failed, "no pkz_0123456789abcdef"), metadata: ["request_id": "2"])
+        writer.flush()
+        #expect(sink.waitForWrite())
+        let lines = sink.text.split(separator: "\n").map(String.init)
+        try #require(lines.count == 2)
+        #expect(lines[0].hasSuffix(#""level":"info","message":"shown","request_id":"1","status":200}"#))
+        #expect(lines[1].contains(#""request_id":"2""#))
+        #expect(lines[1].contains("pkz_0123[hidden]"))
+    }
+}

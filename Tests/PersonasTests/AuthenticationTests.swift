@@ -1,0 +1,135 @@
+import Personas
+import Synchronization
+import Testing
+
+@Suite("Authentication")
+struct AuthenticationTests {
+    /// A store of which only the answer to `find` matters; it remembers what it was asked.
+    final class AnsweringKeyStore: APIKeyStore {
+        private let answer: Result<(key: APIKey, account: Account?)?, Failure>
+        private let secrets = Mutex<[String]>([])
+
+        init(_ answer: Result<(key: APIKey, account: Account?)?, Failure>) {
+            self.answer = answer
+        }
+
+        var askedFor: [String] { secrets.withLock { $0 } }
+
+        func find(secret: String) async throws(Failure) -> (key: APIKey, account: Account?)? {
+            secrets.withLock { $0.append(secret) }
+            return try answer.get()
+        }
+
+        func insert(_ key: APIKey, secret: APIKeySecret) async throws(Failure) { throw .unexpected("not asked for here") }
+        func keys(accountName: String?) async throws(Failure) -> [(key: APIKey, accountName: String?)] {
+            throw .unexpected("not asked for here")
+        }
+        func setState(_ state: APIKey.State, of id: Identifier) async throws(Failure) -> APIKey { throw .unexpected("not asked for here") }
+    }
+
+    static let secret = "pkz_0123456789"
+    static let keyID = Identifier.random()
+    static let accountID = Identifier.random()
+
+    static func key(_ state: APIKey.State = .active, scopes: Set<Scope> = [.read, .write]) -> APIKey {
+        APIKey(id: keyID, accountID: accountID, prefix: "pkz_0123", label: nil, scopes: scopes, state: state, createdAt: .now)
+    }
+
+    static func account(isSuspended: Bool = false, hasAPIAccess: Bool = true) -> Account {
+        Account(id: accountID, name: "demo", isSuspended: isSuspended, hasAPIAccess: hasAPIAccess, createdAt: .now)
+    }
+
+    /// Everything that can be wrong with a call, from the first refusal to the last.
+    enum Fault: Int, CaseIterable {
+        case missing, malformed, unknown, deleted, disabled, accountGone, suspended, withoutAccess
+
+        var failure: Failure {
+            switch self {
+            case .missing: .missingAPIKey
+            case .malformed: .malformedAPIKey
+            case .unknown: .unknownAPIKey
+            case .deleted: .deletedAPIKey
+            case .disabled: .inactiveAPIKey
+            case .accountGone: .accountMissing
+            case .suspended: .accountSuspended
+            case .withoutAccess: .apiAccessDisabled
+            }
+        }
+    }
+
+    @Test("Of several things that are wrong the first in the documented order is told", arguments: Fault.allCases, Fault.allCases)
+    func order(one: Fault, other: Fault) async {
+        let faults: Set<Fault> = [one, other]
+        let presented: String? = faults.contains(.missing) ? nil : faults.contains(.malformed) ? "sk_0123456789" : Self.secret
+        let state: APIKey.State = faults.contains(.deleted) ? .deleted : faults.contains(.disabled) ? .disabled : .active
+        let account = Self.account(isSuspended: faults.contains(.suspended), hasAPIAccess: !faults.contains(.withoutAccess))
+        let found = faults.contains(.unknown) ? nil : (key: Self.key(state), account: faults.contains(.accountGone) ? nil : account)
+        let store = AnsweringKeyStore(.success(found))
+        let first = one.rawValue <= other.rawValue ? one : other
+        await #expect(throws: first.failure) { try await Authentication(keys: store).caller(presenting: presented) }
+        let isAsked = !faults.contains(.missing) && !faults.contains(.malformed)
+        #expect(store.askedFor == (isAsked ? [Self.secret] : []), "What cannot be a key costs no look into the store")
+    }
+
+    @Test(
+        "Every state of key and account",
+        arguments: [
+            (.active, account(), nil),
+            (.active, account(hasAPIAccess: false), .apiAccessDisabled),
+            (.active, account(isSuspended: true), .accountSuspended),
+            (.active, account(isSuspended: true, hasAPIAccess: false), .accountSuspended),
+            (.active, nil, .accountMissing),
+            (.disabled, account(), .inactiveAPIKey),
+            (.disabled, account(isSuspended: true), .inactiveAPIKey),
+            (.disabled, nil, .inactiveAPIKey),
+            (.deleted, account(), .deletedAPIKey),
+            (.deleted, account(hasAPIAccess: false), .deletedAPIKey),
+            (.deleted, nil, .deletedAPIKey),
+        ] as [(APIKey.State, Account?, Failure?)])
+    func states(state: APIKey.State, account: Account?, failure: Failure?) async throws {
+        let authentication = Authentication(keys: AnsweringKeyStore(.success((key: Self.key(state), account: account))))
+        if let failure {
+            await #expect(throws: failure) { try await authentication.caller(presenting: Self.secret) }
+        } else {
+            let caller = try await authentication.caller(presenting: Self.secret)
+            #expect(caller == Caller(accountID: Self.accountID, keyID: Self.keyID, scopes: [.read, .write]))
+        }
+    }
+
+    @Test(
+        "What does not begin with pkz_ is malformed, nothing at all is missing",
+        arguments: [
+            (nil, .missingAPIKey), ("", .missingAPIKey), (" ", .malformedAPIKey), ("pkz", .malformedAPIKey),
+            ("PKZ_0123456789", .malformedAPIKey),
+            (" pkz_0123456789", .malformedAPIKey), ("Bearer pkz_0123456789", .malformedAPIKey), ("pkz-0123456789", .malformedAPIKey),
+            ("pkz_\u{301}", .malformedAPIKey), ("pkz_", .unknownAPIKey), ("pkz_0123456789", .unknownAPIKey), ("pkz_ü", .unknownAPIKey),
+        ] as [(String?, Failure)])
+    func form(presented: String?, failure: Failure) async {
+        await #expect(throws: failure) { try await Authentication(keys: AnsweringKeyStore(.success(nil))).caller(presenting: presented) }
+    }
+
+    @Test("A failure of the store is passed on and lets nobody in")
+    func storeFails() async {
+        let store = AnsweringKeyStore(.failure(.unexpected("disk")))
+        await #expect(throws: Failure.unexpected("disk")) { try await Authentication(keys: store).caller(presenting: Self.secret) }
+    }
+
+    @Test("A caller may do what the key's scopes say and nothing else")
+    func scopes() async throws {
+        let subsets: [Set<Scope>] = [
+            [], [.read], [.write], [.trainer], [.read, .write], [.read, .trainer], [.write, .trainer], [.read, .write, .trainer],
+        ]
+        for granted in subsets {
+            let store = AnsweringKeyStore(.success((key: Self.key(scopes: granted), account: Self.account())))
+            let caller = try await Authentication(keys: store).caller(presenting: Self.secret)
+            for scope in Scope.allCases {
+                if granted.contains(scope) {
+                    #expect(throws: Never.self) { try caller.require(scope) }
+                } else {
+                    #expect(throws: Failure.scopeMissing(scope)) { try caller.require(scope) }
+                }
+            }
+        }
+        #expect(APIKey.defaultScopes == [.read, .write])
+    }
+}

@@ -1,0 +1,153 @@
+import Personas
+import Testing
+
+@Suite("Names")
+struct NameTests {
+    static let wrongCharacters = "name may hold only the letters A-Z and a-z, digits, spaces, hyphens and underscores"
+    static let empty = "name must not be empty"
+    static let tooLong = "name must be at most 25 characters long"
+
+    /// Every scalar with the property White_Space (Unicode 16, PropList.txt), written down so that the tests do not ask the code under test.
+    static let whiteSpace: [Unicode.Scalar] =
+        [
+            "\u{9}", "\u{A}", "\u{B}", "\u{C}", "\u{D}", "\u{20}", "\u{85}", "\u{A0}", "\u{1680}", "\u{2028}", "\u{2029}", "\u{202F}",
+            "\u{205F}",
+            "\u{3000}",
+        ] + (0x2000...0x200A).compactMap { Unicode.Scalar($0 as UInt32) }
+
+    @Test(
+        "White space is cut at the ends and becomes one space within",
+        arguments: [
+            ("Creator Studio", "Creator Studio"),
+            ("  Creator   Studio  ", "Creator Studio"),
+            ("\tA\nB\r\nC\u{A0}D\u{2003}E\u{3000}", "A B C D E"),
+            ("a \t\u{2028}\u{85} b", "a b"),
+            ("a", "a"),
+            ("_-_", "_-_"),
+            ("- _ -", "- _ -"),
+            ("0123456789", "0123456789"),
+            ("ABCDEFGHIJKLMNOPQRSTUVWXY", "ABCDEFGHIJKLMNOPQRSTUVWXY"),
+            ("   abcdefghijklm   nopqrstuvwx   ", "abcdefghijklm nopqrstuvwx"),
+            ("zyx-ZYX_098", "zyx-ZYX_098"),
+        ])
+    func normalises(raw: String, text: String) throws {
+        #expect(try Name(normalising: raw).text == text)
+    }
+
+    @Test(
+        "A name of another form is refused with the rule that it breaks",
+        arguments: [
+            ("", empty),
+            (" ", empty),
+            ("\r\n\t\u{3000}\u{2028}", empty),
+            ("é", wrongCharacters),
+            ("e\u{301}", wrongCharacters),
+            ("a \u{301}b", wrongCharacters),
+            ("\u{301}", wrongCharacters),
+            ("a\u{600} b", wrongCharacters),
+            ("a.b", wrongCharacters),
+            ("a/b", wrongCharacters),
+            ("a'b", wrongCharacters),
+            ("<b>", wrongCharacters),
+            ("@", wrongCharacters),
+            ("[", wrongCharacters),
+            ("`", wrongCharacters),
+            ("{", wrongCharacters),
+            ("😀", wrongCharacters),
+            ("Kelvin \u{212A}", wrongCharacters),
+            ("\u{FF21}", wrongCharacters),
+            ("\u{663}", wrongCharacters),
+            ("\u{10041}", wrongCharacters),
+            ("a\u{0}b", wrongCharacters),
+            ("a\u{7F}", wrongCharacters),
+            ("a\u{1B}[31m", wrongCharacters),
+            ("a\u{200B}b", wrongCharacters),
+            ("\u{FEFF}a", wrongCharacters),
+            ("\u{180E}a", wrongCharacters),
+            ("abcdefghijklmnopqrstuvwxyz", tooLong),
+            ("abcdefghijklm  nopqrstuvwxy", tooLong),
+            ("abcdefghijklmnopqrstuvwxyz é", wrongCharacters),
+        ])
+    func refuses(raw: String, message: String) {
+        #expect(throws: Violation(field: "name", message: message)) { try Name(normalising: raw) }
+    }
+
+    @Test("The length is that of the normalised name, however long the text was")
+    func measuresAfterNormalising() throws {
+        let spaces = String(repeating: " ", count: 100_000)
+        #expect(try Name(normalising: spaces + "a" + spaces + "b" + spaces).text == "a b")
+        #expect(throws: Violation(field: "name", message: Self.tooLong)) { try Name(normalising: String(repeating: "a ", count: 100_000)) }
+        #expect(throws: Violation(field: "name", message: Self.wrongCharacters)) {
+            try Name(normalising: String(repeating: "a ", count: 100_000) + "é")
+        }
+    }
+
+    @Test("Names that differ in the case of letters alone have one key")
+    func comparesIgnoringCase() throws {
+        #expect(try Name(normalising: "Creator  STUDIO_1").key == "creator studio_1")
+        #expect(try Name(normalising: "creator studio_1").key == Name(normalising: "CREATOR STUDIO_1").key)
+        #expect(try Name(normalising: "a b").key != Name(normalising: "a-b").key)
+        #expect(try Name(normalising: "a b").key != Name(normalising: "ab").key)
+        #expect(Name(stored: "Ab").key == "ab")
+        #expect(Name(stored: "Ab") != Name(stored: "ab"))
+    }
+
+    @Test(
+        "Random texts are accepted exactly when the rule says so, and normalising twice changes nothing",
+        arguments: 1...20 as ClosedRange<UInt64>)
+    func randomTexts(seed: UInt64) throws {
+        var generator = SplitMix64(state: seed)
+        var accepted = 0
+        for _ in 0..<1_000 {
+            let raw = Self.randomText(using: &generator)
+            let expected = Self.expectation(of: raw)
+            let actual = Result { () throws(Violation) in try Name(normalising: raw) }
+            switch (actual, expected) {
+            case (.success(let name), .success(let text)):
+                accepted += 1
+                try #require(name.text == text, "seed \(seed): \(raw.debugDescription)")
+                let again = try Name(normalising: name.text)
+                try #require(again == name, "seed \(seed): \(raw.debugDescription)")
+                let shuffledCase = name.text.map { Bool.random(using: &generator) ? $0.uppercased() : $0.lowercased() }.joined()
+                let otherCase = try Name(normalising: shuffledCase)
+                try #require(otherCase.key == name.key, "seed \(seed): \(raw.debugDescription)")
+                try #require(name.key.utf8.allSatisfy { !(0x41...0x5A).contains($0) }, "seed \(seed): \(raw.debugDescription)")
+            case (.failure(let violation), .failure(let message)):
+                try #require(violation == Violation(field: "name", message: message.text), "seed \(seed): \(raw.debugDescription)")
+            default:
+                Issue.record("seed \(seed): \(raw.debugDescription) gave \(actual), expected \(expected)")
+                return
+            }
+        }
+        #expect(accepted > 100, "The random texts have to reach both outcomes")
+        #expect(accepted < 900, "The random texts have to reach both outcomes")
+    }
+
+    private struct Message: Error {
+        let text: String
+    }
+
+    /// The rule, written as plainly as possible.
+    private static func expectation(of raw: String) -> Result<String, Message> {
+        let words = raw.unicodeScalars.split { whiteSpace.contains($0) }
+        let text = words.map { String($0) }.joined(separator: " ")
+        if words.isEmpty { return .failure(Message(text: empty)) }
+        let allowed = /[A-Za-z0-9 _\-]+/.matchingSemantics(.unicodeScalar)
+        if text.wholeMatch(of: allowed) == nil { return .failure(Message(text: wrongCharacters)) }
+        if text.utf8.count > 25 { return .failure(Message(text: tooLong)) }
+        return .success(text)
+    }
+
+    private static func randomText(using generator: inout SplitMix64) -> String {
+        let plain = Array("ABCXYZabcxyz0189-_".unicodeScalars)
+        let foreign: [Unicode.Scalar] = ["é", "\u{301}", "\u{200B}", ".", "\u{0}", "\u{600}", "😀", "\u{212A}"]
+        let foreignPerMille = Bool.random(using: &generator) ? 0 : 50
+        var text = String.UnicodeScalarView()
+        for _ in 0..<Int.random(in: 0...40, using: &generator) {
+            let draw = Int.random(in: 0..<1_000, using: &generator)
+            let pool = draw < foreignPerMille ? foreign : draw < 400 ? whiteSpace : plain
+            text.append(pool.randomElement(using: &generator) ?? "a")
+        }
+        return String(text)
+    }
+}
