@@ -14,7 +14,7 @@ final class APIKeyTable: APIKeyStore {
     private struct Memory {
         /// Counts the calls of `forget`, so that an answer read before one is not remembered after it.
         var generation: UInt64 = 0
-        var found: [SHA256.Digest: Found] = [:]
+        var found: [SecretHash: Found] = [:]
     }
 
     private struct Found: Sendable {
@@ -36,12 +36,14 @@ final class APIKeyTable: APIKeyStore {
     }
 
     func insert(_ key: APIKey, secret: APIKeySecret) async throws(Failure) {
-        let hash = Data(SHA256.hash(data: Data(secret.text.utf8)))
+        let hash = SecretHash(of: secret.text).data
         try await writer.write { db in
             guard try db.firstRow("SELECT 1 FROM account WHERE id = ?", [key.accountID.data]) != nil else { throw Failure.notFound }
             let scopes = key.scopes.map(\.rawValue).sorted().joined(separator: ",")
             try db.run(
-                "INSERT INTO api_key (id, account_id, secret_hash, prefix, label, scopes, state, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                """
+                INSERT INTO api_key (id, account_id, secret_hash, prefix, label, scopes, state, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+                """,
                 [
                     key.id.data, key.accountID.data, hash, key.prefix, key.label, scopes, key.state.rawValue, key.createdAt.milliseconds,
                 ])
@@ -49,16 +51,15 @@ final class APIKeyTable: APIKeyStore {
     }
 
     func find(secret: String) async throws(Failure) -> (key: APIKey, account: Account?)? {
-        var secret = secret
-        let digest = secret.withUTF8 { SHA256.hash(data: UnsafeRawBufferPointer($0)) }
-        let (remembered, generation) = memory.withLock { ($0.found[digest], $0.generation) }
+        let hash = SecretHash(of: secret)
+        let (remembered, generation) = memory.withLock { ($0.found[hash], $0.generation) }
         if let remembered { return (remembered.key, remembered.account) }
         let found = try readers.read { connection in
             let sql = """
                 SELECT \(Self.keyColumns), account.name, account.is_suspended, account.has_api_access, account.created_at
                 FROM api_key LEFT JOIN account ON account.id = api_key.account_id WHERE secret_hash = ?
                 """
-            return try connection.first(sql, [.blob(Array(digest))]) { row in
+            return try connection.first(sql, [.blob(Array(hash.data))]) { row in
                 let key = try Self.decode(row)
                 let account = row.text(7).map { name in
                     Account(
@@ -72,7 +73,7 @@ final class APIKeyTable: APIKeyStore {
         memory.withLock { memory in
             guard memory.generation == generation else { return }
             if memory.found.count >= Self.rememberedMax { memory.found = [:] }
-            memory.found[digest] = found
+            memory.found[hash] = found
         }
         return (found.key, found.account)
     }
@@ -119,5 +120,25 @@ final class APIKeyTable: APIKeyStore {
         return APIKey(
             id: try row.identifier(0), accountID: try row.identifier(1), prefix: try row.requiredText(2), label: row.text(3),
             scopes: Set(scopes), state: state, createdAt: row.timestamp(6))
+    }
+}
+
+/// SHA-256 of a secret, which is all that is kept of it.
+private struct SecretHash: Hashable {
+    private let words: SIMD4<UInt64>
+
+    init(of secret: String) {
+        var secret = secret
+        let digest = secret.withUTF8 { SHA256.hash(data: UnsafeRawBufferPointer($0)) }
+        words = digest.withUnsafeBytes { $0.loadUnaligned(as: SIMD4<UInt64>.self) }
+    }
+
+    /// The 32 bytes as they are stored.
+    var data: Data { withUnsafeBytes(of: words) { Data($0) } }
+
+    /// Compares all bits whatever the first ones say, so that timing tells nothing about a stored hash.
+    static func == (left: SecretHash, right: SecretHash) -> Bool {
+        let difference = left.words ^ right.words
+        return difference[0] | difference[1] | difference[2] | difference[3] == 0
     }
 }

@@ -5,8 +5,8 @@ import Synchronization
 
 /// The one connection that writes, committing in groups.
 ///
-/// An answer may be sent only after its commit is on disk, and waiting for the disk is nearly all that a commit costs. So what arrives while
-/// one commit runs is done in the next transaction, each operation inside its own savepoint, where a failure undoes only itself; all are
+/// An answer may be sent only after its commit is on disk, and waiting for the disk is nearly all that a commit costs. So what arrives
+/// while one commit runs is done in the next transaction, each operation inside its own savepoint, where a failure undoes only itself; all are
 /// answered after the shared commit.
 final class GroupWriter: Sendable {
     /// Operations of one transaction: many enough to share a commit among all connections, few enough that none waits for long.
@@ -64,8 +64,8 @@ final class GroupWriter: Sendable {
         var commitFailure: Failure?
         do {
             try db.inTransaction(.immediate) {
-                // An error such as a full disk may undo the whole transaction; what came after it would run, and be undone or not, on its own.
-                for operation in group where db.isInsideTransaction { operation.run(db) }
+                // If an error of the disk undoes the whole transaction, GRDB refuses the operations that follow, and the commit.
+                for operation in group { operation.run(db) }
                 return .commit
             }
         } catch {

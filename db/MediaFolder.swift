@@ -6,8 +6,8 @@ import Synchronization
 
 /// Image bytes as files named by their SHA-256: `media/ab/cdef…`, with `media/incoming` for files on their way.
 ///
-/// A file is written under a temporary name, synced, renamed, and its folder synced, before `store` returns; so a name under `media/ab` always
-/// stands for a whole file. Which files are needed is the database's word; see `MediaRemoval`.
+/// A file is written under a temporary name, synced, renamed, and its folder synced, before `store` returns; so a name under `media/ab`
+/// always stands for a whole file. Which files are needed is the database's word; see `MediaRemoval`.
 final class MediaFolder: MediaStore {
     /// Folders whose leftovers are looked through per call, so that a sweep of millions of files is spread over the hours.
     private static let foldersSweptAtOnce = 1

@@ -63,8 +63,8 @@ struct MediaRemoval {
 
     /// Walks once through the queue that deletions fill. Returns how many files went.
     ///
-    /// The walk goes by digest and never back, so that it ends whatever is queued meanwhile, and files that are held do not keep it from those
-    /// behind them.
+    /// The walk goes by digest and never back, so that it ends whatever is queued meanwhile, and files that are held do not keep it from
+    /// those behind them.
     func workOffQueue() async throws(Failure) -> Int {
         var removed = 0
         // Before every digest, being shorter than any.

@@ -2,8 +2,8 @@ import Personas
 
 /// The query of one page: a walk along an index that covers filter and order, then one look-up per item.
 ///
-/// The walk is a query of its own that touches the index alone, so that a search passes over what does not match without reading rows. A list
-/// of both modes merges one walk per mode, because an index serves one mode at a time.
+/// The walk is a query of its own that touches the index alone, so that a search passes over what does not match without reading rows. A
+/// list of both modes merges one walk per mode, because an index serves one mode at a time.
 struct PageQuery {
     let sql: String
     let arguments: [SQLArgument]

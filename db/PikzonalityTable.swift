@@ -63,8 +63,8 @@ struct PikzonalityTable: PikzonalityStore {
             try Self.translatingNameConflict(name, mode: item.mode, accountID: accountID, db) {
                 try db.run(
                     """
-                    UPDATE pikzonality SET name = ?, name_key = ?, special_instructions = ?, updated_at = MAX(updated_at, ?), version = version + 1
-                    WHERE id = ?
+                    UPDATE pikzonality SET name = ?, name_key = ?, special_instructions = ?, updated_at = MAX(updated_at, ?),
+                        version = version + 1 WHERE id = ?
                     """, [name.text, name.key, instructions, now.milliseconds, id.data])
             }
             return try ItemRow.require(id, db)

@@ -1,0 +1,204 @@
+import Foundation
+import Personas
+import Testing
+
+@testable import PersonasDB
+
+@Suite("The store of accounts", .timeLimit(.minutes(1)))
+struct AccountStoreTests {
+    @Test("Accounts are found by name and listed by it; a name is given once")
+    func insert() async throws {
+        try await withStorage { open in
+            let (zeta, acme) = (Account.fixture("zeta"), Account.fixture("acme"))
+            try await open.accounts.insert(zeta)
+            try await open.accounts.insert(acme)
+            #expect(try await open.accounts.accounts() == [acme, zeta])
+            #expect(try await open.accounts.account(named: "zeta") == zeta)
+            await #expect(throws: Failure.notFound) { try await open.accounts.account(named: "Zeta") }
+            await #expect(throws: Failure.conflict("An account named acme already exists")) {
+                try await open.accounts.insert(.fixture("acme"))
+            }
+            #expect(try await open.accounts.accounts() == [acme, zeta])
+        }
+    }
+
+    @Test("An account is suspended and resumed, its access taken and given; others stay as they are")
+    func changes() async throws {
+        try await withStorage { open in
+            let (acme, zeta) = (Account.fixture("acme"), Account.fixture("zeta"))
+            try await open.accounts.insert(acme)
+            try await open.accounts.insert(zeta)
+            for (isSuspended, hasAccess) in [(true, true), (true, false), (false, false), (false, true)] {
+                let changed = Account(
+                    id: acme.id, name: "acme", isSuspended: isSuspended, hasAPIAccess: hasAccess, createdAt: acme.createdAt)
+                _ = try await open.accounts.setSuspended(isSuspended, accountNamed: "acme")
+                #expect(try await open.accounts.setAPIAccess(hasAccess, accountNamed: "acme") == changed)
+                #expect(try await open.accounts.accounts() == [changed, zeta])
+            }
+            await #expect(throws: Failure.notFound) { try await open.accounts.setSuspended(true, accountNamed: "nobody") }
+            await #expect(throws: Failure.notFound) { try await open.accounts.setAPIAccess(true, accountNamed: "nobody") }
+        }
+    }
+
+    @Test("Deleting an account takes all that is its own and nothing of another's, images that both use included")
+    func delete() async throws {
+        try await withStorage { open in
+            let (acme, zeta) = (try await open.account("acme"), try await open.account("zeta"))
+            for (number, outcome) in [nil, TrainingOutcome.completed, .failed(.fixture)].enumerated() {
+                _ = try await open.insert(
+                    "Item \(number)", of: acme, images: [.withoutFile(1), .withoutFile(2), .withoutFile(3)], outcome: outcome)
+            }
+            let kept = try await open.insert("Kept", of: zeta, images: [.withoutFile(3), .withoutFile(4), .withoutFile(5)])
+            try await open.accounts.delete(accountNamed: "acme", at: .second(1))
+
+            #expect(try await open.accounts.accounts().map(\.name) == ["zeta"])
+            #expect(try await open.items.find(kept.id, mode: nil, accountID: zeta) == kept)
+            #expect(try open.counts() == ["pikzonality": 1, "image_link": 3, "media": 5, "media_removal": 3, "training_job": 2])
+            #expect(try await open.media.removeUnreferenced() == 2)
+            #expect(try open.count("media") == 3)
+            #expect(try open.count("media_removal") == 0)
+            await #expect(throws: Failure.notFound) { try await open.accounts.delete(accountNamed: "acme", at: .second(2)) }
+            await #expect(throws: Failure.accountMissing) { try await open.insert("Late", of: acme) }
+            _ = try await open.account("acme")
+        }
+    }
+}
+
+@Suite("The store of API keys", .timeLimit(.minutes(1)))
+struct APIKeyStoreTests {
+    @Test("A key is found by its secret with its account, from memory and from disk; the secret is stored nowhere")
+    func find() async throws {
+        try await withDataFolder { directory in
+            let (account, key, secret) = try await withStorage(in: directory) { open in
+                let account = Account.fixture("acme")
+                try await open.accounts.insert(account)
+                let (key, secret) = try await issue(account.id, open, label: "CI", scopes: [.read, .trainer])
+                for _ in 0..<2 {
+                    let found = try #require(try await open.keys.find(secret: secret.text))
+                    #expect(found.key == key && found.account == account)
+                }
+                return (account, key, secret)
+            }
+            try await withStorage(in: directory) { open in
+                let found = try #require(try await open.keys.find(secret: secret.text))
+                #expect(found.key == key && found.account == account)
+                for wrong in [String(secret.text.dropLast()), secret.text + "x", secret.text.lowercased(), "", "pkz_"] {
+                    #expect(try await open.keys.find(secret: wrong) == nil)
+                }
+            }
+            for file in try FileManager.default.contentsOfDirectory(atPath: directory) where file.hasPrefix("personas") {
+                let bytes = try Data(contentsOf: URL(fileURLWithPath: "\(directory)/\(file)"))
+                #expect(bytes.range(of: Data(secret.text.dropFirst(12).utf8)) == nil, "\(file)")
+            }
+        }
+    }
+
+    @Test("Keys are listed oldest first, of one account or of all")
+    func list() async throws {
+        try await withStorage { open in
+            let (acme, zeta) = (try await open.account("acme"), try await open.account("zeta"))
+            var issued: [APIKey] = []
+            for (second, account) in [acme, zeta, acme].enumerated() { issued.append(try await issue(account, open, at: second).key) }
+            #expect(try await open.keys.keys(accountName: nil).map(\.key) == issued)
+            #expect(try await open.keys.keys(accountName: nil).map(\.accountName) == ["acme", "zeta", "acme"])
+            #expect(try await open.keys.keys(accountName: "acme").map(\.key) == [issued[0], issued[2]])
+            #expect(try await open.keys.keys(accountName: "nobody").isEmpty)
+            await #expect(throws: Failure.notFound) { _ = try await issue(.random(), open) }
+        }
+    }
+
+    @Test("A found key is answered from memory")
+    func memory() async throws {
+        try await withStorage { open in
+            let (_, secret) = try await issue(try await open.account(), open)
+            #expect(try await open.keys.find(secret: secret.text) != nil)
+            // Nobody but this process writes, so that the memory does not notice what happens behind its back.
+            try await open.execute("DELETE FROM api_key")
+            #expect(try await open.keys.find(secret: secret.text) != nil)
+        }
+    }
+
+    @Test("Every change of a key or its account shows at the very next look")
+    func invalidation() async throws {
+        try await withStorage { open in
+            let (key, secret) = try await issue(try await open.account("acme"), open)
+            let (_, otherSecret) = try await issue(try await open.account("zeta"), open, at: 1)
+            func look() async throws -> (key: APIKey, account: Account?) {
+                let other = try #require(try await open.keys.find(secret: otherSecret.text))
+                #expect(other.key.state == .active && other.account?.isSuspended == false && other.account?.hasAPIAccess == true)
+                return try #require(try await open.keys.find(secret: secret.text))
+            }
+            #expect(try await look().key.state == .active)
+            for state in [APIKey.State.disabled, .active, .disabled, .active] {
+                #expect(try await open.keys.setState(state, of: key.id).state == state)
+                #expect(try await look().key.state == state)
+            }
+            for value in [true, false] {
+                _ = try await open.accounts.setSuspended(value, accountNamed: "acme")
+                #expect(try await look().account?.isSuspended == value)
+                _ = try await open.accounts.setAPIAccess(!value, accountNamed: "acme")
+                #expect(try await look().account?.hasAPIAccess == !value)
+            }
+            try await open.accounts.delete(accountNamed: "acme", at: .second(1))
+            let tombstone = try await look()
+            #expect(tombstone.account == nil && tombstone.key == key)
+            #expect(try await open.keys.keys(accountName: nil).map(\.accountName) == [nil, "zeta"])
+            // A new account of the same name is another one.
+            _ = try await open.account("acme")
+            #expect(try await look().account == nil)
+            #expect(try await open.keys.setState(.deleted, of: key.id).state == .deleted)
+            #expect(try await look().key.state == .deleted)
+        }
+    }
+
+    @Test("A deleted key stays deleted; one that never was is not found")
+    func deleted() async throws {
+        try await withStorage { open in
+            let (key, secret) = try await issue(try await open.account(), open)
+            _ = try await open.keys.setState(.deleted, of: key.id)
+            for state in [APIKey.State.active, .disabled] {
+                await #expect(throws: Failure.conflict("A deleted key stays deleted")) { try await open.keys.setState(state, of: key.id) }
+            }
+            #expect(try await open.keys.setState(.deleted, of: key.id).state == .deleted)
+            #expect(try await open.keys.find(secret: secret.text)?.key.state == .deleted)
+            await #expect(throws: Failure.notFound) { try await open.keys.setState(.active, of: .random()) }
+        }
+    }
+
+    @Test("However looks and changes mix, a look after a change shows it")
+    func race() async throws {
+        try await withStorage(readers: 4) { open in
+            let (key, secret) = try await issue(try await open.account(), open)
+            try await withThrowingTaskGroup { group in
+                for _ in 0..<3 {
+                    group.addTask {
+                        while !Task.isCancelled {
+                            _ = try await open.keys.find(secret: secret.text)
+                            // An answer from memory never suspends, and this loop would keep its thread to itself.
+                            await Task.yield()
+                        }
+                    }
+                }
+                for round in 0..<100 {
+                    let state = round % 2 == 0 ? APIKey.State.disabled : .active
+                    _ = try await open.keys.setState(state, of: key.id)
+                    #expect(try await open.keys.find(secret: secret.text)?.key.state == state)
+                }
+                group.cancelAll()
+                try await group.waitForAll()
+            }
+        }
+    }
+
+    private func issue(
+        _ accountID: Identifier, _ open: OpenStorage, label: String? = nil, scopes: Set<Scope> = APIKey.defaultScopes, at second: Int = 0
+    ) async throws -> (key: APIKey, secret: APIKeySecret) {
+        let secret = APIKeySecret.random()
+        let key = APIKey(
+            id: .timeOrdered(at: .second(second)), accountID: accountID, prefix: secret.prefix, label: label, scopes: scopes,
+            state: .active,
+            createdAt: .second(second))
+        try await open.keys.insert(key, secret: secret)
+        return (key, secret)
+    }
+}

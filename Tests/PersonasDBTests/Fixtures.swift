@@ -1,0 +1,181 @@
+import Foundation
+import GRDB
+import Personas
+import Synchronization
+import Testing
+
+@testable import PersonasDB
+
+/// Where tests keep their data folders: in memory if there is room, because a hundred storages that sync as they should take a disk half
+/// a minute and memory three seconds. What is tested is what the file system is asked to do, which is the same there.
+private let temporaryFolder: String = {
+    let memory = try? FileManager.default.attributesOfFileSystem(forPath: "/dev/shm")[.systemFreeSize] as? Int
+    let hasRoom = memory ?? 0 > 512 * 1_024 * 1_024 && FileManager.default.isWritableFile(atPath: "/dev/shm")
+    return hasRoom ? "/dev/shm" : FileManager.default.temporaryDirectory.path
+}()
+
+/// Runs a body with a data folder of its own, which is gone afterwards.
+func withDataFolder<Value>(_ body: (String) async throws -> Value) async throws -> Value {
+    let directory = temporaryFolder + "/personas-db-tests-" + Identifier.random().text
+    try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    return try await body(directory)
+}
+
+/// Runs a body with an open storage in a folder, and closes it afterwards.
+func withStorage<Value>(
+    in directory: String, migrated: Bool = true, readers: Int = 2, _ body: (OpenStorage) async throws -> Value
+) async throws -> Value {
+    let storage = try Storage.open(Storage.Configuration(directory: directory, readers: readers, mediaThreads: 4))
+    defer { storage.close() }
+    if migrated { _ = try await storage.migrate() }
+    return try await body(OpenStorage(storage: storage, directory: directory, folder: try #require(storage.media as? MediaFolder)))
+}
+
+/// Runs a body with an open storage in a folder of its own.
+func withStorage<Value>(migrated: Bool = true, readers: Int = 2, _ body: (OpenStorage) async throws -> Value) async throws -> Value {
+    try await withDataFolder { directory in try await withStorage(in: directory, migrated: migrated, readers: readers, body) }
+}
+
+/// A storage under test, and what tests ask of it beyond its ports.
+struct OpenStorage: Sendable {
+    let storage: Storage
+    let directory: String
+    /// The media store, by whose connections tests look into the database.
+    let folder: MediaFolder
+
+    var items: any PikzonalityStore { storage.pikzonalities }
+    var jobs: any TrainingJobStore { storage.jobs }
+    var accounts: any AccountStore { storage.accounts }
+    var keys: any APIKeyStore { storage.keys }
+    var media: any MediaStore { storage.media }
+
+    /// Stores an account and returns its id.
+    func account(_ name: String = "acme") async throws -> Identifier {
+        let account = Account.fixture(name)
+        try await accounts.insert(account)
+        return account.id
+    }
+
+    /// Stores an item.
+    func insert(
+        _ name: String, mode: Mode = .persona, of accountID: Identifier, images: [StoredImage] = StoredImage.three,
+        instructions: String? = nil, outcome: TrainingOutcome? = nil, at time: Timestamp = .second(0)
+    ) async throws(Failure) -> Pikzonality {
+        try await items.insert(
+            NewPikzonality(
+                id: .random(), accountID: accountID, mode: mode, name: Name(stored: name), specialInstructions: instructions,
+                references: images, outcome: outcome, createdAt: time))
+    }
+
+    /// How many rows of a table fulfil a condition.
+    func count(_ table: String, where condition: String = "1") throws -> Int {
+        try folder.readers.read { connection in
+            try connection.first("SELECT count(*) FROM \(table) WHERE \(condition)", [], row: { Int($0.integer(0)) }) ?? 0
+        }
+    }
+
+    /// How many rows each table has that a write of an item touches.
+    func counts() throws -> [String: Int] {
+        var counts: [String: Int] = [:]
+        for table in ["pikzonality", "image_link", "media", "media_removal", "training_job"] { counts[table] = try count(table) }
+        return counts
+    }
+
+    /// Runs SQL on the writing connection.
+    func execute(_ sql: String) async throws {
+        try await folder.writer.write { db in try db.execute(sql: sql) }
+    }
+}
+
+extension Account {
+    static func fixture(_ name: String) -> Account {
+        Account(id: .random(), name: name, isSuspended: false, hasAPIAccess: true, createdAt: .second(0))
+    }
+}
+
+extension Timestamp {
+    /// Moments of a frozen clock.
+    static func second(_ seconds: Int) -> Timestamp { Timestamp(milliseconds: 1_795_000_000_000).adding(seconds: seconds) }
+}
+
+extension TrainingError {
+    static let fixture = TrainingError(code: .rejected, message: "The reference images show more than one person")
+}
+
+extension StoredImage {
+    /// An image of which there is no file: enough where no test opens it.
+    static func withoutFile(_ number: UInt8) -> StoredImage {
+        StoredImage(digest: [UInt8](repeating: number, count: 32), format: .jpeg, width: 640, height: 480, byteCount: 1_000 + Int(number))
+    }
+
+    static let three = [withoutFile(1), withoutFile(2), withoutFile(3)]
+}
+
+extension ProbedImage {
+    /// A square PNG of true colour whose pixels follow from a seed; its file has about three bytes a pixel.
+    static func fixture(_ seed: UInt64, side: Int = 2) throws -> ProbedImage {
+        var random = SeededRandom(seed: seed)
+        let rows = (0..<side).flatMap { _ in [0] + (0..<side * 3).map { _ in UInt8.random(in: 0...255, using: &random) } }
+        try #require(rows.count <= 65_535, "A stored block of deflate holds no more")
+        let length = UInt16(rows.count)
+        var data: [UInt8] = [0x78, 0x01, 0x01, UInt8(length & 0xff), UInt8(length >> 8), UInt8(~length & 0xff), UInt8(~length >> 8)]
+        data += rows
+        var (low, high): (UInt32, UInt32) = (1, 0)
+        for byte in rows {
+            low = (low + UInt32(byte)) % 65_521
+            high = (high + low) % 65_521
+        }
+        data += bigEndian(high << 16 | low)
+        let header = bigEndian(UInt32(side)) + bigEndian(UInt32(side)) + [8, 2, 0, 0, 0]
+        let signature: [UInt8] = [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]
+        return try ImageProbe.probe(signature + chunk("IHDR", header) + chunk("IDAT", data) + chunk("IEND", []))
+    }
+
+    private static func chunk(_ type: String, _ data: [UInt8]) -> [UInt8] {
+        let body = Array(type.utf8) + data
+        return bigEndian(UInt32(data.count)) + body + bigEndian(CRC32.checksum(body))
+    }
+
+    private static func bigEndian(_ value: UInt32) -> [UInt8] { withUnsafeBytes(of: value.bigEndian) { Array($0) } }
+}
+
+/// SplitMix64: the same numbers for the same seed, so that a failure can be repeated.
+struct SeededRandom: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) {
+        state = seed
+    }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+}
+
+/// What concurrent tasks note down, in the order in which they do.
+final class Ledger<Entry: Sendable>: Sendable {
+    private let noted = Mutex<[Entry]>([])
+
+    var entries: [Entry] { noted.withLock { $0 } }
+
+    func append(_ entry: Entry) { noted.withLock { $0.append(entry) } }
+}
+
+/// The outcome of a call that is expected to fail in some cases.
+func result<Value>(_ body: () async throws(Failure) -> Value) async -> Result<Value, Failure> {
+    do {
+        return .success(try await body())
+    } catch {
+        return .failure(error)
+    }
+}
+
+/// A file's permission bits.
+func permissions(_ path: String) throws -> Int {
+    try #require(FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int) & 0o777
+}

@@ -1,0 +1,242 @@
+import Dispatch
+import Foundation
+import GRDB
+import Personas
+import Synchronization
+import Testing
+
+@testable import PersonasDB
+
+@Suite("The group writer", .timeLimit(.minutes(1)))
+struct GroupWriterTests {
+    @Test("A write returns what its body returned, and is there for others")
+    func value() async throws {
+        try await withWriter { writer async throws in
+            #expect(try await writer.write { db in try insert(7, db) } == 7)
+            #expect(try await writer.numbers() == [7])
+        }
+    }
+
+    @Test("Writes that wait share a commit, at most 256 of them")
+    func sharedCommit() async throws {
+        let commits = Commits()
+        try await withWriter(observer: commits) { writer in
+            let results = try await inOneGroup(writer, (0..<300).map { number in { db in try insert(number, db) } })
+            #expect(results.compactMap { try? $0.get() }.sorted() == Array(0..<300))
+            #expect(commits.count == 3, "the first write alone, then 256, then 44")
+            #expect(try await writer.numbers().count == 300)
+        }
+    }
+
+    @Test("A write that fails undoes itself, however far it came, and nothing else")
+    func failureUndoesItself() async throws {
+        try await withWriter { writer in
+            let results = try await inOneGroup(
+                writer,
+                [
+                    { db in try insert(1, db) },
+                    { db in
+                        _ = try insert(2, db)
+                        throw Failure.nameReserved
+                    },
+                    { db in
+                        _ = try insert(3, db)
+                        return try insert(1, db)
+                    },
+                    { db in try insert(4, db) },
+                ])
+            #expect(results[0] == .success(1))
+            #expect(results[1] == .failure(.nameReserved))
+            #expect(isUnexpected(results[2]), "a violated constraint is SQLite's error, not the domain's")
+            #expect(results[3] == .success(4))
+            #expect(try await writer.numbers() == [1, 4])
+        }
+    }
+
+    @Test("An error in the commit reaches everyone who waits for it, and nothing of it stays")
+    func commitFails() async throws {
+        try await withWriter { writer in
+            let results = try await inOneGroup(
+                writer,
+                (0..<20).map { number in
+                    { db in
+                        // The reference is checked at the commit, which is where it fails.
+                        if number == 9 { try db.execute(sql: "INSERT INTO child VALUES (1000)") }
+                        return try insert(number, db)
+                    }
+                })
+            #expect(results.allSatisfy(isUnexpected))
+            #expect(try await writer.numbers() == [])
+            #expect(try await writer.write { db in try insert(5, db) } == 5)
+            #expect(try await writer.numbers() == [5])
+        }
+    }
+
+    @Test("A write that ends the whole transaction fails all that share it, and none of them is there")
+    func transactionLost() async throws {
+        try await withWriter { writer in
+            let results = try await inOneGroup(
+                writer,
+                [
+                    { db in try insert(1, db) },
+                    { db in
+                        // As SQLite does by itself after some errors of the disk.
+                        try db.execute(sql: "ROLLBACK")
+                        return 2
+                    },
+                    { db in try insert(3, db) },
+                ])
+            #expect(results.allSatisfy(isUnexpected))
+            #expect(try await writer.numbers() == [])
+            #expect(try await writer.write { db in try insert(4, db) } == 4)
+        }
+    }
+
+    @Test("On a full disk, what is acknowledged is there and what failed is not")
+    func fullDisk() async throws {
+        try await withWriter { writer in
+            try await writer.write { db in
+                let pages = try Int.fetchOne(db, sql: "PRAGMA page_count") ?? 0
+                try db.execute(sql: "PRAGMA max_page_count = \(pages + 20)")
+            }
+            let results = try await inOneGroup(
+                writer,
+                (0..<40).map { number in
+                    { db in
+                        try db.execute(
+                            sql: "INSERT INTO number VALUES (?, zeroblob(?))", arguments: [number, number % 4 == 0 ? 20_000 : 10])
+                        return number
+                    }
+                })
+            let acknowledged = results.compactMap { try? $0.get() }
+            #expect(acknowledged.count < 40)
+            #expect(try await writer.numbers() == acknowledged)
+            try await writer.write { db in try db.execute(sql: "PRAGMA max_page_count = 1000000") }
+            #expect(try await writer.write { db in try insert(1_000, db) } == 1_000)
+        }
+    }
+
+    @Test("A cancelled caller is told the outcome, because a commit has one")
+    func cancelledCaller() async throws {
+        try await withWriter { writer in
+            let value = try await Task {
+                withUnsafeCurrentTask { $0?.cancel() }
+                return try await writer.write { db in try insert(1, db) }
+            }.value
+            #expect(value == 1)
+            #expect(try await writer.numbers() == [1])
+        }
+    }
+
+    @Test("Two hundred writes at once are all on disk at the moment they are acknowledged")
+    func durability() async throws {
+        try await withStorage { open in
+            let acknowledged = Ledger<String>()
+            try await withThrowingTaskGroup { group in
+                for number in 0..<200 {
+                    group.addTask {
+                        let name = Name(stored: "name-\(number)")
+                        try await open.storage.names.reserve([name], at: .second(number))
+                        acknowledged.append(name.key)
+                        if number % 20 == 0 {
+                            try await expectReserved(acknowledged.entries, inCopyOf: open.directory, named: "copy-\(number)")
+                        }
+                    }
+                }
+                try await group.waitForAll()
+            }
+            try await expectReserved(acknowledged.entries, inCopyOf: open.directory, named: "copy-last")
+        }
+    }
+
+    /// Copies the database as it lies on disk, without closing it, and looks for names in the copy.
+    private func expectReserved(_ names: [String], inCopyOf directory: String, named copy: String) async throws {
+        try FileManager.default.createDirectory(atPath: "\(directory)/\(copy)", withIntermediateDirectories: true)
+        // The log comes first and is so short that none of it is in the database yet: a checkpoint in between would make the copy wrong.
+        for file in ["personas.sqlite-wal", "personas.sqlite"] {
+            try FileManager.default.copyItem(atPath: "\(directory)/\(file)", toPath: "\(directory)/\(copy)/\(file)")
+        }
+        let size = try FileManager.default.attributesOfItem(atPath: "\(directory)/\(copy)/personas.sqlite-wal")[.size] as? Int
+        try #require(size ?? .max < 1_000 * 4_096)
+        let queue = try DatabaseQueue(path: "\(directory)/\(copy)/personas.sqlite")
+        let found = try await queue.read { db in Set(try String.fetchAll(db, sql: "SELECT name_key FROM reserved_name")) }
+        try queue.close()
+        #expect(found.isSuperset(of: names), "\(names.filter { !found.contains($0) }) were acknowledged and are not there")
+    }
+}
+
+/// Counts commits.
+private final class Commits: TransactionObserver, Sendable {
+    private let commits = Mutex(0)
+
+    var count: Int { commits.withLock { $0 } }
+
+    func observes(eventsOfKind eventKind: DatabaseEventKind) -> Bool { false }
+
+    func databaseDidChange(with event: DatabaseEvent) {}
+
+    func databaseDidCommit(_ db: Database) { commits.withLock { $0 += 1 } }
+
+    func databaseDidRollback(_ db: Database) {}
+}
+
+extension GroupWriter {
+    /// The numbers that are stored.
+    fileprivate func numbers() async throws -> [Int] {
+        try await write { db in try Int.fetchAll(db, sql: "SELECT value FROM number ORDER BY value") }
+    }
+}
+
+private func insert(_ number: Int, _ db: Database) throws -> Int {
+    try db.execute(sql: "INSERT INTO number VALUES (?, NULL)", arguments: [number])
+    return number
+}
+
+private func isUnexpected(_ result: Result<Int, Failure>) -> Bool {
+    guard case .failure(.unexpected) = result else { return false }
+    return true
+}
+
+/// Runs a body with a writer on a small database of its own.
+private func withWriter(observer: Commits? = nil, _ body: (GroupWriter) async throws -> Void) async throws {
+    try await withDataFolder { directory in
+        var configuration = Configuration()
+        configuration.journalMode = .wal
+        let queue = try DatabaseQueue(path: directory + "/test.sqlite", configuration: configuration)
+        try await queue.write { db in
+            try db.execute(
+                sql: """
+                    CREATE TABLE number (value INTEGER PRIMARY KEY, ballast BLOB);
+                    CREATE TABLE child (number INTEGER REFERENCES number (value) DEFERRABLE INITIALLY DEFERRED);
+                    """)
+        }
+        if let observer { queue.add(transactionObserver: observer) }
+        try await body(GroupWriter(queue: queue))
+        try queue.close()
+    }
+}
+
+/// Lets writes arrive, in their order, while a first one runs, so that they form the groups behind it. Returns their results in this order.
+private func inOneGroup(
+    _ writer: GroupWriter, _ bodies: [@Sendable (Database) throws -> Int]
+) async throws -> [Result<Int, Failure>] {
+    let (hasBegun, mayEnd) = (Bell(), DispatchSemaphore(value: 0))
+    let first = Task {
+        try await writer.write { _ in
+            hasBegun.ring()
+            return mayEnd.wait(timeout: .now() + 30) == .success
+        }
+    }
+    await hasBegun.wait(after: 0, atMost: .seconds(30))
+    return try await withThrowingTaskGroup(of: (Int, Result<Int, Failure>).self) { group in
+        for (index, body) in bodies.enumerated() {
+            group.addTask { (index, await result { () throws(Failure) in try await writer.write(body) }) }
+            while writer.waitingCount <= index { await Task.yield() }
+        }
+        mayEnd.signal()
+        try #require(try await first.value)
+        var results: [(Int, Result<Int, Failure>)] = []
+        for try await result in group { results.append(result) }
+        return results.sorted { $0.0 < $1.0 }.map(\.1)
+    }
+}

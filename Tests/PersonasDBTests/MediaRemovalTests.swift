@@ -1,0 +1,195 @@
+import Crypto
+import Foundation
+import GRDB
+import Personas
+import Testing
+
+@testable import PersonasDB
+
+@Suite("Removing image files", .timeLimit(.minutes(1)))
+struct MediaRemovalTests {
+    @Test("A file that is held stays, and goes once the last hold ends")
+    func holds() async throws {
+        try await withStorage { open in
+            let image = try await open.media.store(try .fixture(1))
+            #expect(try await open.media.store(try .fixture(1)) == image)
+            try await queue([image], open)
+            #expect(try await open.media.removeUnreferenced() == 0)
+            open.media.release([image])
+            #expect(try await open.media.removeUnreferenced() == 0)
+            #expect(try await open.media.verifiedBytes(of: image).count == image.byteCount)
+            open.media.release([image])
+            #expect(try await open.media.removeUnreferenced() == 1)
+            #expect(try mediaFiles(open) == [])
+            #expect(try open.count("media_removal") == 0)
+        }
+    }
+
+    @Test("A queue longer than a round is worked off at once, past files that are held and files that are needed")
+    func longQueue() async throws {
+        try await withStorage { open in
+            let account = try await open.account()
+            var images: [StoredImage] = []
+            for seed in 0..<150 { images.append(try await open.media.store(try .fixture(UInt64(seed)))) }
+            try await queue(images, open)
+            // In the order of the queue the first hundred must stay, more than one round holds.
+            images.sort { $0.digest.lexicographicallyPrecedes($1.digest) }
+            let (needed, held) = (Array(images[0..<70]), Array(images[70..<100]))
+            for index in stride(from: 0, to: 70, by: 2) {
+                _ = try await open.insert("Item \(index)", of: account, images: Array(needed[index...index + 1]))
+            }
+            open.media.release(needed + images[100...])
+            #expect(try await open.media.removeUnreferenced() == 50)
+            #expect(try mediaFiles(open) == (needed + held).map { open.folder.path(of: $0.digest) }.sorted())
+            #expect(try open.count("media_removal") == 30, "those held are tried again")
+            open.media.release(held)
+            #expect(try await open.media.removeUnreferenced() == 30)
+            #expect(try open.count("media_removal") == 0)
+        }
+    }
+
+    @Test("A file of the queue that went already, as after a crash, is no error")
+    func goneAlready() async throws {
+        try await withStorage { open in
+            let image = try await open.media.store(try .fixture(1))
+            open.media.release([image])
+            try await queue([image], open)
+            try FileManager.default.removeItem(atPath: open.folder.path(of: image.digest))
+            _ = try await open.media.removeUnreferenced()
+            #expect(try open.count("media_removal") == 0)
+        }
+    }
+
+    @Test("The sweep takes files that no row names, in every folder, and leaves the needed, the held and what is no image file")
+    func sweep() async throws {
+        try await withStorage { open in
+            var (orphans, needed): ([StoredImage], [StoredImage]) = ([], [])
+            for seed in 0..<40 { orphans.append(try await open.media.store(try .fixture(UInt64(seed)))) }
+            for seed in 100..<103 { needed.append(try await open.media.store(try .fixture(UInt64(seed)))) }
+            let held = try await open.media.store(try .fixture(200))
+            _ = try await open.insert("Nova", of: try await open.account(), images: needed)
+            open.media.release(orphans + needed)
+            let strange = ["\(open.folder.directory)/00/notes.txt", "\(open.folder.directory)/00/" + String(repeating: "x", count: 62)]
+            for path in strange { try Data().write(to: URL(fileURLWithPath: path)) }
+            #expect(Set(orphans.map { $0.digest[0] }).count > 20, "the files are spread")
+
+            #expect(try await MediaRemoval(folder: open.folder).sweep(folders: 256) == 40)
+            #expect(try mediaFiles(open) == ((needed + [held]).map { open.folder.path(of: $0.digest) } + strange).sorted())
+            #expect(try await MediaRemoval(folder: open.folder).sweep(folders: 256) == 0)
+        }
+    }
+
+    @Test("Looking for work passes through all folders in 256 calls")
+    func sweepIsSpread() async throws {
+        try await withStorage { open in
+            var images: [StoredImage] = []
+            for seed in 0..<10 { images.append(try await open.media.store(try .fixture(UInt64(seed)))) }
+            open.media.release(images)
+            var removed = 0
+            for _ in 0..<256 { removed += try await open.media.removeUnreferenced() }
+            #expect(removed == 10)
+            #expect(try mediaFiles(open) == [])
+        }
+    }
+
+    @Test("Who wants to hold a file that is just going waits until it is gone")
+    func holdWaits() async {
+        let (holds, events) = (MediaHolds(), Ledger<String>())
+        for number in 0..<50 {
+            let digest = [UInt8(number)]
+            #expect(holds.beginRemoval(of: [digest, [255]]).contains(digest))
+            let holder = Task {
+                events.append("asked \(number)")
+                await holds.hold(digest)
+                events.append("held \(number)")
+            }
+            while events.entries.count < number * 3 + 1 { await Task.yield() }
+            for _ in 0..<20 { await Task.yield() }
+            events.append("gone \(number)")
+            holds.endRemoval(of: [digest, [255]])
+            await holder.value
+            #expect(events.entries.suffix(3) == ["asked \(number)", "gone \(number)", "held \(number)"])
+            #expect(holds.beginRemoval(of: [digest]) == [], "held from now on")
+        }
+    }
+
+    @Test("However storing, inserting, deleting and removing mix, what a row names is there and whole")
+    func race() async throws {
+        try await withStorage(readers: 4) { open in
+            let account = try await open.account()
+            // Few images for many items, so that everyone steps on everyone's toes.
+            let images = try (0..<4).map { try ProbedImage.fixture(UInt64($0), side: 8) }
+            try await withThrowingTaskGroup { group in
+                let sweeper = Task {
+                    var removed = 0
+                    while !Task.isCancelled {
+                        removed += try await open.media.removeUnreferenced()
+                        removed += try await MediaRemoval(folder: open.folder).sweep(folders: 256)
+                    }
+                    return removed
+                }
+                for worker in 0..<6 {
+                    group.addTask {
+                        var random = SeededRandom(seed: UInt64(worker))
+                        for round in 0..<25 {
+                            try await work(worker, round, account, images, open, isKept: round == 24, &random)
+                        }
+                    }
+                }
+                do {
+                    try await group.waitForAll()
+                } catch {
+                    sweeper.cancel()
+                    throw error
+                }
+                sweeper.cancel()
+                #expect(try await sweeper.value > 0, "files went while others came")
+            }
+            try await expectConsistency(open)
+            _ = try await open.media.removeUnreferenced()
+            _ = try await MediaRemoval(folder: open.folder).sweep(folders: 256)
+            try await expectConsistency(open)
+            #expect(try mediaFiles(open).count == open.count("media"), "nothing superfluous is left")
+            #expect(try open.count("media_removal") == 0)
+        }
+    }
+
+    /// One create and, unless it is kept, one deletion, as the use cases do them.
+    private func work(
+        _ worker: Int, _ round: Int, _ account: Identifier, _ images: [ProbedImage], _ open: OpenStorage, isKept: Bool,
+        _ random: inout SeededRandom
+    ) async throws {
+        var stored: [StoredImage] = []
+        for _ in 0..<2 { stored.append(try await open.media.store(images[Int.random(in: 0..<images.count, using: &random)])) }
+        let item = try await open.insert("\(worker) \(round)", of: account, images: stored, outcome: .completed)
+        open.media.release(stored)
+        for (image, token) in zip(stored, item.referenceTokens) {
+            let bytes = try await open.media.verifiedBytes(of: image)
+            #expect(try await open.media.open(token).read(at: 0, count: bytes.count) == bytes)
+        }
+        if !isKept { _ = try await open.items.delete(item.id, mode: nil, accountID: account, at: .second(round)) }
+    }
+
+    /// Makes sure that every linked digest has its file with the right hash.
+    private func expectConsistency(_ open: OpenStorage) async throws {
+        let digests = try await open.folder.writer.write { db in try Data.fetchAll(db, sql: "SELECT DISTINCT digest FROM image_link") }
+        #expect(!digests.isEmpty)
+        for digest in digests {
+            let bytes = try Data(contentsOf: URL(fileURLWithPath: open.folder.path(of: [UInt8](digest))))
+            #expect(Data(SHA256.hash(data: bytes)) == digest)
+        }
+    }
+
+    /// Writes what a deletion leaves: rows that nothing links to, and entries in the queue.
+    private func queue(_ images: [StoredImage], _ open: OpenStorage) async throws {
+        try await open.folder.writer.write { db in
+            for image in images {
+                let digest = Data(image.digest)
+                try db.execute(
+                    sql: "INSERT INTO media (digest, format, width, height, byte_count) VALUES (?, 'png', 2, 2, ?)",
+                    arguments: [digest, image.byteCount])
+                try db.execute(sql: "INSERT INTO media_removal (digest, queued_at) VALUES (?, 0)", arguments: [digest])
+            }
+        }
+    }
+}

@@ -1,0 +1,150 @@
+import Foundation
+import GRDB
+import Personas
+import Testing
+
+@testable import PersonasDB
+
+@Suite("Migrations", .timeLimit(.minutes(1)))
+struct MigrationTests {
+    private static let first = Migration(name: "v0001_first", sql: "CREATE TABLE one (id INTEGER PRIMARY KEY, text TEXT) STRICT;")
+    private static let second = Migration(
+        name: "v0002_second", sql: "CREATE TABLE two (id INTEGER PRIMARY KEY) STRICT; INSERT INTO two VALUES (2);")
+
+    @Test("The list holds every file of the folder, in order and unchanged")
+    func listEqualsFolder() throws {
+        let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../../db/migrations").standardized
+        let files = try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
+        #expect(files == Migration.all.map { $0.name + ".sql" })
+        for migration in Migration.all {
+            let text = try String(contentsOf: folder.appendingPathComponent(migration.name + ".sql"), encoding: .utf8)
+            #expect(migration.sql == text, "\(migration.name)")
+        }
+    }
+
+    @Test("The schema promises what the tables check: every table is STRICT, and nothing in it is damaged")
+    func strictTables() async throws {
+        try await withStorage { open in
+            let lax = try await open.folder.writer.write { db in
+                try String.fetchAll(
+                    db, sql: "SELECT name FROM pragma_table_list WHERE schema = 'main' AND strict = 0 AND name NOT LIKE 'sqlite_%'")
+            }
+            #expect(lax == [])
+            let check = try await open.folder.writer.write { db in try String.fetchOne(db, sql: "PRAGMA integrity_check") }
+            #expect(check == "ok")
+        }
+    }
+
+    @Test("A new database has everything pending and is not ready; migrating applies all, once")
+    func migrate() async throws {
+        try await withStorage(migrated: false) { open in
+            let names = Migration.all.map(\.name)
+            #expect(try await open.storage.schema.migrations().map(\.state) == names.map { _ in .pending })
+            #expect(await open.storage.schema.isReady() == false)
+
+            #expect(try await open.storage.migrate() == names)
+            let reports = try await open.storage.schema.migrations()
+            #expect(reports.map(\.name) == names)
+            #expect(reports.map(\.state) == names.map { _ in .applied })
+            #expect(reports.map(\.hash) == Migration.all.map(\.hash))
+            #expect(reports.allSatisfy { $0.appliedAt != nil })
+            #expect(await open.storage.schema.isReady())
+
+            #expect(try await open.storage.migrate() == [])
+            #expect(try await open.storage.schema.migrations() == reports)
+        }
+    }
+
+    @Test("The hash is SHA-256 of the file's text")
+    func hash() {
+        #expect(
+            Migration(name: "v0001_abc", sql: "abc").hash == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
+    }
+
+    @Test("What is added later is pending, then applied; what was there stays")
+    func later() async throws {
+        try await withStorage(migrated: false) { open in
+            let old = migrator(open, Self.first)
+            #expect(try await old.migrate() == ["v0001_first"])
+            try await open.execute("INSERT INTO one VALUES (1, 'kept')")
+
+            let new = migrator(open, Self.first, Self.second)
+            #expect(try await new.migrations().map(\.state) == [.applied, .pending])
+            #expect(await new.isReady() == false)
+            #expect(try await new.migrate() == ["v0002_second"])
+            #expect(try open.count("one", where: "text = 'kept'") == 1)
+            #expect(try open.count("two") == 1)
+        }
+    }
+
+    @Test("A migration that was changed after it was applied stops everything")
+    func changed() async throws {
+        try await withStorage(migrated: false) { open in
+            _ = try await migrator(open, Self.first).migrate()
+            let edited = Migration(name: Self.first.name, sql: Self.first.sql + " ")
+            let changed = migrator(open, edited, Self.second)
+            let reports = try await changed.migrations()
+            #expect(reports.map(\.state) == [.changed, .pending])
+            #expect(reports[0].hash == Self.first.hash, "the hash shown is that of what was applied")
+            #expect(await changed.isReady() == false)
+            await #expect(throws: Failure.conflict("Migration v0001_first was changed after it was applied")) {
+                try await changed.migrate()
+            }
+            #expect(try open.count("sqlite_master", where: "name = 'two'") == 0)
+        }
+    }
+
+    @Test("A database of a newer version is refused")
+    func unknown() async throws {
+        try await withStorage(migrated: false) { open in
+            _ = try await migrator(open, Self.first, Self.second).migrate()
+            let older = migrator(open, Self.first)
+            #expect(
+                try await older.migrations().map { [$0.name, $0.state.rawValue] } == [
+                    ["v0001_first", "applied"], ["v0002_second", "unknown"],
+                ])
+            #expect(await older.isReady() == false)
+            await #expect(throws: Failure.conflict("Migration v0002_second is unknown: the database belongs to a newer version")) {
+                try await older.migrate()
+            }
+        }
+    }
+
+    @Test("A migration that fails leaves nothing behind, and those before it stay applied")
+    func failing() async throws {
+        try await withStorage(migrated: false) { open async throws in
+            let broken = Migration(
+                name: "v0002_broken", sql: "CREATE TABLE half (id INTEGER) STRICT; CREATE TABLE one (id INTEGER) STRICT;")
+            let migrator = migrator(open, Self.first, broken)
+            await #expect(throws: Failure.self) { try await migrator.migrate() }
+            #expect(try await migrator.migrations().map(\.state) == [.applied, .pending])
+            #expect(try open.count("sqlite_master", where: "name = 'half'") == 0)
+        }
+    }
+
+    @Test("Data survives closing, reopening and migrating again")
+    func reopening() async throws {
+        try await withDataFolder { directory in
+            let item = try await withStorage(in: directory) { open in
+                try await open.insert("Nova Reyes", of: try await open.account(), instructions: "Warm smile", outcome: .completed)
+            }
+            try await withStorage(in: directory, migrated: false) { open async throws in
+                #expect(try await open.storage.migrate() == [])
+                #expect(try await open.items.find(item.id, mode: .persona, accountID: item.accountID) == item)
+            }
+        }
+    }
+
+    @Test("The seeds that the binary carries can be read")
+    func seeds() throws {
+        let demo = try JSONDecoder().decode(SeedDocument.self, from: Data(Seeds.demo))
+        #expect(demo.personas?.isEmpty == false)
+        let names = try JSONDecoder().decode(SeedDocument.self, from: Data(Seeds.reservedNames)).reservedNames ?? []
+        #expect(!names.isEmpty)
+        for name in names { #expect(try Name(normalising: name).text == name) }
+    }
+
+    private func migrator(_ open: OpenStorage, _ migrations: Migration...) -> Migrator {
+        Migrator(writer: open.folder.writer, readers: open.folder.readers, migrations: migrations)
+    }
+}

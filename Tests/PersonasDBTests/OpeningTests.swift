@@ -1,0 +1,194 @@
+import Foundation
+import GRDB
+import Personas
+import Testing
+
+@testable import PersonasDB
+
+@Suite("Opening a data folder", .timeLimit(.minutes(1)))
+struct OpeningTests {
+    @Test("The writing connection waits for the disk at every commit, logs ahead and minds foreign keys")
+    func durabilitySettings() async throws {
+        try await withStorage(migrated: false) { open in
+            let settings = try await open.folder.writer.write { db in
+                [
+                    try Int.fetchOne(db, sql: "PRAGMA synchronous"), try Int.fetchOne(db, sql: "PRAGMA foreign_keys"),
+                    try Int.fetchOne(db, sql: "PRAGMA busy_timeout"), try Int.fetchOne(db, sql: "PRAGMA mmap_size"),
+                ]
+            }
+            let journal = try await open.folder.writer.write { db in try String.fetchOne(db, sql: "PRAGMA journal_mode") }
+            #expect(settings == [2, 1, 5_000, 0], "synchronous, foreign_keys, busy_timeout, mmap_size")
+            #expect(journal == "wal")
+        }
+    }
+
+    @Test("Read connections cannot write")
+    func readersCannotWrite() async throws {
+        try await withStorage { open async throws in
+            #expect(throws: Failure.self) {
+                try open.folder.readers.read { connection in try connection.query("DELETE FROM maintenance", []) { _ in } }
+            }
+            #expect(try open.count("maintenance") == 1)
+        }
+    }
+
+    @Test("Nobody else on the machine may read what is stored")
+    func modes() async throws {
+        try await withDataFolder { parent in
+            let directory = parent + "/data"
+            let lock = try #require(try DataFolderLock.acquire(directory: directory))
+            try await withStorage(in: directory) { open in
+                let account = try await open.account()
+                _ = try await open.insert("Nova", of: account)
+                let image = try await open.media.store(try .fixture(1))
+                #expect(try permissions(directory) == 0o700)
+                for file in ["personas.sqlite", "personas.sqlite-wal", "personas.sqlite-shm"] {
+                    #expect(try permissions("\(directory)/\(file)") == 0o600, "\(file)")
+                }
+                for folder in ["media", "media/incoming", "media/00", "media/ff"] {
+                    #expect(try permissions("\(directory)/\(folder)") == 0o700, "\(folder)")
+                }
+                #expect(try permissions(open.folder.path(of: image.digest)) == 0o600)
+            }
+            withExtendedLifetime(lock) {}
+        }
+    }
+
+    @Test("A folder that was closed opens again with everything in it, and with no log beside it")
+    func openTwice() async throws {
+        try await withDataFolder { directory in
+            let item = try await withStorage(in: directory) { open in try await open.insert("Nova", of: try await open.account()) }
+            #expect(!FileManager.default.fileExists(atPath: directory + "/personas.sqlite-wal"))
+            try await withStorage(in: directory, migrated: false) { open async throws in
+                #expect(try await open.items.find(item.id, mode: nil, accountID: item.accountID) == item)
+                #expect(await open.storage.schema.isReady())
+            }
+        }
+    }
+
+    @Test("A storage that was never closed, as after a crash, opens again with everything in it")
+    func openAfterCrash() async throws {
+        try await withDataFolder { parent in
+            let item = try await withStorage(in: parent) { open in
+                let item = try await open.insert("Nova", of: try await open.account())
+                try FileManager.default.createDirectory(atPath: parent + "/copy", withIntermediateDirectories: true)
+                for file in ["personas.sqlite", "personas.sqlite-wal"] {
+                    try FileManager.default.copyItem(atPath: "\(parent)/\(file)", toPath: "\(parent)/copy/\(file)")
+                }
+                return item
+            }
+            try await withStorage(in: parent + "/copy") { open async throws in
+                #expect(try await open.items.find(item.id, mode: nil, accountID: item.accountID) == item)
+            }
+        }
+    }
+
+    @Test(
+        "A folder that cannot be used is refused with an error",
+        arguments: ["personas.sqlite", "media"])
+    func unusable(obstacle: String) async throws {
+        try await withDataFolder { directory in
+            // For the database a folder in its place, for the media folder a file.
+            if obstacle == "media" {
+                try Data("in the way".utf8).write(to: URL(fileURLWithPath: "\(directory)/\(obstacle)"))
+            } else {
+                try FileManager.default.createDirectory(atPath: "\(directory)/\(obstacle)", withIntermediateDirectories: true)
+            }
+            #expect(throws: Failure.self) { try Storage.open(Storage.Configuration(directory: directory)) }
+        }
+    }
+
+    @Test("A file that is no database is refused and left as it is")
+    func notADatabase() async throws {
+        try await withDataFolder { directory in
+            let bytes = Data(repeating: 0x41, count: 8_192)
+            try bytes.write(to: URL(fileURLWithPath: directory + "/personas.sqlite"))
+            #expect(throws: Failure.self) { try Storage.open(Storage.Configuration(directory: directory)) }
+            #expect(try Data(contentsOf: URL(fileURLWithPath: directory + "/personas.sqlite")) == bytes)
+        }
+    }
+}
+
+@Suite("The lock of the data folder", .timeLimit(.minutes(1)))
+struct DataFolderLockTests {
+    /// The command of util-linux, which takes the same lock from another process.
+    static let flockPath = ["/usr/bin/flock", "/bin/flock"].first(where: FileManager.default.isExecutableFile)
+
+    @Test("It is given once at a time and makes the folder, mode 0700")
+    func once() async throws {
+        try await withDataFolder { parent in
+            let directory = parent + "/made/on the way"
+            var first = try DataFolderLock.acquire(directory: directory)
+            #expect(first != nil)
+            #expect(try permissions(directory) == 0o700)
+            #expect(try DataFolderLock.acquire(directory: directory) == nil)
+            #expect(try DataFolderLock.acquire(directory: parent + "/another") != nil)
+            withExtendedLifetime(first) {}
+            first = nil
+            #expect(try DataFolderLock.acquire(directory: directory) != nil)
+        }
+    }
+
+    @Test("Another process gets it only when it is free", .enabled(if: flockPath != nil))
+    func otherProcessIsRefused() async throws {
+        try await withDataFolder { directory in
+            let lock = try #require(try DataFolderLock.acquire(directory: directory))
+            #expect(try exitCode(["--nonblock", directory, "true"]) == 1)
+            withExtendedLifetime(lock) {}
+        }
+    }
+
+    @Test("It is free again once nobody holds it", .enabled(if: flockPath != nil))
+    func freed() async throws {
+        try await withDataFolder { directory in
+            let lock = try DataFolderLock.acquire(directory: directory)
+            try #require(lock != nil)
+            withExtendedLifetime(lock) {}
+        }
+        try await withDataFolder { directory in
+            do { _ = try DataFolderLock.acquire(directory: directory) }
+            #expect(try exitCode(["--nonblock", directory, "true"]) == 0)
+        }
+    }
+
+    @Test("While another process has it nobody gets it, and its end frees it", .enabled(if: flockPath != nil))
+    func otherProcessHolds() async throws {
+        try await withDataFolder { directory in
+            let holder = Process()
+            let (input, output) = (Pipe(), Pipe())
+            holder.executableURL = URL(fileURLWithPath: try #require(Self.flockPath))
+            // `exec` makes the holder of the lock one process, which ends with its input.
+            holder.arguments = ["--no-fork", directory, "/bin/sh", "-c", "echo held; exec cat"]
+            holder.standardInput = input
+            holder.standardOutput = output
+            try holder.run()
+            #expect(try output.fileHandleForReading.read(upToCount: 5) == Data("held\n".utf8))
+            #expect(try DataFolderLock.acquire(directory: directory) == nil)
+            try input.fileHandleForWriting.close()
+            holder.waitUntilExit()
+            #expect(try DataFolderLock.acquire(directory: directory) != nil)
+        }
+    }
+
+    @Test("A path that is no folder is an error of configuration")
+    func notAFolder() async throws {
+        try await withDataFolder { directory in
+            try Data().write(to: URL(fileURLWithPath: directory + "/file"))
+            #expect {
+                try DataFolderLock.acquire(directory: directory + "/file")
+            } throws: { error in
+                guard case Failure.configuration(setting: "data", reason: _) = error else { return false }
+                return true
+            }
+        }
+    }
+
+    private func exitCode(_ arguments: [String]) throws -> Int32 {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: try #require(Self.flockPath))
+        process.arguments = arguments
+        try process.run()
+        process.waitUntilExit()
+        return process.terminationStatus
+    }
+}

@@ -1,0 +1,80 @@
+import Personas
+import Testing
+
+@testable import PersonasDB
+
+@Suite("Reserved names, blocked terms and maintenance", .timeLimit(.minutes(1)))
+struct SettingsTests {
+    @Test("Reserved names are kept once each, whatever their case, in alphabetical order, beyond a restart")
+    func reservedNames() async throws {
+        try await withDataFolder { directory in
+            try await withStorage(in: directory) { open in
+                let names = open.storage.names
+                #expect(try await names.reservedNames() == [])
+                try await names.reserve(["root", "Admin", "ADMIN", "me"].map(Name.init(stored:)), at: .second(0))
+                try await names.reserve(["admin"].map(Name.init(stored:)), at: .second(1))
+                #expect(try await names.reservedNames().map(\.text) == ["Admin", "me", "root"])
+                #expect(try await names.release(["ME", "nobody"].map(Name.init(stored:))) == 1)
+                #expect(try await names.release([Name(stored: "me")]) == 0)
+            }
+            try await withStorage(in: directory) { open async throws in
+                #expect(try await open.storage.names.reservedNames().map(\.text) == ["Admin", "root"])
+            }
+        }
+    }
+
+    @Test("Maintenance is off at first; what an operator sets is in force at once and after a restart")
+    func maintenance() async throws {
+        try await withDataFolder { directory in
+            try await withStorage(in: directory) { open in
+                #expect(open.storage.maintenance.maintenance == Maintenance(isOn: false, retryAfterSeconds: 60))
+                try await open.storage.maintenance.set(Maintenance(isOn: true, retryAfterSeconds: 7))
+                #expect(open.storage.maintenance.maintenance == Maintenance(isOn: true, retryAfterSeconds: 7))
+            }
+            try await withStorage(in: directory) { open in
+                #expect(open.storage.maintenance.maintenance == Maintenance(isOn: true, retryAfterSeconds: 7))
+                try await open.storage.maintenance.set(Maintenance(isOn: false))
+            }
+            try await withStorage(in: directory) { open in
+                #expect(open.storage.maintenance.maintenance == Maintenance(isOn: false))
+            }
+        }
+    }
+
+    @Test("A state that cannot be is refused by the table, and the one in force stays")
+    func invalidMaintenance() async throws {
+        try await withStorage { open in
+            await #expect(throws: Failure.self) { try await open.storage.maintenance.set(Maintenance(isOn: true, retryAfterSeconds: 0)) }
+            #expect(open.storage.maintenance.maintenance == Maintenance(isOn: false))
+        }
+    }
+
+    @Test("Blocked terms are kept in lower case, once each, beyond a restart")
+    func blockedTerms() async throws {
+        try await withDataFolder { directory in
+            try await withStorage(in: directory) { open in
+                #expect(open.storage.terms.blockedTerms == [])
+                try await open.storage.terms.block(["Zorn", "ÄRGER", "zorn", ""])
+                try await open.storage.terms.block(["abc"])
+                #expect(open.storage.terms.blockedTerms == ["abc", "zorn", "ärger"])
+            }
+            try await withStorage(in: directory) { open in
+                #expect(open.storage.terms.blockedTerms == ["abc", "zorn", "ärger"])
+            }
+        }
+    }
+
+    @Test("Of changes at the same time none is missing from memory")
+    func concurrently() async throws {
+        try await withStorage(readers: 4) { open in
+            let terms = (100..<200).map { "term \($0)" }
+            try await withThrowingTaskGroup { group in
+                for term in terms { group.addTask { try await open.storage.terms.block([term]) } }
+                group.addTask { try await open.storage.maintenance.set(Maintenance(isOn: true)) }
+                try await group.waitForAll()
+            }
+            #expect(open.storage.terms.blockedTerms == terms)
+            #expect(open.storage.maintenance.maintenance.isOn)
+        }
+    }
+}
