@@ -119,8 +119,9 @@ package struct DownloadURL: Sendable, Hashable {
         self.init(scheme: scheme, host: host, port: port, path: reference.path, query: reference.query)
     }
 
-    /// Splits `host`, `host:port` and their forms with brackets. User information is refused with everything else that holds an `@`.
+    /// Splits `host`, `host:port` and their forms with brackets; user information is refused.
     private static func split(_ authority: Substring) throws(Problem) -> (host: Substring, port: Substring?) {
+        guard !authority.contains("@") else { throw .malformed }
         let hostEnd: Substring.Index
         if authority.hasPrefix("[") {
             guard let bracket = authority.firstIndex(of: "]") else { throw .malformed }

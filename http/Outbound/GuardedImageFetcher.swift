@@ -1,5 +1,4 @@
 import AsyncHTTPClient
-import Foundation
 package import Logging
 import NIOCore
 import NIOHTTP1
@@ -116,7 +115,7 @@ package final class GuardedImageFetcher: ImageFetcher {
         do {
             if let file { return .certificates(try NIOSSLCertificate.fromPEMFile(file)) }
         } catch {
-            throw .configuration(setting: "downloadTrustRootsFile", reason: "holds no certificates that can be read")
+            throw .configuration(setting: "download-trust-roots", reason: "holds no certificates that can be read")
         }
         // Debian and its kin, then Red Hat and its kin.
         let files = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"]
@@ -236,7 +235,7 @@ extension GuardedImageFetcher {
 
     /// Whether a declared type leaves room for an image. The bytes decide later; this spares the download of pages that say what they are.
     static func mayBeImage(contentType: String) -> Bool {
-        let type = contentType.prefix { $0 != ";" }.trimmingCharacters(in: .whitespaces).lowercased()
+        let type = contentType.prefix { !"; \t".contains($0) }.lowercased()
         return type.isEmpty || type.hasPrefix("image/") || type == "application/octet-stream" || type == "binary/octet-stream"
     }
 
