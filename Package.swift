@@ -1,0 +1,230 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+let package = Package(
+    name: "personas",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "personas", targets: ["PersonasCLI"]),
+        .library(name: "ErrorEnvelope", targets: ["ErrorEnvelope"]),
+        .library(name: "ErrorEnvelopeHummingbird", targets: ["ErrorEnvelopeHummingbird"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    targets: [
+        // The domain: what a persona and a style are, and every rule about them.
+        .systemLibrary(name: "CUUID", pkgConfig: "uuid", providers: [.apt(["uuid-dev"])]),
+        .target(name: "Personas", dependencies: ["CUUID"], swiftSettings: settings),
+
+        // How the service remembers.
+        .target(
+            name: "PersonasDB",
+            dependencies: [
+                "Personas",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "GRDBSQLite", package: "GRDB.swift"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            path: "db",
+            exclude: ["README.md"],
+            resources: [.embedInCode("migrations"), .embedInCode("seeds")],
+            swiftSettings: settings
+        ),
+
+        // How the service speaks.
+        .target(name: "ErrorEnvelope", path: "http/Envelope", swiftSettings: settings),
+        .target(
+            name: "ErrorEnvelopeHummingbird",
+            dependencies: [
+                "ErrorEnvelope",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+            ],
+            path: "http/EnvelopeMiddleware",
+            swiftSettings: settings
+        ),
+        .target(
+            name: "PersonasOutbound",
+            dependencies: [
+                "Personas",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ],
+            path: "http/Outbound",
+            swiftSettings: settings
+        ),
+        .target(
+            name: "PersonasHTTP",
+            dependencies: [
+                "ErrorEnvelope",
+                "ErrorEnvelopeHummingbird",
+                "Personas",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            path: "http",
+            exclude: ["Envelope", "EnvelopeMiddleware", "Outbound"],
+            swiftSettings: settings
+        ),
+
+        // The executable, which ties everything together.
+        .executableTarget(
+            name: "PersonasCLI",
+            dependencies: [
+                "ErrorEnvelope",
+                "ErrorEnvelopeHummingbird",
+                "Personas",
+                "PersonasDB",
+                "PersonasHTTP",
+                "PersonasOutbound",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "Configuration", package: "swift-configuration"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: settings
+        ),
+
+        .testTarget(
+            name: "CommandLineTests",
+            dependencies: [
+                "Personas",
+                "PersonasCLI",
+                "PersonasHTTP",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Configuration", package: "swift-configuration"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Tests/CommandLineTests",
+            swiftSettings: settings
+        ),
+        // Measures the built executable; no test. See .ci/benchmark.
+        .executableTarget(
+            name: "PersonasBenchmark",
+            dependencies: [
+                "Personas",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            path: "Tests/Benchmarks",
+            swiftSettings: settings
+        ),
+
+        .testTarget(
+            name: "EndToEndTests",
+            dependencies: [
+                "Personas",
+                // Not imported: the tests start the executable, which is built beside them because it stands here.
+                "PersonasCLI",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "EnvelopeTests",
+            dependencies: [
+                "ErrorEnvelope",
+                "ErrorEnvelopeHummingbird",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdTesting", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "PersonasDBTests",
+            dependencies: [
+                "Personas",
+                "PersonasDB",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "GRDBSQLite", package: "GRDB.swift"),
+            ],
+            path: "Tests/PersonasDBTests",
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "PersonasHTTPTests",
+            dependencies: [
+                "ErrorEnvelope",
+                "ErrorEnvelopeHummingbird",
+                "Personas",
+                "PersonasDB",
+                "PersonasHTTP",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdTesting", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            path: "Tests/PersonasHTTPTests",
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "PersonasOutboundTests",
+            dependencies: [
+                "Personas",
+                "PersonasOutbound",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "NIOTLS", package: "swift-nio"),
+            ],
+            path: "Tests/PersonasOutboundTests",
+            swiftSettings: settings
+        ),
+        .testTarget(name: "PersonasTests", dependencies: ["Personas"], path: "Tests/PersonasTests", swiftSettings: settings),
+    ],
+    swiftLanguageModes: [.v6]
+)
