@@ -17,9 +17,8 @@ struct Cursor {
     /// Reads a cursor.
     /// - Returns: nil for anything that `text` did not make for the same filters and order.
     init?(text: String, filter: PikzonalityFilter, sort: PikzonalitySort) {
-        let padded = text.replacing("-", with: "+").replacing("_", with: "/") + String(repeating: "=", count: (4 - text.utf8.count % 4) % 4)
-        guard let bytes = Data(base64Encoded: padded).map({ [UInt8]($0) }), bytes.count >= 33, bytes[0] == Self.version,
-            bytes[1...8].elementsEqual(Self.binding(filter, sort)),
+        guard let bytes = Self.bytes(base64URL: text), bytes.count >= 33, bytes[0] == Self.version,
+            bytes[1...8].elementsEqual(Self.binding(of: bytes[9...], filter, sort)),
             let id = bytes[9..<25].withUnsafeBytes({ Identifier(bytes: $0) }),
             let nameKey = String(validating: bytes[33...], as: UTF8.self)
         else { return nil }
@@ -31,14 +30,33 @@ struct Cursor {
 
     /// The text for a client.
     func text(filter: PikzonalityFilter, sort: PikzonalitySort) -> String {
-        var bytes = [Self.version] + Self.binding(filter, sort) + position.id.bytes
-        withUnsafeBytes(of: position.createdAt.milliseconds.bigEndian) { bytes.append(contentsOf: $0) }
-        if sort.isByName { bytes.append(contentsOf: position.nameKey.utf8) }
-        return Data(bytes).base64EncodedString().replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: "")
+        var place = position.id.bytes
+        withUnsafeBytes(of: position.createdAt.milliseconds.bigEndian) { place.append(contentsOf: $0) }
+        if sort.isByName { place.append(contentsOf: position.nameKey.utf8) }
+        let bytes = [Self.version] + Self.binding(of: place[...], filter, sort) + place
+        return Self.base64URL(bytes)
     }
 
-    private static func binding(_ filter: PikzonalityFilter, _ sort: PikzonalitySort) -> [UInt8] {
-        let text = [filter.mode?.rawValue ?? "", filter.status?.rawValue ?? "", sort.rawValue, filter.search ?? ""].joined(separator: "\n")
-        return Array(SHA256.hash(data: Data(text.utf8)).prefix(bindingBytes))
+    /// Base64 with the alphabet that URLs take as it is, without padding (RFC 4648, section 5).
+    private static func base64URL(_ bytes: [UInt8]) -> String {
+        let text = Data(bytes).base64EncodedString().utf8.prefix { $0 != UInt8(ascii: "=") }
+        return String(
+            decoding: text.map { $0 == UInt8(ascii: "+") ? UInt8(ascii: "-") : $0 == UInt8(ascii: "/") ? UInt8(ascii: "_") : $0 },
+            as: UTF8.self)
+    }
+
+    private static func bytes(base64URL text: String) -> [UInt8]? {
+        var base64 = text.utf8.map { $0 == UInt8(ascii: "-") ? UInt8(ascii: "+") : $0 == UInt8(ascii: "_") ? UInt8(ascii: "/") : $0 }
+        base64 += Array(repeating: UInt8(ascii: "="), count: (4 - base64.count % 4) % 4)
+        return Data(base64Encoded: Data(base64)).map { [UInt8]($0) }
+    }
+
+    /// Ties a position to its list, and tells a text that lost its end on the way from a whole one.
+    private static func binding(of place: ArraySlice<UInt8>, _ filter: PikzonalityFilter, _ sort: PikzonalitySort) -> [UInt8] {
+        let list = [filter.mode?.rawValue ?? "", filter.status?.rawValue ?? "", sort.rawValue, filter.search ?? ""].joined(separator: "\n")
+        var hash = SHA256()
+        hash.update(data: place)
+        hash.update(data: Array(list.utf8))
+        return Array(hash.finalize().prefix(bindingBytes))
     }
 }

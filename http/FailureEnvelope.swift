@@ -28,7 +28,10 @@ extension Failure: EnvelopeConvertible {
             return EnvelopeError(.apiAccessNotEnabled, message: "The API key does not have the scope \(scope.rawValue)")
         case .notFound: return EnvelopeError(.notFound)
         case .blockedContent(let field):
-            return EnvelopeError(.contentPolicy, details: [ErrorDetail(field: field, message: "\(field) holds a blocked term")])
+            let reason = "\(field) holds a blocked term"
+            return EnvelopeError(
+                .contentPolicy, message: "\(ErrorCode.contentPolicy.defaultMessage): \(reason)",
+                details: [ErrorDetail(field: field, message: reason)])
         case .nameReserved:
             return EnvelopeError(.nameReserved, details: [ErrorDetail(field: "name", message: ErrorCode.nameReserved.defaultMessage)])
         case .nameTaken(let mode, let id):

@@ -58,13 +58,13 @@ package struct HTTPService: Service {
     private let useCases: HTTPUseCases
     private let publicURL: PublicURL
     private let logger: Logger
-    private let onListening: @Sendable (Int) async -> Void
+    private let onListening: @Sendable (String) async -> Void
     private let stopping = StoppingFlag()
 
-    /// - Parameter onListening: told the port once connections are taken; by then links carry the address.
+    /// - Parameter onListening: told the address once connections are taken, `http://127.0.0.1:8080`; by then links carry it.
     package init(
         configuration: HTTPConfiguration, useCases: HTTPUseCases, publicURL: PublicURL, logger: Logger,
-        onListening: @escaping @Sendable (Int) async -> Void = { _ in }
+        onListening: @escaping @Sendable (String) async -> Void = { _ in }
     ) {
         self.configuration = configuration
         self.useCases = useCases
@@ -87,6 +87,9 @@ package struct HTTPService: Service {
     package func application() -> some ApplicationProtocol {
         var limits = configuration.limits
         limits.bodyBytesMax = configuration.bodyBytesMax
+        // Hummingbird tells at this level that it listens, which is told here already, with the address as clients see it.
+        var serverLogger = logger
+        if serverLogger.logLevel == .info { serverLogger.logLevel = .notice }
         return Application(
             responder: router().buildResponder(),
             server: .guardedHTTP1(limits: limits, logger: logger),
@@ -94,7 +97,7 @@ package struct HTTPService: Service {
                 address: .hostname(configuration.host, port: configuration.port), serverName: nil,
                 availableConnectionsDelegate: .maximum(configuration.connectionsMax, logger: logger)),
             onServerRunning: { channel in await listening(port: channel.localAddress?.port ?? configuration.port) },
-            logger: logger)
+            logger: serverLogger)
     }
 
     /// Every route behind its layers.
@@ -104,7 +107,7 @@ package struct HTTPService: Service {
     func router() -> Router<PersonasRequestContext> {
         let router = Router(context: PersonasRequestContext.self, options: .autoGenerateHeadEndpoints)
         router.add(middleware: ErrorEnvelopeMiddleware(trustsIncomingRequestID: configuration.trustsIncomingRequestID))
-        router.add(middleware: AccessLog())
+        router.add(middleware: AccessLog(logger: logger))
         router.add(middleware: SecurityHeaders())
         router.add(middleware: ErrorEnvelopeMiddleware())
         router.add(middleware: MaintenanceGate(maintenance: useCases.maintenance))
@@ -124,11 +127,9 @@ package struct HTTPService: Service {
     }
 
     private func listening(port: Int) async {
-        // An address that stands for all of them is no place to link to.
-        let host = ["0.0.0.0", "::", "*"].contains(configuration.host) ? "127.0.0.1" : configuration.host
-        let address = "http://\(host.contains(":") ? "[\(host)]" : host):\(port)"
+        let address = PublicURL.address(host: configuration.host, port: port)
         publicURL.listening(at: address)
         logger.info("listening", metadata: ["address": .string(address)])
-        await onListening(port)
+        await onListening(address)
     }
 }

@@ -12,7 +12,9 @@ struct ListQuery {
     /// Reads the parameters; `mode` only where the surface does not fix it.
     /// - Throws: `invalid` with all violations.
     init(_ uri: URI, fixedMode: Mode?) throws(Failure) {
-        let parameters = uri.queryParameters
+        // Forms, browsers and most clients' libraries write a space as a plus, which Hummingbird leaves as it is.
+        let hasPlus = uri.query?.utf8.contains(UInt8(ascii: "+")) ?? false
+        let parameters = (hasPlus ? URI("/?" + (uri.query ?? "").replacing("+", with: "%20")) : uri).queryParameters
         var violations: [Violation] = []
         func value(_ name: String) -> String? { parameters[Substring(name)].map(String.init) }
         func choice<Choice: RawRepresentable<String> & CaseIterable>(_ name: String, _ type: Choice.Type) -> Choice? {

@@ -11,6 +11,12 @@ package final class PublicURL: Sendable {
         self.text = Mutex(text)
     }
 
+    /// Where this machine's own clients reach a server on a host and port. An address that stands for all of them is no place to link to.
+    package static func address(host: String, port: Int) -> String {
+        let local = ["0.0.0.0", "::", "*"].contains(host) ? "127.0.0.1" : host
+        return "http://\(local.contains(":") ? "[\(local)]" : local):\(port)"
+    }
+
     /// Notes the address that the server listens on, for when there is no setting.
     package func listening(at address: String) {
         text.withLock { if $0.isEmpty { $0 = address } }

@@ -67,14 +67,15 @@ struct Representation {
     }
 
     /// The public URL of an image.
-    func mediaURL(_ token: RandomToken) -> String { "\(base)/media/\(token.text)" }
+    func mediaURL(_ token: RandomToken, _ writer: inout JSONWriter) { writer.string(of: base, "/media/", token.text) }
 
     private func images(_ item: Pikzonality, _ writer: inout JSONWriter) {
         let isPublished = item.status == .completed
-        writer.member("portrait_url", isPublished ? item.portraitToken.map(mediaURL) : nil)
+        writer.name("portrait_url")
+        if isPublished, let portrait = item.portraitToken { mediaURL(portrait, &writer) } else { writer.string(nil) }
         writer.name("reference")
         if isPublished {
-            writer.array(item.referenceTokens) { writer, token in writer.string(mediaURL(token)) }
+            writer.array(item.referenceTokens) { writer, token in mediaURL(token, &writer) }
         } else {
             writer.string(nil)
         }

@@ -6,26 +6,33 @@ import Synchronization
 /// What is known of every request: its id, and once authentication has seen it, who calls.
 struct PersonasRequestContext: EnvelopeRequestContext {
     var coreContext: CoreRequestContextStorage
-    var requestID = ""
-    /// Who calls; nil until authentication has said so.
-    var caller: Caller?
-    /// Carries the caller back out to the access log, which has its own copy of the context.
-    let trace = RequestTrace()
+    private let facts = RequestFacts()
 
     init(source: ApplicationRequestContextSource) {
         coreContext = CoreRequestContextStorage(source: source)
     }
+
+    var requestID: String {
+        get { facts.state.withLock { $0.requestID } }
+        nonmutating set { facts.state.withLock { $0.requestID = newValue } }
+    }
+
+    /// Who calls; nil until authentication has said so.
+    var caller: Caller? {
+        get { facts.state.withLock { $0.caller } }
+        nonmutating set { facts.state.withLock { $0.caller = newValue } }
+    }
 }
 
-/// What the inner layers tell the access log of a request.
-final class RequestTrace: Sendable {
-    private let state = Mutex<Caller?>(nil)
-
-    /// Who called, once known.
-    var caller: Caller? {
-        get { state.withLock { $0 } }
-        set { state.withLock { $0 = newValue } }
+/// What the layers find out about a request, in one place for all copies of its context: the access log learns the caller from the layers
+/// within, and handing a context on copies one reference.
+private final class RequestFacts: Sendable {
+    struct State {
+        var requestID = ""
+        var caller: Caller?
     }
+
+    let state = Mutex(State())
 }
 
 /// A request whose caller is known. Routes that need one can be mounted on no other context.

@@ -92,12 +92,19 @@ extension CreateDraft {
         }
     }
 
+    /// Looked at by bytes and scalars, because comparing texts takes Swift time quadratic in a run of combining marks.
+    private static func isWebAddress(_ url: String, acceptingPlainHTTP: Bool) -> Bool {
+        let schemes = acceptingPlainHTTP ? ["https://", "http://"] : ["https://"]
+        guard let scheme = schemes.first(where: { url.utf8.starts(with: $0.utf8) }) else { return false }
+        let rest = url.unicodeScalars.dropFirst(scheme.utf8.count)
+        return !rest.isEmpty && !rest.contains(where: \.properties.isWhitespace)
+    }
+
     private static func violations(of urls: [String], acceptingPlainHTTP: Bool) -> [Violation] {
         // Of too many only the first are looked at, so that a long array does not make a long answer.
         var violations = urls.prefix(Limits.referenceImages).enumerated().compactMap { index, url -> Violation? in
-            let rest = url.hasPrefix("https://") ? url.dropFirst(8) : acceptingPlainHTTP && url.hasPrefix("http://") ? url.dropFirst(7) : ""
             let rule: String
-            if rest.isEmpty || rest.unicodeScalars.contains(where: \.properties.isWhitespace) {
+            if !isWebAddress(url, acceptingPlainHTTP: acceptingPlainHTTP) {
                 rule = "must be an https URL without white space"
             } else if url.utf8.count > Limits.imageURLCharactersMax {
                 rule = "must be at most \(Limits.imageURLCharactersMax) characters long"

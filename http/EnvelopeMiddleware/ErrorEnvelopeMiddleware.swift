@@ -48,21 +48,30 @@ public struct ErrorEnvelopeMiddleware<Context: EnvelopeRequestContext>: RouterMi
         context: Context,
         next: (Request, Context) async throws -> Response
     ) async throws -> Response {
+        // An outer layer of the same kind has given the id already, and puts it into the answer.
+        guard context.requestID.isEmpty else { return try await self.respond(to: request, context: context, next: next) }
         var context = context
-        let requestID = self.requestID(of: request, context: context)
+        let requestID = self.requestID(of: request)
         context.requestID = requestID
         context.logger[metadataKey: "hb.request.id"] = .string(requestID)
+        var response = try await self.respond(to: request, context: context, next: next)
+        response.headers[.xRequestID] = requestID
+        return response
+    }
+
+    private func respond(
+        to request: Request,
+        context: Context,
+        next: (Request, Context) async throws -> Response
+    ) async throws -> Response {
         do {
-            var response = try await next(request, context)
-            response.headers[.xRequestID] = requestID
-            return response
+            return try await next(request, context)
         } catch {
             return try self.answer(to: request, failedWith: error, context: context)
         }
     }
 
-    private func requestID(of request: Request, context: Context) -> String {
-        if !context.requestID.isEmpty { return context.requestID }
+    private func requestID(of request: Request) -> String {
         if self.trustsIncomingRequestID, let incoming = request.headers[.xRequestID], RequestIdentifier.isAcceptable(incoming) {
             return incoming
         }

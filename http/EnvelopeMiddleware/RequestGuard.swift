@@ -15,8 +15,8 @@ public import NIOHTTPTypes
 ///   stops. Such an answer says `Connection: close`;
 /// - `100 Continue` for clients that wait for it;
 /// - an ``ErrorEnvelope/ErrorEnvelope`` in place of the empty 400 for requests that are no HTTP, have too large a header, or have not
-///   exactly one `Host` header (asked of HTTP/1.0 as well, since the version is not visible here);
-/// - `Connection: close` on the last answer before the server stops.
+///   exactly one `Host` header;
+/// - `Connection: close` on the last answer before the server stops, and after every request of HTTP/1.0.
 ///
 /// Requests may be pipelined: all accounting is by number of request, because a later request may be half read while an earlier one is
 /// answered. On requests that arrive whole and answers that are taken at once it costs one pass over the header and no timer.
@@ -245,7 +245,7 @@ extension RequestGuard {
         self.phase = .closing
         self.lingerBytes = 0
         let written = promise ?? context.eventLoop.makePromise(of: Void.self)
-        written.futureResult.assumeIsolated().whenComplete { _ in
+        written.futureResult.hop(to: context.eventLoop).assumeIsolated().whenComplete { _ in
             guard context.channel.isActive else { return }
             self.lingerTimer = context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(self.limits.lingerTimeout)) {
                 context.close(promise: nil)
@@ -334,8 +334,16 @@ extension RequestGuard {
 
 // The life of the connection.
 extension RequestGuard {
-    /// Starts to watch a connection that is open already.
+    /// Puts what has to stand before the codec there, and starts to watch a connection that is open already.
     public func handlerAdded(context: ChannelHandlerContext) {
+        let pipeline = context.pipeline.syncOperations
+        if let decoder = try? pipeline.handler(type: ByteToMessageHandler<HTTPRequestDecoder>.self) {
+            do {
+                try pipeline.addHandler(OldVersionTranslator(), position: .after(decoder))
+            } catch {
+                context.fireErrorCaught(error)
+            }
+        }
         if context.channel.isActive { self.scheduleStallCheck(context: context) }
     }
 

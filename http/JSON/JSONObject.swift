@@ -24,7 +24,7 @@ struct JSONObject: Sendable {
     }
 
     private let bytes: [UInt8]
-    private let members: [String: Value]
+    private let members: [JSONMemberName: Value]
 
     /// Reads a body.
     /// - Throws: `invalid` with the field `body`.
@@ -42,7 +42,7 @@ struct JSONObject: Sendable {
 
     /// A member that is to be a string.
     func string(_ name: String) -> DraftMember<String> {
-        switch members[name] {
+        switch members[JSONMemberName(name.utf8)] {
         case nil: .absent
         case .null: .null
         case .string(let range, let isEscaped): .value(String(decoding: text(range, isEscaped: isEscaped), as: UTF8.self))
@@ -58,7 +58,7 @@ struct JSONObject: Sendable {
     /// A member that is to be an array of strings, each as its UTF-8, uncopied unless something in it is escaped.
     func texts(_ name: String) -> DraftMember<[ArraySlice<UInt8>]> {
         let rule = "must be an array of strings"
-        switch members[name] {
+        switch members[JSONMemberName(name.utf8)] {
         case nil: return .absent
         case .null: return .null
         case .array(let elements):
@@ -74,7 +74,7 @@ struct JSONObject: Sendable {
 
     /// A member that is to be a string, as its UTF-8, uncopied unless something in it is escaped.
     func text(_ name: String) -> DraftMember<ArraySlice<UInt8>> {
-        switch members[name] {
+        switch members[JSONMemberName(name.utf8)] {
         case nil: .absent
         case .null: .null
         case .string(let range, let isEscaped): .value(text(range, isEscaped: isEscaped))
@@ -84,7 +84,7 @@ struct JSONObject: Sendable {
 
     /// A member that is to be a whole number.
     func integer(_ name: String) -> DraftMember<Int> {
-        switch members[name] {
+        switch members[JSONMemberName(name.utf8)] {
         case nil: return .absent
         case .null: return .null
         case .number(let range):
@@ -96,7 +96,7 @@ struct JSONObject: Sendable {
 
     /// A member that is to be `true` or `false`.
     func boolean(_ name: String) -> DraftMember<Bool> {
-        switch members[name] {
+        switch members[JSONMemberName(name.utf8)] {
         case nil: .absent
         case .null: .null
         case .boolean(let value): .value(value)
@@ -115,6 +115,22 @@ struct JSONObject: Sendable {
 
     private func text(_ range: Range<Int>, isEscaped: Bool) -> ArraySlice<UInt8> {
         isEscaped ? ArraySlice(JSONScanner.unescaped(bytes[range])) : bytes[range]
+    }
+}
+
+/// The name of a member, told apart from others by its bytes alone.
+///
+/// As a `String` it would be hashed and compared in its normal form, which takes Swift time quadratic in a run of combining marks: two
+/// minutes for a name of 1 MB.
+struct JSONMemberName: Hashable {
+    private let utf8: [UInt8]
+
+    init(_ utf8: some Collection<UInt8>) {
+        self.utf8 = Array(utf8)
+    }
+
+    func hash(into hasher: inout Hasher) {
+        utf8.withUnsafeBytes { hasher.combine(bytes: $0) }
     }
 }
 

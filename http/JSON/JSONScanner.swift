@@ -10,7 +10,7 @@ struct JSONScanner {
     }
 
     /// The members of the one object that the text must be.
-    mutating func document() throws(JSONProblem) -> [String: JSONObject.Value] {
+    mutating func document() throws(JSONProblem) -> [JSONMemberName: JSONObject.Value] {
         skipWhiteSpace()
         guard peek() == UInt8(ascii: "{") else {
             // Anything else is told apart from broken JSON, because the cure is another one.
@@ -52,9 +52,9 @@ struct JSONScanner {
         }
     }
 
-    private mutating func object() throws(JSONProblem) -> [String: JSONObject.Value] {
+    private mutating func object() throws(JSONProblem) -> [JSONMemberName: JSONObject.Value] {
         try enter()
-        var members: [String: JSONObject.Value] = [:]
+        var members: [JSONMemberName: JSONObject.Value] = [:]
         skipWhiteSpace()
         if take(UInt8(ascii: "}")) {
             depth -= 1
@@ -64,7 +64,7 @@ struct JSONScanner {
             skipWhiteSpace()
             guard peek() == UInt8(ascii: "\""), case .string(let range, let isEscaped) = try string() else { throw .malformed }
             let raw = bytes[range]
-            let name = String(decoding: isEscaped ? ArraySlice(Self.unescaped(raw)) : ArraySlice(raw), as: UTF8.self)
+            let name = isEscaped ? JSONMemberName(Self.unescaped(raw)) : JSONMemberName(raw)
             skipWhiteSpace()
             guard take(UInt8(ascii: ":")) else { throw .malformed }
             skipWhiteSpace()

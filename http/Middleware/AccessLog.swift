@@ -9,6 +9,8 @@ import Personas
 struct AccessLog: RouterMiddleware {
     typealias Context = PersonasRequestContext
 
+    let logger: Logger
+
     func handle(
         _ request: Request, context: Context, next: (Request, Context) async throws -> Response
     ) async throws -> Response {
@@ -33,10 +35,10 @@ struct AccessLog: RouterMiddleware {
             "duration_us": .stringConvertible(
                 duration.components.seconds * 1_000_000 + duration.components.attoseconds / 1_000_000_000_000),
         ]
-        if let caller = context.trace.caller {
+        if let caller = context.caller {
             metadata["account"] = .string(caller.accountID.text)
             metadata["key"] = .string(caller.keyID.text)
         }
-        context.logger.info("request", metadata: metadata)
+        logger.info("request", metadata: metadata)
     }
 }

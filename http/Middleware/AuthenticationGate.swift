@@ -11,10 +11,7 @@ struct AuthenticationGate: RouterMiddleware {
     func handle(
         _ request: Request, context: Context, next: (Request, Context) async throws -> Response
     ) async throws -> Response {
-        let caller = try await authentication.caller(presenting: request.headers[.xAPIKey])
-        context.trace.caller = caller
-        var context = context
-        context.caller = caller
+        context.caller = try await authentication.caller(presenting: request.headers[.xAPIKey])
         return try await next(request, context)
     }
 }

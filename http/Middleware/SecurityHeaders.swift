@@ -5,18 +5,21 @@ import Hummingbird
 struct SecurityHeaders: RouterMiddleware {
     typealias Context = PersonasRequestContext
 
+    /// What is added where a route says nothing else. Answers belong to one key, and may be reused only after the entity tag was checked again.
+    private static let defaults = [
+        HTTPField(name: .xContentTypeOptions, value: "nosniff"),
+        HTTPField(name: .contentSecurityPolicy, value: "default-src 'none'; frame-ancestors 'none'"),
+        HTTPField(name: .cacheControl, value: "private, no-cache"),
+    ]
+
     func handle(
         _ request: Request, context: Context, next: (Request, Context) async throws -> Response
     ) async throws -> Response {
         var response = try await next(request, context)
-        response.headers[.xContentTypeOptions] = "nosniff"
-        if response.headers[.contentSecurityPolicy] == nil {
-            response.headers[.contentSecurityPolicy] = "default-src 'none'; frame-ancestors 'none'"
-        }
-        if response.headers[.cacheControl] == nil {
-            // Answers belong to one key, and may be reused only after the entity tag was checked again.
-            response.headers[.cacheControl] = "private, no-cache"
-        }
+        // One walk over the few fields costs less than the index that a look-up by name builds.
+        var names: Set<HTTPField.Name> = []
+        for field in response.headers where Self.defaults.contains(where: { $0.name == field.name }) { names.insert(field.name) }
+        for field in Self.defaults where !names.contains(field.name) { response.headers.append(field) }
         return response
     }
 }

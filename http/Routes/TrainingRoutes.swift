@@ -39,7 +39,7 @@ struct TrainingRoutes: Sendable {
                     writer.member("special_instructions", job.item.specialInstructions)
                 }
                 writer.name("reference")
-                writer.array(job.item.referenceTokens) { writer, token in writer.string(representation.mediaURL(token)) }
+                writer.array(job.item.referenceTokens) { writer, token in representation.mediaURL(token, &writer) }
             }
         }
     }
@@ -98,6 +98,7 @@ private struct HeartbeatBody {
         var fields = FieldReader()
         let token = fields.token(body)
         let progress = fields.optional("progress", body.integer("progress"))
+        if let violation = Training.violation(ofProgress: progress) { fields.violations.append(violation) }
         self.token = try fields.finish(token)
         self.progress = progress
     }
@@ -127,7 +128,8 @@ private struct FailBody {
         let code = fields.required("code", body.string("code"))
         let message = fields.required("message", body.string("message"))
         let isRetryable = fields.optional("retryable", body.boolean("retryable"))
-        let known = code.flatMap(TrainingErrorCode.init)
+        // By bytes, because comparing texts takes Swift time quadratic in a run of combining marks.
+        let known = code.flatMap { text in TrainingErrorCode.allCases.first { $0.rawValue.utf8.elementsEqual(text.utf8) } }
         if code != nil, known == nil {
             fields.violations.append(
                 Violation("code", "must be one of \(TrainingErrorCode.allCases.map(\.rawValue).joined(separator: ", "))"))

@@ -1,0 +1,301 @@
+import ErrorEnvelope
+import ErrorEnvelopeHummingbird
+import HTTPTypes
+import Hummingbird
+import HummingbirdTesting
+import Logging
+import NIOCore
+import Synchronization
+import Testing
+
+/// The guard in a real server, with clients that speak TCP only.
+@Suite("A guarded server", .serialized)
+struct RequestGuardLiveTests {
+    private static let limits = {
+        var limits = RequestGuard.Limits()
+        limits.idleTimeout = .seconds(5)
+        limits.requestReadTimeout = .milliseconds(800)
+        limits.writeStallTimeout = .milliseconds(600)
+        limits.lingerTimeout = .milliseconds(500)
+        return limits
+    }()
+
+    private func serve(
+        limits: RequestGuard.Limits = limits,
+        recorder: LogRecorder = LogRecorder(),
+        _ test: @Sendable (Int) async throws -> Void
+    ) async throws {
+        let router = Router(context: EnvelopeContext.self, options: .autoGenerateHeadEndpoints)
+        router.add(middleware: ErrorEnvelopeMiddleware())
+        router.get("hello") { _, _ in "hello" }
+        router.post("small") { request, _ in "\(try await request.bodyBytes(upTo: 1_000_000).count)" }
+        router.post("echo") { request, _ in ByteBuffer(bytes: try await request.bodyBytes(upTo: 20_000_000)) }
+        router.get("large") { _, _ in ByteBuffer(repeating: 0x78, count: 40_000_000) }
+        router.refuseOtherMethods()
+        let service = Application(router: router, server: .guardedHTTP1(limits: limits, logger: recorder.logger), logger: recorder.logger)
+        try await service.test(.live) { client in try await test(try #require(client.port)) }
+    }
+
+    private static let get = "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n"
+    private static let post = "POST /small HTTP/1.1\r\nHost: a\r\n"
+
+    private struct Malformed: CustomTestStringConvertible, Sendable {
+        let testDescription: String
+        let request: String
+
+        init(_ name: String, _ request: String) {
+            self.testDescription = name
+            self.request = request
+        }
+    }
+
+    @Test(
+        "answers what is no request with an envelope and closes",
+        arguments: [
+            Malformed("garbage", "\u{16}\u{3}\u{1}\u{2}\r\n\r\n"), Malformed("HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+            Malformed("version 1.9", "GET /hello HTTP/1.9\r\nHost: a\r\n\r\n"),
+            Malformed("lower-case method", "get /hello HTTP/1.1\r\nHost: a\r\n\r\n"),
+            Malformed("length and chunks", "\(post)Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+            Malformed("two lengths", "\(post)Content-Length: 4\r\nContent-Length: 5\r\n\r\nabcde"),
+            Malformed("negative length", "\(post)Content-Length: -1\r\n\r\nabcd"),
+            Malformed("bad chunk", "\(post)Transfer-Encoding: chunked\r\n\r\nXY\r\n"),
+            Malformed("space before colon", "\(post)Content-Length : 4\r\n\r\nabcd"),
+            Malformed("NUL", "GET /hello HTTP/1.1\r\nHost: a\r\nX: a\0b\r\n\r\n"),
+            Malformed("bare line feeds", "GET /hello HTTP/1.1\nHost: a\n\n"), Malformed("no host", "GET /hello HTTP/1.1\r\n\r\n"),
+            Malformed("two hosts", "GET /hello HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"),
+            Malformed("long field", "GET /hello HTTP/1.1\r\nHost: a\r\nX: \(String(repeating: "x", count: 9_000))\r\n\r\n"),
+            Malformed("long target", "GET /\(String(repeating: "x", count: 9_000)) HTTP/1.1\r\nHost: a\r\n\r\n"),
+            Malformed("many fields", "GET /hello HTTP/1.1\r\nHost: a\r\n\(String(repeating: "X: a\r\n", count: 70))\r\n"),
+        ]
+    )
+    private func malformed(_ malformed: Malformed) async throws {
+        let recorder = LogRecorder()
+        try await self.serve(recorder: recorder) { port in
+            let exchange = try await rawExchange(port: port, sending: malformed.request)
+            #expect(exchange.statusLines == ["400 Bad Request"])
+            #expect(exchange.wasClosed)
+            let envelope = try ErrorEnvelope(decoding: [UInt8](exchange.body.utf8))
+            #expect(envelope.error.code == .validationError)
+            #expect(envelope.error.details.map(\.field) == ["request"])
+            let header = exchange.text.lowercased()
+            for field in [
+                "connection: close", "content-type: application/json", "x-content-type-options: nosniff", "cache-control: no-store",
+                "x-request-id: \(envelope.requestID)", "content-length: \(exchange.body.utf8.count)",
+            ] {
+                #expect(header.contains("\(field)\r\n"), "\(field)")
+            }
+            #expect(exchange.text.contains(/\r\nDate: [A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT\r\n/.ignoresCase()))
+            #expect(recorder.lines.contains { $0.metadata["hb.request.id"] == envelope.requestID })
+        }
+    }
+
+    @Test("answers what came before garbage")
+    func garbageBehindRequests() async throws {
+        try await self.serve { port in
+            let exchange = try await rawExchange(port: port, sending: Self.get + Self.get + "nonsense\r\n\r\n" + Self.get)
+            #expect(exchange.statusLines == ["200 OK", "200 OK", "400 Bad Request"])
+        }
+    }
+
+    @Test("closes a body that drips, and a header that drips")
+    func drip() async throws {
+        try await self.serve { port in
+            for start in ["\(Self.post)Content-Length: 100000\r\n\r\n", "GET /hello HTTP/1.1\r\nX: "] {
+                let exchange = try await rawExchange(port: port) { sender in
+                    try await sender.send(start)
+                    while true {
+                        try await Task.sleep(for: .milliseconds(50))
+                        try await sender.send("x")
+                    }
+                }
+                #expect(exchange.wasClosed)
+                #expect(exchange.duration > .milliseconds(700) && exchange.duration < .seconds(4), "\(exchange.duration)")
+            }
+        }
+    }
+
+    @Test("closes silent connections", arguments: ["", "GET /hel", "POST /small HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc"])
+    func silence(request: String) async throws {
+        var limits = Self.limits
+        limits.idleTimeout = .milliseconds(500)
+        try await self.serve(limits: limits) { port in
+            let exchange = try await rawExchange(port: port, sending: request)
+            #expect(exchange.wasClosed)
+            #expect(exchange.duration < .seconds(4), "\(exchange.duration)")
+        }
+    }
+
+    @Test("closes on a client that does not take its answer")
+    func neverRead() async throws {
+        try await self.serve { port in
+            let exchange = try await rawExchange(port: port, readsAnswer: false) { sender in
+                try await sender.send("GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
+                // Only writing shows a client that never reads that the server is gone.
+                while true {
+                    try await Task.sleep(for: .milliseconds(50))
+                    try await sender.send(Self.get)
+                }
+            }
+            #expect(exchange.wasClosed)
+            #expect(exchange.duration > .milliseconds(500) && exchange.duration < .seconds(5), "\(exchange.duration)")
+        }
+    }
+
+    @Test("sends a large answer in full to a client that takes its time")
+    func slowReader() async throws {
+        try await self.serve { port in
+            let exchange = try await rawExchange(
+                port: port,
+                pause: .milliseconds(4),
+                until: { $0.utf8.count > 40_000_000 },
+                write: { try await $0.send("GET /large HTTP/1.1\r\nHost: a\r\n\r\n") }
+            )
+            #expect(exchange.text.utf8.count > 40_000_000)
+            #expect(exchange.duration > .milliseconds(900), "too fast to show anything: \(exchange.duration)")
+        }
+    }
+
+    @Test("stops an upload that was answered with 413, and the client gets to read that")
+    func endlessUpload() async throws {
+        try await self.serve { port in
+            for framing in ["Content-Length: 2000000000\r\n", "Transfer-Encoding: chunked\r\n"] {
+                let taken = Mutex(0)
+                let chunk = ByteBuffer(string: "10000\r\n" + String(repeating: "x", count: 0x10000) + "\r\n")
+                let exchange = try await rawExchange(port: port) { sender in
+                    try await sender.send("\(Self.post)\(framing)\r\n")
+                    while true {
+                        try await sender.send(chunk)
+                        taken.withLock { $0 += chunk.readableBytes }
+                    }
+                }
+                #expect(exchange.statusLines == ["413 Payload Too Large"])
+                #expect(exchange.text.lowercased().contains("connection: close\r\n"))
+                #expect(try ErrorEnvelope(decoding: [UInt8](exchange.body.utf8)).error.code == .payloadTooLarge)
+                #expect(exchange.wasClosed)
+                let bytes = taken.withLock { $0 }
+                #expect(bytes < 16_000_000, "took \(bytes) bytes")
+            }
+        }
+    }
+
+    @Test("stops an upload of a client that never looks at the answer")
+    func endlessBlindUpload() async throws {
+        try await self.serve { port in
+            let taken = Mutex(0)
+            let chunk = ByteBuffer(repeating: 0x78, count: 65_536)
+            let exchange = try await rawExchange(port: port, readsAnswer: false) { sender in
+                try await sender.send("\(Self.post)Content-Length: 2000000000\r\n\r\n")
+                while true {
+                    try await sender.send(chunk)
+                    taken.withLock { $0 += chunk.readableBytes }
+                }
+            }
+            #expect(exchange.wasClosed)
+            #expect(exchange.duration > .milliseconds(400) && exchange.duration < .seconds(4), "\(exchange.duration)")
+            let bytes = taken.withLock { $0 }
+            #expect(bytes < 16_000_000, "took \(bytes) bytes")
+        }
+    }
+
+    @Test("keeps a connection after a small body that no handler wanted")
+    func unwantedSmallBody() async throws {
+        try await self.serve { port in
+            let unwanted = "POST /nothing HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n"
+            let exchange = try await rawExchange(port: port, until: { $0.hasSuffix("hello") }) { sender in
+                try await sender.send(unwanted)
+                try await sender.send("0123456789\(Self.get)")
+            }
+            #expect(exchange.statusLines == ["404 Not Found", "200 OK"])
+            #expect(!exchange.text.lowercased().contains("connection: close"))
+            #expect(!exchange.wasClosed)
+        }
+    }
+
+    @Test("tells a client that waits for it to go on")
+    func expectContinue() async throws {
+        try await self.serve { port in
+            let answered = Mutex<AsyncStream<Void>.Continuation?>(nil)
+            let signal = AsyncStream<Void> { continuation in answered.withLock { $0 = continuation } }
+            let exchange = try await rawExchange(
+                port: port,
+                until: { text in
+                    if text.contains("100 Continue\r\n\r\n") { answered.withLock { $0 }?.finish() }
+                    return text.hasSuffix("\r\n\r\n5")
+                },
+                write: { sender in
+                    try await sender.send("\(Self.post)Content-Length: 5\r\nExpect: 100-continue\r\n\r\n")
+                    for await _ in signal {}
+                    try await sender.send("12345")
+                }
+            )
+            #expect(exchange.statusLines == ["100 Continue", "200 OK"])
+        }
+    }
+
+    @Test("answers twelve pipelined uploads of half a megabyte in full")
+    func pipelining() async throws {
+        try await self.serve { port in
+            let body = String(repeating: "x", count: 500_000)
+            let request = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 500000\r\n\r\n\(body)"
+            let exchange = try await rawExchange(
+                port: port,
+                until: { $0.utf8.count >= 12 * 500_000 && $0.hasSuffix("hello") },
+                write: { sender in
+                    for _ in 0..<12 { try await sender.send(request) }
+                    try await sender.send(Self.get)
+                }
+            )
+            #expect(exchange.statusLines == Array(repeating: "200 OK", count: 13))
+            #expect(!exchange.wasClosed)
+        }
+    }
+
+    @Test("answers a client that has closed its side", arguments: [get, "GET /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"])
+    func halfClosed(request: String) async throws {
+        try await self.serve { port in
+            let exchange = try await rawExchange(port: port) { sender in
+                try await sender.send(request)
+                try await sender.finish()
+            }
+            #expect(exchange.text.hasSuffix("hello"))
+            #expect(exchange.wasClosed)
+        }
+    }
+
+    @Test(
+        "answers old clients, and closes as they expect",
+        arguments: ["", "Host: a\r\n", "Connection: keep-alive\r\n", "Expect: 100-continue\r\n"]
+    )
+    func oldVersion(fields: String) async throws {
+        try await self.serve { port in
+            let exchange = try await rawExchange(port: port, sending: "GET /hello HTTP/1.0\r\n\(fields)\r\n\(Self.get)")
+            #expect(exchange.statusLines == ["200 OK"])
+            #expect(exchange.text.hasSuffix("hello"))
+            #expect(exchange.text.lowercased().contains("connection: close\r\n"))
+            #expect(exchange.wasClosed)
+            #expect(exchange.duration < .seconds(2), "\(exchange.duration)")
+        }
+    }
+
+    @Test("refuses chunks in a version that has none")
+    func oldVersionWithChunks() async throws {
+        try await self.serve { port in
+            let request = "POST /small HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n0\r\n\r\n"
+            let exchange = try await rawExchange(port: port, sending: request)
+            #expect(exchange.statusLines == ["400 Bad Request"])
+            #expect(exchange.wasClosed)
+        }
+    }
+
+    @Test("closes after a request for another protocol, which it answers in HTTP/1.1")
+    func upgrade() async throws {
+        try await self.serve { port in
+            let request =
+                "GET /hello HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n"
+            let exchange = try await rawExchange(port: port, sending: request + Self.get)
+            #expect(exchange.statusLines == ["200 OK"])
+            #expect(exchange.text.lowercased().contains("connection: close\r\n"))
+            #expect(exchange.wasClosed)
+        }
+    }
+}

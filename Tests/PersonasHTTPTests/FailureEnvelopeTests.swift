@@ -1,0 +1,87 @@
+import ErrorEnvelope
+import ErrorEnvelopeHummingbird
+import HTTPTypes
+import Personas
+import PersonasHTTP
+import Testing
+
+/// The table from failures to what clients are told, row by row.
+@Suite("A failure's envelope")
+struct FailureEnvelopeTests {
+    private static let secret = "/var/lib/personas SELECT * FROM api_key"
+    private static let id = Identifier.random()
+
+    private static func detail(_ field: String, _ message: String, id: Identifier? = nil) -> ErrorDetail {
+        ErrorDetail(field: field, message: message, id: id?.text)
+    }
+
+    private static let rows: [(failure: Failure, code: ErrorCode, message: String, details: [ErrorDetail])] = [
+        (
+            .invalid([Violation("name", "is required"), Violation(field: "body", message: "the body is odd")]), .validationError,
+            "The request is invalid: name is required; the body is odd",
+            [detail("name", "name is required"), detail("body", "the body is odd")]
+        ),
+        (.malformedIdentifier(.persona), .invalidPersona, "The persona id is not a UUID", []),
+        (.malformedIdentifier(.style), .invalidStyle, "The style id is not a UUID", []),
+        (
+            .invalidImage(ImagePosition(field: "image_urls", index: 1), reason: "is truncated"), .invalidImage,
+            "image_urls[1] is truncated",
+            [detail("image_urls", "image_urls[1] is truncated")]
+        ),
+        (
+            .invalidImage(ImagePosition(field: "portrait_base64"), reason: "is truncated"), .invalidImage, "portrait_base64 is truncated",
+            [detail("portrait_base64", "portrait_base64 is truncated")]
+        ),
+        (
+            .imageTooLarge(ImagePosition(field: "image_base64s", index: 2)), .imageTooLarge, "image_base64s[2] is larger than 10 MB",
+            [detail("image_base64s", "image_base64s[2] is larger than 10 MB")]
+        ),
+        (.stillProcessing(.persona), .cannotDeleteProcessing, "This persona is still processing", []),
+        (.stillProcessing(.style), .cannotDeleteProcessing, "This style is still processing", []),
+        (.missingAPIKey, .missingAPIKey, "An API key is required in the header X-Api-Key", []),
+        (.malformedAPIKey, .invalidAPIKeyFormat, "The API key must start with pkz_", []),
+        (.unknownAPIKey, .invalidAPIKey, "The API key is not valid", []), (.inactiveAPIKey, .apiKeyInactive, "The API key is disabled", []),
+        (.deletedAPIKey, .apiKeyDeleted, "The API key has been deleted", []),
+        (.accountMissing, .apiUserNotFound, "The account of this API key was not found", []),
+        (.accountSuspended, .accountSuspended, "The account is suspended", []),
+        (.apiAccessDisabled, .apiAccessNotEnabled, "This key has no access to this call", []),
+        (.scopeMissing(.trainer), .apiAccessNotEnabled, "The API key does not have the scope trainer", []),
+        (.notFound, .notFound, "Not found", []),
+        (
+            .blockedContent(field: "name"), .contentPolicy, "The request breaks the content policy: name holds a blocked term",
+            [detail("name", "name holds a blocked term")]
+        ),
+        (.nameReserved, .nameReserved, "This name is reserved", [detail("name", "This name is reserved")]),
+        (
+            .nameTaken(.persona, id), .nameAlreadyExists, "A persona with this name already exists",
+            [detail("name", "A persona with this name already exists", id: id)]
+        ),
+        (
+            .nameTaken(.style, id), .nameAlreadyExists, "A style with this name already exists",
+            [detail("name", "A style with this name already exists", id: id)]
+        ),
+        (.conflict("The lease is over"), .conflict, "The lease is over", []),
+        (.underMaintenance(retryAfterSeconds: 7), .serviceUnderMaintenance, "The service is under maintenance", []),
+        (.mediaNotStored(secret), .uploadFailed, "An image could not be stored", []),
+        (.configuration(setting: "data", reason: secret), .configurationError, "The service is not configured correctly", []),
+        (.unexpected(secret), .internalError, "An unexpected error occurred", []),
+    ]
+
+    @Test("says what the table says, and nothing of what only the log may know", arguments: rows.indices)
+    func translation(index: Int) {
+        let row = Self.rows[index]
+        let error = row.failure.envelopeError
+        #expect(error.code == row.code)
+        #expect(error.message == row.message)
+        #expect(error.details == row.details)
+        #expect(!error.message.contains(Self.secret))
+        let isUnexpected = row.code.status == 500
+        #expect((error.cause != nil) == isUnexpected)
+    }
+
+    @Test("tells clients how long to wait")
+    func retryAfter() {
+        #expect(Failure.underMaintenance(retryAfterSeconds: 7).envelopeError.headers[.retryAfter] == "7")
+        #expect(Failure.underMaintenance(retryAfterSeconds: 0).envelopeError.headers[.retryAfter] == "1")
+    }
+}

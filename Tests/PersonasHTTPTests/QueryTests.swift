@@ -1,0 +1,159 @@
+import HummingbirdCore
+import Personas
+import Testing
+
+@testable import PersonasHTTP
+
+/// Cursors, list queries and byte ranges by themselves.
+@Suite("Queries")
+struct QueryTests {
+    private static let filters: [PikzonalityFilter] = [
+        PikzonalityFilter(), PikzonalityFilter(mode: .persona), PikzonalityFilter(mode: .style), PikzonalityFilter(status: .failed),
+        PikzonalityFilter(mode: .style, status: .completed, search: "a"), PikzonalityFilter(search: "persona"),
+        PikzonalityFilter(search: "é\n🙂"),
+    ]
+
+    private static let positions: [PikzonalityPosition] = [
+        PikzonalityPosition(nameKey: "nova", createdAt: Timestamp(milliseconds: 1_763_695_740_123), id: .random()),
+        PikzonalityPosition(nameKey: "", createdAt: Timestamp(milliseconds: .min), id: .random()),
+        PikzonalityPosition(nameKey: "abcdefghijklmnopqrstuvwxy", createdAt: Timestamp(milliseconds: .max), id: .random()),
+        PikzonalityPosition(nameKey: "~~~", createdAt: Timestamp(milliseconds: -1), id: .random()),
+    ]
+
+    @Test("a cursor says where it was made, to its own list alone", arguments: PikzonalitySort.allCases)
+    func cursors(sort: PikzonalitySort) throws {
+        for filter in Self.filters {
+            for position in Self.positions {
+                let text = Cursor(position: position).text(filter: filter, sort: sort)
+                #expect(text.wholeMatch(of: /[A-Za-z0-9_-]+/) != nil)
+                let read = try #require(Cursor(text: text, filter: filter, sort: sort)).position
+                #expect(read.id == position.id)
+                #expect(read.createdAt == position.createdAt)
+                #expect(read.nameKey == (sort.isByName ? position.nameKey : ""))
+                for other in Self.filters where other != filter { #expect(Cursor(text: text, filter: other, sort: sort) == nil) }
+                for other in PikzonalitySort.allCases where other != sort {
+                    #expect(Cursor(text: text, filter: filter, sort: other) == nil)
+                }
+            }
+        }
+    }
+
+    @Test("a cursor that was changed in any way is none", arguments: PikzonalitySort.allCases)
+    func damagedCursors(sort: PikzonalitySort) {
+        let filter = PikzonalityFilter(mode: .persona)
+        var generator = SeededGenerator(seed: 11)
+        for position in Self.positions {
+            let text = Cursor(position: position).text(filter: filter, sort: sort)
+            for length in 0..<text.count {
+                #expect(Cursor(text: String(text.prefix(length)), filter: filter, sort: sort) == nil, "\(length)")
+            }
+            for length in 1..<text.count {
+                #expect(Cursor(text: String(text.dropFirst(length)), filter: filter, sort: sort) == nil, "\(length)")
+            }
+            for place in text.indices {
+                for character in "A9_-+/= é\0" where character != text[place] {
+                    var changed = text
+                    changed.replaceSubrange(place...place, with: String(character))
+                    #expect(Cursor(text: changed, filter: filter, sort: sort) == nil)
+                }
+            }
+            for addition in ["A", "=", "==", "AAAA", " ", "\n", "\0"] {
+                #expect(Cursor(text: text + addition, filter: filter, sort: sort) == nil)
+            }
+            for _ in 0..<200 {
+                let garbage = String((0..<text.count).map { _ in "ABCDwxyz0189-_".randomElement(using: &generator) ?? "A" })
+                #expect(Cursor(text: garbage, filter: filter, sort: sort) == nil)
+            }
+        }
+    }
+
+    @Test(
+        "the link to the next page leads to the same list, whatever is searched for",
+        arguments: [
+            "a b", "a+b", "100%", "%41", "a&limit=0", "a#b", "a=b", "é", "日本", "🙂", "\"<>", "\n\r\t", "\0", "'", "a;b", "?", "/", "\\",
+            String(repeating: "ß", count: 200),
+        ]
+    )
+    func links(search: String) throws {
+        let item = Pikzonality(
+            id: .random(), accountID: .random(), mode: .persona, name: Name(stored: "Nova"), status: .processing, progress: 0,
+            specialInstructions: nil,
+            referenceTokens: [], portraitToken: nil, error: nil, createdAt: .now, updatedAt: .now, version: 1)
+        for (fixedMode, mode) in [(nil, nil), (nil, Mode.style), (Mode.persona, nil)] as [(Mode?, Mode?)] {
+            for sort in PikzonalitySort.allCases {
+                let bytes = search.utf8.map { byte in "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16) }.joined()
+                let first = try ListQuery(
+                    URI("/v2/x?limit=7&q=\(bytes)&sort=\(sort.rawValue)\(mode.map { "&mode=\($0.rawValue)" } ?? "")&status=failed"),
+                    fixedMode: fixedMode)
+                #expect(first.filter.search == search)
+                #expect(first.after == nil)
+                let next = first.next(after: item, path: "/v2/x", fixedMode: fixedMode)
+                #expect(next.target.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f && !"<>\"".utf8.contains($0) })
+                let second = try ListQuery(URI(next.target), fixedMode: fixedMode)
+                #expect(second.filter == first.filter)
+                #expect(second.sort == first.sort)
+                #expect(second.limit == first.limit)
+                #expect(second.after?.id == item.id)
+                #expect(next.target.contains("cursor=\(next.cursor)"))
+            }
+        }
+    }
+
+    @Test("a list query has its defaults")
+    func defaults() throws {
+        for uri in ["/v2/x", "/v2/x?", "/v2/x?&", "/v2/x?unknown=1", "/v2/x?q=", "/v2/x?%6Cimit=5"] as [URI] {
+            let query = try ListQuery(uri, fixedMode: nil)
+            #expect(query.limit == Limits.pageItemsDefault)
+            #expect(query.filter == PikzonalityFilter())
+            #expect(query.sort == .newestFirst)
+            #expect(query.after == nil)
+        }
+        #expect(try ListQuery("/v2/x?mode=style", fixedMode: .persona).filter.mode == .persona)
+    }
+
+    @Test(
+        "a byte range lies within the file",
+        arguments: [
+            (0, "bytes=0-0", nil), (0, "bytes=0-", nil), (0, "bytes=-1", nil), (1, "bytes=0-0", 0..<1), (1, "bytes=0-", 0..<1),
+            (1, "bytes=-1", 0..<1),
+            (1, "bytes=1-", nil), (1, "bytes=-2", 0..<1), (10, "bytes=2-4", 2..<5), (10, "bytes=2-200", 2..<10), (10, "bytes=9-9", 9..<10),
+            (10, "bytes=4-2", nil), (10, "bytes=--2", nil), (10, "bytes=2--4", nil), (10, "bytes=2-4-", nil), (10, "bytes=-0", nil),
+            (10, nil, nil),
+            (10, "bytes=9223372036854775807-", nil), (10, "bytes=0-9223372036854775807", 0..<10),
+            (10, "bytes=-9223372036854775807", 0..<10),
+            (10, "bytes=0-9223372036854775808", nil), (10, "bytes=٢-٤", nil), (10, "bytes=\0-1", nil),
+        ] as [(Int, String?, Range<Int>?)]
+    )
+    func byteRanges(byteCount: Int, header: String?, served: Range<Int>?) {
+        #expect(ByteRange(header, of: byteCount)?.bytes == served)
+    }
+
+    @Test("no text makes a byte range that leaves the file")
+    func randomByteRanges() {
+        var generator = SeededGenerator(seed: 5)
+        for _ in 0..<5_000 {
+            let text =
+                "bytes="
+                + String(
+                    (0..<Int.random(in: 0...8, using: &generator)).map { _ in "0123456789--,".randomElement(using: &generator) ?? "-" })
+            let byteCount = Int.random(in: 0...1_000, using: &generator)
+            guard let range = ByteRange(text, of: byteCount)?.bytes else { continue }
+            #expect(!range.isEmpty && range.lowerBound >= 0 && range.upperBound <= byteCount, "\(text) \(byteCount)")
+        }
+    }
+
+    @Test("no request target stops the process")
+    func randomTargets() {
+        var generator = SeededGenerator(seed: 3)
+        let pieces = [
+            "/", "?", "#", ":", "//", "://", "http://", "&", "=", "%", "%4", "%41", "%zz", "limit", "q", "cursor", "é", "\0", " ", "@", "[",
+            "]", "1", "+",
+        ]
+        for _ in 0..<20_000 {
+            let target = (0..<Int.random(in: 0...10, using: &generator)).map { _ in pieces.randomElement(using: &generator) ?? "" }.joined()
+            let uri = URI(target)
+            _ = (uri.path, uri.host, uri.port, uri.query)
+            _ = try? ListQuery(uri, fixedMode: nil)
+        }
+    }
+}

@@ -1,0 +1,90 @@
+import ErrorEnvelope
+import Foundation
+import HTTPTypes
+import HummingbirdTesting
+import Logging
+import NIOCore
+import Personas
+import PersonasDB
+import PersonasHTTP
+import Testing
+
+/// Failures of the server itself: what clients learn of them, what the log does, and that nothing half done stays.
+@Suite("A failure of the server", .serialized)
+struct ServerFailureTests {
+    @Test("to store an image is UPLOAD_FAILED, leaves no item, and is over when the disk is well again", arguments: Mount.all)
+    func uploadFailed(mount: Mount) async throws {
+        try await TestService.run { service in
+            // A file where the folder for incoming images should be, because permissions mean nothing to root.
+            let incoming = service.directory + "/media/incoming"
+            try FileManager.default.removeItem(atPath: incoming)
+            #expect(FileManager.default.createFile(atPath: incoming, contents: nil))
+            try await service.withoutTrace {
+                let answer = try await service.send(.post, mount.creation, .create("Nova"), isFailureExpected: true)
+                answer.expect(500, .uploadFailed, "An image could not be stored")
+                let line = try #require(service.log.lines.last { $0.message == "Request failed" })
+                #expect(line.metadata["error"]?.contains("mediaNotStored") == true)
+                #expect(line.metadata["hb.request.id"] == answer.requestID)
+                #expect(!answer.text.contains("incoming"))
+                #expect(try await service.training.lease(limit: 1, waiting: .zero).isEmpty)
+            }
+            try FileManager.default.removeItem(atPath: incoming)
+            try FileManager.default.createDirectory(atPath: incoming, withIntermediateDirectories: false)
+            #expect(try await service.send(.post, mount.creation, .create("Nova")).string("id") != nil)
+        }
+    }
+
+    @Test("to store a portrait is UPLOAD_FAILED, and the job goes on")
+    func portraitNotStored() async throws {
+        try await TestService.run { service in
+            let worker = try await service.newKey(account: "worker", scopes: [.trainer])
+            try await service.create(.persona, "Nova")
+            let job = try #require(try await service.training.lease(limit: 1, waiting: .zero).first)
+            let incoming = service.directory + "/media/incoming"
+            try FileManager.default.removeItem(atPath: incoming)
+            #expect(FileManager.default.createFile(atPath: incoming, contents: nil))
+            let body = TestBody(#"{"lease_token":"\#(job.leaseToken.text)","portrait_base64":"\#(TestImage.base64(TestImage.jpeg))"}"#)
+            try await service.send(.post, "/v2/training/\(job.id)/complete", body, key: worker, isFailureExpected: true)
+                .expect(500, .uploadFailed, "An image could not be stored")
+            try FileManager.default.removeItem(atPath: incoming)
+            try FileManager.default.createDirectory(atPath: incoming, withIntermediateDirectories: false)
+            #expect(try await service.send(.post, "/v2/training/\(job.id)/complete", body, key: worker).status == 200)
+        }
+    }
+
+    /// Keys that cannot be looked up.
+    private struct BrokenKeys: APIKeyStore {
+        static let secret = "SQLite 10: disk I/O error in /srv/secret/personas.sqlite"
+
+        func insert(_ key: APIKey, secret: APIKeySecret) async throws(Failure) { throw .unexpected(Self.secret) }
+
+        func find(secret: String) async throws(Failure) -> (key: APIKey, account: Account?)? { throw .unexpected(Self.secret) }
+
+        func keys(accountName: String?) async throws(Failure) -> [(key: APIKey, accountName: String?)] { throw .unexpected(Self.secret) }
+
+        func setState(_ state: APIKey.State, of id: Identifier) async throws(Failure) -> APIKey { throw .unexpected(Self.secret) }
+    }
+
+    @Test("that nobody expected is INTERNAL_ERROR; its words go to the log alone")
+    func unexpected() async throws {
+        try await TestService.run { service in
+            let useCases = HTTPUseCases(
+                catalog: service.catalog, training: service.training, authentication: Authentication(keys: BrokenKeys()),
+                maintenance: service.storage.maintenance, schema: service.storage.schema)
+            let log = LogRecorder()
+            let http = HTTPService(configuration: HTTPConfiguration(), useCases: useCases, publicURL: PublicURL(nil), logger: log.logger)
+            try await http.application().test(.router) { client in
+                let response = try await client.executeRequest(
+                    uri: "/v2/personas", method: .get, headers: [.apiKey: service.key], body: nil)
+                let answer = Answer(status: response.status.code, headers: response.headers, bytes: [UInt8](buffer: response.body))
+                answer.check(.get, isFailureExpected: true, sourceLocation: #_sourceLocation)
+                answer.expect(500, .internalError, "An unexpected error occurred")
+                let line = try #require(log.lines.first { $0.message == "Request failed" })
+                #expect(line.level == .error)
+                #expect(line.metadata["error"]?.contains(BrokenKeys.secret) == true)
+                #expect(line.metadata["hb.request.id"] == answer.requestID)
+                #expect(log.requests.map(\.metadata["status"]) == ["500"])
+            }
+        }
+    }
+}
