@@ -13,6 +13,9 @@ enum ItemRow {
     /// How many columns `columns` names: the place of what a query selects behind them.
     static let columnCount: Int32 = 14
 
+    /// The query of one item. A constant, because putting its text together would cost a part of what running it does.
+    static let byID = "SELECT \(columns) FROM pikzonality WHERE id = ?"
+
     /// Reads a row whose first columns are `columns`.
     static func decode(_ row: SQLRow) throws -> Pikzonality {
         guard let mode = Mode(rawValue: try row.requiredText(2)), let status = Status(rawValue: try row.requiredText(4)) else {
@@ -27,7 +30,7 @@ enum ItemRow {
 
     /// One item within a transaction, nil if there is none.
     static func find(_ id: Identifier, _ db: Database) throws -> Pikzonality? {
-        guard let row = try db.firstRow("SELECT \(columns) FROM pikzonality WHERE id = ?", [id.data]) else { return nil }
+        guard let row = try db.firstRow(byID, [id.data]) else { return nil }
         let references: Data = row["reference_tokens"]
         return Pikzonality(
             id: id, accountID: try row.identifier("account_id"), mode: try row.value("mode", as: Mode.self),

@@ -32,7 +32,7 @@ struct PikzonalityTable: PikzonalityStore {
 
     func find(_ id: Identifier, mode: Mode?, accountID: Identifier) async throws(Failure) -> Pikzonality {
         let found = try readers.read { connection in
-            try connection.first("SELECT \(ItemRow.columns) FROM pikzonality WHERE id = ?", [.identifier(id)], row: ItemRow.decode)
+            try connection.first(ItemRow.byID, [.identifier(id)], row: ItemRow.decode)
         }
         guard let found, found.accountID == accountID, mode == nil || found.mode == mode else { throw .notFound }
         return found

@@ -1,6 +1,6 @@
 import CLibUUID
 
-/// A UUID: parsed, made and printed by libuuid.
+/// A UUID: parsed and made by libuuid.
 ///
 /// The sixteen bytes are kept in two machine words, so that an identifier is copied and compared without touching the heap.
 package struct Identifier: Sendable, Hashable, Comparable {
@@ -24,26 +24,18 @@ package struct Identifier: Sendable, Hashable, Comparable {
     }
 
     /// Parses the 8-4-4-4-12 form in either case; nil for anything else, braces and missing hyphens included.
-    package init?(_ text: some StringProtocol) {
-        guard Identifier.isWellFormed(text) else { return nil }
+    ///
+    /// By `uuid_parse_range`, because Foundation on Linux exports a `uuid_parse` of its own, which is linked first and takes signs, spaces and
+    /// `0x` for digits.
+    package init?(_ text: String) {
         var uuid: uuid_t = (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
         let parsed = withUnsafeMutablePointer(to: &uuid) { pointer in
-            pointer.withMemoryRebound(to: UInt8.self, capacity: 16) { bytes in text.withCString { uuid_parse($0, bytes) } }
+            pointer.withMemoryRebound(to: UInt8.self, capacity: 16) { bytes in
+                text.withCString { uuid_parse_range($0, $0 + text.utf8.count, bytes) }
+            }
         }
         guard parsed == 0 else { return nil }
         self.init(uuid: uuid)
-    }
-
-    /// Whether a text is of the 8-4-4-4-12 form. Asked before `uuid_parse`, because Foundation on Linux exports a function of that name too,
-    /// which is linked first and takes signs, spaces and `0x` for digits.
-    private static func isWellFormed(_ text: some StringProtocol) -> Bool {
-        guard text.utf8.count == 36 else { return false }
-        return text.utf8.enumerated().allSatisfy { offset, byte in
-            switch offset {
-            case 8, 13, 18, 23: byte == UInt8(ascii: "-")
-            default: (0x30...0x39).contains(byte) || (0x41...0x46).contains(byte) || (0x61...0x66).contains(byte)
-            }
-        }
     }
 
     /// A random identifier (RFC 9562 version 4).
@@ -57,7 +49,7 @@ package struct Identifier: Sendable, Hashable, Comparable {
 
     /// A time-ordered identifier (RFC 9562 version 7): rows made one after another lie side by side in the tables.
     ///
-    /// Debian 12's libuuid knows no version 7; the random part is libuuid's, the 48 bits of time are laid over it.
+    /// Debian 12's libuuid knows no version 7, so the 48 bits of time are laid over a random identifier.
     package static func timeOrdered(at time: Timestamp) -> Identifier {
         let random = Identifier.random()
         let milliseconds = UInt64(truncatingIfNeeded: max(0, time.milliseconds)) & 0xffff_ffff_ffff
@@ -79,16 +71,14 @@ package struct Identifier: Sendable, Hashable, Comparable {
 
     /// The lower-case hyphenated form, 36 characters.
     package var text: String {
-        withBytes { bytes in
-            String(unsafeUninitializedCapacity: 37) { buffer in
-                buffer.withMemoryRebound(to: CChar.self) { characters in
-                    guard let source = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), let target = characters.baseAddress else {
-                        return 0
-                    }
-                    uuid_unparse_lower(source, target)
-                    return 36
-                }
-            }
+        String(unsafeUninitializedCapacity: 36) { buffer in
+            buffer.putHexadecimal(high, digits: 8, at: 0)
+            buffer.putHexadecimal(high << 32, digits: 4, at: 9)
+            buffer.putHexadecimal(high << 48, digits: 4, at: 14)
+            buffer.putHexadecimal(low, digits: 4, at: 19)
+            buffer.putHexadecimal(low << 16, digits: 12, at: 24)
+            for hyphen in [8, 13, 18, 23] { buffer[hyphen] = UInt8(ascii: "-") }
+            return 36
         }
     }
 

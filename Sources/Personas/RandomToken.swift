@@ -39,12 +39,8 @@ package struct RandomToken: Sendable, Hashable {
     /// The token as it stands in a URL or a body: 32 lower-case hexadecimal digits.
     package var text: String {
         String(unsafeUninitializedCapacity: 32) { buffer in
-            for (word, offset) in [(high, 0), (low, 16)] {
-                for place in 0..<16 {
-                    let digit = UInt8(truncatingIfNeeded: word >> UInt64(60 - 4 * place)) & 0xf
-                    buffer[offset + place] = digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10
-                }
-            }
+            buffer.putHexadecimal(high, digits: 16, at: 0)
+            buffer.putHexadecimal(low, digits: 16, at: 16)
             return 32
         }
     }

@@ -24,8 +24,10 @@ struct LineLogHandler: LogHandler {
 
     func log(event: LogEvent) {
         var metadata = self.metadata
-        if let provided = metadataProvider?.get(), !provided.isEmpty { metadata.merge(provided) { _, new in new } }
-        if let own = event.metadata { metadata.merge(own) { _, new in new } }
+        for more in [metadataProvider?.get(), event.metadata] {
+            // Nearly every event brings all its metadata itself, which is then not copied.
+            if let more { metadata = metadata.isEmpty ? more : metadata.merging(more) { _, new in new } }
+        }
         let line = LogLine(
             format, time: Self.time(), level: event.level, message: event.message.description, error: event.error.map { "\($0)" },
             metadata: metadata)

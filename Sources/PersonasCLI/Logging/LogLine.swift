@@ -13,13 +13,20 @@ enum LogFormat: String, Sendable, CaseIterable {
 struct LogLine {
     private(set) var bytes: [UInt8] = []
 
-    /// Members that every line has; metadata of these names gets an underscore.
-    private static let ownNames: Set<String> = ["time", "level", "message", "error"]
+    /// The name of a metadata entry in the line. Members that every line has keep theirs for themselves, and the id that Hummingbird knows by a
+    /// name of its own stands under ours.
+    private static func name(_ key: String) -> String {
+        switch key {
+        case "time", "level", "message", "error": key + "_"
+        case "hb.request.id": "request_id"
+        default: key
+        }
+    }
 
     /// The line of an event.
     init(_ format: LogFormat, time: String, level: Logger.Level, message: String, error: String?, metadata: Logger.Metadata) {
         bytes.reserveCapacity(256)
-        let entries = metadata.sorted { $0.key < $1.key }.map { (Self.ownNames.contains($0.key) ? $0.key + "_" : $0.key, $0.value) }
+        let entries = metadata.sorted { $0.key < $1.key }
         switch format {
         case .json:
             put("{\"time\":\"")
@@ -29,7 +36,7 @@ struct LogLine {
             put("\",\"message\":")
             putJSON(message)
             if let error { putMember("error", .string(error)) }
-            for (name, value) in entries { putMember(name, value) }
+            for (key, value) in entries { putMember(Self.name(key), value) }
             put("}")
         case .text:
             put(time)
@@ -38,7 +45,7 @@ struct LogLine {
             put(" ")
             putEscaped(message)
             if let error { putWord("error", .string(error)) }
-            for (name, value) in entries { putWord(name, value) }
+            for (key, value) in entries { putWord(Self.name(key), value) }
         }
         bytes.append(0x0A)
     }
@@ -102,6 +109,11 @@ struct LogLine {
         text.withUTF8 { source in
             var index = 0
             while index < source.count {
+                // Nearly all of nearly every text is plain, and goes over in one piece.
+                let start = index
+                while index < source.count, Self.isPlain(source[index]) { index += 1 }
+                bytes.append(contentsOf: UnsafeBufferPointer(rebasing: source[start..<index]))
+                guard index < source.count else { return }
                 let byte = source[index]
                 switch byte {
                 case UInt8(ascii: "\""), UInt8(ascii: "\\"):
@@ -128,6 +140,11 @@ struct LogLine {
                 index += 1
             }
         }
+    }
+
+    /// Whether a byte can neither need an escape nor begin anything that does.
+    private static func isPlain(_ byte: UInt8) -> Bool {
+        byte >= 0x20 && byte < 0x7F && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\") && byte != UInt8(ascii: "p")
     }
 
     private mutating func putEscape(_ scalar: UInt32) {

@@ -50,7 +50,8 @@ enum SettingsList {
         "write-stall-seconds", default: 30, in: 1...3_600, "Seconds after which a client that reads nothing is cut off")
     static let bodyBytesMax = Setting.integer(
         "body-bytes-max", default: 64 * 1_024 * 1_024, in: 1_024...1_073_741_824, "Bytes of the largest request body")
-    static let largeBodiesMax = Setting.integer("large-bodies-max", default: 2, in: 1...1_024, "Request bodies over 1 MiB decoded at once; more wait their turn")
+    static let largeBodiesMax = Setting.integer(
+        "large-bodies-max", default: 2, in: 1...1_024, "Request bodies over 1 MiB decoded at once; more wait their turn")
     static let server = Setting.optionalText("server", "Address of the server that a worker works for", check: webAddress)
     static let key = Setting.optionalText("key", isSecret: true, "API key of a worker, with the scope trainer")
 
