@@ -225,6 +225,7 @@ let package = Package(
             swiftSettings: settings
         ),
         .testTarget(name: "PersonasTests", dependencies: ["Personas"], path: "Tests/PersonasTests", swiftSettings: settings),
+        .testTarget(name: "TidyTests", swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]
 )

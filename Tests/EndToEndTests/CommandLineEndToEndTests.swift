@@ -1,0 +1,226 @@
+import Foundation
+import Testing
+
+/// The commands of an operator, beside a running server and without one.
+@Suite("The command line", .timeLimit(.minutes(5)))
+struct CommandLineEndToEndTests {
+    @Test("Every command says and does the same beside a running server and without one")
+    func sameWithAndWithoutServer() async throws {
+        async let alone = Stage.run { try await Self.transcript(on: $0) }
+        async let beside = Stage.run { stage in
+            let service = try await stage.serve()
+            defer { withExtendedLifetime(service) {} }
+            return try await Self.transcript(on: stage)
+        }
+        let (first, second) = (try await alone, try await beside)
+        #expect(first.count > 50)
+        for (one, other) in zip(first, second) { #expect(one == other) }
+        #expect(first.count == second.count)
+    }
+
+    /// Runs every command of administration and writes down what came of it, with names in the place of what differs from run to run.
+    private static func transcript(on stage: Stage) async throws -> [String] {
+        var lines: [String] = []
+        var names: [String: String] = [:]
+        func run(_ arguments: String...) async throws -> CommandResult {
+            let result = try await stage.command(arguments)
+            lines.append(plain("\(result)", stage, &names))
+            return result
+        }
+        func both(_ arguments: String...) async throws -> JSONValue {
+            lines.append(plain("\(try await stage.command(arguments))", stage, &names))
+            let result = try await stage.command(arguments + ["--json"])
+            lines.append(plain("\(result)", stage, &names))
+            return result.json
+        }
+        try stage.write(Picture.png(), to: "a.png")
+        let images: JSONValue = ["a.png", "a.png", "a.png"]
+        let seed: JSONValue = [
+            "accounts": [["name": "acme"], ["name": "globex"]], "keys": [["account": "acme", "label": "web"]],
+            "blocked_terms": ["forbidden"],
+            "reserved_names": ["Boss"],
+            "personas": [["account": "acme", "name": "Ann", "images": images, "outcome": "completed", "special_instructions": "Smile."]],
+            "styles": [
+                [
+                    "account": "globex", "name": "Ink", "images": images,
+                    "outcome": ["failed": ["code": "GENERATION_REJECTED", "message": "No style"]],
+                ]
+            ],
+        ]
+        try stage.write(seed.bytes, to: "seed.json")
+        _ = try await run("seed", "seed.json")
+        _ = try await both("seed", "seed.json", "reserved-names")
+        _ = try await both("seed", "missing.json")
+        _ = try await both("accounts", "create", "initech")
+        for command in ["show", "suspend", "resume", "disable-api", "enable-api"] {
+            _ = try await both("accounts", command, "acme")
+            _ = try await run("accounts", command, "nobody")
+        }
+        _ = try await both("accounts", "list")
+        _ = try await run("keys", "create", "--account", "acme", "--label", "ci", "--scopes", "trainer")
+        _ = try await run("keys", "create", "--account", "nobody")
+        let key = try await both("keys", "list", "--account", "acme")[0]?["id"]?.string ?? ""
+        for command in ["disable", "enable", "delete", "enable"] { _ = try await both("keys", command, key) }
+        _ = try await run("keys", "disable", "nothing")
+        _ = try await run("keys", "disable", "00000000-0000-4000-8000-000000000000")
+        _ = try await both("keys", "list")
+        _ = try await both("names", "reserve", "Root cause", "boss")
+        _ = try await run("names", "reserve", "n@me")
+        _ = try await both("names", "release", "BOSS", "unknown")
+        _ = try await both("names", "list")
+        for state in ["on", "status", "off", "status"] { _ = try await both("maintenance", state) }
+        _ = try await both("maintenance", "on", "--retry-after", "5")
+        _ = try await run("maintenance", "on", "--retry-after", "0")
+        let item = try await both("list")[0]?["id"]?.string ?? ""
+        _ = try await both("list", "--limit", "1")
+        _ = try await both("show", item)
+        for command in ["show", "delete", "delete"] { _ = try await run(command, item) }
+        _ = try await run("show", "nothing")
+        _ = try await both("migrate")
+        _ = try await both("migrate", "status")
+        _ = try await both("migrate", "verify")
+        _ = try await run("accounts", "delete", "acme", "--yes")
+        _ = try await both("accounts", "delete", "acme", "--yes")
+        _ = try await both("list")
+        return lines
+    }
+
+    /// A text with numbers in the place of ids, keys, times and folders.
+    private static func plain(_ text: String, _ stage: Stage, _ names: inout [String: String]) -> String {
+        var text = text.replacing(stage.folder, with: "<folder>")
+        text = text.replacing(/[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z/, with: "<time>").replacing(/pkz_[0-9A-Za-z]+/, with: "<key>")
+        for match in text.matches(of: /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/) {
+            let id = String(match.output.0)
+            if names[id] == nil { names[id] = "<id \(names.count + 1)>" }
+        }
+        for (id, name) in names { text = text.replacing(id, with: name) }
+        return text
+    }
+
+    @Test("A running server feels every change within one second")
+    func changesTakeEffect() async throws {
+        try await Stage.run { stage in
+            let service = try await stage.serve()
+            let key = try await stage.key()
+            let client = service.client(key)
+            func expect(_ status: Int, _ code: String?, after arguments: String..., from call: () async throws -> Answer) async throws {
+                let result = try await stage.command(arguments)
+                let end = ContinuousClock.now
+                #expect(result.exit == .status(0), "\(result)")
+                try await eventually("\(status) \(code ?? "") after \(arguments)", within: .seconds(1)) {
+                    let answer = try await call()
+                    return answer.status == status && answer.code == code
+                }
+                #expect(ContinuousClock.now - end < .seconds(1))
+            }
+            func list() async throws -> Answer { try await client.get("/v2/personas") }
+            func create() async throws -> Answer {
+                try await client.post("/v2/personas", ["name": "Chief", "image_base64s": ["!", "!", "!"]])
+            }
+            #expect(try await list().status == 200)
+            try await expect(403, "ACCOUNT_SUSPENDED", after: "accounts", "suspend", "acme", from: list)
+            try await expect(200, nil, after: "accounts", "resume", "acme", from: list)
+            try await expect(403, "API_ACCESS_NOT_ENABLED", after: "accounts", "disable-api", "acme", from: list)
+            try await expect(200, nil, after: "accounts", "enable-api", "acme", from: list)
+            try await expect(409, "NAME_RESERVED", after: "names", "reserve", "chief", from: create)
+            try await expect(400, "INVALID_IMAGE", after: "names", "release", "CHIEF", from: create)
+            try await expect(503, "SERVICE_UNDER_MAINTENANCE", after: "maintenance", "on", "--retry-after", "30", from: list)
+            #expect(try await list().header("Retry-After") == "30")
+            for path in ["/healthz", "/readyz"] { #expect(try await service.client().get(path).json == ["status": "ok"]) }
+            try await expect(200, nil, after: "maintenance", "off", from: list)
+            try await expect(401, "API_KEY_INACTIVE", after: "keys", "disable", key.id, from: list)
+            try await expect(200, nil, after: "keys", "enable", key.id, from: list)
+            try await expect(401, "API_KEY_DELETED", after: "keys", "delete", key.id, from: list)
+        }
+    }
+
+    @Test("An account's deletion takes its items and images along, and its keys answer API_USER_NOT_FOUND")
+    func accountDeletion() async throws {
+        try await Stage.run { stage in
+            let service = try await stage.serve()
+            let (client, other) = (service.client(try await stage.key()), service.client(try await stage.key(account: "globex")))
+            let item = try await client.trained(try await client.create(name: "Gone", seed: 1).id)
+            let kept = try await other.trained(try await other.create(name: "Gone", seed: 1).id)
+            #expect(try await stage.command("accounts", "delete", "acme").exit == .status(64))
+            #expect(try await stage.command("accounts", "delete", "acme", "--yes").exit == .status(0))
+            let answer = try await client.get("/v2/personas")
+            #expect((answer.status, answer.code) == (404, "API_USER_NOT_FOUND"))
+            for url in Ledger.urls(of: item) { #expect(try await other.get(url).status == 404) }
+            // The same pictures of somebody else stay.
+            for url in Ledger.urls(of: kept) { #expect(try await other.get(url).status == 200) }
+        }
+    }
+
+    @Test("An operator lists, shows and deletes items of every account, but none in training")
+    func items() async throws {
+        try await Stage.run { stage in
+            let service = try await stage.serve("--trainer", "worker")
+            let client = service.client(try await stage.key())
+            let id = try await client.create("style", name: "Busy").id
+            let list = try await stage.command("list", "--json").json
+            let item = try await stage.command("show", id, "--json").json
+            #expect(list == [item])
+            #expect(item["id"] == .string(id))
+            #expect(item["account"] == "acme" && item["mode"] == "style" && item["name"] == "Busy" && item["status"] == "processing")
+            let refused = try await stage.command("delete", id)
+            #expect(refused.exit == .status(1))
+            #expect(refused.error == "personas: CANNOT_DELETE_PROCESSING: This style is still processing\n")
+            #expect(try await service.stop() == .status(0))
+            let trained = try await stage.serve()
+            _ = try await trained.client(client.key.map { Key(id: "", secret: $0) }).trained(id)
+            #expect(try await stage.command("delete", id).output == "Style deleted\n")
+            #expect(try await stage.command("list", "--json").json == [])
+        }
+    }
+
+    @Test("Seeding twice changes nothing", arguments: ["demo", "reserved-names"])
+    func seedingTwice(_ name: String) async throws {
+        try await Stage.run { stage in
+            func state() async throws -> [JSONValue] {
+                var state: [JSONValue] = []
+                for command in [["list"], ["accounts", "list"], ["keys", "list"], ["names", "list"]] {
+                    state.append(try await stage.command(command + ["--json"]).json)
+                }
+                return state
+            }
+            #expect(try await stage.command("seed", name).exit == .status(0))
+            let before = try await state()
+            let report = try await stage.command("seed", name, "--json")
+            #expect(report.json == ["accounts": 0, "keys": [], "reserved_names": 0, "blocked_terms": 0, "personas": 0, "styles": 0])
+            #expect(try await state() == before)
+        }
+    }
+
+    @Test("A second server on the same folder is refused with 69, and the first does not notice")
+    func secondServer() async throws {
+        try await Stage.run { stage in
+            let service = try await stage.serve()
+            let second = try await stage.command("serve", "--port", "0")
+            #expect(second.exit == .status(69))
+            #expect(second.error.contains("in use by another process"))
+            #expect(try await service.client().get("/readyz").status == 200)
+            #expect(try await stage.command("accounts", "list").exit == .status(0))
+        }
+    }
+
+    @Test("Migrations: status changes nothing, --no-migrate refuses to start, up applies, verify approves")
+    func migrations() async throws {
+        try await Stage.run { stage in
+            let pending = try await stage.command("migrate", "status", "--json")
+            let names = try #require(pending.json.array).compactMap { $0["name"]?.string }
+            #expect(names.first == "v0001_initial")
+            #expect(pending.json.array?.allSatisfy { $0["state"] == "pending" && $0["hash"]?.string?.utf8.count == 64 } == true)
+            #expect(try await stage.command("migrate", "status", "--json").json == pending.json)
+            let refused = try await stage.command("serve", "--port", "0", "--no-migrate")
+            #expect(refused.exit == .status(69))
+            #expect(refused.error.contains("v0001_initial") && refused.error.contains("personas migrate up"))
+            let applied = try await stage.command("migrate", "up", "--json")
+            #expect(applied.exit == .status(0))
+            #expect(applied.json.array?.allSatisfy { $0["state"] == "applied" && $0["applied_at"]?.string != nil } == true)
+            #expect(try await stage.command("migrate", "verify").exit == .status(0))
+            let service = try await stage.serve("--no-migrate")
+            #expect(try await service.client().get("/readyz").status == 200)
+            #expect(try await stage.command("migrate", "verify", "--json").json == applied.json)
+        }
+    }
+}

@@ -1,0 +1,82 @@
+import Foundation
+import Testing
+
+/// A server that listens.
+struct RunningService: Sendable {
+    /// The server's process.
+    let process: ChildProcess
+    /// Where it listens, as it says itself: `http://127.0.0.1:PORT`.
+    let address: String
+
+    /// A server that ended instead of listening.
+    struct DidNotListen: Error, CustomStringConvertible {
+        let exit: ChildProcess.Exit
+        let log: String
+        var description: String { "the server ended with \(exit) instead of listening:\n\(log)" }
+    }
+
+    /// Waits until a started server listens.
+    init(_ process: ChildProcess) async throws {
+        self.process = process
+        address = try await eventually("listening", detail: { process.standardError }) {
+            if let address = Self.lines(of: process, "listening").last?["address"]?.string { return address }
+            if let exit = process.exit { throw DidNotListen(exit: exit, log: process.standardError) }
+            return nil
+        }
+    }
+
+    /// The port that it listens on.
+    var port: Int { URLComponents(string: address)?.port ?? 0 }
+
+    /// Somebody who calls it with a key.
+    func client(_ key: Key? = nil) -> Client { Client(base: address, key: key?.secret) }
+
+    /// The lines of the log with a message.
+    func log(_ message: String) -> [JSONValue] { Self.lines(of: process, message) }
+
+    /// Stops it as an operator does, and waits for the end.
+    func stop(within limit: Duration = patience) async throws -> ChildProcess.Exit {
+        process.signal(SIGTERM)
+        return try await process.exit(within: limit)
+    }
+
+    /// The most memory that it has had in use, in bytes (`VmHWM` of proc(5)).
+    func peakMemoryBytes() throws -> Int {
+        let status = try String(contentsOfFile: "/proc/\(process.id)/status", encoding: .utf8)
+        let line = try #require(status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") })
+        return try #require(Int(line.split(whereSeparator: { $0 == " " || $0 == "\t" })[1])) * 1_024
+    }
+
+    private static func lines(of process: ChildProcess, _ message: String) -> [JSONValue] {
+        process.standardError.split(separator: "\n").compactMap { try? JSONValue(parsing: $0.utf8) }.filter {
+            $0["message"]?.string == message
+        }
+    }
+}
+
+/// A server that many tests share, each with an account of its own.
+actor SharedService {
+    /// Trains by itself.
+    static let embedded = SharedService(trainer: "embedded")
+    /// Leaves jobs to workers, of which there are none.
+    static let idle = SharedService(trainer: "worker")
+
+    private let trainer: String
+    private var started: Task<(Stage, RunningService), any Error>?
+
+    private init(trainer: String) { self.trainer = trainer }
+
+    /// Somebody new with an account and a key of their own.
+    func newcomer() async throws -> Client {
+        let trainer = trainer
+        let task =
+            started
+            ?? Task {
+                let stage = try Stage.lasting()
+                return (stage, try await stage.serve("--trainer", trainer))
+            }
+        started = task
+        let (stage, service) = try await task.value
+        return service.client(try await stage.key(account: UUID().uuidString))
+    }
+}

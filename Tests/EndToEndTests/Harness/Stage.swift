@@ -1,0 +1,155 @@
+import Foundation
+import Synchronization
+import Testing
+
+/// A data folder of its own and the processes that work on it. Everything ends, and the folder goes, with the call of `run`.
+final class Stage: Sendable {
+    /// Stages at once: more processes than that keep two cores from finishing anything in time.
+    private static let places = Places(count: 4)
+
+    /// The working directory of all processes.
+    let folder: String
+    /// What they get as `--data`.
+    var data: String { folder + "/data" }
+    private let processes = Mutex<[ChildProcess]>([])
+
+    private init() throws {
+        folder = NSTemporaryDirectory() + "personas-" + UUID().uuidString.prefix(8).lowercased()
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        ProcessWarden.watch(folder: folder)
+    }
+
+    /// Runs a test on a stage, when it is its turn.
+    static func run<Value>(_ body: (Stage) async throws -> Value) async throws -> Value {
+        await places.enter()
+        defer { places.leave() }
+        let stage = try Stage()
+        defer { stage.close() }
+        return try await body(stage)
+    }
+
+    /// A stage for many tests, which lasts as long as the tests.
+    static func lasting() throws -> Stage { try Stage() }
+
+    private func close() {
+        for process in processes.withLock({ $0 }) { process.signal(SIGKILL) }
+        try? FileManager.default.removeItem(atPath: folder)
+    }
+
+    /// Starts a command and does not wait for it.
+    /// - Parameter data: what it gets as `--data`; nil for no such flag.
+    func start(_ arguments: [String], data: String?, environment: [String: String] = [:]) throws -> ChildProcess {
+        let process = try ChildProcess(arguments + (data.map { ["--data", $0] } ?? []), environment: environment, folder: folder)
+        processes.withLock { $0.append(process) }
+        return process
+    }
+
+    /// Runs a command on the data folder to its end.
+    func command(_ arguments: String..., environment: [String: String] = [:]) async throws -> CommandResult {
+        try await command(arguments, environment: environment)
+    }
+
+    /// Runs a command on the data folder to its end.
+    func command(_ arguments: [String], environment: [String: String] = [:]) async throws -> CommandResult {
+        try await CommandResult(of: try start(arguments, data: data, environment: environment), arguments)
+    }
+
+    /// Runs a command without `--data` to its end.
+    func bareCommand(_ arguments: String..., environment: [String: String] = [:]) async throws -> CommandResult {
+        try await CommandResult(of: try start(arguments, data: nil, environment: environment), arguments)
+    }
+
+    /// Starts the service and waits until it listens.
+    /// - Parameter port: by default a free one.
+    func serve(_ flags: String..., port: Int = 0) async throws -> RunningService { try await serve(flags, port: port) }
+
+    /// Starts the service and waits until it listens.
+    func serve(_ flags: [String], port: Int = 0) async throws -> RunningService {
+        try await RunningService(try start(["serve", "--port", "\(port)"] + flags, data: data))
+    }
+
+    /// Makes an account, unless it is there, and a key for it.
+    func key(account: String = "acme", scopes: String = "read,write") async throws -> Key {
+        _ = try await command("accounts", "create", account)
+        let issued = try await command("keys", "create", "--account", account, "--scopes", scopes, "--json")
+        try #require(issued.exit == .status(0), "\(issued)")
+        return Key(id: try #require(issued.json["id"]?.string), secret: try #require(issued.json["key"]?.string))
+    }
+
+    /// Loads a seed of accounts, items and whatever else, with pictures drawn for it.
+    func seed(_ document: JSONValue, images: [String: [UInt8]] = [:]) async throws -> CommandResult {
+        for (name, bytes) in images { try write(bytes, to: name) }
+        try write(document.bytes, to: "seed.json")
+        return try await command("seed", "seed.json", "--json")
+    }
+
+    /// Writes a file below the working directory.
+    func write(_ bytes: [UInt8], to name: String) throws {
+        try Data(bytes).write(to: URL(fileURLWithPath: "\(folder)/\(name)"))
+    }
+}
+
+/// A key as it was issued.
+struct Key: Sendable {
+    let id: String
+    let secret: String
+}
+
+/// What a command did.
+struct CommandResult: Sendable, CustomStringConvertible {
+    let arguments: [String]
+    let exit: ChildProcess.Exit
+    /// Standard output.
+    let output: String
+    /// Standard error.
+    let error: String
+
+    /// Waits for the end of a command.
+    init(of process: ChildProcess, _ arguments: [String]) async throws {
+        exit = try await process.exit()
+        (output, error) = (process.standardOutput, process.standardError)
+        self.arguments = arguments
+    }
+
+    /// Standard output as JSON; null where it is none.
+    var json: JSONValue { (try? JSONValue(parsing: output.utf8)) ?? .null }
+
+    var description: String { "personas \(arguments.joined(separator: " ")): \(exit)\n\(output)\(error)" }
+}
+
+/// A number of places that tasks wait for in turn.
+private final class Places: Sendable {
+    private struct State {
+        var free: Int
+        var waiting: [CheckedContinuation<Void, Never>] = []
+    }
+
+    private let state: Mutex<State>
+
+    init(count: Int) { state = Mutex(State(free: count)) }
+
+    func enter() async {
+        await withCheckedContinuation { continuation in
+            let isFree = state.withLock { state in
+                guard state.free > 0 else {
+                    state.waiting.append(continuation)
+                    return false
+                }
+                state.free -= 1
+                return true
+            }
+            if isFree { continuation.resume() }
+        }
+    }
+
+    func leave() {
+        let next = state.withLock { state -> CheckedContinuation<Void, Never>? in
+            guard !state.waiting.isEmpty else {
+                state.free += 1
+                return nil
+            }
+            return state.waiting.removeFirst()
+        }
+        next?.resume()
+    }
+}
