@@ -1,0 +1,111 @@
+import Foundation
+
+/// GET requests from wrk: one thread, so that the server has the larger part of two cores, and 64 connections that stay open.
+///
+/// All loads go through the same script, with the same headers, so that hello costs the load generator what the others do.
+struct ReadLoad {
+    /// What a run came to.
+    struct Outcome {
+        /// Answers per second.
+        let rate: Double
+        /// Processor time of the server per answer, in microseconds.
+        let processorMicroseconds: Double
+        /// The share of the machine's processor time that neither the server nor wrk had.
+        let foreignShare: Double
+    }
+
+    static let connections = 64
+
+    private static let script = """
+        local requests = {}
+
+        function init(arguments)
+            local headers = {}
+            if arguments[2] ~= "-" then headers["X-Api-Key"] = arguments[2] end
+            math.randomseed(tonumber(arguments[3]))
+            for path in io.lines(arguments[1]) do
+                requests[#requests + 1] = wrk.format("GET", path, headers)
+            end
+        end
+
+        function request()
+            return requests[math.random(#requests)]
+        end
+
+        function done(summary, latency, requests)
+            local errors = summary.errors
+            io.write(string.format("result %d %d %d %d\\n", summary.requests, summary.duration, errors.status,
+                errors.connect + errors.read + errors.write + errors.timeout))
+        end
+
+        """
+
+    let wrk: String
+    let scriptPath: String
+    let pathsPath: String
+    let seconds: Int
+
+    init(directory: String, seconds: Int) throws {
+        wrk = try Program.path(of: "wrk")
+        scriptPath = "\(directory)/requests.lua"
+        pathsPath = "\(directory)/paths.txt"
+        self.seconds = seconds
+        try Self.script.write(toFile: scriptPath, atomically: true, encoding: .utf8)
+    }
+
+    /// Asks for the paths in random order, again and again, and makes sure that every answer is of the expected status.
+    func run(_ server: ServerProcess, paths: [String], key: String?, expecting status: Int, seed: Int) throws -> Outcome {
+        try (paths.joined(separator: "\n") + "\n").write(toFile: pathsPath, atomically: false, encoding: .utf8)
+        // wrk tells failures from successes only; the exact status is looked at in a few answers of our own.
+        for path in paths.prefix(20) {
+            let answer = try Connection(port: server.port).exchange("GET", path, key: key)
+            guard answer.status == status else {
+                throw MeasurementFailed("GET \(path) was answered with \(answer.status) rather than \(status)")
+            }
+        }
+        let (before, processorSeconds) = (ProcessorUse.now, try server.processorSeconds())
+        let output = try Program.output(
+            wrk,
+            [
+                "--threads", "1", "--connections", "\(Self.connections)", "--duration", "\(seconds)s", "--timeout", "10s", "--script",
+                scriptPath,
+                "http://127.0.0.1:\(server.port)/", "--", pathsPath, key ?? "-", "\(seed)",
+            ])
+        let spent = try server.processorSeconds() - processorSeconds
+        let foreign = ProcessorUse.now.foreignShare(since: before, own: spent)
+        server.emptyLog()
+        let numbers = output.split(separator: "\n").first { $0.hasPrefix("result ") }?.split(separator: " ").compactMap { Double($0) } ?? []
+        guard numbers.count == 4, numbers[0] > 0, numbers[3] == 0 else { throw MeasurementFailed("wrk did not get its answers: \(output)") }
+        guard numbers[2] == (status >= 400 ? numbers[0] : 0) else {
+            throw MeasurementFailed("of \(Int(numbers[0])) answers, expected with \(status), \(Int(numbers[2])) were errors")
+        }
+        return Outcome(
+            rate: numbers[0] / (numbers[1] / 1_000_000), processorMicroseconds: spent / numbers[0] * 1_000_000, foreignShare: foreign)
+    }
+}
+
+/// Processor time since the machine started, to tell how much of a span went to others.
+private struct ProcessorUse {
+    /// Of all processes, and what a hypervisor gave to other machines, in seconds.
+    let busy: Double
+    /// Of this process's children that ended, in seconds.
+    let children: Double
+    let clock = ContinuousClock.now
+
+    static var now: ProcessorUse {
+        // The fields: user, nice, system, idle, iowait, irq, softirq, steal. Interrupts are nobody's.
+        let line = (try? String(contentsOfFile: "/proc/stat", encoding: .utf8))?.split(separator: "\n").first ?? ""
+        let ticks = line.split(separator: " ").dropFirst().compactMap { Double($0) }
+        let busy = ticks.count > 7 ? ticks[0] + ticks[1] + ticks[2] + ticks[7] : 0
+        var usage = rusage()
+        getrusage(RUSAGE_CHILDREN.rawValue, &usage)
+        let children = [usage.ru_utime, usage.ru_stime].reduce(0) { $0 + Double($1.tv_sec) + Double($1.tv_usec) / 1_000_000 }
+        return ProcessorUse(busy: busy / Double(sysconf(Int32(_SC_CLK_TCK))), children: children)
+    }
+
+    /// - Parameter own: seconds of a server that was measured and still runs.
+    func foreignShare(since start: ProcessorUse, own: Double) -> Double {
+        let all = start.clock.duration(to: clock) / .seconds(1) * Double(ProcessInfo.processInfo.activeProcessorCount)
+        return max(0, (busy - start.busy - (children - start.children) - own) / all)
+    }
+}

@@ -1,0 +1,62 @@
+/// What was measured, as one table.
+struct Report {
+    /// What a figure must be.
+    enum Target {
+        case atLeast(Double)
+        case below(Double)
+
+        func isMet(by value: Double) -> Bool {
+            switch self {
+            case .atLeast(let bound): value >= bound
+            case .below(let bound): value < bound
+            }
+        }
+    }
+
+    private var descriptions: [[String]] = []
+    private var rows = [["what", "measured", "", "target", ""]]
+
+    /// Says under which circumstances all of it was measured.
+    mutating func describe(_ name: String, _ text: String) { descriptions.append([name, text]) }
+
+    /// Adds a figure; one without a target is for information.
+    mutating func add(_ what: String, _ measured: String, value: Double? = nil, unit: String = "", target: Target? = nil) {
+        let shownTarget =
+            switch target {
+            case .atLeast(let bound): "≥ \(Self.number(bound))\(unit)"
+            case .below(let bound): "< \(Self.number(bound))\(unit)"
+            case nil: ""
+            }
+        let verdict = target.flatMap { target in value.map { target.isMet(by: $0) ? "pass" : "FAIL" } } ?? ""
+        rows.append([what, measured, value.map { Self.number($0) + unit } ?? "", shownTarget, verdict])
+    }
+
+    /// The table.
+    var text: String { "\n" + Self.aligned(descriptions) + "\n\n" + Self.aligned(rows) }
+
+    /// A number with about three digits that matter.
+    static func number(_ value: Double) -> String {
+        if abs(value) >= 100 { return String(Int(value.rounded())) }
+        let digits = abs(value) >= 10 ? 10.0 : 100.0
+        let text = String((value * digits).rounded() / digits)
+        return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
+    }
+
+    private static func aligned(_ rows: [[String]]) -> String {
+        let columns = rows.map(\.count).max() ?? 0
+        let widths = (0..<columns).map { column in rows.map { $0[column].count }.max() ?? 0 }
+        return rows.map { row in
+            let cells = zip(row, widths).map { cell, width in cell + String(repeating: " ", count: width - cell.count) }
+            return String(cells.joined(separator: "  ").reversed().drop { $0 == " " }.reversed())
+        }.joined(separator: "\n")
+    }
+}
+
+extension [Double] {
+    /// The middle one, or the mean of the two in the middle; 0 of none.
+    var median: Double {
+        let sorted = self.sorted()
+        guard !sorted.isEmpty else { return 0 }
+        return (sorted[(count - 1) / 2] + sorted[count / 2]) / 2
+    }
+}
