@@ -68,6 +68,12 @@ package struct Training: Sendable {
         if try await jobs.expire(policy: policy, at: .now) > 0 { signals.jobs.ring() }
     }
 
+    /// Ends every lease there is, running or not. For a trainer that starts within the process: whoever trained there before is gone, and its jobs
+    /// should not wait until their leases run out. Each still counts as an attempt, so that a job that brings the process down does not do so for ever.
+    package func endAllLeases() async throws(Failure) {
+        _ = try await jobs.expire(policy: policy, at: Timestamp.now.adding(seconds: policy.seconds + 1))
+    }
+
     /// Gives a lease back unused.
     package func handBack(_ job: LeasedJob) async throws(Failure) {
         try await jobs.handBack(job.id, token: job.leaseToken, at: .now)
@@ -119,8 +125,13 @@ package struct TrainingLoop: Sendable {
         self.report = report
     }
 
-    /// Leases, trains and reports, for ever. When cancelled, the jobs in hand are finished or handed back before it returns.
+    /// Takes over what an earlier loop left, then leases, trains and reports, for ever. When cancelled, the jobs in hand are finished or handed back before it returns.
     package func run() async {
+        do throws(Failure) {
+            try await training.endAllLeases()
+        } catch {
+            report(error)
+        }
         while !Task.isCancelled {
             do throws(Failure) {
                 let jobs = try await training.lease(limit: Self.jobsAtOnce, waiting: .seconds(Limits.leaseWaitSecondsMax))

@@ -30,11 +30,10 @@ struct StoppingTests {
             let arrivals = Arrivals()
             let useCases = HTTPUseCases(
                 catalog: service.catalog, training: service.training, authentication: service.useCases.authentication,
-                maintenance: arrivals,
-                schema: service.useCases.schema)
+                maintenance: arrivals, schema: service.useCases.schema)
             var configuration = HTTPConfiguration()
             configuration.port = 0
-            let (ports, listening) = AsyncStream.makeStream(of: Int.self)
+            let (addresses, listening) = AsyncStream.makeStream(of: String.self)
             let http = HTTPService(configuration: configuration, useCases: useCases, publicURL: PublicURL(), logger: service.log.logger) {
                 listening.yield($0)
             }
@@ -44,7 +43,9 @@ struct StoppingTests {
                     try await group.run()
                     return nil
                 }
-                let port = try #require(await ports.first { _ in true })
+                let address = try #require(await addresses.first { _ in true })
+                let port = try #require(address.split(separator: ":").last.flatMap { Int($0) })
+                #expect(address == "http://127.0.0.1:\(port)")
                 tasks.addTask {
                     // The longest wait is longer than an exchange may take.
                     let body = #"{"wait_seconds":30}"#
