@@ -3,7 +3,7 @@ import NIOHTTP1
 import Testing
 
 /// The calls of the four known clients, in the order and form in which they send them.
-@Suite("The four known clients", .timeLimit(.minutes(5)))
+@Suite("The four known clients", .timeLimit(.minutes(10)))
 struct ClientSequenceTests {
     @Test("A checks its key, finds a name that fits, creates, polls, edits and deletes")
     func journeyOfA() async throws {

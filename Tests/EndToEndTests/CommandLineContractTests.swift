@@ -3,7 +3,7 @@ import NIOHTTP1
 import Testing
 
 /// What programs rely on: exit codes, the form of JSON, and where settings come from.
-@Suite("The command line's contract", .timeLimit(.minutes(5)))
+@Suite("The command line's contract", .timeLimit(.minutes(10)))
 struct CommandLineContractTests {
     @Test("Exit codes: 0 done, 1 failed, 64 wrong usage, 69 unavailable, 78 configuration")
     func exitCodes() async throws {

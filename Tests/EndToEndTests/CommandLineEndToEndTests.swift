@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// The commands of an operator, beside a running server and without one.
-@Suite("The command line", .timeLimit(.minutes(5)))
+@Suite("The command line", .timeLimit(.minutes(10)))
 struct CommandLineEndToEndTests {
     @Test("Every command says and does the same beside a running server and without one")
     func sameWithAndWithoutServer() async throws {

@@ -4,7 +4,7 @@ import NIOHTTP1
 import Testing
 
 /// The server as a process: how it starts, what it logs, what it takes, how it ends.
-@Suite("The server process", .timeLimit(.minutes(5)))
+@Suite("The server process", .timeLimit(.minutes(10)))
 struct ServeTests {
     @Test("serve --demo prints a key and curl lines that work, every time it is started")
     func demo() async throws {

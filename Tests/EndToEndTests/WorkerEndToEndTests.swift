@@ -3,7 +3,7 @@ import NIOHTTP1
 import Testing
 
 /// Training by workers: the command, and programs that speak HTTP themselves.
-@Suite("Training workers", .timeLimit(.minutes(5)))
+@Suite("Training workers", .timeLimit(.minutes(10)))
 struct WorkerEndToEndTests {
     /// A server that leaves jobs to workers, somebody who creates, and somebody who trains.
     private static func withWorkers(
