@@ -89,18 +89,8 @@ package struct Catalog: Sendable {
 
     /// Stores images side by side, because most of the time goes into waiting for the disk; all or none stay held.
     private func storeAll(_ images: [ProbedImage]) async throws(Failure) -> [StoredImage] {
-        let results = await withTaskGroup(of: (Int, Result<StoredImage, Failure>).self) { group in
-            for (index, image) in images.enumerated() {
-                group.addTask {
-                    do throws(Failure) {
-                        return (index, .success(try await media.store(image)))
-                    } catch {
-                        return (index, .failure(error))
-                    }
-                }
-            }
-            return await group.reduce(into: [(Int, Result<StoredImage, Failure>)]()) { $0.append($1) }.sorted { $0.0 < $1.0 }.map(\.1)
-        }
+        let media = media
+        let results = await mapConcurrently(images) { (_, image) async throws(Failure) in try await media.store(image) }
         let stored = results.compactMap { try? $0.get() }
         for case .failure(let failure) in results {
             media.release(stored)

@@ -9,25 +9,21 @@ struct ImageIntake: Sendable {
     /// - Throws: the first bad image's failure, in the order of the request.
     func images(of draft: CheckedDraft) async throws(Failure) -> [ProbedImage] {
         let deadline = ContinuousClock.now.advanced(by: .seconds(Limits.imageFetchSecondsMax))
-        let results = await withTaskGroup(of: (Int, Result<ProbedImage, Failure>).self) { group in
-            for (index, source) in draft.images.enumerated() {
-                let position = ImagePosition(field: draft.imageField, index: index)
-                switch source {
-                case .url(let url):
-                    group.addTask { (index, await result { () throws(Failure) in try await fetched(url, before: deadline, at: position) }) }
-                case .base64(let text):
-                    // Decoding is plain work: side by side it would only hold three images' intermediate copies at once.
-                    let decoded = await result { () throws(Failure) in
-                        try ReferenceImage.checked(
-                            try ReferenceImage.decode(base64: text, at: position), keepingMetadata: keepsMetadata, at: position)
-                    }
-                    group.addTask { (index, decoded) }
-                }
-            }
-            return await group.reduce(into: [(Int, Result<ProbedImage, Failure>)]()) { $0.append($1) }.sorted { $0.0 < $1.0 }.map(\.1)
+        let fetched = await mapConcurrently(draft.images) { (index, source) async throws(Failure) -> ProbedImage? in
+            guard case .url(let url) = source else { return nil }
+            return try await self.fetched(url, before: deadline, at: ImagePosition(field: draft.imageField, index: index))
         }
         var images: [ProbedImage] = []
-        for result in results { images.append(try result.get()) }
+        for (index, source) in draft.images.enumerated() {
+            if let image = try fetched[index].get() {
+                images.append(image)
+            } else if case .base64(let text) = source {
+                // Decoding is plain work: side by side it would only hold three images' intermediate copies at once.
+                let position = ImagePosition(field: draft.imageField, index: index)
+                let bytes = try ReferenceImage.decode(base64: text, at: position)
+                images.append(try ReferenceImage.checked(bytes, keepingMetadata: keepsMetadata, at: position))
+            }
+        }
         return images
     }
 
@@ -44,13 +40,5 @@ struct ImageIntake: Sendable {
             }
         }
         return try ReferenceImage.checked(bytes, keepingMetadata: keepsMetadata, at: position)
-    }
-
-    private func result(_ body: () async throws(Failure) -> ProbedImage) async -> Result<ProbedImage, Failure> {
-        do throws(Failure) {
-            return .success(try await body())
-        } catch {
-            return .failure(error)
-        }
     }
 }
