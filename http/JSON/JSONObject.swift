@@ -23,7 +23,8 @@ struct JSONObject: Sendable {
         case object
     }
 
-    private let bytes: [UInt8]
+    /// The whole body as it came.
+    let bytes: [UInt8]
     private let members: [JSONMemberName: Value]
 
     /// Reads a body.
