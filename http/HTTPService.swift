@@ -24,6 +24,8 @@ package struct HTTPConfiguration: Sendable {
     package var bodyBytesInFlightMax = 512 * 1_024 * 1_024
     /// What one API key may have.
     package var rateLimits = RateLimitPolicy()
+    /// How long the answer to what is over a rate limit is held back.
+    package var refusalDelay = Duration.milliseconds(200)
     /// Bounds of a connection.
     package var limits = RequestGuard.Limits()
 
@@ -129,7 +131,10 @@ package struct HTTPService: Service {
             largeBodies: Gate(places: configuration.largeBodiesMax))
         let callers = router.group()
             .add(middleware: AuthenticationGate(authentication: useCases.authentication))
-            .add(middleware: RateLimitGate(limiter: RateLimiter(policy: configuration.rateLimits)))
+            .add(
+                middleware: RateLimitGate(
+                    limiter: RateLimiter(policy: configuration.rateLimits), refusalDelay: configuration.refusalDelay)
+            )
             .group(context: CallerContext.self)
         let calls = IdempotentCalls(idempotency: useCases.idempotency)
         for surface in [PikzonalityRoutes.Surface.typed(.persona), .typed(.style), .published] {

@@ -37,12 +37,12 @@ struct IdempotentCall: Sendable {
 
     /// Does what the request asks for unless that was done before, and answers.
     /// - Parameters:
-    ///   - body: the request's body.
+    ///   - body: the request's body, if it has one.
     ///   - answer: makes the answer of what was done.
     ///   - isKept: whether the store kept the answer together with what was done; where it did nothing, the answer is kept here.
     ///   - effect: does it, handing on to the store what is to be kept with it.
     func perform<Value: Sendable>(
-        body: [UInt8], answer: @escaping @Sendable (Value) -> JSONAnswer, isKept: (Value) -> Bool = { _ in true },
+        body: JSONObject?, answer: @escaping @Sendable (Value) -> JSONAnswer, isKept: (Value) -> Bool = { _ in true },
         effect: (Acknowledgement<Value>?) async throws -> Value
     ) async throws -> Response {
         guard let scope else { return answer(try await effect(nil)).response }
@@ -73,10 +73,10 @@ struct IdempotentCall: Sendable {
         }
     }
 
-    private func fingerprint(of body: [UInt8]) -> [UInt8] {
+    private func fingerprint(of body: JSONObject?) -> [UInt8] {
         var hash = SHA256()
         hash.update(data: Array("\(target)\n".utf8))
-        hash.update(data: body)
+        body?.canonicalPieces { piece in piece.withUnsafeBytes { hash.update(bufferPointer: $0) } }
         return Array(hash.finalize())
     }
 

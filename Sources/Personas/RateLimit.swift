@@ -14,20 +14,26 @@ package enum RateLimit: String, Sendable, CaseIterable {
 
 /// How much one API key may have of each.
 package struct RateLimitPolicy: Sendable, Equatable {
-    /// Seconds over which requests are counted.
-    package static let windowSeconds = 60
+    /// Seconds over which requests are counted: after a pause, those of so many seconds may come at once. Short, because a burst is what others
+    /// feel.
+    package static let windowSeconds = 10
 
-    /// Requests per window that only read; so many at once after a pause.
-    package let readsPerMinute: Int
-    /// Requests per window that may change something; so many at once after a pause.
-    package let writesPerMinute: Int
+    /// Requests per second that only read.
+    package let readsPerSecond: Int
+    /// Requests per second that may change something.
+    package let writesPerSecond: Int
     /// Requests that run at the same time; those that wait for a job to lease are not counted.
     package let inFlightMax: Int
 
+    /// Reads per window.
+    package var readsPerWindow: Int { readsPerSecond * Self.windowSeconds }
+    /// Writes per window.
+    package var writesPerWindow: Int { writesPerSecond * Self.windowSeconds }
+
     /// Takes all members, each at least 1.
-    package init(readsPerMinute: Int = 60_000, writesPerMinute: Int = 6_000, inFlightMax: Int = 10) {
-        self.readsPerMinute = readsPerMinute
-        self.writesPerMinute = writesPerMinute
+    package init(readsPerSecond: Int = 1_000, writesPerSecond: Int = 100, inFlightMax: Int = 10) {
+        self.readsPerSecond = readsPerSecond
+        self.writesPerSecond = writesPerSecond
         self.inFlightMax = inFlightMax
     }
 }
@@ -136,8 +142,8 @@ package final class RateLimiter: Sendable {
             var usage =
                 usages[keyID]
                 ?? Usage(
-                    reads: TokenBucket(capacity: policy.readsPerMinute, at: now),
-                    writes: TokenBucket(capacity: policy.writesPerMinute, at: now))
+                    reads: TokenBucket(capacity: policy.readsPerWindow, at: now),
+                    writes: TokenBucket(capacity: policy.writesPerWindow, at: now))
             defer { usages[keyID] = usage }
             // Looked at first, so that a client that sends too much at once does not lose its permits over it as well.
             if countsInFlight, usage.inFlight >= policy.inFlightMax {

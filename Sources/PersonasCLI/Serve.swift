@@ -124,8 +124,9 @@ enum Serve {
         configuration.largeBodiesMax = settings[SettingsList.largeBodiesMax]
         configuration.bodyBytesInFlightMax = settings[SettingsList.bodyBytesInFlightMax]
         configuration.rateLimits = RateLimitPolicy(
-            readsPerMinute: settings[SettingsList.readsPerMinute], writesPerMinute: settings[SettingsList.writesPerMinute],
+            readsPerSecond: settings[SettingsList.readsPerSecond], writesPerSecond: settings[SettingsList.writesPerSecond],
             inFlightMax: settings[SettingsList.requestsInFlightMax])
+        configuration.refusalDelay = .milliseconds(settings[SettingsList.refusalDelayMilliseconds])
         configuration.limits.headerListBytesMax = settings[SettingsList.headerBytesMax]
         configuration.limits.headerFieldBytesMax = settings[SettingsList.headerFieldBytesMax]
         configuration.limits.headerFieldsMax = settings[SettingsList.headerFieldsMax]

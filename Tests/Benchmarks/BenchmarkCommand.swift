@@ -23,7 +23,7 @@ struct MeasureCommand: ParsableCommand {
     @Option(help: "Items in the small store, to measure growth from") var smallItems = 10_000
     @Option(help: "Seconds of one measurement") var seconds = 5
     @Option(help: "Rounds, of which medians are taken") var rounds = 3
-    @Option(help: ArgumentHelp("Parts to run: memory, reads, creates", valueName: "LIST")) var only = "memory,reads,creates"
+    @Option(help: ArgumentHelp("Parts to run: memory, reads, creates, flood", valueName: "LIST")) var only = "memory,reads,creates,flood"
 
     func validate() throws {
         guard smallItems >= 1_000, items >= smallItems, (1...600).contains(seconds), (1...99).contains(rounds) else {
@@ -57,6 +57,9 @@ struct MeasureCommand: ParsableCommand {
         }
         if parts.contains("creates") {
             try CreateMeasurements(personas: personas, store: large, seconds: seconds, rounds: rounds).run(&report)
+        }
+        if parts.contains("flood") {
+            try FloodMeasurements(personas: personas, store: small, seconds: seconds, rounds: rounds).run(&report)
         }
         Console.line(report.text)
     }

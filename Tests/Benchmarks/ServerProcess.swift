@@ -15,8 +15,13 @@ final class ServerProcess {
     let secondsToListening: Double
 
     /// The service with its defaults, on a free port, its log going to a file.
-    static func personas(_ executable: String, store: BenchmarkStore, port: Int = 0) throws -> ServerProcess {
-        try ServerProcess(executable, ["serve", "--data", store.directory, "--port", "\(port)"], logPath: "\(store.directory).log")
+    /// - Parameter isLimited: whether each key is held to the default limits, which most loads of one key would meet at once.
+    static func personas(_ executable: String, store: BenchmarkStore, port: Int = 0, isLimited: Bool = false) throws -> ServerProcess {
+        let unlimited =
+            ["reads-per-second", "writes-per-second"].flatMap { ["--\($0)", "1000000"] } + ["--requests-in-flight-max", "1024"]
+        return try ServerProcess(
+            executable, ["serve", "--data", store.directory, "--port", "\(port)"] + (isLimited ? [] : unlimited),
+            logPath: "\(store.directory).log")
     }
 
     /// The bare server of this executable.

@@ -66,6 +66,35 @@ struct IdempotencyTests {
         }
     }
 
+    @Test("is the same request however its JSON is written, and another one when it says anything else")
+    func writing() async throws {
+        try await TestService.run { service in
+            let images = TestImage.base64List
+            func send(_ body: String) async throws -> Answer {
+                try await service.send(.post, "/v2/personas", TestBody(body), headers: Self.key("k"))
+            }
+            let first = try await send(#"{"name":"Nova","image_base64s":\#(images),"special_instructions":"a/b","x":[1,true]}"#)
+            #expect(first.status == 201)
+            for same in [
+                #"{"x":[1,true],"special_instructions":"a/b","image_base64s":\#(images),"name":"Nova"}"#,
+                #" {"x" : [ 1 , true ], "special_instructions":"a\/b", "image_base64s":\#(images),"name":"\u004Eova" } "#,
+            ] {
+                #expect(try await send(same).bytes == first.bytes)
+            }
+            let swapped = TestImage.list([2, 1, 3].map { TestImage.base64(TestImage.png($0)) })
+            for other in [
+                #"{"name":"nova","image_base64s":\#(images),"special_instructions":"a/b","x":[1,true]}"#,
+                #"{"name":"Nova","image_base64s":\#(swapped),"special_instructions":"a/b","x":[1,true]}"#,
+                #"{"name":"Nova","image_base64s":\#(images),"special_instructions":"a/b","x":[1,false]}"#,
+                #"{"name":"Nova","image_base64s":\#(images),"special_instructions":null,"x":[1,true]}"#,
+                #"{"name":"Nova","image_base64s":\#(images),"special_instructions":"a/b","x":["1",true]}"#,
+                #"{"name":"Nova","image_base64s":\#(images),"special_instructions":"a/b"}"#,
+            ] {
+                #expect(try await send(other).status == 422, "\(other)")
+            }
+        }
+    }
+
     @Test("stands alone in its account and on its route")
     func scopes() async throws {
         try await TestService.run { service in

@@ -23,8 +23,7 @@ struct JSONObject: Sendable {
         case object
     }
 
-    /// The whole body as it came.
-    let bytes: [UInt8]
+    private let bytes: [UInt8]
     private let members: [JSONMemberName: Value]
 
     /// Reads a body.
@@ -105,6 +104,39 @@ struct JSONObject: Sendable {
         }
     }
 
+    /// Hands out the object's content piece by piece, the same for two bodies that say the same: whatever their order of members, their blanks
+    /// and their escapes. Objects within, which no request has, count without their content.
+    func canonicalPieces(_ take: (ArraySlice<UInt8>) -> Void) {
+        for (name, value) in members.sorted(by: { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }) {
+            takeText(name.utf8[...], take)
+            canonicalPieces(of: value, take)
+        }
+    }
+
+    private func canonicalPieces(of value: Value, _ take: (ArraySlice<UInt8>) -> Void) {
+        switch value {
+        case .null: take([UInt8(ascii: "n")])
+        case .boolean(let isTrue): take([UInt8(ascii: isTrue ? "t" : "f")])
+        case .number(let range):
+            take([UInt8(ascii: "#")])
+            takeText(bytes[range], take)
+        case .string(let range, let isEscaped):
+            take([UInt8(ascii: "\"")])
+            takeText(text(range, isEscaped: isEscaped), take)
+        case .array(let elements):
+            take([UInt8(ascii: "[")])
+            for element in elements { canonicalPieces(of: element, take) }
+            take([UInt8(ascii: "]")])
+        case .object: take([UInt8(ascii: "{")])
+        }
+    }
+
+    /// A text with its length in front, so that no two lists of pieces run into the same bytes.
+    private func takeText(_ text: ArraySlice<UInt8>, _ take: (ArraySlice<UInt8>) -> Void) {
+        take(withUnsafeBytes(of: UInt64(text.count).littleEndian) { Array($0) }[...])
+        take(text)
+    }
+
     private func mapped<Value, Other>(_ member: DraftMember<Value>, _ transform: (Value) -> Other) -> DraftMember<Other> {
         switch member {
         case .absent: .absent
@@ -124,7 +156,7 @@ struct JSONObject: Sendable {
 /// As a `String` it would be hashed and compared in its normal form, which takes Swift time quadratic in a run of combining marks: two
 /// minutes for a name of 1 MB.
 struct JSONMemberName: Hashable {
-    private let utf8: [UInt8]
+    let utf8: [UInt8]
 
     init(_ utf8: some Collection<UInt8>) {
         self.utf8 = Array(utf8)

@@ -7,6 +7,9 @@ struct RateLimitGate: RouterMiddleware {
     typealias Context = PersonasRequestContext
 
     let limiter: RateLimiter
+    /// How long a refusal is held back. A client that sends without looking at its answers is slowed by it on each of its connections, and
+    /// leaves the processor to the others.
+    let refusalDelay: Duration
 
     func handle(
         _ request: Request, context: Context, next: (Request, Context) async throws -> Response
@@ -18,6 +21,7 @@ struct RateLimitGate: RouterMiddleware {
         switch limiter.begin(caller.keyID, isWrite: isWrite, countsInFlight: countsInFlight) {
         case .refused(let standing):
             context.rateLimit = standing
+            try? await Task.sleep(for: refusalDelay)
             throw Failure.tooManyRequests(standing.limit, retryAfterSeconds: standing.resetSeconds)
         case .admitted(let standing):
             context.rateLimit = standing
@@ -36,8 +40,8 @@ struct RateLimitFields: RouterMiddleware {
     init(policy: RateLimitPolicy) {
         let seconds = RateLimitPolicy.windowSeconds
         policyText = """
-            "\(RateLimit.reads.rawValue)";q=\(policy.readsPerMinute);w=\(seconds), \
-            "\(RateLimit.writes.rawValue)";q=\(policy.writesPerMinute);w=\(seconds), \
+            "\(RateLimit.reads.rawValue)";q=\(policy.readsPerWindow);w=\(seconds), \
+            "\(RateLimit.writes.rawValue)";q=\(policy.writesPerWindow);w=\(seconds), \
             "\(RateLimit.inFlight.rawValue)";q=\(policy.inFlightMax);qu="concurrent-requests"
             """
     }

@@ -40,7 +40,7 @@ struct PikzonalityRoutes: Sendable {
         try context.caller.require(.write)
         let call = try calls.call(request, context)
         return try await intake.withObject(of: request, from: context.caller) { body in
-            try await call.perform(body: body.bytes, answer: { created($0, requestID: context.requestID) }) { acknowledgement in
+            try await call.perform(body: body, answer: { created($0, requestID: context.requestID) }) { acknowledgement in
                 try await catalog.create(
                     CreateDraft(body), mode: mode, accountID: context.caller.accountID, acknowledging: acknowledgement)
             }

@@ -25,9 +25,9 @@ struct TrainingRoutes: Sendable {
         try context.caller.require(.trainer)
         let call = try calls.call(request, context)
         let hasBody = request.headers[.transferEncoding] != nil || request.headers[.contentLength].map { $0 != "0" } ?? false
-        let (waitSeconds, bytes) =
-            hasBody ? try await intake.withObject(of: request, from: context.caller) { (try LeaseBody($0).waitSeconds, $0.bytes) } : (0, [])
-        return try await call.perform(body: bytes, answer: leased, isKept: { !$0.isEmpty }) { acknowledgement in
+        let (waitSeconds, body): (Int, JSONObject?) =
+            hasBody ? try await intake.withObject(of: request, from: context.caller) { (try LeaseBody($0).waitSeconds, $0) } : (0, nil)
+        return try await call.perform(body: body, answer: leased, isKept: { !$0.isEmpty }) { acknowledgement in
             // A worker that waits must not hold up a server that stops.
             try await cancelWhenGracefulShutdown {
                 try await training.lease(limit: 1, waiting: .seconds(waitSeconds), acknowledging: acknowledgement)
@@ -88,7 +88,7 @@ struct TrainingRoutes: Sendable {
         guard let id = context.parameters.get("job_id").flatMap({ Identifier($0) }) else { throw Failure.notFound }
         let call = try calls.call(request, context)
         return try await intake.withObject(of: request, from: context.caller) { object in
-            try await call.perform(body: object.bytes, answer: answer) { try await effect(id, object, $0) }
+            try await call.perform(body: object, answer: answer) { try await effect(id, object, $0) }
         }
     }
 

@@ -64,10 +64,14 @@ enum SettingsList {
         "header-field-bytes-max", default: 8_192, in: 1_024...1_048_576, "Bytes of one header field, and of the target")
     static let headerFieldsMax = Setting.integer(
         "header-fields-max", default: 64, in: 8...1_000, "Fields of a request's header")
-    static let readsPerMinute = Setting.integer(
-        "reads-per-minute", default: 60_000, in: 1...10_000_000, "Requests a minute that one key may read with")
-    static let writesPerMinute = Setting.integer(
-        "writes-per-minute", default: 6_000, in: 1...10_000_000, "Requests a minute that one key may create, change and delete with")
+    static let readsPerSecond = Setting.integer(
+        "reads-per-second", default: 1_000, in: 1...1_000_000,
+        "Requests a second that one key may read with; after a pause those of 10 s at once")
+    static let writesPerSecond = Setting.integer(
+        "writes-per-second", default: 100, in: 1...1_000_000,
+        "Requests a second that one key may create, change and delete with; after a pause those of 10 s at once")
+    static let refusalDelayMilliseconds = Setting.integer(
+        "refusal-delay-milliseconds", default: 200, in: 0...10_000, "How long the answer to what is over a key's limits is held back")
     static let requestsInFlightMax = Setting.integer(
         "requests-in-flight-max", default: 10, in: 1...65_535, "Requests of one key that run at once, waits for a training job aside")
     static let server = Setting.optionalText("server", "Address of the server that a worker works for", check: webAddress)
@@ -83,7 +87,8 @@ enum SettingsList {
         requestReadSeconds.definition,
         writeStallSeconds.definition, bodyBytesMax.definition, largeBodiesMax.definition,
         bodyBytesInFlightMax.definition, bodyBytesPerSecondMin.definition, headerBytesMax.definition, headerFieldBytesMax.definition,
-        headerFieldsMax.definition, readsPerMinute.definition, writesPerMinute.definition, requestsInFlightMax.definition,
+        headerFieldsMax.definition, readsPerSecond.definition, writesPerSecond.definition, refusalDelayMilliseconds.definition,
+        requestsInFlightMax.definition,
         server.definition, key.definition,
     ]
 

@@ -72,8 +72,9 @@ struct ServiceOptions: ParsableArguments {
     @Option(help: SettingsList.headerBytesMax.argumentHelp("N")) var headerBytesMax: String?
     @Option(help: SettingsList.headerFieldBytesMax.argumentHelp("N")) var headerFieldBytesMax: String?
     @Option(help: SettingsList.headerFieldsMax.argumentHelp("N")) var headerFieldsMax: String?
-    @Option(help: SettingsList.readsPerMinute.argumentHelp("N")) var readsPerMinute: String?
-    @Option(help: SettingsList.writesPerMinute.argumentHelp("N")) var writesPerMinute: String?
+    @Option(help: SettingsList.readsPerSecond.argumentHelp("N")) var readsPerSecond: String?
+    @Option(help: SettingsList.writesPerSecond.argumentHelp("N")) var writesPerSecond: String?
+    @Option(help: SettingsList.refusalDelayMilliseconds.argumentHelp("N")) var refusalDelayMilliseconds: String?
     @Option(help: SettingsList.requestsInFlightMax.argumentHelp("N")) var requestsInFlightMax: String?
 
     /// What was given, by the names of the settings.
@@ -95,7 +96,8 @@ struct ServiceOptions: ParsableArguments {
             List.bodyBytesInFlightMax.definition.name: bodyBytesInFlightMax,
             List.bodyBytesPerSecondMin.definition.name: bodyBytesPerSecondMin, List.headerBytesMax.definition.name: headerBytesMax,
             List.headerFieldBytesMax.definition.name: headerFieldBytesMax, List.headerFieldsMax.definition.name: headerFieldsMax,
-            List.readsPerMinute.definition.name: readsPerMinute, List.writesPerMinute.definition.name: writesPerMinute,
+            List.readsPerSecond.definition.name: readsPerSecond, List.writesPerSecond.definition.name: writesPerSecond,
+            List.refusalDelayMilliseconds.definition.name: refusalDelayMilliseconds,
             List.requestsInFlightMax.definition.name: requestsInFlightMax,
         ]
     }
