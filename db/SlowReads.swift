@@ -1,23 +1,33 @@
 import NIOPosix
 import Personas
+import Synchronization
 
 /// Reads that may walk far (searches, an operator's lists): on threads and connections of their own, so that no look-up waits behind one.
-struct SlowReads: Sendable {
+final class SlowReads: Sendable {
     /// Searches at once; more wait their turn.
     static let threads = 2
 
     private let readers: ReaderSet
+    private let waitingMax: Int
     private let pool: NIOThreadPool
+    private let current = Atomic(0)
 
-    init(readers: ReaderSet) {
+    /// - Parameter waitingMax: reads beyond those that run; further ones are refused.
+    init(readers: ReaderSet, waitingMax: Int) {
         self.readers = readers
+        self.waitingMax = waitingMax
         pool = NIOThreadPool(numberOfThreads: Self.threads)
         pool.start()
     }
 
+    /// - Throws: `tooManyRequests` when too many wait already, and whatever the body throws.
     func read<Value: Sendable>(_ body: @escaping @Sendable (ReadConnection) throws -> Value) async throws(Failure) -> Value {
+        defer { current.subtract(1, ordering: .relaxed) }
+        guard current.add(1, ordering: .relaxed).newValue <= Self.threads + waitingMax else {
+            throw .tooManyRequests(.searches, retryAfterSeconds: 1)
+        }
         do {
-            return try await pool.runIfActive { try readers.read(body) }
+            return try await pool.runIfActive { try self.readers.read(body) }
         } catch {
             throw Failure(storage: error)
         }

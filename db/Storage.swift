@@ -14,6 +14,10 @@ package final class Storage: Sendable {
         package var readers: Int
         /// Threads that read and write media files. Many more than cores, because they wait for the disk most of the time.
         package var mediaThreads: Int
+        /// Searches that wait for their turn; further ones are refused.
+        package var searchesWaitingMax = 64
+        /// Writes that wait for the next commit; further ones are refused.
+        package var writesWaitingMax = 2_048
 
         /// Takes a folder; the defaults suit two to eight cores.
         package init(directory: String, readers: Int = 4, mediaThreads: Int = 16) {
@@ -65,14 +69,14 @@ package final class Storage: Sendable {
         let path = configuration.directory + "/personas.sqlite"
         queue = try Self.writingConnection(path: path)
         readers = try ReaderSet(path: path, count: configuration.readers)
-        let writer = GroupWriter(queue: queue)
+        let writer = GroupWriter(queue: queue, waitingMax: configuration.writesWaitingMax)
         let searchReaders = try ReaderSet(path: path, count: SlowReads.threads)
         migrator = Migrator(writer: writer, readers: readers, migrations: Migration.all)
         remembered = RememberedSettings(writer: writer, readers: readers)
         mediaFolder = try MediaFolder(
             directory: configuration.directory + "/media", threads: configuration.mediaThreads, writer: writer, readers: readers)
         // After all that may fail: a pool of threads must be shut down, which nobody does for a storage that did not open.
-        searches = SlowReads(readers: searchReaders)
+        searches = SlowReads(readers: searchReaders, waitingMax: configuration.searchesWaitingMax)
         pikzonalities = PikzonalityTable(writer: writer, readers: readers, searches: searches)
         jobs = TrainingJobTable(writer: writer, readers: readers)
         answers = KeptAnswerTable(writer: writer, readers: readers)

@@ -55,6 +55,7 @@ extension Failure: EnvelopeConvertible {
         case .reads: "The API key sent too many reads; try again later"
         case .writes: "The API key sent too many writes; try again later"
         case .inFlight: "The API key has too many requests running; try again when one has ended"
+        case .searches: "Too many searches are waiting; try again later"
         case .bodyBytes: "Too many large request bodies are being received; try again later"
         }
     }

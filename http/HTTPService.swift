@@ -18,6 +18,8 @@ package struct HTTPConfiguration: Sendable {
     package var connectionsMax = 512
     /// Bytes of one request body; three images of 10 MB as base64 and room to say that one is too large.
     package var bodyBytesMax = 64 * 1_024 * 1_024
+    /// Items of one page of a list at most; a client that asks for more gets these.
+    package var pageItemsMax = Limits.pageItemsMax
     /// Bodies over 1 MiB that are decoded at once; more wait their turn.
     package var largeBodiesMax = 2
     /// Bytes of request bodies held in memory at once, of all requests together; one key may hold half of them.
@@ -138,8 +140,9 @@ package struct HTTPService: Service {
             .group(context: CallerContext.self)
         let calls = IdempotentCalls(idempotency: useCases.idempotency)
         for surface in [PikzonalityRoutes.Surface.typed(.persona), .typed(.style), .published] {
-            PikzonalityRoutes(surface: surface, catalog: useCases.catalog, intake: intake, calls: calls, publicURL: publicURL).add(
-                to: callers)
+            PikzonalityRoutes(surface: surface, catalog: useCases.catalog, intake: intake, calls: calls, publicURL: publicURL,
+                pageItemsMax: configuration.pageItemsMax
+            ).add(to: callers)
         }
         TrainingRoutes(training: useCases.training, intake: intake, calls: calls, publicURL: publicURL).add(to: callers)
         router.refuseOtherMethods()

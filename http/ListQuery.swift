@@ -11,7 +11,7 @@ struct ListQuery {
 
     /// Reads the parameters; `mode` only where the surface does not fix it.
     /// - Throws: `invalid` with all violations.
-    init(_ uri: URI, fixedMode: Mode?) throws(Failure) {
+    init(_ uri: URI, fixedMode: Mode?, itemsMax: Int) throws(Failure) {
         // Forms, browsers and most clients' libraries write a space as a plus, which Hummingbird leaves as it is.
         let hasPlus = uri.query?.utf8.contains(UInt8(ascii: "+")) ?? false
         let parameters = (hasPlus ? URI("/?" + (uri.query ?? "").replacing("+", with: "%20")) : uri).queryParameters
@@ -25,9 +25,9 @@ struct ListQuery {
             }
             return choice
         }
-        var limit = Limits.pageItemsDefault
+        var limit = min(Limits.pageItemsDefault, itemsMax)
         if let text = value("limit") {
-            if let number = Self.limit(text) {
+            if let number = Self.limit(text, itemsMax: itemsMax) {
                 limit = number
             } else {
                 violations.append(Violation("limit", "must be a whole number of at least 1"))
@@ -57,10 +57,10 @@ struct ListQuery {
         return (cursor, "\(path)?\(parameters.joined(separator: "&"))")
     }
 
-    private static func limit(_ text: String) -> Int? {
+    private static func limit(_ text: String, itemsMax: Int) -> Int? {
         guard !text.isEmpty, text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) else { return nil }
         // More digits than a number holds is still only more than the most.
         let number = Int(text) ?? Int.max
-        return number >= 1 ? min(number, Limits.pageItemsMax) : nil
+        return number >= 1 ? min(number, itemsMax) : nil
     }
 }

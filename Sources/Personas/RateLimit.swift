@@ -1,6 +1,6 @@
 import Synchronization
 
-/// What one API key may have of the service, so that it leaves the rest to others.
+/// What there is only so much of: the first three are counted for each API key, so that it leaves the rest to others.
 package enum RateLimit: String, Sendable, CaseIterable {
     /// Requests that only read.
     case reads
@@ -10,6 +10,8 @@ package enum RateLimit: String, Sendable, CaseIterable {
     case inFlight = "in-flight"
     /// Bytes of request bodies held in memory at the same time.
     case bodyBytes = "body-bytes"
+    /// Searches that wait for their turn.
+    case searches
 }
 
 /// How much one API key may have of each.

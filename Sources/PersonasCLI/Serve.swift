@@ -126,6 +126,7 @@ enum Serve {
         configuration.rateLimits = RateLimitPolicy(
             readsPerSecond: settings[SettingsList.readsPerSecond], writesPerSecond: settings[SettingsList.writesPerSecond],
             inFlightMax: settings[SettingsList.requestsInFlightMax])
+        configuration.pageItemsMax = settings[SettingsList.pageItemsMax]
         configuration.refusalDelay = .milliseconds(settings[SettingsList.refusalDelayMilliseconds])
         configuration.limits.headerListBytesMax = settings[SettingsList.headerBytesMax]
         configuration.limits.headerFieldBytesMax = settings[SettingsList.headerFieldBytesMax]

@@ -27,7 +27,10 @@ struct Wiring: Sendable {
     /// Opens the data folder, whose lock the caller holds, and puts everything together. Nothing is migrated yet.
     init(_ settings: Settings, logger: Logger) throws(Failure) {
         let fetcher = try GuardedImageFetcher(configuration: try Self.downloads(settings), logger: logger)
-        storage = try Storage.open(Storage.Configuration(directory: settings.dataDirectory, readers: settings[SettingsList.readers]))
+        var configuration = Storage.Configuration(directory: settings.dataDirectory, readers: settings[SettingsList.readers])
+        configuration.searchesWaitingMax = settings[SettingsList.searchesWaitingMax]
+        configuration.writesWaitingMax = settings[SettingsList.writesWaitingMax]
+        storage = try Storage.open(configuration)
         signals = CatalogSignals()
         let keepsMetadata = settings[SettingsList.keepImageMetadata]
         catalog = Catalog(

@@ -17,6 +17,7 @@ struct PikzonalityRoutes: Sendable {
     let intake: BodyIntake
     let calls: IdempotentCalls
     let publicURL: PublicURL
+    let pageItemsMax: Int
 
     /// Adds the calls to a group whose callers are known.
     func add(to group: RouterGroup<CallerContext>) {
@@ -104,7 +105,7 @@ struct PikzonalityRoutes: Sendable {
 
     private func list(_ request: Request, _ context: CallerContext) async throws -> Response {
         try context.caller.require(.read)
-        let query = try ListQuery(request.uri, fixedMode: fixedMode)
+        let query = try ListQuery(request.uri, fixedMode: fixedMode, itemsMax: pageItemsMax)
         let page = try await catalog.page(
             query.filter, sort: query.sort, after: query.after, limit: query.limit, accountID: context.caller.accountID)
         let representation = Representation(base: publicURL.base)

@@ -64,6 +64,12 @@ enum SettingsList {
         "header-field-bytes-max", default: 8_192, in: 1_024...1_048_576, "Bytes of one header field, and of the target")
     static let headerFieldsMax = Setting.integer(
         "header-fields-max", default: 64, in: 8...1_000, "Fields of a request's header")
+    static let pageItemsMax = Setting.integer(
+        "page-items-max", default: Limits.pageItemsMax, in: 1...1_000, "Items of one page of a list")
+    static let searchesWaitingMax = Setting.integer(
+        "searches-waiting-max", default: 64, in: 1...10_000, "Searches that wait for one of two at once; further ones are refused")
+    static let writesWaitingMax = Setting.integer(
+        "writes-waiting-max", default: 2_048, in: 16...100_000, "Writes that wait for the next commit; further ones are refused")
     static let readsPerSecond = Setting.integer(
         "reads-per-second", default: 1_000, in: 1...1_000_000,
         "Requests a second that one key may read with; after a pause those of 10 s at once")
@@ -87,7 +93,8 @@ enum SettingsList {
         requestReadSeconds.definition,
         writeStallSeconds.definition, bodyBytesMax.definition, largeBodiesMax.definition,
         bodyBytesInFlightMax.definition, bodyBytesPerSecondMin.definition, headerBytesMax.definition, headerFieldBytesMax.definition,
-        headerFieldsMax.definition, readsPerSecond.definition, writesPerSecond.definition, refusalDelayMilliseconds.definition,
+        headerFieldsMax.definition, pageItemsMax.definition, searchesWaitingMax.definition,
+        writesWaitingMax.definition, readsPerSecond.definition, writesPerSecond.definition, refusalDelayMilliseconds.definition,
         requestsInFlightMax.definition,
         server.definition, key.definition,
     ]

@@ -72,6 +72,9 @@ struct ServiceOptions: ParsableArguments {
     @Option(help: SettingsList.headerBytesMax.argumentHelp("N")) var headerBytesMax: String?
     @Option(help: SettingsList.headerFieldBytesMax.argumentHelp("N")) var headerFieldBytesMax: String?
     @Option(help: SettingsList.headerFieldsMax.argumentHelp("N")) var headerFieldsMax: String?
+    @Option(help: SettingsList.pageItemsMax.argumentHelp("N")) var pageItemsMax: String?
+    @Option(help: SettingsList.searchesWaitingMax.argumentHelp("N")) var searchesWaitingMax: String?
+    @Option(help: SettingsList.writesWaitingMax.argumentHelp("N")) var writesWaitingMax: String?
     @Option(help: SettingsList.readsPerSecond.argumentHelp("N")) var readsPerSecond: String?
     @Option(help: SettingsList.writesPerSecond.argumentHelp("N")) var writesPerSecond: String?
     @Option(help: SettingsList.refusalDelayMilliseconds.argumentHelp("N")) var refusalDelayMilliseconds: String?
@@ -96,6 +99,8 @@ struct ServiceOptions: ParsableArguments {
             List.bodyBytesInFlightMax.definition.name: bodyBytesInFlightMax,
             List.bodyBytesPerSecondMin.definition.name: bodyBytesPerSecondMin, List.headerBytesMax.definition.name: headerBytesMax,
             List.headerFieldBytesMax.definition.name: headerFieldBytesMax, List.headerFieldsMax.definition.name: headerFieldsMax,
+            List.pageItemsMax.definition.name: pageItemsMax, List.searchesWaitingMax.definition.name: searchesWaitingMax,
+            List.writesWaitingMax.definition.name: writesWaitingMax,
             List.readsPerSecond.definition.name: readsPerSecond, List.writesPerSecond.definition.name: writesPerSecond,
             List.refusalDelayMilliseconds.definition.name: refusalDelayMilliseconds,
             List.requestsInFlightMax.definition.name: requestsInFlightMax,
