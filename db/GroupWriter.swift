@@ -20,9 +20,12 @@ final class GroupWriter: Sendable {
     private let queue: DatabaseQueue
     private let state = Mutex(State())
 
-    /// Takes the writing connection.
-    init(queue: DatabaseQueue) {
+    private let waitingMax: Int
+
+    /// - Parameter waitingMax: operations that wait for the next transaction; further ones are refused.
+    init(queue: DatabaseQueue, waitingMax: Int) {
         self.queue = queue
+        self.waitingMax = waitingMax
     }
 
     /// Operations that wait for the next transaction.
@@ -39,11 +42,13 @@ final class GroupWriter: Sendable {
     }
 
     private func enqueue(_ operation: any WriteOperation) {
-        let isFirst = state.withLock { state in
+        let isFirst: Bool? = state.withLock { state in
+            guard state.pending.count < waitingMax else { return nil }
             state.pending.append(operation)
             defer { state.isRunning = true }
             return !state.isRunning
         }
+        guard let isFirst else { return operation.finish(commitFailure: .storeBusy("\(waitingMax) writes wait for the disk already")) }
         if isFirst { queue.asyncWriteWithoutTransaction { db in self.drain(db) } }
     }
 

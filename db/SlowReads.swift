@@ -20,6 +20,9 @@ final class SlowReads: Sendable {
         pool.start()
     }
 
+    /// Reads that run or wait.
+    var count: Int { current.load(ordering: .relaxed) }
+
     /// - Throws: `tooManyRequests` when too many wait already, and whatever the body throws.
     func read<Value: Sendable>(_ body: @escaping @Sendable (ReadConnection) throws -> Value) async throws(Failure) -> Value {
         defer { current.subtract(1, ordering: .relaxed) }

@@ -140,7 +140,8 @@ package struct HTTPService: Service {
             .group(context: CallerContext.self)
         let calls = IdempotentCalls(idempotency: useCases.idempotency)
         for surface in [PikzonalityRoutes.Surface.typed(.persona), .typed(.style), .published] {
-            PikzonalityRoutes(surface: surface, catalog: useCases.catalog, intake: intake, calls: calls, publicURL: publicURL,
+            PikzonalityRoutes(
+                surface: surface, catalog: useCases.catalog, intake: intake, calls: calls, publicURL: publicURL,
                 pageItemsMax: configuration.pageItemsMax
             ).add(to: callers)
         }

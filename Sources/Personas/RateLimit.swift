@@ -33,7 +33,7 @@ package struct RateLimitPolicy: Sendable, Equatable {
     package var writesPerWindow: Int { writesPerSecond * Self.windowSeconds }
 
     /// Takes all members, each at least 1.
-    package init(readsPerSecond: Int = 1_000, writesPerSecond: Int = 100, inFlightMax: Int = 10) {
+    package init(readsPerSecond: Int = 5_000, writesPerSecond: Int = 500, inFlightMax: Int = 10) {
         self.readsPerSecond = readsPerSecond
         self.writesPerSecond = writesPerSecond
         self.inFlightMax = inFlightMax

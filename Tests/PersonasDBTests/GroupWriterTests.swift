@@ -163,6 +163,31 @@ struct GroupWriterTests {
         try queue.close()
         #expect(found.isSuperset(of: names), "\(names.filter { !found.contains($0) }) were acknowledged and are not there")
     }
+
+    @Test("Writes beyond those that may wait are refused at once, and those that wait are done")
+    func fullQueue() async throws {
+        try await withWriter(waitingMax: 3) { writer in
+            let (hasBegun, mayEnd) = (Bell(), DispatchSemaphore(value: 0))
+            let first = Task {
+                try await writer.write { _ in
+                    hasBegun.ring()
+                    return mayEnd.wait(timeout: .now() + 30) == .success
+                }
+            }
+            await hasBegun.wait(after: 0, atMost: .seconds(30))
+            let waiting = [1, 2, 3].map { (number: Int) in
+                Task { try await writer.write { db in try db.execute(sql: "INSERT INTO number (value) VALUES (?)", arguments: [number]) } }
+            }
+            while writer.waitingCount < 3 { await Task.yield() }
+            let refused = await result { () throws(Failure) in try await writer.write { _ in 4 } }
+            #expect(refused == .failure(.storeBusy("3 writes wait for the disk already")))
+            mayEnd.signal()
+            #expect(try await first.value)
+            for task in waiting { try await task.value }
+            let count = try await writer.write { db in try Int.fetchOne(db, sql: "SELECT count(*) FROM number") }
+            #expect(count == 3)
+        }
+    }
 }
 
 /// Counts commits.
@@ -198,7 +223,9 @@ private func isUnexpected(_ result: Result<Int, Failure>) -> Bool {
 }
 
 /// Runs a body with a writer on a small database of its own.
-private func withWriter(observer: Commits? = nil, _ body: (GroupWriter) async throws -> Void) async throws {
+private func withWriter(
+    observer: Commits? = nil, waitingMax: Int = 2_048, _ body: (GroupWriter) async throws -> Void
+) async throws {
     try await withDataFolder { directory in
         var configuration = Configuration()
         configuration.journalMode = .wal
@@ -211,7 +238,7 @@ private func withWriter(observer: Commits? = nil, _ body: (GroupWriter) async th
                     """)
         }
         if let observer { queue.add(transactionObserver: observer) }
-        try await body(GroupWriter(queue: queue))
+        try await body(GroupWriter(queue: queue, waitingMax: waitingMax))
         try queue.close()
     }
 }

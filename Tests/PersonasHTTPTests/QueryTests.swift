@@ -84,12 +84,12 @@ struct QueryTests {
                 let bytes = search.utf8.map { byte in "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16) }.joined()
                 let first = try ListQuery(
                     URI("/v2/x?limit=7&q=\(bytes)&sort=\(sort.rawValue)\(mode.map { "&mode=\($0.rawValue)" } ?? "")&status=failed"),
-                    fixedMode: fixedMode)
+                    fixedMode: fixedMode, itemsMax: 100)
                 #expect(first.filter.search == search)
                 #expect(first.after == nil)
                 let next = first.next(after: item, path: "/v2/x", fixedMode: fixedMode)
                 #expect(next.target.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f && !"<>\"".utf8.contains($0) })
-                let second = try ListQuery(URI(next.target), fixedMode: fixedMode)
+                let second = try ListQuery(URI(next.target), fixedMode: fixedMode, itemsMax: 100)
                 #expect(second.filter == first.filter)
                 #expect(second.sort == first.sort)
                 #expect(second.limit == first.limit)
@@ -102,13 +102,13 @@ struct QueryTests {
     @Test("a list query has its defaults")
     func defaults() throws {
         for uri in ["/v2/x", "/v2/x?", "/v2/x?&", "/v2/x?unknown=1", "/v2/x?q=", "/v2/x?%6Cimit=5"] as [URI] {
-            let query = try ListQuery(uri, fixedMode: nil)
+            let query = try ListQuery(uri, fixedMode: nil, itemsMax: 100)
             #expect(query.limit == Limits.pageItemsDefault)
             #expect(query.filter == PikzonalityFilter())
             #expect(query.sort == .newestFirst)
             #expect(query.after == nil)
         }
-        #expect(try ListQuery("/v2/x?mode=style", fixedMode: .persona).filter.mode == .persona)
+        #expect(try ListQuery("/v2/x?mode=style", fixedMode: .persona, itemsMax: 100).filter.mode == .persona)
     }
 
     @Test(
@@ -153,7 +153,7 @@ struct QueryTests {
             let target = (0..<Int.random(in: 0...10, using: &generator)).map { _ in pieces.randomElement(using: &generator) ?? "" }.joined()
             let uri = URI(target)
             _ = (uri.path, uri.host, uri.port, uri.query)
-            _ = try? ListQuery(uri, fixedMode: nil)
+            _ = try? ListQuery(uri, fixedMode: nil, itemsMax: 100)
         }
     }
 }

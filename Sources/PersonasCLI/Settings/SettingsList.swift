@@ -71,10 +71,10 @@ enum SettingsList {
     static let writesWaitingMax = Setting.integer(
         "writes-waiting-max", default: 2_048, in: 16...100_000, "Writes that wait for the next commit; further ones are refused")
     static let readsPerSecond = Setting.integer(
-        "reads-per-second", default: 1_000, in: 1...1_000_000,
+        "reads-per-second", default: 5_000, in: 1...1_000_000,
         "Requests a second that one key may read with; after a pause those of 10 s at once")
     static let writesPerSecond = Setting.integer(
-        "writes-per-second", default: 100, in: 1...1_000_000,
+        "writes-per-second", default: 500, in: 1...1_000_000,
         "Requests a second that one key may create, change and delete with; after a pause those of 10 s at once")
     static let refusalDelayMilliseconds = Setting.integer(
         "refusal-delay-milliseconds", default: 200, in: 0...10_000, "How long the answer to what is over a key's limits is held back")
