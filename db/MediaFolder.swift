@@ -49,6 +49,14 @@ final class MediaFolder: MediaStore {
         for image in images { holds.release(image.digest) }
     }
 
+    func discard(_ images: [StoredImage]) async {
+        // Queued before the hold ends, so that there is no moment at which nobody knows of the files. Should it fail, the sweep finds them.
+        _ = try? await writer.write { db in
+            for image in images { try ImageLinks.queueRemoval(of: image.digest, at: .now, db) }
+        }
+        release(images)
+    }
+
     func open(_ token: RandomToken) async throws(Failure) -> any MediaContent {
         let image = try readers.read { connection in
             let sql = """

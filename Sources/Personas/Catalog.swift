@@ -40,14 +40,19 @@ package struct Catalog: Sendable {
         case .taken(let id): throw .nameTaken(mode, id)
         }
         let references = try await storeAll(try await intake.images(of: checked))
-        defer { media.release(references) }
         let now = Timestamp.now
-        let item = try await store.insert(
-            NewPikzonality(
-                id: .timeOrdered(at: now), accountID: accountID, mode: mode, name: checked.name,
-                specialInstructions: checked.specialInstructions, references: references, outcome: outcome, createdAt: now))
-        signals.jobs.ring()
-        return item
+        do throws(Failure) {
+            let item = try await store.insert(
+                NewPikzonality(
+                    id: .timeOrdered(at: now), accountID: accountID, mode: mode, name: checked.name,
+                    specialInstructions: checked.specialInstructions, references: references, outcome: outcome, createdAt: now))
+            media.release(references)
+            signals.jobs.ring()
+            return item
+        } catch {
+            await discard(references)
+            throw error
+        }
     }
 
     /// One item of the caller.
@@ -87,13 +92,19 @@ package struct Catalog: Sendable {
         try await media.open(token)
     }
 
+    /// Gives up images that no item came to have.
+    private func discard(_ images: [StoredImage]) async {
+        await media.discard(images)
+        signals.removals.ring()
+    }
+
     /// Stores images side by side, because most of the time goes into waiting for the disk; all or none stay held.
     private func storeAll(_ images: [ProbedImage]) async throws(Failure) -> [StoredImage] {
         let media = media
         let results = await mapConcurrently(images) { (_, image) async throws(Failure) in try await media.store(image) }
         let stored = results.compactMap { try? $0.get() }
         for case .failure(let failure) in results {
-            media.release(stored)
+            await discard(stored)
             throw failure
         }
         return stored

@@ -30,4 +30,8 @@ package enum Limits {
     package static let labelCharactersMax = 100
     /// Rows that one administrative listing prints: what an operator can read, and what one answer can hold.
     package static let administrationRowsMax = 10_000
+    /// Seconds within which the bytes of a deleted item leave the disk of a running server: several rounds of what removes them.
+    package static let removalSecondsMax = 300
+    /// Findings that one check lists: enough to see what is wrong; all of them are counted.
+    package static let findingsMax = 1_000
 }

@@ -94,6 +94,8 @@ package protocol MediaStore: Sendable {
     func store(_ image: ProbedImage) async throws(Failure) -> StoredImage
     /// Ends the hold of `store`, once the row that names the image is committed, or will never be.
     func release(_ images: [StoredImage])
+    /// Ends the hold of `store` where no row came to name the images: their bytes are queued for removal, unless something else needs them.
+    func discard(_ images: [StoredImage]) async
     /// The image behind a token.
     /// - Throws: `notFound` for a token that never was or is no more.
     func open(_ token: RandomToken) async throws(Failure) -> any MediaContent

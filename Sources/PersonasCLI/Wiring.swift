@@ -39,7 +39,8 @@ struct Wiring: Sendable {
         authentication = Authentication(keys: storage.keys)
         administration = Administration(
             accounts: storage.accounts, keys: storage.keys, names: storage.names, terms: storage.terms, maintenance: storage.maintenance,
-            items: storage.pikzonalities, schema: storage.schema, catalog: catalog, signals: signals)
+            items: storage.pikzonalities, schema: storage.schema, catalog: catalog, signals: signals, backups: storage.backups,
+            soundness: storage.soundness)
     }
 
     /// Brings the database to the schema of this binary, and gives a new one its reserved names.
