@@ -30,6 +30,13 @@ enum ImageLinks {
             """, arguments)
     }
 
+    /// Queues one image that may be needless.
+    static func queueRemoval(of digest: [UInt8], at now: Timestamp, _ db: Database) throws {
+        try db.run(
+            "INSERT INTO media_removal (digest, queued_at) VALUES (?, ?) ON CONFLICT (digest) DO NOTHING",
+            [Data(digest), now.milliseconds])
+    }
+
     /// The reference images of an item in their order.
     static func references(of itemID: Identifier, _ db: Database) throws -> [StoredImage] {
         try db.rows(

@@ -60,6 +60,9 @@ final class MediaFolder: MediaStore {
         noteAbandoned(images.map(\.digest))
     }
 
+    /// Whether a file waits for the next removal to look at it.
+    func isAbandoned(_ digest: [UInt8]) -> Bool { abandoned.withLock { $0.contains(digest) } }
+
     /// Has files looked at in the next removal.
     func noteAbandoned(_ digests: some Sequence<[UInt8]>) {
         abandoned.withLock { abandoned in

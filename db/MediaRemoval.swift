@@ -8,6 +8,8 @@ final class MediaHolds: Sendable {
     private struct State {
         var held: [[UInt8]: Int] = [:]
         var going: Set<[UInt8]> = []
+        var pauses = 0
+        var resumedAt: Timestamp?
     }
 
     private let state = Mutex(State())
@@ -38,6 +40,7 @@ final class MediaHolds: Sendable {
     /// Those of the files that nobody holds, from now on marked as going.
     func beginRemoval(of digests: [[UInt8]]) -> [[UInt8]] {
         state.withLock { state in
+            guard state.pauses == 0 else { return [] }
             let free = digests.filter { state.held[$0] == nil && !state.going.contains($0) }
             state.going.formUnion(free)
             return free
@@ -49,6 +52,27 @@ final class MediaHolds: Sendable {
         state.withLock { $0.going.subtract(digests) }
         gone.ring()
     }
+
+    /// Keeps every file from going until `resumeRemovals`, and waits until those are gone that were going already.
+    func pauseRemovals() async {
+        state.withLock { $0.pauses += 1 }
+        while true {
+            let seen = gone.count
+            if state.withLock({ $0.going.isEmpty }) { return }
+            await gone.wait(after: seen, atMost: .seconds(1))
+        }
+    }
+
+    /// Ends one pause.
+    func resumeRemovals() {
+        state.withLock { state in
+            state.pauses -= 1
+            state.resumedAt = .now
+        }
+    }
+
+    /// When the last pause ended, before which nothing could go; nil if there was none.
+    var resumedAt: Timestamp? { state.withLock { $0.resumedAt } }
 }
 
 /// Takes image files away that no row names.
@@ -82,9 +106,9 @@ struct MediaRemoval {
         var removed = 0
         for _ in 0..<folders {
             let prefix = UInt8(truncatingIfNeeded: folder.nextFolder.wrappingAdd(1, ordering: .relaxed).oldValue)
-            let path = "\(folder.directory)/\(hexadecimal([prefix]))"
-            let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
-            let digests = names.compactMap { Self.digest(prefix: prefix, name: $0) }
+            let name = hexadecimal([prefix])
+            let names = (try? FileManager.default.contentsOfDirectory(atPath: "\(folder.directory)/\(name)")) ?? []
+            let digests = names.compactMap { Self.digest(folder: name, name: $0) }
             let unnamed = try folder.readers.read { connection in
                 try digests.filter {
                     try connection.first("SELECT 1 FROM media WHERE digest = ?", [.blob($0)], row: { _ in true }) == nil
@@ -124,7 +148,8 @@ struct MediaRemoval {
         }
     }
 
-    private func remove(_ digests: [[UInt8]]) async throws(Failure) -> Int {
+    /// Removes those of the files that nothing needs and nobody holds. Returns how many went.
+    func remove(_ digests: [[UInt8]]) async throws(Failure) -> Int {
         let free = folder.holds.beginRemoval(of: digests)
         defer { folder.holds.endRemoval(of: free) }
         guard !free.isEmpty else { return 0 }
@@ -156,15 +181,24 @@ struct MediaRemoval {
         return needless.count
     }
 
-    private static func digest(prefix: UInt8, name: String) -> [UInt8]? {
-        guard name.utf8.count == 62 else { return nil }
-        var digest = [prefix]
-        var rest = name[...]
-        while !rest.isEmpty {
-            guard let byte = UInt8(rest.prefix(2), radix: 16) else { return nil }
-            digest.append(byte)
-            rest = rest.dropFirst(2)
+    /// The digest that a file of a folder is named by; nil if it is not named as images are.
+    static func digest(folder: String, name: String) -> [UInt8]? {
+        guard folder.utf8.count == 2, name.utf8.count == 62 else { return nil }
+        let digits = Array((folder + name).utf8)
+        var digest: [UInt8] = []
+        for place in stride(from: 0, to: digits.count, by: 2) {
+            // Upper case would be another file's name, and a sign is no digit.
+            guard let high = Self.value(ofDigit: digits[place]), let low = Self.value(ofDigit: digits[place + 1]) else { return nil }
+            digest.append(high << 4 | low)
         }
         return digest
+    }
+
+    private static func value(ofDigit digit: UInt8) -> UInt8? {
+        switch digit {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")
+        case UInt8(ascii: "a")...UInt8(ascii: "f"): digit - UInt8(ascii: "a") + 10
+        default: nil
+        }
     }
 }

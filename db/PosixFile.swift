@@ -20,6 +20,12 @@ enum PosixFile {
         let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw CallFailed("open") }
         defer { close(descriptor) }
+        try append(bytes, to: descriptor)
+        guard fsync(descriptor) == 0 else { throw CallFailed("fsync") }
+    }
+
+    /// Writes all bytes at the place where an open file stands.
+    static func append(_ bytes: [UInt8], to descriptor: Int32) throws {
         try bytes.withUnsafeBytes { buffer in
             var written = 0
             while written < buffer.count {
@@ -29,7 +35,6 @@ enum PosixFile {
                 written += count
             }
         }
-        guard fsync(descriptor) == 0 else { throw CallFailed("fsync") }
     }
 
     /// Gives a file its final name.

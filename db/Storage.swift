@@ -45,6 +45,12 @@ package final class Storage: Sendable {
     package var maintenance: any MaintenanceStore { remembered }
     /// Image bytes.
     package var media: any MediaStore { mediaFolder }
+    /// Backups of the folder.
+    package var backups: any BackupStore { DataFolderBackup(dataFolder: directory, media: mediaFolder, turn: turn) }
+    /// Whether what is stored agrees with itself.
+    package var soundness: any SoundnessStore {
+        DataFolderCheck(dataFolder: directory, media: mediaFolder, openedAt: openedAt, turn: turn)
+    }
     /// How the schema stands.
     package var schema: any SchemaStore { migrator }
 
@@ -54,6 +60,9 @@ package final class Storage: Sendable {
     private let migrator: Migrator
     private let remembered: RememberedSettings
     private let mediaFolder: MediaFolder
+    private let openedAt = Timestamp.now
+    private let directory: String
+    private let turn = MaintenanceTurn()
 
     /// Opens the folder's database and media, making what is missing. Nothing is migrated yet.
     /// - Throws: `unexpected` when the database cannot be opened or does not promise durability.
@@ -66,7 +75,9 @@ package final class Storage: Sendable {
     }
 
     private init(_ configuration: Configuration) throws {
-        let path = configuration.directory + "/personas.sqlite"
+        directory = configuration.directory
+        try PendingRestore.finish(in: directory)
+        let path = directory + "/personas.sqlite"
         queue = try Self.writingConnection(path: path)
         readers = try ReaderSet(path: path, count: configuration.readers)
         let writer = GroupWriter(queue: queue, waitingMax: configuration.writesWaitingMax)

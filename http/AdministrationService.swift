@@ -9,7 +9,8 @@ import ServiceLifecycle
 
 /// The way in for the operator's commands beside a running server: a Unix socket that only the server's user can open. Never a TCP port.
 package struct AdministrationService: Service {
-    /// The one call; request and answer are an `AdministrationRequest` and an `AdministrationReply` as JSON.
+    /// The one call; request and answer are an `AdministrationRequest` and an `AdministrationReply` as JSON,
+    /// or, where the request takes long, lines of `AdministrationLine`.
     package static let path = "/administration"
     /// Bytes of one request: a seed's item with its images.
     private static let bodyBytesMax = 64 * 1_024 * 1_024
@@ -47,6 +48,10 @@ package struct AdministrationService: Service {
         // Sender and receiver are one program, so that Foundation's decoder may be trusted with what arrives here.
         guard let command = try? JSONDecoder().decode(AdministrationRequest.self, from: Data(bytes)) else {
             throw Failure.invalid([Violation(field: "body", message: "the command is of another version than the server")])
+        }
+        if command.isLong {
+            let body = AdministrationProgress(administration: administration, logger: logger).body(for: command)
+            return Response(status: .ok, headers: [.contentType: AdministrationProgress.contentType], body: body)
         }
         let reply = try await administration.perform(command)
         let body = ByteBuffer(bytes: try JSONEncoder().encode(reply))

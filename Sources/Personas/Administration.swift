@@ -39,6 +39,18 @@ package enum AdministrationRequest: Sendable, Codable {
     case seed(SeedDocument)
     /// Lists the migrations.
     case listMigrations
+    /// Writes a backup into a folder, named by its absolute path.
+    case backup(directory: String)
+    /// Looks whether what is stored agrees with itself, and removes what nothing needs if asked to.
+    case check(isRepairing: Bool)
+
+    /// Whether it may take minutes, so that whoever waits is to be shown how far it has come.
+    package var isLong: Bool {
+        switch self {
+        case .backup, .check: true
+        default: false
+        }
+    }
 }
 
 /// The answer to an `AdministrationRequest`.
@@ -67,6 +79,10 @@ package enum AdministrationReply: Sendable, Codable {
     case migrations([MigrationReport])
     /// It was done, and this was it.
     case done(String)
+    /// A backup.
+    case backedUp(BackupReport)
+    /// What a check found.
+    case checked(SoundnessReport)
 }
 
 /// The use cases of operators.
@@ -80,11 +96,14 @@ package struct Administration: Sendable {
     private let schema: any SchemaStore
     private let catalog: Catalog
     private let signals: CatalogSignals
+    private let backups: any BackupStore
+    private let soundness: any SoundnessStore
 
     /// Ties the use cases to their ports.
     package init(
         accounts: any AccountStore, keys: any APIKeyStore, names: any ReservedNameStore, terms: any BlockedTermStore,
-        maintenance: any MaintenanceStore, items: any PikzonalityStore, schema: any SchemaStore, catalog: Catalog, signals: CatalogSignals
+        maintenance: any MaintenanceStore, items: any PikzonalityStore, schema: any SchemaStore, catalog: Catalog, signals: CatalogSignals,
+        backups: any BackupStore, soundness: any SoundnessStore
     ) {
         self.accounts = accounts
         self.keys = keys
@@ -95,11 +114,16 @@ package struct Administration: Sendable {
         self.schema = schema
         self.catalog = catalog
         self.signals = signals
+        self.backups = backups
+        self.soundness = soundness
     }
 
     /// Carries out what an operator asks for.
+    /// - Parameter progress: told how far requests have come that take long.
     /// - Throws: `invalid`, `notFound`, `conflict`, `stillProcessing` and whatever the use case behind it throws.
-    package func perform(_ request: AdministrationRequest) async throws(Failure) -> AdministrationReply {
+    package func perform(
+        _ request: AdministrationRequest, progress: @escaping ProgressHandler = { _ in }
+    ) async throws(Failure) -> AdministrationReply {
         switch request {
         case .createAccount(let name): return .account(AccountReport(try await createAccount(name)))
         case .listAccounts: return .accounts(try await accounts.accounts().map(AccountReport.init))
@@ -131,6 +155,12 @@ package struct Administration: Sendable {
             return .done("\(mode == .persona ? "Persona" : "Style") deleted")
         case .seed(let document): return .seeded(try await load(document))
         case .listMigrations: return .migrations(try await schema.migrations())
+        case .backup(let directory):
+            // Whatever was deleted meanwhile had to wait for the backup.
+            defer { signals.removals.ring() }
+            return .backedUp(try await backups.backup(to: directory, progress: progress))
+        case .check(let isRepairing):
+            return .checked(try await soundness.check(isRepairing: isRepairing, at: .now, progress: progress))
         }
     }
 

@@ -109,6 +109,7 @@ package struct Catalog: Sendable {
         return stored
     }
 
+    /// Gives up images that no item came to have.
     private func abandon(_ images: [StoredImage]) {
         media.abandon(images)
         signals.removals.ring()

@@ -5,6 +5,7 @@ import NIOCore
 import NIOHTTP1
 import Personas
 import PersonasDB
+import PersonasHTTP
 
 /// Carries out what an operator asks for: through the server that holds the data folder, or in this process when none does.
 enum AdministrationClient {
@@ -33,6 +34,22 @@ enum AdministrationClient {
         try await withSession(settings) { (session) throws(CommandFailure) in try await session.perform(request) }
     }
 
+    /// Carries out one request that may take long, on data that must be there: a mistyped folder is not to pass for an empty one.
+    static func performLong(_ request: AdministrationRequest, _ settings: Settings) async throws(CommandFailure) -> AdministrationReply {
+        let directory = settings.dataDirectory
+        // A restore that was cut short may hold the only database there is, until the folder is opened.
+        guard ["personas.sqlite", "restore.complete"].contains(where: { access("\(directory)/\($0)", F_OK) == 0 }) else {
+            throw CommandFailure(.unavailable, "there is no database in the data folder \(directory)")
+        }
+        return try await Interruption.cancelling { () throws(CommandFailure) in
+            let bar = WorkProgressBar()
+            defer { bar.finish() }
+            return try await withSession(settings) { (session) throws(CommandFailure) in
+                try await session.perform(request) { bar.show($0) }
+            }
+        }
+    }
+
     private static func open(_ settings: Settings, migrating: Bool) async throws(CommandFailure) -> any AdministrationSession {
         let deadline = ContinuousClock.now + patience
         let directory = settings.dataDirectory
@@ -56,9 +73,17 @@ enum AdministrationClient {
 /// A way to the data of a folder.
 protocol AdministrationSession: Sendable {
     /// Carries out a request.
-    func perform(_ request: AdministrationRequest) async throws(CommandFailure) -> AdministrationReply
+    /// - Parameter progress: told how far requests have come that take long.
+    func perform(_ request: AdministrationRequest, progress: @escaping ProgressHandler) async throws(CommandFailure) -> AdministrationReply
     /// Ends the session.
     func close() async
+}
+
+extension AdministrationSession {
+    /// Carries out a request that takes a moment.
+    func perform(_ request: AdministrationRequest) async throws(CommandFailure) -> AdministrationReply {
+        try await perform(request) { _ in }
+    }
 }
 
 /// The data, opened by this process under the folder's lock.
@@ -79,9 +104,10 @@ private struct LocalSession: AdministrationSession {
         return LocalSession(house: house, lock: lock)
     }
 
-    func perform(_ request: AdministrationRequest) async throws(CommandFailure) -> AdministrationReply {
+    func perform(_ request: AdministrationRequest, progress: @escaping ProgressHandler) async throws(CommandFailure) -> AdministrationReply
+    {
         do throws(Failure) {
-            let reply = try await house.administration.perform(request)
+            let reply = try await house.administration.perform(request, progress: progress)
             switch request {
             // What a server does in the background, nobody else will do soon.
             case .deleteItem, .deleteAccount: _ = try await house.storage.media.removeUnreferenced()
@@ -114,10 +140,13 @@ private struct RemoteSession: AdministrationSession {
         guard canConnect(to: socketPath), let url = URL(httpURLWithSocketPath: socketPath, uri: "/administration") else { return nil }
         var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
         configuration.connectionPool.retryConnectionEstablishment = false
+        // A server that works on a long request says so several times a second.
+        configuration.timeout.read = .seconds(secondsMax)
         return RemoteSession(client: HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration), url: url.absoluteString)
     }
 
-    func perform(_ request: AdministrationRequest) async throws(CommandFailure) -> AdministrationReply {
+    func perform(_ request: AdministrationRequest, progress: @escaping ProgressHandler) async throws(CommandFailure) -> AdministrationReply
+    {
         let status: HTTPResponseStatus
         let bytes: [UInt8]
         do {
@@ -125,10 +154,14 @@ private struct RemoteSession: AdministrationSession {
             call.method = .POST
             call.headers.add(name: "Content-Type", value: "application/json")
             call.body = .bytes(try JSONEncoder().encode(request))
-            let response = try await client.execute(call, timeout: .seconds(Self.secondsMax))
+            let response = try await client.execute(call, deadline: request.isLong ? .distantFuture : .now() + .seconds(Self.secondsMax))
             status = response.status
+            if request.isLong, status == .ok { return try await Self.reply(from: response.body, progress) }
             bytes = Array(buffer: try await response.body.collect(upTo: Self.replyBytesMax))
+        } catch let failure as CommandFailure {
+            throw failure
         } catch {
+            if Task.isCancelled { throw Interruption.failure }
             throw CommandFailure(
                 .unavailable,
                 "the server did not answer; what it was asked for may have been done all the same (\(CommandFailure.reason(of: error)))")
@@ -138,6 +171,24 @@ private struct RemoteSession: AdministrationSession {
             throw CommandFailure(.unavailable, "the server answered with status \(status.code) and nothing that this version understands")
         }
         throw CommandFailure(envelope.error)
+    }
+
+    /// Reads the lines of a long request's answer up to the one that ends it.
+    private static func reply(from body: HTTPClientResponse.Body, _ progress: ProgressHandler) async throws -> AdministrationReply {
+        var rest = ByteBuffer()
+        for try await part in body {
+            rest.writeImmutableBuffer(part)
+            guard rest.readableBytes <= replyBytesMax else { break }
+            while let length = rest.readableBytesView.firstIndex(of: UInt8(ascii: "\n")).map({ $0 - rest.readerIndex }) {
+                let text = rest.readBytes(length: length + 1) ?? []
+                let line = try JSONDecoder().decode(AdministrationLine.self, from: Data(text))
+                if let error = line.error { throw CommandFailure(error) }
+                if let reply = line.reply { return reply }
+                if let state = line.progress { progress(state) }
+            }
+            rest.discardReadBytes()
+        }
+        throw CommandFailure(.unavailable, "the server went away before it was done")
     }
 
     func close() async {

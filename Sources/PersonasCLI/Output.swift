@@ -75,33 +75,3 @@ enum Output {
         }
     }
 }
-
-/// Progress of work of many steps, shown once it takes over a second and only to a person at a terminal.
-struct Progress {
-    private let title: String
-    private let total: Int
-    private let start = ContinuousClock.now
-    private let isVisible: Bool
-    private var isShown = false
-
-    /// Begins work of so many steps.
-    init(_ title: String, total: Int, isVisible: Bool = Output.standardErrorIsTerminal) {
-        self.title = title
-        self.total = total
-        self.isVisible = isVisible
-    }
-
-    /// Shows how many steps are done.
-    mutating func show(_ done: Int) {
-        guard isVisible, total > 0, isShown || ContinuousClock.now - start > .seconds(1) else { return }
-        isShown = true
-        let filled = done * 30 / total
-        let bar = String(repeating: "#", count: filled) + String(repeating: ".", count: 30 - filled)
-        Output.status("\(title) [\(bar)] \(done)/\(total)")
-    }
-
-    /// Takes the bar away.
-    func finish() {
-        if isShown { Output.status("") }
-    }
-}

@@ -32,7 +32,8 @@ enum Serve {
         logger.info("stopped")
     }
 
-    private static func lock(_ directory: String) async throws(CommandFailure) -> DataFolderLock {
+    /// Takes the right to write to a data folder.
+    static func lock(_ directory: String) async throws(CommandFailure) -> DataFolderLock {
         let deadline = ContinuousClock.now + lockPatience
         while true {
             do throws(Failure) {

@@ -45,7 +45,8 @@ struct Wiring: Sendable {
         idempotency = Idempotency(answers: storage.answers)
         administration = Administration(
             accounts: storage.accounts, keys: storage.keys, names: storage.names, terms: storage.terms, maintenance: storage.maintenance,
-            items: storage.pikzonalities, schema: storage.schema, catalog: catalog, signals: signals)
+            items: storage.pikzonalities, schema: storage.schema, catalog: catalog, signals: signals, backups: storage.backups,
+            soundness: storage.soundness)
     }
 
     /// Brings the database to the schema of this binary, and gives a new one its reserved names.

@@ -64,7 +64,8 @@ struct TestService: Sendable {
         let training = Training(jobs: storage.jobs, media: storage.media, signals: signals, policy: policy, keepsImageMetadata: false)
         let administration = Administration(
             accounts: storage.accounts, keys: storage.keys, names: storage.names, terms: storage.terms, maintenance: storage.maintenance,
-            items: storage.pikzonalities, schema: storage.schema, catalog: catalog, signals: signals)
+            items: storage.pikzonalities, schema: storage.schema, catalog: catalog, signals: signals, backups: storage.backups,
+            soundness: storage.soundness)
         let useCases = HTTPUseCases(
             catalog: catalog, training: training, authentication: Authentication(keys: storage.keys),
             idempotency: Idempotency(answers: storage.answers), maintenance: storage.maintenance, schema: storage.schema)

@@ -48,6 +48,13 @@ enum Answer {
             try show(list, asJSON, table: (["name", "state", "applied at", "hash"], rows))
         case .done(let text):
             if asJSON { try json(["message": text]) } else { Output.line(text) }
+        case .backedUp(let report): try show(report, asJSON, table: (["what", "value"], members(of: report)))
+        case .checked(let report):
+            if asJSON { return try json(report) }
+            Output.table(["what", "count"], counts(of: report))
+            guard !report.findings.isEmpty else { return }
+            Output.line("")
+            Output.table(["kind", "where", "what", "repaired"], findings(of: report))
         }
     }
 
@@ -115,6 +122,28 @@ enum Answer {
             ["accounts", String(report.accounts)], ["reserved names", String(report.reservedNames)],
             ["blocked terms", String(report.blockedTerms)], ["personas", String(report.personas)], ["styles", String(report.styles)],
         ] + keys
+    }
+
+    private static func members(of report: BackupReport) -> [[String]] {
+        [
+            ["folder", report.directory], ["state of", report.createdAt], ["personas and styles", String(report.items)],
+            ["images", String(report.images)], ["bytes of images", String(report.imageBytes)],
+            ["bytes of the database", String(report.databaseBytes)],
+        ]
+    }
+
+    private static func counts(of report: SoundnessReport) -> [[String]] {
+        let counts = report.counts
+        let rows = [
+            ("personas and styles", counts.items), ("images", counts.images), ("bytes of images", counts.imageBytes),
+            ("image files", counts.files), ("removals pending", counts.pendingRemovals),
+            ("seconds of the oldest", counts.oldestRemovalSeconds), ("findings", counts.findings), ("repaired", counts.repaired),
+        ]
+        return rows.map { [$0.0, String($0.1)] }
+    }
+
+    private static func findings(of report: SoundnessReport) -> [[String]] {
+        report.findings.map { [$0.kind.rawValue, $0.subject, $0.detail, $0.repaired ? "yes" : "no"] }
     }
 
     /// A new key as `keys create --json` prints it.

@@ -1,0 +1,26 @@
+import UnixSignals
+
+/// Ending long commands early: what they have begun is taken back before the process ends.
+enum Interruption {
+    /// What an interrupted command reports.
+    static let failure = CommandFailure(.failed, "interrupted; what was begun is taken back")
+
+    /// Does something, and cancels it at SIGINT or SIGTERM.
+    static func cancelling<Value: Sendable>(
+        _ body: @escaping @Sendable () async throws(CommandFailure) -> Value
+    ) async throws(CommandFailure) -> Value {
+        let signals = await UnixSignalsSequence(trapping: .sigint, .sigterm)
+        let work = Task { () async -> Result<Value, CommandFailure> in
+            do throws(CommandFailure) {
+                return .success(try await body())
+            } catch {
+                return .failure(error)
+            }
+        }
+        let watch = Task {
+            for await _ in signals { work.cancel() }
+        }
+        defer { watch.cancel() }
+        return try await work.value.get()
+    }
+}

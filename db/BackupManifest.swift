@@ -1,0 +1,101 @@
+import Crypto
+import Foundation
+import Personas
+
+/// What a backup says of itself. It is written last, so that a backup without it is known to be incomplete.
+struct BackupManifest: Codable, Equatable {
+    /// A file of the backup.
+    struct File: Codable, Equatable {
+        /// In hexadecimal.
+        let sha256: String
+        let byteCount: Int
+
+        enum CodingKeys: String, CodingKey {
+            case sha256
+            case byteCount = "byte_count"
+        }
+
+        init(path: String) throws {
+            let found = try PosixFile.digest(of: path)
+            (sha256, byteCount) = (hexadecimal(found.digest), found.byteCount)
+        }
+    }
+
+    /// One applied step of the schema.
+    struct AppliedMigration: Codable, Equatable {
+        let name: String
+        let hash: String
+    }
+
+    /// The image files together; each is named by its SHA-256 and listed in `SHA256SUMS`.
+    struct Media: Codable, Equatable {
+        let files: Int
+        let byteCount: Int
+
+        enum CodingKeys: String, CodingKey {
+            case files
+            case byteCount = "byte_count"
+        }
+    }
+
+    /// The only form that there has been.
+    static let formatKnown = 1
+
+    let format: Int
+    /// RFC 3339: the moment that the backup holds.
+    let createdAt: String
+    let migrations: [AppliedMigration]
+    let database: File
+    /// The list of all files' hashes, in the form of `sha256sum`.
+    let sums: File
+    let media: Media
+    /// Rows by table.
+    let rows: [String: Int]
+    /// SHA-256, in hexadecimal, of this document with an empty text in this place.
+    private(set) var checksum = ""
+
+    enum CodingKeys: String, CodingKey {
+        case format, migrations, database, sums, media, rows, checksum
+        case createdAt = "created_at"
+    }
+
+    init(createdAt: Timestamp, migrations: [AppliedMigration], database: File, sums: File, media: Media, rows: [String: Int]) throws {
+        format = Self.formatKnown
+        self.createdAt = createdAt.text
+        self.migrations = migrations
+        self.database = database
+        self.sums = sums
+        self.media = media
+        self.rows = rows
+        checksum = try ownChecksum()
+    }
+
+    /// Reads a document and makes sure that it is as it was written.
+    /// - Throws: `conflict` with a text to show.
+    init(parsing bytes: Data) throws {
+        struct Format: Decodable { let format: Int }
+        guard let found = try? JSONDecoder().decode(Format.self, from: bytes) else {
+            throw Failure.conflict("The backup's manifest cannot be read: it is damaged")
+        }
+        guard found.format == Self.formatKnown else {
+            throw Failure.conflict("The backup is of format \(found.format), which this version does not know")
+        }
+        guard let manifest = try? JSONDecoder().decode(BackupManifest.self, from: bytes), try manifest.document() == bytes,
+            try manifest.ownChecksum() == manifest.checksum
+        else { throw Failure.conflict("The backup's manifest was changed or is damaged") }
+        self = manifest
+    }
+
+    /// The file's bytes.
+    func document() throws -> Data {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        return try encoder.encode(self) + Data("\n".utf8)
+    }
+
+    private func ownChecksum() throws -> String {
+        var blank = self
+        blank.checksum = ""
+        return hexadecimal(Array(SHA256.hash(data: try blank.document())))
+    }
+}

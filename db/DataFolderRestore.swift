@@ -1,0 +1,150 @@
+import Crypto
+import Foundation
+import GRDB
+import NIOPosix
+package import Personas
+
+/// Puts a backup in the place of a data folder's content, all of it or nothing.
+package struct DataFolderRestore: Sendable {
+    /// Threads that read and write image files.
+    private static let threads = 4
+
+    private let backup: BackupFolder
+    private let manifest: BackupManifest
+
+    /// Looks at a backup's manifest; nothing else is verified yet.
+    /// - Throws: `conflict` with a text to show when there is no backup, or none that this version understands.
+    package init(from path: String) throws(Failure) {
+        backup = BackupFolder(path: path)
+        guard PosixFile.exists(path) else { throw .conflict("There is no folder \(path)") }
+        guard let bytes = FileManager.default.contents(atPath: backup.manifestPath) else {
+            throw .conflict("\(path) holds no whole backup: it has no manifest.json")
+        }
+        do {
+            manifest = try BackupManifest(parsing: bytes)
+        } catch {
+            throw Failure(storage: error)
+        }
+        for migration in manifest.migrations {
+            guard let known = Migration.all.first(where: { $0.name == migration.name }), known.hash == migration.hash else {
+                throw .conflict("The backup belongs to a newer or changed version: migration \(migration.name) is unknown to this one")
+            }
+        }
+    }
+
+    /// Verifies the whole backup, then restores it.
+    ///
+    /// Nothing of the target changes before the backup is verified and copied. Whatever happens then, the target holds its old state or the new
+    /// one, or finishes the change when it is next opened.
+    /// - Parameters:
+    ///   - lock: the right to write to the target.
+    ///   - isForced: whether a target that holds something may lose it.
+    /// - Throws: `conflict` with a text to show.
+    package func restore(
+        into directory: String, under lock: DataFolderLock, isForced: Bool, progress: @escaping ProgressHandler
+    ) async throws(Failure) -> BackupReport {
+        let pool = NIOThreadPool(numberOfThreads: Self.threads)
+        pool.start()
+        defer {
+            pool.shutdownGracefully { _ in }
+            withExtendedLifetime(lock) {}
+        }
+        do {
+            try PendingRestore.finish(in: directory)
+            // A socket is what a killed server leaves.
+            let found = try PosixFile.names(in: directory).filter { $0 != "admin.sock" }
+            guard found.isEmpty || isForced else {
+                throw Failure.conflict("\(directory) is not empty; with --force its database and images are replaced")
+            }
+            try await verify(pool, progress)
+            try await build(in: directory, pool, progress)
+        } catch is CancellationError {
+            try? PendingRestore.finish(in: directory)
+            throw .conflict("The restore was cancelled; the data folder is as it was")
+        } catch {
+            try? PendingRestore.finish(in: directory)
+            throw (error as? Failure) ?? .conflict("The backup cannot be restored: \(error)")
+        }
+        do {
+            try PendingRestore.commit(in: directory)
+            try PendingRestore.finish(in: directory)
+        } catch {
+            throw .conflict("The restore is not at its end, which the next opening of the data folder brings about: \(error)")
+        }
+        return BackupReport(
+            directory: directory, createdAt: manifest.createdAt, items: manifest.rows["pikzonality"] ?? 0, images: manifest.media.files,
+            imageBytes: manifest.media.byteCount, databaseBytes: manifest.database.byteCount)
+    }
+
+    /// Compares every file of the backup with its hash, and the backup with its manifest.
+    private func verify(_ pool: NIOThreadPool, _ progress: @escaping ProgressHandler) async throws {
+        try requireNothingElse()
+        progress(WorkProgress(step: "Verifying the database", done: 0, total: 1))
+        for (path, expected) in [(backup.databasePath, manifest.database), (backup.sumsPath, manifest.sums)] {
+            let name = (path as NSString).lastPathComponent
+            guard PosixFile.exists(path) else { throw Failure.conflict("The backup is damaged: \(name) is missing") }
+            guard try await pool.runIfActive({ try BackupManifest.File(path: path) }) == expected else {
+                throw Failure.conflict("The backup is damaged: \(name) does not match its hash")
+            }
+        }
+        let database = try backup.openDatabase()
+        defer { try? database.close() }
+        try await database.read { db in
+            if let damage = try BackupFolder.damage(of: db) { throw Failure.conflict("The backup's database is damaged: \(damage)") }
+            let facts = try BackupFolder.facts(of: db)
+            guard facts.migrations == manifest.migrations, facts.rows == manifest.rows else {
+                throw Failure.conflict("The backup's database is not the one that its manifest describes")
+            }
+        }
+        try await requireNoOtherImages(than: database)
+        var sums = SHA256()
+        sums.update(data: BackupFolder.databaseLine(manifest.database))
+        let found = try await backup.verifyImages(in: database, pool: pool, progress: progress) { sums.update(data: $0) }
+        guard found == manifest.media, hexadecimal(Array(sums.finalize())) == manifest.sums.sha256 else {
+            throw Failure.conflict("The backup's images are not those that its manifest describes")
+        }
+    }
+
+    private func requireNothingElse() throws {
+        let known = ["SHA256SUMS", "manifest.json", "media", "personas.sqlite"]
+        if let other = try PosixFile.names(in: backup.path).first(where: { !known.contains($0) }) {
+            throw Failure.conflict("The backup holds something that does not belong to it: \(other)")
+        }
+    }
+
+    private func requireNoOtherImages(than database: DatabaseQueue) async throws {
+        for folder in try PosixFile.names(in: backup.path + "/media") {
+            for name in try PosixFile.names(in: "\(backup.path)/media/\(folder)") {
+                let digest = MediaRemoval.digest(folder: folder, name: name)
+                let isKnown = try await database.read { db in
+                    guard let digest else { return false }
+                    return try db.firstRow("SELECT 1 FROM media WHERE digest = ?", [Data(digest)]) != nil
+                }
+                guard isKnown else {
+                    throw Failure.conflict("The backup holds something that does not belong to it: media/\(folder)/\(name)")
+                }
+            }
+        }
+    }
+
+    private func build(in directory: String, _ pool: NIOThreadPool, _ progress: @escaping ProgressHandler) async throws {
+        let target = PendingRestore.incompletePath(in: directory)
+        let source = backup
+        try PosixFile.makeFolder(target)
+        progress(WorkProgress(step: "Copying the database", done: 0, total: 1))
+        // Always a copy, because the database, unlike the images, will be written to.
+        let copied = try await pool.runIfActive {
+            try PosixFile.copy(source.databasePath, to: target + "/personas.sqlite")
+            return try BackupManifest.File(path: target + "/personas.sqlite")
+        }
+        guard copied == manifest.database else { throw Failure.conflict("The backup changed while it was restored") }
+        try BackupFolder.makeMediaFolders(in: target)
+        let database = try source.openDatabase()
+        defer { try? database.close() }
+        try await ImageWalk(database: database, pool: pool).run("Copying images", progress) { image in
+            try PosixFile.linkOrCopy("\(source.path)/\(image.path)", to: "\(target)/\(image.path)")
+        }
+        try await pool.runIfActive { try BackupFolder.syncMediaFolders(in: target) }
+        try Task.checkCancellation()
+    }
+}

@@ -1,0 +1,84 @@
+import Crypto
+import Foundation
+
+extension PosixFile {
+    /// Bytes that are read or written at once.
+    private static let chunkBytes = 1_024 * 1_024
+
+    /// The SHA-256 and the length of a file, read in parts.
+    static func digest(of path: String) throws -> (digest: [UInt8], byteCount: Int) {
+        var hash = SHA256()
+        let byteCount = try chunks(of: path) { hash.update(data: $0) }
+        return (Array(hash.finalize()), byteCount)
+    }
+
+    /// Copies a file's bytes into a new one (mode 0600) and waits until they are on disk.
+    static func copy(_ path: String, to target: String) throws {
+        let descriptor = open(target, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw CallFailed("open \(target)") }
+        defer { close(descriptor) }
+        _ = try chunks(of: path) { try append($0, to: descriptor) }
+        guard fsync(descriptor) == 0 else { throw CallFailed("fsync \(target)") }
+    }
+
+    /// Gives a file that never changes a second name, where both lie on one file system; copies it otherwise.
+    ///
+    /// A file that others could change or take away is copied, too.
+    static func linkOrCopy(_ path: String, to target: String) throws {
+        var status = stat()
+        guard lstat(path, &status) == 0 else { throw CallFailed("open \(path)") }
+        let isOwn = status.st_uid == geteuid() && status.st_mode & 0o777 == 0o600 && status.st_mode & S_IFMT == S_IFREG
+        if isOwn, link(path, target) == 0 { return }
+        try copy(path, to: target)
+    }
+
+    /// Waits until a file's bytes are on disk, whoever wrote them.
+    static func syncFile(_ path: String) throws {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw CallFailed("open \(path)") }
+        defer { close(descriptor) }
+        guard fsync(descriptor) == 0 else { throw CallFailed("fsync \(path)") }
+    }
+
+    /// Makes a folder (mode 0700) that is not there yet.
+    static func makeFolder(_ path: String) throws {
+        guard mkdir(path, 0o700) == 0 else { throw CallFailed("mkdir \(path)") }
+    }
+
+    /// Removes a file, if it is there.
+    static func remove(_ path: String) throws {
+        guard unlink(path) == 0 || errno == ENOENT else { throw CallFailed("unlink \(path)") }
+    }
+
+    /// Removes a folder with all that is in it, if it is there.
+    static func removeTree(_ path: String) throws {
+        guard exists(path) else { return }
+        try FileManager.default.removeItem(atPath: path)
+    }
+
+    /// Whether a path leads to anything, be it a link to nowhere.
+    static func exists(_ path: String) -> Bool {
+        var status = stat()
+        return lstat(path, &status) == 0
+    }
+
+    /// The names in a folder but for that which file systems put there themselves; none if there is no such folder.
+    static func names(in path: String) throws -> [String] {
+        guard exists(path) else { return [] }
+        return try FileManager.default.contentsOfDirectory(atPath: path).filter { $0 != "lost+found" }.sorted()
+    }
+
+    /// Hands out a file's bytes part by part. Returns how many there were.
+    private static func chunks(of path: String, _ body: ([UInt8]) throws -> Void) throws -> Int {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw CallFailed("open \(path)") }
+        defer { close(descriptor) }
+        var offset = 0
+        while true {
+            let bytes = try read(descriptor, at: offset, count: chunkBytes)
+            try body(bytes)
+            offset += bytes.count
+            if bytes.count < chunkBytes { return offset }
+        }
+    }
+}
