@@ -61,15 +61,23 @@ final class GroupWriter: Sendable {
     }
 
     private func commit(_ group: [any WriteOperation], _ db: Database) {
+        var abortFailure: Failure?
         var commitFailure: Failure?
         do {
             try db.inTransaction(.immediate) {
-                // If an error of the disk undoes the whole transaction, GRDB refuses the operations that follow, and the commit.
-                for operation in group { operation.run(db) }
+                for operation in group {
+                    let failure = operation.run(db)
+                    // After some errors of the disk SQLite undoes the whole transaction by itself. What follows would be refused, and so is the
+                    // commit, but only this operation's error says why.
+                    if !db.isInsideTransaction {
+                        abortFailure = failure
+                        break
+                    }
+                }
                 return .commit
             }
         } catch {
-            commitFailure = Failure(storage: error)
+            commitFailure = abortFailure ?? Failure(storage: error)
         }
         for operation in group { operation.finish(commitFailure: commitFailure) }
     }
@@ -77,8 +85,8 @@ final class GroupWriter: Sendable {
 
 /// One caller's part of a group.
 private protocol WriteOperation: Sendable {
-    /// Does the work inside the group's transaction.
-    func run(_ db: Database)
+    /// Does the work inside the group's transaction. Returns why it failed, if it did.
+    func run(_ db: Database) -> Failure?
     /// Answers the caller, once the fate of the commit is known: nil means that it is on disk.
     func finish(commitFailure: Failure?)
 }
@@ -93,15 +101,18 @@ private final class TypedWriteOperation<Value: Sendable>: WriteOperation {
         self.continuation = continuation
     }
 
-    func run(_ db: Database) {
+    func run(_ db: Database) -> Failure? {
         do {
             try db.inSavepoint {
                 let value = try body(db)
                 result.withLock { $0 = .success(value) }
                 return .commit
             }
+            return nil
         } catch {
-            result.withLock { $0 = .failure(Failure(storage: error)) }
+            let failure = Failure(storage: error)
+            result.withLock { $0 = .failure(failure) }
+            return failure
         }
     }
 
@@ -112,8 +123,21 @@ private final class TypedWriteOperation<Value: Sendable>: WriteOperation {
 }
 
 extension Failure {
-    /// What a store reports for an error of its own or of SQLite: a failure stays what it is, all else is unexpected.
+    /// What a store reports for an error of its own or of SQLite: a failure stays what it is, a store that cannot be written to for the
+    /// moment is busy, all else is unexpected.
     init(storage error: any Error) {
-        self = (error as? Failure) ?? .unexpected("Database: \(error)")
+        switch error {
+        case let failure as Failure: self = failure
+        case let error as DatabaseError: self.init(sqliteCode: error.extendedResultCode.rawValue, text: "Database: \(error)")
+        default: self = .unexpected("Database: \(error)")
+        }
+    }
+
+    /// What a result code of SQLite, extended or not, means. Only those codes are busy after which it is certain that nothing was written.
+    init(sqliteCode: Int32, text: String) {
+        switch ResultCode(rawValue: sqliteCode).primaryResultCode {
+        case .SQLITE_BUSY, .SQLITE_LOCKED, .SQLITE_FULL: self = .storeBusy(text)
+        default: self = .unexpected(text)
+        }
     }
 }

@@ -11,12 +11,16 @@ import Synchronization
 final class MediaFolder: MediaStore {
     /// Folders whose leftovers are looked through per call, so that a sweep of millions of files is spread over the hours.
     private static let foldersSweptAtOnce = 1
+    /// Abandoned files that are remembered; the sweep finds the others.
+    private static let abandonedMax = 10_000
 
     let directory: String
     let pool: NIOThreadPool
     let writer: GroupWriter
     let readers: ReaderSet
     let holds = MediaHolds()
+    /// Files that were stored for rows which were then not written; they need no sweep to be found.
+    let abandoned = Mutex<Set<[UInt8]>>([])
     /// The folder that the next sweep begins with; only its last byte counts.
     let nextFolder = Atomic<UInt64>(0)
 
@@ -37,6 +41,8 @@ final class MediaFolder: MediaStore {
                 try await pool.runIfActive { try self.write(image.bytes, digest: digest) }
             } catch {
                 holds.release(digest)
+                // It may lie there under its final name already.
+                noteAbandoned([digest])
                 throw error
             }
             return StoredImage(digest: digest, format: image.format, width: image.width, height: image.height, byteCount: image.bytes.count)
@@ -47,6 +53,18 @@ final class MediaFolder: MediaStore {
 
     func release(_ images: [StoredImage]) {
         for image in images { holds.release(image.digest) }
+    }
+
+    func abandon(_ images: [StoredImage]) {
+        release(images)
+        noteAbandoned(images.map(\.digest))
+    }
+
+    /// Has files looked at in the next removal.
+    func noteAbandoned(_ digests: some Sequence<[UInt8]>) {
+        abandoned.withLock { abandoned in
+            for digest in digests where abandoned.count < Self.abandonedMax { abandoned.insert(digest) }
+        }
     }
 
     func open(_ token: RandomToken) async throws(Failure) -> any MediaContent {
@@ -83,7 +101,7 @@ final class MediaFolder: MediaStore {
 
     func removeUnreferenced() async throws(Failure) -> Int {
         let removal = MediaRemoval(folder: self)
-        return try await removal.workOffQueue() + removal.sweep(folders: Self.foldersSweptAtOnce)
+        return try await removal.workOffQueue() + removal.removeAbandoned() + removal.sweep(folders: Self.foldersSweptAtOnce)
     }
 
     func close() {

@@ -95,6 +95,24 @@ struct MediaRemoval {
         return removed
     }
 
+    /// Removes the files that were stored for rows which were then not written. Returns how many went.
+    func removeAbandoned() async throws(Failure) -> Int {
+        let digests = folder.abandoned.withLock { digests in
+            defer { digests = [] }
+            return Array(digests)
+        }
+        var removed = 0
+        for start in stride(from: 0, to: digests.count, by: Self.digestsAtOnce) {
+            do throws(Failure) {
+                removed += try await remove(Array(digests[start..<min(digests.count, start + Self.digestsAtOnce)]))
+            } catch {
+                folder.noteAbandoned(digests[start...])
+                throw error
+            }
+        }
+        return removed
+    }
+
     private func queued(after last: [UInt8]) throws(Failure) -> [[UInt8]] {
         try folder.readers.read { connection in
             var digests: [[UInt8]] = []
@@ -110,8 +128,17 @@ struct MediaRemoval {
         let free = folder.holds.beginRemoval(of: digests)
         defer { folder.holds.endRemoval(of: free) }
         guard !free.isEmpty else { return 0 }
+        let now = Timestamp.now
         let needless = try await folder.writer.write { db in
             try free.filter { digest in
+                // Each is queued anew, even when the queue holds it, because something has to be written before a file goes. A commit that
+                // failed for an error of the disk may still lie whole behind the last good one in the log, and recovery after a crash
+                // would bring back a row that names the file, unless a later commit took its place.
+                try db.run(
+                    """
+                    INSERT INTO media_removal (digest, queued_at) VALUES (?, ?)
+                    ON CONFLICT (digest) DO UPDATE SET queued_at = excluded.queued_at
+                    """, [Data(digest), now.milliseconds])
                 let isNeeded = try db.firstRow("SELECT 1 FROM image_link WHERE digest = ? LIMIT 1", [Data(digest)]) != nil
                 try db.run("DELETE FROM \(isNeeded ? "media_removal" : "media") WHERE digest = ?", [Data(digest)])
                 return !isNeeded

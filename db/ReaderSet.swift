@@ -108,7 +108,9 @@ final class ReadConnection: @unchecked Sendable {
     }
 
     private func error() -> Failure {
-        .unexpected("SQLite \(sqlite3_extended_errcode(handle)): \(String(cString: sqlite3_errmsg(handle)))")
+        Failure(
+            sqliteCode: sqlite3_extended_errcode(handle),
+            text: "SQLite \(sqlite3_extended_errcode(handle)): \(String(cString: sqlite3_errmsg(handle)))")
     }
 }
 

@@ -4,6 +4,9 @@ import HTTPTypes
 package import Personas
 
 extension Failure: EnvelopeConvertible {
+    /// As long as a write waits for a lock before it gives up, so that those who come back do not queue up behind those who wait.
+    private static let storeBusyRetrySeconds = 5
+
     /// The one table from what went wrong to what a client is told. Texts of the unexpected stay behind, as the cause that is logged.
     package var envelopeError: EnvelopeError {
         switch self {
@@ -43,6 +46,9 @@ extension Failure: EnvelopeConvertible {
         case .mediaNotStored: return EnvelopeError(.uploadFailed, cause: self)
         case .configuration: return EnvelopeError(.configurationError, cause: self)
         case .unexpected: return EnvelopeError(.internalError, cause: self)
+        case .storeBusy:
+            let message = "The service cannot store anything at the moment; nothing was changed"
+            return EnvelopeError(.serviceUnderMaintenance, message: message, cause: self).retryAfter(seconds: Self.storeBusyRetrySeconds)
         }
     }
 }

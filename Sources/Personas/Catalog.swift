@@ -40,12 +40,18 @@ package struct Catalog: Sendable {
         case .taken(let id): throw .nameTaken(mode, id)
         }
         let references = try await storeAll(try await intake.images(of: checked))
-        defer { media.release(references) }
         let now = Timestamp.now
-        let item = try await store.insert(
-            NewPikzonality(
-                id: .timeOrdered(at: now), accountID: accountID, mode: mode, name: checked.name,
-                specialInstructions: checked.specialInstructions, references: references, outcome: outcome, createdAt: now))
+        let item: Pikzonality
+        do throws(Failure) {
+            item = try await store.insert(
+                NewPikzonality(
+                    id: .timeOrdered(at: now), accountID: accountID, mode: mode, name: checked.name,
+                    specialInstructions: checked.specialInstructions, references: references, outcome: outcome, createdAt: now))
+        } catch {
+            abandon(references)
+            throw error
+        }
+        media.release(references)
         signals.jobs.ring()
         return item
     }
@@ -93,10 +99,15 @@ package struct Catalog: Sendable {
         let results = await mapConcurrently(images) { (_, image) async throws(Failure) in try await media.store(image) }
         let stored = results.compactMap { try? $0.get() }
         for case .failure(let failure) in results {
-            media.release(stored)
+            abandon(stored)
             throw failure
         }
         return stored
+    }
+
+    private func abandon(_ images: [StoredImage]) {
+        media.abandon(images)
+        signals.removals.ring()
     }
 }
 

@@ -49,6 +49,9 @@ package enum Failure: Error, Sendable, Equatable {
     case configuration(setting: String, reason: String)
     /// Anything unexpected; the text goes to the log and never to a client.
     case unexpected(String)
+    /// The store cannot be written to for the moment: its disk is full, or another process has locked it. Nothing was done, and the same call may
+    /// succeed later. The text goes to the log.
+    case storeBusy(String)
 }
 
 /// One broken rule of an input.

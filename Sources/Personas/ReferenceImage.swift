@@ -92,8 +92,10 @@ package protocol MediaStore: Sendable {
     /// The bytes are held against removal until `release` is called, so that a row can be written that names them.
     /// - Throws: `mediaNotStored`.
     func store(_ image: ProbedImage) async throws(Failure) -> StoredImage
-    /// Ends the hold of `store`, once the row that names the image is committed, or will never be.
+    /// Ends the hold of `store`, once the row that names the image is committed.
     func release(_ images: [StoredImage])
+    /// Ends the hold of `store` when the row was not committed. The next removal takes the bytes away, unless another row names them.
+    func abandon(_ images: [StoredImage])
     /// The image behind a token.
     /// - Throws: `notFound` for a token that never was or is no more.
     func open(_ token: RandomToken) async throws(Failure) -> any MediaContent

@@ -52,8 +52,14 @@ package struct Training: Sendable {
         let position = ImagePosition(field: "portrait_base64")
         let bytes = try ReferenceImage.decode(base64: portraitBase64, at: position)
         let portrait = try await media.store(try ReferenceImage.checked(bytes, keepingMetadata: keepsImageMetadata, at: position))
-        defer { media.release([portrait]) }
-        try await jobs.complete(id, token: token, portrait: portrait, at: .now)
+        do throws(Failure) {
+            try await jobs.complete(id, token: token, portrait: portrait, at: .now)
+        } catch {
+            media.abandon([portrait])
+            signals.removals.ring()
+            throw error
+        }
+        media.release([portrait])
     }
 
     /// Ends a job badly, or sends it back to the queue when the fault may pass.

@@ -36,6 +36,8 @@ struct CommandFailure: Error, Equatable {
         switch failure {
         case .configuration(let setting, let reason):
             self.init(.configuration, code: ErrorCode.configurationError.rawValue, "\(setting): \(reason)")
+        case .storeBusy(let text):
+            self.init(.unavailable, code: failure.envelopeError.code.rawValue, "\(failure.envelopeError.message) (\(text))")
         case .unexpected(let text), .mediaNotStored(let text):
             // There is no server whose log could hold the text, and whoever runs the command owns the data.
             let error = failure.envelopeError
@@ -48,7 +50,9 @@ struct CommandFailure: Error, Equatable {
 
     /// A failure that a server reports.
     init(_ body: ErrorBody) {
-        self.init(.failed, code: body.codeText, body.message)
+        // Maintenance does not stop an operator's commands, so that this code means a store that cannot be written to.
+        let isUnavailable = body.codeText == ErrorCode.serviceUnderMaintenance.rawValue
+        self.init(isUnavailable ? .unavailable : .failed, code: body.codeText, body.message)
     }
 
     /// What a failed connection was about, in the system's words where it has some.

@@ -65,6 +65,9 @@ struct FailureEnvelopeTests {
         (.mediaNotStored(secret), .uploadFailed, "An image could not be stored", []),
         (.configuration(setting: "data", reason: secret), .configurationError, "The service is not configured correctly", []),
         (.unexpected(secret), .internalError, "An unexpected error occurred", []),
+        (
+            .storeBusy(secret), .serviceUnderMaintenance, "The service cannot store anything at the moment; nothing was changed", []
+        ),
     ]
 
     @Test("says what the table says, and nothing of what only the log may know", arguments: rows.indices)
@@ -75,7 +78,7 @@ struct FailureEnvelopeTests {
         #expect(error.message == row.message)
         #expect(error.details == row.details)
         #expect(!error.message.contains(Self.secret))
-        let isUnexpected = row.code.status == 500
+        let isUnexpected = row.code.status == 500 || row.failure == .storeBusy(Self.secret)
         #expect((error.cause != nil) == isUnexpected)
     }
 
@@ -83,5 +86,6 @@ struct FailureEnvelopeTests {
     func retryAfter() {
         #expect(Failure.underMaintenance(retryAfterSeconds: 7).envelopeError.headers[.retryAfter] == "7")
         #expect(Failure.underMaintenance(retryAfterSeconds: 0).envelopeError.headers[.retryAfter] == "1")
+        #expect(Failure.storeBusy("locked").envelopeError.headers[.retryAfter] == "5")
     }
 }
