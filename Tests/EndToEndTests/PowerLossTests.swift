@@ -141,7 +141,14 @@ private final class Promises: Sendable {
 
     private let all = Mutex<[(position: Int, id: String, promise: Promise)]>([])
 
-    var count: Int { all.withLock { $0.count } }
+    /// How many of them were answers.
+    var count: Int {
+        all.withLock { promises in
+            promises.count { promise in
+                if case .mayGo = promise.promise { false } else { true }
+            }
+        }
+    }
 
     func note(_ id: String, _ promise: Promise, at position: Int) { all.withLock { $0.append((position, id, promise)) } }
 

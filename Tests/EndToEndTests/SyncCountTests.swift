@@ -1,5 +1,4 @@
 import Foundation
-import Synchronization
 import Testing
 
 /// Every acknowledged write waited for the disk, and many shared one wait.
@@ -57,20 +56,19 @@ struct SyncCountTests {
     private static func fastest(
         _ names: [String], steps: Int = writesEach, _ write: @escaping @Sendable (String, Int) async throws -> Void
     ) async throws -> Duration {
-        let fastest = Mutex(Duration.seconds(3_600))
-        try await withThrowingTaskGroup(of: Void.self) { group in
+        try await withThrowingTaskGroup(of: Duration.self) { group in
             for name in names {
                 group.addTask {
+                    var fastest = Duration.seconds(3_600)
                     for step in 0..<steps {
                         let start = ContinuousClock.now
                         try await write(name, step)
-                        let taken = start.duration(to: .now)
-                        fastest.withLock { $0 = min($0, taken) }
+                        fastest = min(fastest, start.duration(to: .now))
                     }
+                    return fastest
                 }
             }
-            try await group.waitForAll()
+            return try await group.reduce(.seconds(3_600), min)
         }
-        return fastest.withLock { $0 }
     }
 }

@@ -58,8 +58,8 @@ final class CrashRounds: Sendable {
     private static func moment(_ random: inout SplitMix64) -> Moment {
         guard Bool.random(using: &random) else { return .after(.milliseconds(.random(in: 30..<400, using: &random))) }
         let calls: [(FaultInjector.Call, FaultInjector.Target, Int)] = [
-            (.sync, .database, 40), (.write, .database, 400), (.write, .media, 40), (.sync, .media, 80), (.rename, .media, 40),
-            (.create, .media, 40), (.unlink, .media, 8),
+            (.sync, .database, 15), (.write, .database, 120), (.write, .media, 20), (.sync, .media, 40), (.rename, .media, 20),
+            (.create, .media, 20), (.unlink, .media, 4),
         ]
         let (call, target, most) = calls[Int.random(in: calls.indices, using: &random)]
         return .at(call, target, number: .random(in: 1...most, using: &random), isDone: .random(using: &random))
