@@ -1,3 +1,4 @@
+import CoreMetrics
 import Foundation
 import GRDB
 import Personas
@@ -18,11 +19,13 @@ final class GroupWriter: Sendable {
     }
 
     private let queue: DatabaseQueue
+    private let metrics: StoreMetrics
     private let state = Mutex(State())
 
     /// Takes the writing connection.
-    init(queue: DatabaseQueue) {
+    init(queue: DatabaseQueue, metrics: StoreMetrics = .none) {
         self.queue = queue
+        self.metrics = metrics
     }
 
     /// Operations that wait for the next transaction.
@@ -41,6 +44,7 @@ final class GroupWriter: Sendable {
     private func enqueue(_ operation: any WriteOperation) {
         let isFirst = state.withLock { state in
             state.pending.append(operation)
+            metrics.waitingWrites.set(state.pending.count)
             defer { state.isRunning = true }
             return !state.isRunning
         }
@@ -52,6 +56,7 @@ final class GroupWriter: Sendable {
             let group = state.withLock { state in
                 let group = Array(state.pending.prefix(Self.operationsMax))
                 state.pending.removeFirst(group.count)
+                metrics.waitingWrites.set(state.pending.count)
                 state.isRunning = !group.isEmpty
                 return group
             }
@@ -68,8 +73,11 @@ final class GroupWriter: Sendable {
                 for operation in group { operation.run(db) }
                 return .commit
             }
+            metrics.commits.increment()
+            metrics.groupSize.record(group.count)
         } catch {
             commitFailure = Failure(storage: error)
+            metrics.commitFailures.increment()
         }
         for operation in group { operation.finish(commitFailure: commitFailure) }
     }

@@ -1,3 +1,4 @@
+package import CoreMetrics
 import Foundation
 import GRDB
 package import Personas
@@ -14,12 +15,16 @@ package final class Storage: Sendable {
         package var readers: Int
         /// Threads that read and write media files. Many more than cores, because they wait for the disk most of the time.
         package var mediaThreads: Int
+        /// Where counts and measurements go.
+        package var metrics: any MetricsFactory
 
         /// Takes a folder; the defaults suit two to eight cores.
-        package init(directory: String, readers: Int = 4, mediaThreads: Int = 16) {
+        package init(directory: String, readers: Int = 4, mediaThreads: Int = 16, metrics: any MetricsFactory = NOOPMetricsHandler.instance)
+        {
             self.directory = directory
             self.readers = readers
             self.mediaThreads = mediaThreads
+            self.metrics = metrics
         }
     }
 
@@ -41,6 +46,8 @@ package final class Storage: Sendable {
     package var media: any MediaStore { mediaFolder }
     /// How the schema stands.
     package var schema: any SchemaStore { migrator }
+    /// What waits to be done.
+    package var backlog: any BacklogStore { BacklogTables(searches: searches) }
 
     private let queue: DatabaseQueue
     private let readers: ReaderSet
@@ -63,16 +70,17 @@ package final class Storage: Sendable {
         let path = configuration.directory + "/personas.sqlite"
         queue = try Self.writingConnection(path: path)
         readers = try ReaderSet(path: path, count: configuration.readers)
-        let writer = GroupWriter(queue: queue)
+        let metrics = StoreMetrics(factory: configuration.metrics)
+        let writer = GroupWriter(queue: queue, metrics: metrics)
         let searchReaders = try ReaderSet(path: path, count: SlowReads.threads)
         migrator = Migrator(writer: writer, readers: readers, migrations: Migration.all)
         remembered = RememberedSettings(writer: writer, readers: readers)
         mediaFolder = try MediaFolder(
             directory: configuration.directory + "/media", threads: configuration.mediaThreads, writer: writer, readers: readers)
         // After all that may fail: a pool of threads must be shut down, which nobody does for a storage that did not open.
-        searches = SlowReads(readers: searchReaders)
+        searches = SlowReads(readers: searchReaders, metrics: metrics)
         pikzonalities = PikzonalityTable(writer: writer, readers: readers, searches: searches)
-        jobs = TrainingJobTable(writer: writer, readers: readers)
+        jobs = TrainingJobTable(writer: writer, readers: readers, metrics: metrics)
         let keys = APIKeyTable(writer: writer, readers: readers)
         self.keys = keys
         accounts = AccountTable(writer: writer, readers: readers, keys: keys)

@@ -1,3 +1,5 @@
+package import CoreMetrics
+import ErrorEnvelope
 import ErrorEnvelopeHummingbird
 import HTTPTypes
 import Hummingbird
@@ -11,6 +13,7 @@ struct BodyIntake: Sendable {
 
     let bodyBytesMax: Int
     let largeBodies: Gate
+    let limits: LimitCounters
 
     /// Reads a JSON object from the body and hands it to `handle`.
     /// - Throws: `UNSUPPORTED_MEDIA_TYPE`, `PAYLOAD_TOO_LARGE`, `invalid`.
@@ -18,7 +21,13 @@ struct BodyIntake: Sendable {
         let isBodyAnnounced = request.headers[.transferEncoding] != nil || request.headers[.contentLength].map { $0 != "0" } ?? false
         // Without a body and a type for it there is nothing of the wrong type, only nothing.
         if isBodyAnnounced || request.headers[.contentType] != nil { try request.requireJSON() }
-        let bytes = try await request.bodyBytes(upTo: bodyBytesMax)
+        let bytes: [UInt8]
+        do {
+            bytes = try await request.bodyBytes(upTo: bodyBytesMax)
+        } catch let error as EnvelopeError where error.code == .payloadTooLarge {
+            limits.hit(.bodyBytes)
+            throw error
+        }
         guard bytes.count >= Self.largeBodyBytes else { return try await handle(try JSONObject(bytes)) }
         await largeBodies.enter()
         defer { largeBodies.leave() }
@@ -34,10 +43,13 @@ package final class Gate: Sendable {
     }
 
     private let state: Mutex<State>
+    private let waiting: Meter?
 
     /// A gate for that many at a time.
-    package init(places: Int) {
+    /// - Parameter waiting: told how many wait.
+    package init(places: Int, waiting: Meter? = nil) {
         state = Mutex(State(free: places))
+        self.waiting = waiting
     }
 
     /// Takes a place, waiting for one if need be. A cancelled task still gets its turn, and finds out behind the gate.
@@ -46,6 +58,7 @@ package final class Gate: Sendable {
             let isFree = state.withLock { state in
                 guard state.free > 0 else {
                     state.waiting.append(continuation)
+                    waiting?.set(state.waiting.count)
                     return false
                 }
                 state.free -= 1
@@ -62,6 +75,7 @@ package final class Gate: Sendable {
                 state.free += 1
                 return nil
             }
+            defer { waiting?.set(state.waiting.count) }
             return state.waiting.removeFirst()
         }
         next?.resume()

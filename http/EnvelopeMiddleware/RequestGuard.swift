@@ -6,7 +6,7 @@ import NIOHTTP1
 public import NIOHTTPTypes
 
 /// Protects one connection, and answers what no handler gets to see. It sits between the HTTP codec and Hummingbird; see
-/// ``HummingbirdCore/HTTPServerBuilder/guardedHTTP1(limits:logger:)``, which puts it there.
+/// ``HummingbirdCore/HTTPServerBuilder/guardedHTTP1(limits:logger:onLimit:)``, which puts it there.
 ///
 /// It adds what Hummingbird 2.28 lacks:
 /// - a deadline for the arrival of one whole request, header and body, which dripped bytes do not extend;
@@ -41,6 +41,7 @@ public final class RequestGuard: ChannelDuplexHandler, RemovableChannelHandler {
 
     private let limits: Limits
     private let logger: Logger
+    private let onLimit: @Sendable (Limit) -> Void
     private var phase = Phase.serving
 
     // Heads seen, ends seen and ends of answers written. A request is being read while the first two differ.
@@ -69,9 +70,11 @@ public final class RequestGuard: ChannelDuplexHandler, RemovableChannelHandler {
     /// - Parameters:
     ///   - limits: Every limit on the connection and on one request.
     ///   - logger: Where refused requests and closed connections are logged.
-    public init(limits: Limits = Limits(), logger: Logger) {
+    ///   - onLimit: Told of every limit that a client has met, for metrics. It must not block.
+    public init(limits: Limits = Limits(), logger: Logger, onLimit: @escaping @Sendable (Limit) -> Void = { _ in }) {
         self.limits = limits
         self.logger = logger
+        self.onLimit = onLimit
     }
 
     private var isReading: Bool { self.requestsStarted > self.requestsRead }
@@ -151,6 +154,7 @@ extension RequestGuard {
     /// Lets Hummingbird's connection loop see a parser error: it answers earlier requests first and then writes an empty 400, which
     /// ``write(context:data:promise:)`` replaces.
     private func refuse(_ refusal: RequestRefusal, context: ChannelHandlerContext) {
+        if let limit = refusal.limit { self.onLimit(limit) }
         self.phase = .refusing(refusal)
         self.arrivingSince = nil
         context.fireErrorCaught(HTTPParserError.unknown)
@@ -288,6 +292,7 @@ extension RequestGuard {
         }
         let elapsed = context.eventLoop.now - since
         if elapsed < allowed { return self.armArrivalTimer(in: allowed - elapsed, context: context) }
+        self.onLimit(.requestTime)
         self.logger.info("Connection closed", metadata: ["reason": "request did not arrive in time"])
         context.close(promise: nil)
     }
@@ -306,6 +311,7 @@ extension RequestGuard {
             self.stalledSince = nil
         } else if let since = self.stalledSince, waiting >= self.waitingBytes {
             guard now - since < TimeAmount(self.limits.writeStallTimeout) else {
+                self.onLimit(.answerTime)
                 self.logger.info("Connection closed", metadata: ["reason": "answer was not taken in time"])
                 return context.close(promise: nil)
             }

@@ -52,6 +52,8 @@ enum SettingsList {
         "body-bytes-max", default: 64 * 1_024 * 1_024, in: 1_024...1_073_741_824, "Bytes of the largest request body")
     static let largeBodiesMax = Setting.integer(
         "large-bodies-max", default: 2, in: 1...1_024, "Request bodies over 1 MiB decoded at once; more wait their turn")
+    static let metrics = Setting.toggle(
+        "metrics", default: true, "Answer GET /metrics for Prometheus, without a key; keep that path from the public at the proxy")
     static let server = Setting.optionalText("server", "Address of the server that a worker works for", check: webAddress)
     static let key = Setting.optionalText("key", isSecret: true, "API key of a worker, with the scope trainer")
 
@@ -63,7 +65,8 @@ enum SettingsList {
         downloadTrustRoots.definition, blockedDownloadPrefixes.definition, leaseSeconds.definition, trainingAttemptsMax.definition,
         graceSeconds.definition, readers.definition, connectionsMax.definition, idleTimeoutSeconds.definition,
         requestReadSeconds.definition,
-        writeStallSeconds.definition, bodyBytesMax.definition, largeBodiesMax.definition, server.definition, key.definition,
+        writeStallSeconds.definition, bodyBytesMax.definition, largeBodiesMax.definition, metrics.definition, server.definition,
+        key.definition,
     ]
 
     /// An address that paths are appended to, without a slash at its end.

@@ -66,6 +66,7 @@ struct ServiceOptions: ParsableArguments {
     @Option(help: SettingsList.writeStallSeconds.argumentHelp("N")) var writeStallSeconds: String?
     @Option(help: SettingsList.bodyBytesMax.argumentHelp("N")) var bodyBytesMax: String?
     @Option(help: SettingsList.largeBodiesMax.argumentHelp("N")) var largeBodiesMax: String?
+    @Flag(inversion: .prefixedNo, help: SettingsList.metrics.argumentHelp()) var metrics: Bool?
 
     /// What was given, by the names of the settings.
     var flags: [String: String?] {
@@ -83,6 +84,7 @@ struct ServiceOptions: ParsableArguments {
             List.connectionsMax.definition.name: connectionsMax, List.idleTimeoutSeconds.definition.name: idleTimeoutSeconds,
             List.requestReadSeconds.definition.name: requestReadSeconds, List.writeStallSeconds.definition.name: writeStallSeconds,
             List.bodyBytesMax.definition.name: bodyBytesMax, List.largeBodiesMax.definition.name: largeBodiesMax,
+            List.metrics.definition.name: metrics.map(String.init),
         ]
     }
 }
