@@ -21,7 +21,7 @@ struct SlowReads: Sendable {
 
     func read<Value: Sendable>(_ body: @escaping @Sendable (ReadConnection) throws -> Value) async throws(Failure) -> Value {
         let wait = Wait(waiting)
-        // A read that is cancelled before its turn never begins.
+        // A read that is cancelled before its turn, or refused by the pool, never begins.
         defer { wait.end() }
         do {
             return try await pool.runIfActive {

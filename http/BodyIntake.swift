@@ -1,5 +1,4 @@
 package import CoreMetrics
-import ErrorEnvelope
 import ErrorEnvelopeHummingbird
 import HTTPTypes
 import Hummingbird
@@ -13,7 +12,6 @@ struct BodyIntake: Sendable {
 
     let bodyBytesMax: Int
     let largeBodies: Gate
-    let limits: LimitCounters
 
     /// Reads a JSON object from the body and hands it to `handle`.
     /// - Throws: `UNSUPPORTED_MEDIA_TYPE`, `PAYLOAD_TOO_LARGE`, `invalid`.
@@ -21,13 +19,7 @@ struct BodyIntake: Sendable {
         let isBodyAnnounced = request.headers[.transferEncoding] != nil || request.headers[.contentLength].map { $0 != "0" } ?? false
         // Without a body and a type for it there is nothing of the wrong type, only nothing.
         if isBodyAnnounced || request.headers[.contentType] != nil { try request.requireJSON() }
-        let bytes: [UInt8]
-        do {
-            bytes = try await request.bodyBytes(upTo: bodyBytesMax)
-        } catch let error as EnvelopeError where error.code == .payloadTooLarge {
-            limits.hit(.bodyBytes)
-            throw error
-        }
+        let bytes = try await request.bodyBytes(upTo: bodyBytesMax)
         guard bytes.count >= Self.largeBodyBytes else { return try await handle(try JSONObject(bytes)) }
         await largeBodies.enter()
         defer { largeBodies.leave() }

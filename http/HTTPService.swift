@@ -136,7 +136,7 @@ package struct HTTPService: Service {
         let waitingBodies = Meter(label: "personas_body_decoding_queue_depth", factory: factory)
         let intake = BodyIntake(
             bodyBytesMax: configuration.bodyBytesMax,
-            largeBodies: Gate(places: configuration.largeBodiesMax, waiting: waitingBodies), limits: limits)
+            largeBodies: Gate(places: configuration.largeBodiesMax, waiting: waitingBodies))
         let callers = router.group().add(middleware: AuthenticationGate(authentication: useCases.authentication)).group(
             context: CallerContext.self)
         for surface in [PikzonalityRoutes.Surface.typed(.persona), .typed(.style), .published] {

@@ -46,7 +46,7 @@ struct MetricsTests {
             }
             for method in [HTTPRequest.Method.post, .put, .delete, .patch] {
                 let answer = try await service.send(method, "/metrics", key: .none)
-                answer.expect(405, .methodNotAllowed, "This method is not available for this path")
+                answer.expect(405, .methodNotAllowed, "This method is not allowed here")
                 #expect(answer.headers[.allow] == "GET, HEAD")
             }
         }
@@ -165,7 +165,8 @@ struct MetricsTests {
             #expect(try await hits().filter { none[$0.key] != nil } == none)
             let port = try #require(service.client.port)
             let head = "POST /v2/personas HTTP/1.1\r\nHost: a\r\nX-Api-Key: \(service.key)\r\nContent-Type: application/json\r\n"
-            let announced = try await RawExchange.run(port: port, sending: head + "Content-Length: 2001\r\n\r\n")
+            let announced = try await RawExchange.run(
+                port: port, sending: head + "Content-Length: 2001\r\nConnection: close\r\n\r\n" + String(repeating: " ", count: 2_001))
             #expect(announced.answers.map(\.status) == [413])
             #expect(try await hits()["body_bytes"] == "1")
             let chunk = String(repeating: " ", count: 3_000)

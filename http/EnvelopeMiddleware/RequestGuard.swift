@@ -97,6 +97,7 @@ extension RequestGuard {
         case .head(let head):
             let facts = RequestHeadFacts(head)
             guard facts.hasValidHost else { return self.refuse(.host, context: context) }
+            if let announced = facts.bodyBytes, announced > self.limits.bodyBytesMax { self.onLimit(.bodySize) }
             self.requestsStarted += 1
             self.facts = facts
             self.bodyBytes = 0
@@ -105,7 +106,11 @@ extension RequestGuard {
         case .body(let buffer):
             self.bodyBytes += buffer.readableBytes
             self.owesContinue = false
-            guard self.bodyBytes <= self.limits.bodyBytesMax else { return self.refuse(.bodyTooLarge, context: context) }
+            guard self.bodyBytes <= self.limits.bodyBytesMax else {
+                // One that was announced was told of with the header, because handlers often refuse it before it comes.
+                if self.facts?.bodyBytes == nil { self.onLimit(.bodySize) }
+                return self.refuse(.bodyTooLarge, context: context)
+            }
         case .end:
             self.requestsRead += 1
             self.arrivingSince = nil
@@ -154,7 +159,7 @@ extension RequestGuard {
     /// Lets Hummingbird's connection loop see a parser error: it answers earlier requests first and then writes an empty 400, which
     /// ``write(context:data:promise:)`` replaces.
     private func refuse(_ refusal: RequestRefusal, context: ChannelHandlerContext) {
-        if let limit = refusal.limit { self.onLimit(limit) }
+        if case .headerTooLarge = refusal { self.onLimit(.headerSize) }
         self.phase = .refusing(refusal)
         self.arrivingSince = nil
         context.fireErrorCaught(HTTPParserError.unknown)

@@ -41,7 +41,7 @@ extension RequestGuard {
     public enum Limit: Sendable {
         /// The header of a request is over one of its limits.
         case headerSize
-        /// The body of a request is over ``Limits/bodyBytesMax``.
+        /// The body of a request is over ``Limits/bodyBytesMax``, or is said to be by its header.
         case bodySize
         /// A request did not arrive within ``Limits/requestReadTimeout`` and what its body adds.
         case requestTime

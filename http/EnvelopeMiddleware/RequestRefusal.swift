@@ -26,15 +26,6 @@ enum RequestRefusal: String {
         }
     }
 
-    /// The limit that the request is over, if that is the reason.
-    var limit: RequestGuard.Limit? {
-        switch self {
-        case .headerTooLarge: .headerSize
-        case .bodyTooLarge: .bodySize
-        case .malformed, .incomplete, .host: nil
-        }
-    }
-
     /// What the client is told.
     var envelopeError: EnvelopeError {
         switch self {

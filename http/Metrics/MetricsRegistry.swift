@@ -55,29 +55,37 @@ package final class MetricsRegistry: MetricsFactory {
         return text.bytes
     }
 
+    /// The counter of a name and labels.
     package func makeCounter(label: String, dimensions: [(String, String)]) -> any CounterHandler {
         series(label, dimensions, .counter) { _ in CounterSeries() }
     }
 
+    /// The gauge of a name and labels.
     package func makeMeter(label: String, dimensions: [(String, String)]) -> any MeterHandler {
         series(label, dimensions, .gauge) { _ in GaugeSeries() }
     }
 
+    /// The histogram of a name and labels, or without aggregation the gauge.
     package func makeRecorder(label: String, dimensions: [(String, String)], aggregate: Bool) -> any RecorderHandler {
         guard aggregate else { return series(label, dimensions, .gauge) { _ in GaugeSeries() } }
         return series(label, dimensions, .histogram) { HistogramSeries(bounds: $0) }
     }
 
+    /// The histogram of durations, in seconds, of a name and labels.
     package func makeTimer(label: String, dimensions: [(String, String)]) -> any TimerHandler {
         series(label, dimensions, .histogram) { HistogramSeries(bounds: $0) }
     }
 
+    /// Does nothing: what was counted stays.
     package func destroyCounter(_ handler: any CounterHandler) {}
 
+    /// Does nothing: what was measured stays.
     package func destroyMeter(_ handler: any MeterHandler) {}
 
+    /// Does nothing: what was measured stays.
     package func destroyRecorder(_ handler: any RecorderHandler) {}
 
+    /// Does nothing: what was measured stays.
     package func destroyTimer(_ handler: any TimerHandler) {}
 
     /// The one series of a name and labels. A name that is of another kind already gets one that appears nowhere: a text in which one name
