@@ -67,8 +67,8 @@ struct MetricsEndToEndTests {
             #expect(end.sum("personas_http_request_duration_seconds_count") == end.sum(total))
             #expect(end.value("personas_http_requests_in_flight") == 1, "the scrape itself")
             let commits = try #require(end.value("personas_store_commits_total"))
-            // A create and what its training writes are at least three operations.
-            #expect(commits > 0 && end.sum("personas_store_commit_group_size_sum") >= Double(3 * creators * creates))
+            // A create and the end of its training are two operations at least.
+            #expect(commits > 0 && end.sum("personas_store_commit_group_size_sum") >= Double(2 * creators * creates))
             #expect(end.value("personas_store_commit_group_size_count") == commits)
             for depth in ["store_write", "search", "body_decoding", "downloads"] {
                 #expect(end.value("personas_\(depth)_queue_depth") == 0)
