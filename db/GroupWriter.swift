@@ -1,3 +1,4 @@
+import CoreMetrics
 import Foundation
 import GRDB
 import Personas
@@ -18,14 +19,16 @@ final class GroupWriter: Sendable {
     }
 
     private let queue: DatabaseQueue
+    private let metrics: StoreMetrics
     private let state = Mutex(State())
 
     private let waitingMax: Int
 
     /// - Parameter waitingMax: operations that wait for the next transaction; further ones are refused.
-    init(queue: DatabaseQueue, waitingMax: Int) {
+    init(queue: DatabaseQueue, waitingMax: Int, metrics: StoreMetrics = .none) {
         self.queue = queue
         self.waitingMax = waitingMax
+        self.metrics = metrics
     }
 
     /// Operations that wait for the next transaction.
@@ -45,6 +48,7 @@ final class GroupWriter: Sendable {
         let isFirst: Bool? = state.withLock { state in
             guard state.pending.count < waitingMax else { return nil }
             state.pending.append(operation)
+            metrics.waitingWrites.set(state.pending.count)
             defer { state.isRunning = true }
             return !state.isRunning
         }
@@ -57,6 +61,7 @@ final class GroupWriter: Sendable {
             let group = state.withLock { state in
                 let group = Array(state.pending.prefix(Self.operationsMax))
                 state.pending.removeFirst(group.count)
+                metrics.waitingWrites.set(state.pending.count)
                 state.isRunning = !group.isEmpty
                 return group
             }
@@ -81,8 +86,11 @@ final class GroupWriter: Sendable {
                 }
                 return .commit
             }
+            metrics.commits.increment()
+            metrics.groupSize.record(group.count)
         } catch {
             commitFailure = abortFailure ?? Failure(storage: error)
+            metrics.commitFailures.increment()
         }
         for operation in group { operation.finish(commitFailure: commitFailure) }
     }

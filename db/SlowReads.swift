@@ -1,3 +1,4 @@
+import CoreMetrics
 import NIOPosix
 import Personas
 import Synchronization
@@ -10,12 +11,14 @@ final class SlowReads: Sendable {
     private let readers: ReaderSet
     private let waitingMax: Int
     private let pool: NIOThreadPool
+    private let waiting: Meter
     private let current = Atomic(0)
 
     /// - Parameter waitingMax: reads beyond those that run; further ones are refused.
-    init(readers: ReaderSet, waitingMax: Int) {
+    init(readers: ReaderSet, waitingMax: Int, metrics: StoreMetrics = .none) {
         self.readers = readers
         self.waitingMax = waitingMax
+        waiting = metrics.waitingSearches
         pool = NIOThreadPool(numberOfThreads: Self.threads)
         pool.start()
     }
@@ -29,8 +32,14 @@ final class SlowReads: Sendable {
         guard current.add(1, ordering: .relaxed).newValue <= Self.threads + waitingMax else {
             throw .tooManyRequests(.searches, retryAfterSeconds: 1)
         }
+        let wait = Wait(waiting)
+        // A read that is cancelled before its turn, or refused by the pool, never begins.
+        defer { wait.end() }
         do {
-            return try await pool.runIfActive { try self.readers.read(body) }
+            return try await pool.runIfActive {
+                wait.end()
+                return try self.readers.read(body)
+            }
         } catch {
             throw Failure(storage: error)
         }
@@ -39,5 +48,21 @@ final class SlowReads: Sendable {
     func close() {
         pool.shutdownGracefully { _ in }
         readers.close()
+    }
+}
+
+/// One read in the queue, as the metrics count it.
+private final class Wait: Sendable {
+    private let waiting: Meter
+    private let isOver = Atomic(false)
+
+    init(_ waiting: Meter) {
+        self.waiting = waiting
+        waiting.increment()
+    }
+
+    /// It has its turn, or will never have one. Counts once.
+    func end() {
+        if !isOver.exchange(true, ordering: .relaxed) { waiting.decrement() }
     }
 }

@@ -1,3 +1,4 @@
+package import CoreMetrics
 import Foundation
 import GRDB
 package import Personas
@@ -18,12 +19,16 @@ package final class Storage: Sendable {
         package var searchesWaitingMax = 64
         /// Writes that wait for the next commit; further ones are refused.
         package var writesWaitingMax = 2_048
+        /// Where counts and measurements go.
+        package var metrics: any MetricsFactory
 
         /// Takes a folder; the defaults suit two to eight cores.
-        package init(directory: String, readers: Int = 4, mediaThreads: Int = 16) {
+        package init(directory: String, readers: Int = 4, mediaThreads: Int = 16, metrics: any MetricsFactory = NOOPMetricsHandler.instance)
+        {
             self.directory = directory
             self.readers = readers
             self.mediaThreads = mediaThreads
+            self.metrics = metrics
         }
     }
 
@@ -53,6 +58,8 @@ package final class Storage: Sendable {
     }
     /// How the schema stands.
     package var schema: any SchemaStore { migrator }
+    /// What waits to be done.
+    package var backlog: any BacklogStore { BacklogTables(searches: searches) }
 
     private let queue: DatabaseQueue
     private let readers: ReaderSet
@@ -80,16 +87,17 @@ package final class Storage: Sendable {
         let path = directory + "/personas.sqlite"
         queue = try Self.writingConnection(path: path)
         readers = try ReaderSet(path: path, count: configuration.readers)
-        let writer = GroupWriter(queue: queue, waitingMax: configuration.writesWaitingMax)
+        let metrics = StoreMetrics(factory: configuration.metrics)
+        let writer = GroupWriter(queue: queue, waitingMax: configuration.writesWaitingMax, metrics: metrics)
         let searchReaders = try ReaderSet(path: path, count: SlowReads.threads)
         migrator = Migrator(writer: writer, readers: readers, migrations: Migration.all)
         remembered = RememberedSettings(writer: writer, readers: readers)
         mediaFolder = try MediaFolder(
             directory: configuration.directory + "/media", threads: configuration.mediaThreads, writer: writer, readers: readers)
         // After all that may fail: a pool of threads must be shut down, which nobody does for a storage that did not open.
-        searches = SlowReads(readers: searchReaders, waitingMax: configuration.searchesWaitingMax)
+        searches = SlowReads(readers: searchReaders, waitingMax: configuration.searchesWaitingMax, metrics: metrics)
         pikzonalities = PikzonalityTable(writer: writer, readers: readers, searches: searches)
-        jobs = TrainingJobTable(writer: writer, readers: readers)
+        jobs = TrainingJobTable(writer: writer, readers: readers, metrics: metrics)
         answers = KeptAnswerTable(writer: writer, readers: readers)
         let keys = APIKeyTable(writer: writer, readers: readers)
         self.keys = keys

@@ -1,3 +1,4 @@
+import CoreMetrics
 import Foundation
 import GRDB
 import Personas
@@ -9,6 +10,7 @@ struct TrainingJobTable: TrainingJobStore {
 
     let writer: GroupWriter
     let readers: ReaderSet
+    let metrics: StoreMetrics
 
     func lease(
         limit: Int, policy: LeasePolicy, at now: Timestamp, acknowledging: Acknowledgement<[LeasedJob]>?
@@ -19,15 +21,17 @@ struct TrainingJobTable: TrainingJobStore {
             return try connection.first(sql, [.integer(now.milliseconds)], row: { _ in true }) ?? false
         }
         guard isWorkThere else { return [] }
-        return try await writer.write { db in
-            _ = try Self.expireLeases(policy: policy, at: now, db)
+        let (leased, expired) = try await writer.write { db in
+            let expired = try Self.expireLeases(policy: policy, at: now, db)
             let queued = try db.rows("\(JobRow.select) WHERE state = 'queued' ORDER BY id LIMIT ?", [limit]).map(JobRow.init)
             let leased = try queued.compactMap { try Self.lease($0, policy: policy, at: now, db) }
             if let acknowledging, !leased.isEmpty {
                 try KeptAnswerTable.insert(acknowledging.answer(leased), for: acknowledging.request, at: now, db)
             }
-            return leased
+            return (leased, expired)
         }
+        count(expired)
+        return leased
     }
 
     func heartbeat(
@@ -46,15 +50,19 @@ struct TrainingJobTable: TrainingJobStore {
         try await change(id, portrait: portrait, at: now, acknowledging: acknowledging) { job throws(Failure) in
             try job.complete(token: token, at: now)
         }
+        metrics.jobsCompleted.increment()
     }
 
     func fail(
         _ id: Identifier, token: RandomToken, error: TrainingError, retryable: Bool, policy: LeasePolicy, at now: Timestamp,
         acknowledging: Acknowledgement<Void>?
     ) async throws(Failure) {
-        try await change(id, at: now, acknowledging: acknowledging) { job throws(Failure) in
+        let acknowledging = acknowledging.map { given in Acknowledgement(request: given.request) { (_: Bool) in given.answer(()) } }
+        let hasFailed = try await change(id, at: now, acknowledging: acknowledging) { job throws(Failure) in
             try job.fail(token: token, error: error, retryable: retryable, attemptsMax: policy.attemptsMax, at: now)
+            return job.hasFailed
         }
+        if hasFailed { metrics.jobsFailed.increment() }
     }
 
     func handBack(_ id: Identifier, token: RandomToken, at now: Timestamp) async throws(Failure) {
@@ -71,10 +79,24 @@ struct TrainingJobTable: TrainingJobStore {
             return try connection.first(sql, [.integer(now.milliseconds), .integer(oldest.milliseconds)], row: { _ in true }) ?? false
         }
         guard isAnythingOver else { return 0 }
-        return try await writer.write { db in
+        let expired = try await writer.write { db in
             try db.run("DELETE FROM training_job WHERE state = 'cancelled' AND created_at <= ?", [oldest.milliseconds])
             return try Self.expireLeases(policy: policy, at: now, db)
         }
+        count(expired)
+        return expired.leases
+    }
+
+    /// Leases that ran out, and the jobs among theirs that got no other.
+    private struct Expired {
+        var leases = 0
+        var failedJobs = 0
+    }
+
+    /// Only what is committed may be counted, so not within a transaction.
+    private func count(_ expired: Expired) {
+        metrics.leasesExpired.increment(by: expired.leases)
+        metrics.jobsFailed.increment(by: expired.failedJobs)
     }
 
     private func change<Value: Sendable>(
@@ -90,10 +112,14 @@ struct TrainingJobTable: TrainingJobStore {
         }
     }
 
-    private static func expireLeases(policy: LeasePolicy, at now: Timestamp, _ db: Database) throws -> Int {
+    private static func expireLeases(policy: LeasePolicy, at now: Timestamp, _ db: Database) throws -> Expired {
         let over = try db.rows("\(JobRow.select) WHERE state = 'leased' AND lease_expires_at <= ?", [now.milliseconds]).map(JobRow.init)
-        for var row in over where row.job.expire(at: now, attemptsMax: policy.attemptsMax) { try row.save(portrait: nil, at: now, db) }
-        return over.count
+        var expired = Expired(leases: over.count)
+        for var row in over where row.job.expire(at: now, attemptsMax: policy.attemptsMax) {
+            try row.save(portrait: nil, at: now, db)
+            if row.job.hasFailed { expired.failedJobs += 1 }
+        }
+        return expired
     }
 
     private static func lease(_ queued: JobRow, policy: LeasePolicy, at now: Timestamp, _ db: Database) throws -> LeasedJob? {
@@ -107,6 +133,14 @@ struct TrainingJobTable: TrainingJobStore {
         return LeasedJob(
             id: row.job.id, leaseToken: token, leaseExpiresAt: until, attempt: row.job.attempts, item: item,
             references: try ImageLinks.references(of: itemID, db))
+    }
+}
+
+extension TrainingJob {
+    /// Whether it ended badly.
+    fileprivate var hasFailed: Bool {
+        if case .failed = state { return true }
+        return false
     }
 }
 

@@ -1,3 +1,4 @@
+package import CoreMetrics
 import ErrorEnvelopeHummingbird
 import HTTPTypes
 import Hummingbird
@@ -80,10 +81,13 @@ package final class Gate: Sendable {
     }
 
     private let state: Mutex<State>
+    private let waiting: Meter?
 
     /// A gate for that many at a time.
-    package init(places: Int) {
+    /// - Parameter waiting: told how many wait.
+    package init(places: Int, waiting: Meter? = nil) {
         state = Mutex(State(free: places))
+        self.waiting = waiting
     }
 
     /// Takes a place, waiting for one if need be. A cancelled task still gets its turn, and finds out behind the gate.
@@ -92,6 +96,7 @@ package final class Gate: Sendable {
             let isFree = state.withLock { state in
                 guard state.free > 0 else {
                     state.waiting.append(continuation)
+                    waiting?.set(state.waiting.count)
                     return false
                 }
                 state.free -= 1
@@ -108,6 +113,7 @@ package final class Gate: Sendable {
                 state.free += 1
                 return nil
             }
+            defer { waiting?.set(state.waiting.count) }
             return state.waiting.removeFirst()
         }
         next?.resume()

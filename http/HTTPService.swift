@@ -1,3 +1,4 @@
+import CoreMetrics
 package import ErrorEnvelopeHummingbird
 import HTTPTypes
 package import Hummingbird
@@ -70,18 +71,26 @@ package struct HTTPService: Service {
     private let useCases: HTTPUseCases
     private let publicURL: PublicURL
     private let logger: Logger
+    private let metrics: MetricsSource?
+    private let factory: any MetricsFactory
+    private let limits: LimitCounters
     private let onListening: @Sendable (String) async -> Void
     private let stopping = StoppingFlag()
 
-    /// - Parameter onListening: told the address once connections are taken, `http://127.0.0.1:8080`; by then links carry it.
+    /// - Parameters:
+    ///   - metrics: what `GET /metrics` tells; without it nothing is counted, and there is no such call.
+    ///   - onListening: told the address once connections are taken, `http://127.0.0.1:8080`; by then links carry it.
     package init(
-        configuration: HTTPConfiguration, useCases: HTTPUseCases, publicURL: PublicURL, logger: Logger,
+        configuration: HTTPConfiguration, useCases: HTTPUseCases, publicURL: PublicURL, logger: Logger, metrics: MetricsSource? = nil,
         onListening: @escaping @Sendable (String) async -> Void = { _ in }
     ) {
         self.configuration = configuration
         self.useCases = useCases
         self.publicURL = publicURL
         self.logger = logger
+        self.metrics = metrics
+        factory = metrics?.registry ?? NOOPMetricsHandler.instance
+        limits = LimitCounters(factory: factory)
         self.onListening = onListening
     }
 
@@ -97,19 +106,27 @@ package struct HTTPService: Service {
 
     /// The server as Hummingbird runs it, which tests drive as well.
     package func application() -> some ApplicationProtocol {
-        var limits = configuration.limits
-        limits.bodyBytesMax = configuration.bodyBytesMax
+        var bounds = configuration.limits
+        bounds.bodyBytesMax = configuration.bodyBytesMax
         // Hummingbird tells at this level that it listens, which is told here already, with the address as clients see it.
         var serverLogger = logger
         if serverLogger.logLevel == .info { serverLogger.logLevel = .notice }
         return Application(
-            responder: router().buildResponder(),
-            server: .guardedHTTP1(limits: limits, logger: logger),
+            responder: responder(),
+            server: .guardedHTTP1(limits: bounds, logger: logger) { [limits] in limits.hit(ClientLimit($0)) },
             configuration: ApplicationConfiguration(
                 address: .hostname(configuration.host, port: configuration.port), serverName: nil,
-                availableConnectionsDelegate: .maximum(configuration.connectionsMax, logger: logger)),
+                availableConnectionsDelegate: CountedConnections(
+                    atMost: configuration.connectionsMax, limits: limits, factory: factory)),
             onServerRunning: { channel in await listening(port: channel.localAddress?.port ?? configuration.port) },
             logger: serverLogger)
+    }
+
+    /// The router, measured from outside, where all routes are known.
+    private func responder() -> some HTTPResponder<PersonasRequestContext> {
+        let router = router()
+        let routes = Set(router.routes.map(\.path.description))
+        return MeasuredResponder(inner: router.buildResponder(), metrics: RequestMetrics(routes: routes, factory: factory))
     }
 
     /// Every route behind its layers.
@@ -126,16 +143,19 @@ package struct HTTPService: Service {
         router.add(middleware: MaintenanceGate(maintenance: useCases.maintenance))
 
         HealthRoutes(schema: useCases.schema, stopping: stopping).add(to: router)
+        if let metrics { MetricsRoutes(metrics).add(to: router) }
         MediaRoutes(catalog: useCases.catalog).add(to: router)
 
+        let waitingBodies = Meter(label: "personas_body_decoding_queue_depth", factory: factory)
         let intake = BodyIntake(
             bodyBytesMax: configuration.bodyBytesMax, budget: BodyBudget(bytesMax: configuration.bodyBytesInFlightMax),
-            largeBodies: Gate(places: configuration.largeBodiesMax))
+            largeBodies: Gate(places: configuration.largeBodiesMax, waiting: waitingBodies))
         let callers = router.group()
             .add(middleware: AuthenticationGate(authentication: useCases.authentication))
             .add(
                 middleware: RateLimitGate(
-                    limiter: RateLimiter(policy: configuration.rateLimits), refusalDelay: configuration.refusalDelay)
+                    limiter: RateLimiter(policy: configuration.rateLimits), refusalDelay: configuration.refusalDelay,
+                    limits: limits)
             )
             .group(context: CallerContext.self)
         let calls = IdempotentCalls(idempotency: useCases.idempotency)

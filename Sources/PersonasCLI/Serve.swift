@@ -90,7 +90,7 @@ enum Serve {
                 catalog: house.catalog, training: house.training, authentication: house.authentication,
                 idempotency: house.idempotency, maintenance: house.storage.maintenance,
                 schema: house.storage.schema),
-            publicURL: PublicURL(settings[SettingsList.publicURL]), logger: logger
+            publicURL: PublicURL(settings[SettingsList.publicURL]), logger: logger, metrics: house.metrics
         ) { address in
             listening.ring()
             if let demoKey { Demo.introduce(key: demoKey, address: address) }

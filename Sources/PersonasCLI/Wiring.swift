@@ -1,7 +1,9 @@
+import CoreMetrics
 import Foundation
 import Logging
 import Personas
 import PersonasDB
+import PersonasHTTP
 import PersonasOutbound
 
 /// The whole service, put together from its parts: the one place that knows every adapter.
@@ -20,17 +22,25 @@ struct Wiring: Sendable {
     let idempotency: Idempotency
     /// The use cases of operators.
     let administration: Administration
+    /// What is counted and measured; nil where the settings say no.
+    let metrics: MetricsSource?
 
     /// For commands, which report failures themselves.
     static let silentLogger = Logger(label: "personas") { _ in SwiftLogNoOpLogHandler() }
 
     /// Opens the data folder, whose lock the caller holds, and puts everything together. Nothing is migrated yet.
     init(_ settings: Settings, logger: Logger) throws(Failure) {
-        let fetcher = try GuardedImageFetcher(configuration: try Self.downloads(settings), logger: logger)
-        var configuration = Storage.Configuration(directory: settings.dataDirectory, readers: settings[SettingsList.readers])
+        // Handed on rather than installed for the whole process, so that nothing but our own metrics, with the labels that we know, is told.
+        let registry = settings[SettingsList.metrics] ? MetricsRegistry(descriptions: ServiceMetrics.descriptions) : nil
+        let factory: any MetricsFactory = registry ?? NOOPMetricsHandler.instance
+        let fetcher = try GuardedImageFetcher(configuration: try Self.downloads(settings), logger: logger, metrics: factory)
+        var configuration = Storage.Configuration(
+            directory: settings.dataDirectory, readers: settings[SettingsList.readers], metrics: factory)
         configuration.searchesWaitingMax = settings[SettingsList.searchesWaitingMax]
         configuration.writesWaitingMax = settings[SettingsList.writesWaitingMax]
         storage = try Storage.open(configuration)
+        let backlog = storage.backlog
+        metrics = registry.map { MetricsSource(registry: $0, backlog: backlog) }
         signals = CatalogSignals()
         let keepsMetadata = settings[SettingsList.keepImageMetadata]
         catalog = Catalog(

@@ -3,6 +3,7 @@ import HTTPTypes
 import NIOCore
 import NIOEmbedded
 import NIOHTTPTypes
+import Synchronization
 
 /// Small limits, so that tests reach them.
 private let limits = {
@@ -20,12 +21,16 @@ private let limits = {
 struct GuardedConnection {
     let channel: EmbeddedChannel
     let reads: ReadCounter
+    /// The limits that the client has met.
+    let met = MetLimits()
 
     init() throws {
         self.reads = ReadCounter()
         self.channel = EmbeddedChannel()
         self.channel.allowRemoteHalfClosure = true
-        try self.channel.pipeline.syncOperations.addHandlers([self.reads, RequestGuard(limits: limits, logger: LogRecorder().logger)])
+        try self.channel.pipeline.syncOperations.addHandlers([
+            self.reads, RequestGuard(limits: limits, logger: LogRecorder().logger, onLimit: self.met.note),
+        ])
         try self.channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
     }
 
@@ -73,6 +78,15 @@ struct GuardedConnection {
     func advance(_ seconds: Int64) { self.channel.embeddedEventLoop.advanceTime(by: .seconds(seconds)) }
 
     var isOpen: Bool { self.channel.isActive }
+}
+
+/// Keeps the limits that a client has met, in their order.
+final class MetLimits: Sendable {
+    private let noted = Mutex<[RequestGuard.Limit]>([])
+
+    var all: [RequestGuard.Limit] { self.noted.withLock { $0 } }
+
+    @Sendable func note(_ limit: RequestGuard.Limit) { self.noted.withLock { $0.append(limit) } }
 }
 
 /// Counts what the guard asks the channel to read, and notes when the output is closed.

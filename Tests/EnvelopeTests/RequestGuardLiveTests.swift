@@ -23,6 +23,7 @@ struct RequestGuardLiveTests {
     private func serve(
         limits: RequestGuard.Limits = limits,
         recorder: LogRecorder = LogRecorder(),
+        onLimit: @escaping @Sendable (RequestGuard.Limit) -> Void = { _ in },
         _ test: @Sendable (Int) async throws -> Void
     ) async throws {
         let router = Router(context: EnvelopeContext.self, options: .autoGenerateHeadEndpoints)
@@ -32,7 +33,8 @@ struct RequestGuardLiveTests {
         router.post("echo") { request, _ in ByteBuffer(bytes: try await request.bodyBytes(upTo: 20_000_000)) }
         router.get("large") { _, _ in ByteBuffer(repeating: 0x78, count: 40_000_000) }
         router.refuseOtherMethods()
-        let service = Application(router: router, server: .guardedHTTP1(limits: limits, logger: recorder.logger), logger: recorder.logger)
+        let service = Application(
+            router: router, server: .guardedHTTP1(limits: limits, logger: recorder.logger, onLimit: onLimit), logger: recorder.logger)
         try await service.test(.live) { client in try await test(try #require(client.port)) }
     }
 
@@ -127,7 +129,8 @@ struct RequestGuardLiveTests {
 
     @Test("closes on a client that does not take its answer")
     func neverRead() async throws {
-        try await self.serve { port in
+        let met = MetLimits()
+        try await self.serve(onLimit: met.note) { port in
             let exchange = try await rawExchange(port: port, readsAnswer: false) { sender in
                 try await sender.send("GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
                 // Only writing shows a client that never reads that the server is gone.
@@ -138,6 +141,7 @@ struct RequestGuardLiveTests {
             }
             #expect(exchange.wasClosed)
             #expect(exchange.duration > .milliseconds(500) && exchange.duration < .seconds(5), "\(exchange.duration)")
+            #expect(met.all == [.answerTime])
         }
     }
 

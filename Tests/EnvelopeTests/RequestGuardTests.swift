@@ -38,6 +38,37 @@ struct RequestGuardTests {
         #expect(!connection.isOpen)
     }
 
+    @Test("tells of every limit that a client meets, once for a request")
+    func limitsMet() throws {
+        let late = try GuardedConnection()
+        try late.receivePostHead([.contentLength: "1000"])
+        late.channel.pipeline.fireChannelReadComplete()
+        #expect(late.met.all == [])
+        late.advance(20)
+        #expect(late.met.all == [.requestTime])
+
+        let announced = try GuardedConnection()
+        try announced.receivePostHead([.contentLength: "100001"])
+        #expect(announced.met.all == [.bodySize])
+        #expect(throws: HTTPParserError.self) { try announced.receiveBody(100_001) }
+        #expect(announced.met.all == [.bodySize])
+
+        let chunked = try GuardedConnection()
+        try chunked.receivePostHead([.transferEncoding: "chunked"])
+        try chunked.receiveBody(100_000)
+        #expect(chunked.met.all == [])
+        #expect(throws: HTTPParserError.self) { try chunked.receiveBody(1) }
+        #expect(chunked.met.all == [.bodySize])
+
+        for (error, limits) in [(HTTPParserError.headerOverflow, [.headerSize]), (.invalidMethod, [])]
+            as [(HTTPParserError, [RequestGuard.Limit])]
+        {
+            let malformed = try GuardedConnection()
+            malformed.channel.pipeline.fireErrorCaught(error)
+            #expect(malformed.met.all == limits)
+        }
+    }
+
     @Test("counts the time of the header, too")
     func headerDeadline() throws {
         let connection = try GuardedConnection()

@@ -1,3 +1,4 @@
+import CoreMetrics
 import Foundation
 import GRDB
 import Personas
@@ -24,9 +25,11 @@ func withDataFolder<Value>(_ body: (String) async throws -> Value) async throws 
 
 /// Runs a body with an open storage in a folder, and closes it afterwards.
 func withStorage<Value>(
-    in directory: String, migrated: Bool = true, readers: Int = 2, _ body: (OpenStorage) async throws -> Value
+    in directory: String, migrated: Bool = true, readers: Int = 2, metrics: any MetricsFactory = NOOPMetricsHandler.instance,
+    _ body: (OpenStorage) async throws -> Value
 ) async throws -> Value {
-    let storage = try Storage.open(Storage.Configuration(directory: directory, readers: readers, mediaThreads: 4))
+    let storage = try Storage.open(
+        Storage.Configuration(directory: directory, readers: readers, mediaThreads: 4, metrics: metrics))
     defer { storage.close() }
     if migrated { _ = try await storage.migrate() }
     return try await body(OpenStorage(storage: storage, directory: directory, folder: try #require(storage.media as? MediaFolder)))

@@ -1,6 +1,8 @@
 import Dispatch
+import CoreMetrics
 import Foundation
 import GRDB
+import MetricsTestKit
 import Personas
 import Synchronization
 import Testing
@@ -20,8 +22,14 @@ struct GroupWriterTests {
     @Test("Writes that wait share a commit, at most 256 of them")
     func sharedCommit() async throws {
         let commits = Commits()
-        try await withWriter(observer: commits) { writer in
+        let metrics = TestMetrics()
+        try await withWriter(observer: commits, metrics: metrics) { writer in
             let results = try await inOneGroup(writer, (0..<300).map { number in { db in try insert(number, db) } })
+            #expect(try metrics.expectRecorder("personas_store_commit_group_size").values == [1, 256, 44])
+            #expect(metrics.counterTotal(label: "personas_store_commits_total") == 3)
+            #expect(metrics.counterTotal(label: "personas_store_commit_failures_total") == 0)
+            let depths = try metrics.expectMeter("personas_store_write_queue_depth").values
+            #expect(depths.max() == 300 && depths.contains(44) && depths.last == 0)
             #expect(results.compactMap { try? $0.get() }.sorted() == Array(0..<300))
             #expect(commits.count == 3, "the first write alone, then 256, then 44")
             #expect(try await writer.numbers().count == 300)
@@ -55,7 +63,8 @@ struct GroupWriterTests {
 
     @Test("An error in the commit reaches everyone who waits for it, and nothing of it stays")
     func commitFails() async throws {
-        try await withWriter { writer in
+        let metrics = TestMetrics()
+        try await withWriter(metrics: metrics) { writer in
             let results = try await inOneGroup(
                 writer,
                 (0..<20).map { number in
@@ -66,6 +75,9 @@ struct GroupWriterTests {
                     }
                 })
             #expect(results.allSatisfy(isUnexpected))
+            #expect(metrics.counterTotal(label: "personas_store_commits_total") == 1)
+            #expect(metrics.counterTotal(label: "personas_store_commit_failures_total") == 1)
+            #expect(try metrics.expectRecorder("personas_store_commit_group_size").values == [1])
             #expect(try await writer.numbers() == [])
             #expect(try await writer.write { db in try insert(5, db) } == 5)
             #expect(try await writer.numbers() == [5])
@@ -144,7 +156,7 @@ struct GroupWriterTests {
             configuration.journalMode = .wal
             configuration.allowsUnsafeTransactions = true
             let queues = try (0..<2).map { _ in try DatabaseQueue(path: "\(directory)/locked.sqlite", configuration: configuration) }
-            let writer = GroupWriter(queue: queues[0])
+            let writer = GroupWriter(queue: queues[0], waitingMax: 2_048)
             try await writer.write { db in try db.execute(sql: "CREATE TABLE number (value INTEGER, ballast BLOB)") }
             try await queues[1].writeWithoutTransaction { db in try db.execute(sql: "BEGIN IMMEDIATE") }
             let refused = await result { () throws(Failure) in try await writer.write { db in try insert(1, db) } }
@@ -286,7 +298,8 @@ private func isDoneOrBusy(_ result: Result<Int, Failure>) -> Bool {
 
 /// Runs a body with a writer on a small database of its own.
 private func withWriter(
-    observer: Commits? = nil, waitingMax: Int = 2_048, _ body: (GroupWriter) async throws -> Void
+    observer: Commits? = nil, waitingMax: Int = 2_048, metrics: any MetricsFactory = NOOPMetricsHandler.instance,
+    _ body: (GroupWriter) async throws -> Void
 ) async throws {
     try await withDataFolder { directory in
         var configuration = Configuration()
@@ -300,7 +313,7 @@ private func withWriter(
                     """)
         }
         if let observer { queue.add(transactionObserver: observer) }
-        try await body(GroupWriter(queue: queue, waitingMax: waitingMax))
+        try await body(GroupWriter(queue: queue, waitingMax: waitingMax, metrics: StoreMetrics(factory: metrics)))
         try queue.close()
     }
 }

@@ -79,5 +79,6 @@ struct StatementPlanTests {
         try await open.accounts.delete(accountNamed: "acme", at: .second(5))
         _ = try await open.media.removeUnreferenced()
         _ = try await open.jobs.expire(policy: policy, at: .second(100_000))
+        _ = try await open.storage.backlog.backlog()
     }
 }

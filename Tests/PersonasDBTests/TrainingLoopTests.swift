@@ -1,4 +1,5 @@
 import Personas
+import Synchronization
 import Testing
 
 @testable import PersonasDB
@@ -29,6 +30,117 @@ struct TrainingLoopTests {
             running.cancel()
             await running.value
             #expect(status == .completed)
+        }
+    }
+
+    /// The real store, which stops the one who asks for jobs as soon as it has found some.
+    private final class StoppingStore: TrainingJobStore {
+        private let jobs: any TrainingJobStore
+        private let stop: @Sendable () -> Void
+
+        init(_ jobs: any TrainingJobStore, stop: @escaping @Sendable () -> Void) {
+            (self.jobs, self.stop) = (jobs, stop)
+        }
+
+        func lease(
+            limit: Int, policy: LeasePolicy, at now: Timestamp, acknowledging: Acknowledgement<[LeasedJob]>?
+        ) async throws(Failure) -> [LeasedJob] {
+            let leased = try await jobs.lease(limit: limit, policy: policy, at: now, acknowledging: acknowledging)
+            if !leased.isEmpty { stop() }
+            return leased
+        }
+
+        func heartbeat(
+            _ id: Identifier, token: RandomToken, progress: Int?, policy: LeasePolicy, at now: Timestamp,
+            acknowledging: Acknowledgement<LeaseState>?
+        ) async throws(Failure) -> LeaseState {
+            try await jobs.heartbeat(id, token: token, progress: progress, policy: policy, at: now, acknowledging: acknowledging)
+        }
+
+        func complete(
+            _ id: Identifier, token: RandomToken, portrait: StoredImage?, at now: Timestamp, acknowledging: Acknowledgement<Void>?
+        ) async throws(Failure) {
+            try await jobs.complete(id, token: token, portrait: portrait, at: now, acknowledging: acknowledging)
+        }
+
+        func fail(
+            _ id: Identifier, token: RandomToken, error: TrainingError, retryable: Bool, policy: LeasePolicy, at now: Timestamp,
+            acknowledging: Acknowledgement<Void>?
+        ) async throws(Failure) {
+            try await jobs.fail(
+                id, token: token, error: error, retryable: retryable, policy: policy, at: now, acknowledging: acknowledging)
+        }
+
+        func handBack(_ id: Identifier, token: RandomToken, at now: Timestamp) async throws(Failure) {
+            try await jobs.handBack(id, token: token, at: now)
+        }
+
+        func expire(policy: LeasePolicy, at now: Timestamp) async throws(Failure) -> Int {
+            try await jobs.expire(policy: policy, at: now)
+        }
+    }
+
+    /// Notes the jobs that it is given, and trains on each until it is told to end.
+    private final class SlowTrainer: Trainer {
+        let begun = Bell()
+        let mayEnd = Bell()
+
+        func train(_ job: LeasedJob) async throws(TrainingError) {
+            begun.ring()
+            // A stopped task waits no more on the bell, but a job in hand is to be finished all the same.
+            let mayEnd = mayEnd
+            await Task { await mayEnd.wait(after: 0, atMost: .seconds(30)) }.value
+        }
+    }
+
+    @Test("A trainer that is stopped hands back the leases it has not begun with: another may have them at once, and no attempt is lost")
+    func handsBack() async throws {
+        try await withStorage { open in
+            let account = try await open.account()
+            for number in 0..<5 { _ = try await open.insert("Item \(number)", of: account) }
+            let policy = LeasePolicy(seconds: 3_600, attemptsMax: 1)
+            let running = Mutex<Task<Void, Never>?>(nil)
+            let store = StoppingStore(open.jobs) { running.withLock { $0 }?.cancel() }
+            let trainer = SlowTrainer()
+            let training = Training(
+                jobs: store, media: open.media, signals: CatalogSignals(), policy: policy, keepsImageMetadata: false)
+            let loop = TrainingLoop(training: training, trainer: trainer) { failure in Issue.record("\(failure)") }
+            let mayBegin = Bell()
+            let task = Task {
+                await mayBegin.wait(after: 0, atMost: .seconds(30))
+                await loop.run()
+            }
+            running.withLock { $0 = task }
+            mayBegin.ring()
+            await task.value
+            #expect(trainer.begun.count == 0)
+            #expect(try await open.storage.backlog.backlog() == Backlog(queuedJobs: 5, leasedJobs: 0, imageRemovals: 0))
+            let leased = try await open.jobs.lease(limit: 10, policy: policy, at: .now)
+            #expect(leased.map(\.attempt) == [1, 1, 1, 1, 1])
+        }
+    }
+
+    @Test("A trainer that is stopped finishes the job it is at, and takes no other")
+    func finishes() async throws {
+        try await withStorage { open in
+            let account = try await open.account()
+            let item = try await open.insert("Item", of: account)
+            let signals = CatalogSignals()
+            let trainer = SlowTrainer()
+            let training = Training(
+                jobs: open.jobs, media: open.media, signals: signals, policy: LeasePolicy(), keepsImageMetadata: false)
+            let loop = TrainingLoop(training: training, trainer: trainer) { failure in Issue.record("\(failure)") }
+            let running = Task { await loop.run() }
+            await trainer.begun.wait(after: 0, atMost: .seconds(30))
+            running.cancel()
+            _ = try await open.insert("Late", of: account)
+            signals.jobs.ring()
+            #expect(try await open.items.find(item.id, mode: nil, accountID: account).status == .processing)
+            trainer.mayEnd.ring()
+            await running.value
+            #expect(try await open.items.find(item.id, mode: nil, accountID: account).status == .completed)
+            #expect(trainer.begun.count == 1)
+            #expect(try await open.storage.backlog.backlog() == Backlog(queuedJobs: 1, leasedJobs: 0, imageRemovals: 0))
         }
     }
 }

@@ -60,6 +60,34 @@ struct AccessLogTests {
         }
     }
 
+    @Test("and every other line of a request name the trace that it belongs to, if its header is valid")
+    func traces() async throws {
+        let (trace, parent) = ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331")
+        let traceParent = HTTPField.Name.traceParent
+        let traceState = try #require(HTTPField.Name("tracestate"))
+        try await TestService.run { service in
+            let valid: HTTPFields = [traceParent: " 00-\(trace)-\(parent)-01", traceState: "vendor=SECRET"]
+            let answer = try await service.send(.get, "/v2/personas", headers: valid)
+            #expect(answer.headers[traceParent] == nil && answer.headers[traceState] == nil)
+            try await service.send(.get, "/v2/nowhere", headers: valid)
+            try await service.send(.get, "/v2/personas", key: .none, headers: valid)
+            #expect(service.log.requests.count == 3)
+            for line in service.log.requests {
+                #expect(line.metadata["trace_id"] == trace && line.metadata["parent_id"] == parent)
+            }
+            var twice = valid
+            twice.append(HTTPField(name: traceParent, value: "00-\(trace)-\(parent)-01"))
+            for headers in [[:], [traceParent: "00-\(trace.uppercased())-\(parent)-01"], twice, [traceState: "vendor=SECRET"]]
+                as [HTTPFields]
+            {
+                try await service.send(.get, "/v2/personas", headers: headers)
+                let line = try #require(service.log.requests.last)
+                #expect(line.metadata["trace_id"] == nil && line.metadata["parent_id"] == nil, "\(headers)")
+            }
+            for line in service.log.lines { #expect(!line.text.contains("SECRET") && !line.text.contains("-01"), "\(line.text)") }
+        }
+    }
+
     @Test("no line of any level holds a key, a query, a header, a body, a name, a link or what is forged to look like a line")
     func canaries() async throws {
         let canary = "CANARY"

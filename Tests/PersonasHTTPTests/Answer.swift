@@ -94,11 +94,14 @@ extension Answer {
         }
         #expect(!bytes.isEmpty, sourceLocation: sourceLocation)
         if let length = headers[.contentLength] { #expect(length == String(bytes.count), sourceLocation: sourceLocation) }
-        if status < 400, headers[.contentType]?.hasPrefix("image/") == true { return }
+        if status < 400, let type = headers[.contentType], type.hasPrefix("image/") || type == Self.metricsType { return }
         #expect(headers[.contentType] == "application/json", sourceLocation: sourceLocation)
         #expect(object != nil, "\(text)", sourceLocation: sourceLocation)
         if status >= 400 { checkFailure(sourceLocation: sourceLocation) }
     }
+
+    /// The media type of `GET /metrics`.
+    static let metricsType = "text/plain; version=0.0.4; charset=utf-8"
 
     private func checkFailure(sourceLocation: SourceLocation) {
         guard let envelope = try? self.envelope else {

@@ -1,3 +1,4 @@
+import CoreMetrics
 import HTTPTypes
 import HummingbirdTesting
 import PersonasHTTP
@@ -55,7 +56,8 @@ struct GateTests {
 
     @Test("holds back one too many until somebody leaves, and then lets in one")
     func order() async throws {
-        let gate = Gate(places: 1)
+        let registry = MetricsRegistry()
+        let gate = Gate(places: 1, waiting: Meter(label: "waiting", factory: registry))
         await gate.enter()
         let visits = Visits()
         let tasks = (0..<3).map { index in
@@ -66,11 +68,14 @@ struct GateTests {
         }
         for _ in 0..<200 { await Task.yield() }
         #expect(visits.entered.isEmpty)
+        func waiting() -> String { String(decoding: registry.text(), as: UTF8.self) }
+        try await eventually("all wait") { waiting().hasSuffix("\nwaiting 3\n") }
         for count in 1...3 {
             gate.leave()
             try await eventually("the next is in") { visits.entered.count == count }
             for _ in 0..<50 { await Task.yield() }
             #expect(visits.entered.count == count)
+            #expect(waiting().hasSuffix("\nwaiting \(3 - count)\n"))
         }
         for task in tasks { await task.value }
         #expect(Set(visits.entered) == [0, 1, 2])

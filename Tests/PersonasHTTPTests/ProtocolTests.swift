@@ -124,7 +124,7 @@ struct ProtocolTests {
                 "/v2/title",
                 "/v2/pikzonality/persona/x", "/v2/personas/x/y", "/v2/persona", "/v2/Personas", "/V2/personas", "/v2/training",
                 "/v2/training/x",
-                "/v2/training/x/steal", "/metrics", "/openapi.json", "/favicon.ico", "/.env", "/administration", "/healthz/x",
+                "/v2/training/x/steal", "/metrics/x", "/openapi.json", "/favicon.ico", "/.env", "/administration", "/healthz/x",
                 "/v2/personas%2Fx",
                 "/%76%32/personas", "/v2/../v2/nowhere", "/v2\\personas", "/media/a/b",
             ] {

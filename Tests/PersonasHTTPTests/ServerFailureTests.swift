@@ -76,7 +76,8 @@ struct ServerFailureTests {
             let http = HTTPService(configuration: HTTPConfiguration(), useCases: useCases, publicURL: PublicURL(nil), logger: log.logger)
             try await http.application().test(.router) { client in
                 let response = try await client.executeRequest(
-                    uri: "/v2/personas", method: .get, headers: [.apiKey: service.key], body: nil)
+                    uri: "/v2/personas", method: .get,
+                    headers: [.apiKey: service.key, .traceParent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"], body: nil)
                 let answer = Answer(status: response.status.code, headers: response.headers, bytes: [UInt8](buffer: response.body))
                 answer.check(.get, isFailureExpected: true, sourceLocation: #_sourceLocation)
                 answer.expect(500, .internalError, "An unexpected error occurred")
@@ -84,6 +85,8 @@ struct ServerFailureTests {
                 #expect(line.level == .error)
                 #expect(line.metadata["error"]?.contains(BrokenKeys.secret) == true)
                 #expect(line.metadata["hb.request.id"] == answer.requestID)
+                #expect(line.metadata["trace_id"] == "0af7651916cd43dd8448eb211c80319c")
+                #expect(line.metadata["parent_id"] == "b7ad6b7169203331")
                 #expect(log.requests.map(\.metadata["status"]) == ["500"])
             }
         }

@@ -1,3 +1,4 @@
+import CoreMetrics
 import Foundation
 import HTTPTypes
 import HummingbirdTesting
@@ -38,6 +39,7 @@ struct TestService: Sendable {
     let training: Training
     let administration: Administration
     let useCases: HTTPUseCases
+    let registry: MetricsRegistry
     /// The key of the account `studio`, with scopes `read` and `write`.
     let key: String
     let client: any TestClientProtocol
@@ -52,7 +54,8 @@ struct TestService: Sendable {
         let directory = parent + "personas-http-tests-" + UUID().uuidString
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(atPath: directory) }
-        let storage = try Storage.open(Storage.Configuration(directory: directory, readers: 2, mediaThreads: 3))
+        let registry = MetricsRegistry(descriptions: ServiceMetrics.descriptions)
+        let storage = try Storage.open(Storage.Configuration(directory: directory, readers: 2, mediaThreads: 3, metrics: registry))
         defer { storage.close() }
         _ = try await storage.migrate()
         let signals = CatalogSignals()
@@ -69,13 +72,15 @@ struct TestService: Sendable {
         let useCases = HTTPUseCases(
             catalog: catalog, training: training, authentication: Authentication(keys: storage.keys),
             idempotency: Idempotency(answers: storage.answers), maintenance: storage.maintenance, schema: storage.schema)
-        let http = HTTPService(configuration: configuration, useCases: useCases, publicURL: PublicURL(baseURL), logger: log.logger)
+        let http = HTTPService(
+            configuration: configuration, useCases: useCases, publicURL: PublicURL(baseURL), logger: log.logger,
+            metrics: MetricsSource(registry: registry, backlog: storage.backlog, backlogAgeMax: .zero))
         let key = try await administration.newKey(account: "studio")
         @Sendable func run(_ client: some TestClientProtocol) async throws {
             try await test(
                 TestService(
                     directory: directory, storage: storage, fetcher: fetcher, log: log, catalog: catalog, training: training,
-                    administration: administration, useCases: useCases, key: key, client: client))
+                    administration: administration, useCases: useCases, registry: registry, key: key, client: client))
         }
         switch transport {
         case .router: try await http.application().test(.router) { try await run($0) }
@@ -211,6 +216,7 @@ extension HTTPField.Name {
     static let apiKey = HTTPField.Name("X-Api-Key")!
     static let requestID = HTTPField.Name("X-Request-Id")!
     static let link = HTTPField.Name("Link")!
+    static let traceParent = HTTPField.Name("traceparent")!
 }
 
 /// Waits until something holds, and fails the test if it does not come to hold in time.

@@ -1,3 +1,4 @@
+import CoreMetrics
 import Foundation
 import Logging
 import NIOCore
@@ -52,6 +53,7 @@ enum FetcherFixture {
     /// A strict fetcher, but for the port of a test server and the one address that stands for the public network.
     static func fetcher(
         ports: Set<Int>, resolver: any HostResolver = StubResolver.ordinary(), exempt: [AddressPrefix] = [.single(.allowed)],
+        metrics: any MetricsFactory = NOOPMetricsHandler.instance,
         _ configure: (inout GuardedImageFetcher.Configuration) -> Void = { _ in }
     ) throws -> GuardedImageFetcher {
         var configuration = GuardedImageFetcher.Configuration()
@@ -62,7 +64,8 @@ enum FetcherFixture {
             rules: DownloadURL.Rules(acceptsPlainHTTP: false, acceptsLocalHosts: false, ports: ports.union([443])),
             policy: AddressPolicy(exempt: exempt),
             resolver: resolver,
-            logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+            logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }),
+            metrics: metrics
         )
     }
 

@@ -30,7 +30,9 @@ import NIOHTTP1
 /// - Hummingbird's own errors are mapped by their status.
 /// - Everything else is a 500 `INTERNAL_ERROR`; its text is logged under the request id and never sent.
 ///
-/// Log lines written with the context's logger carry the id under `hb.request.id`, the key that Hummingbird uses for its own.
+/// Log lines written with the context's logger carry the id under `hb.request.id`, the key that Hummingbird uses for its own. If the request
+/// has a valid ``TraceParent``, they carry its ids, too, as `trace_id` and `parent_id`. Without one no trace is begun: the request's own id
+/// finds its lines as well, and nobody else would know the trace.
 public struct ErrorEnvelopeMiddleware<Context: EnvelopeRequestContext>: RouterMiddleware {
     private let trustsIncomingRequestID: Bool
 
@@ -54,6 +56,10 @@ public struct ErrorEnvelopeMiddleware<Context: EnvelopeRequestContext>: RouterMi
         let requestID = self.requestID(of: request)
         context.requestID = requestID
         context.logger[metadataKey: "hb.request.id"] = .string(requestID)
+        if let trace = TraceParent(request.headers) {
+            context.logger[metadataKey: "trace_id"] = .string(trace.traceID)
+            context.logger[metadataKey: "parent_id"] = .string(trace.parentID)
+        }
         var response = try await self.respond(to: request, context: context, next: next)
         response.headers[.xRequestID] = requestID
         return response

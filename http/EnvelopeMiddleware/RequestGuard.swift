@@ -6,7 +6,7 @@ import NIOHTTP1
 public import NIOHTTPTypes
 
 /// Protects one connection, and answers what no handler gets to see. It sits between the HTTP codec and Hummingbird; see
-/// ``HummingbirdCore/HTTPServerBuilder/guardedHTTP1(limits:logger:)``, which puts it there.
+/// ``HummingbirdCore/HTTPServerBuilder/guardedHTTP1(limits:logger:onLimit:)``, which puts it there.
 ///
 /// It adds what Hummingbird 2.28 lacks:
 /// - a deadline for the arrival of one whole request, header and body, which dripped bytes do not extend;
@@ -41,6 +41,7 @@ public final class RequestGuard: ChannelDuplexHandler, RemovableChannelHandler {
 
     private let limits: Limits
     private let logger: Logger
+    private let onLimit: @Sendable (Limit) -> Void
     private var phase = Phase.serving
 
     // Heads seen, ends seen and ends of answers written. A request is being read while the first two differ.
@@ -69,9 +70,11 @@ public final class RequestGuard: ChannelDuplexHandler, RemovableChannelHandler {
     /// - Parameters:
     ///   - limits: Every limit on the connection and on one request.
     ///   - logger: Where refused requests and closed connections are logged.
-    public init(limits: Limits = Limits(), logger: Logger) {
+    ///   - onLimit: Told of every limit that a client has met, for metrics. It must not block.
+    public init(limits: Limits = Limits(), logger: Logger, onLimit: @escaping @Sendable (Limit) -> Void = { _ in }) {
         self.limits = limits
         self.logger = logger
+        self.onLimit = onLimit
     }
 
     private var isReading: Bool { self.requestsStarted > self.requestsRead }
@@ -94,6 +97,7 @@ extension RequestGuard {
         case .head(let head):
             let facts = RequestHeadFacts(head)
             guard facts.hasValidHost else { return self.refuse(.host, context: context) }
+            if let announced = facts.bodyBytes, announced > self.limits.bodyBytesMax { self.onLimit(.bodySize) }
             self.requestsStarted += 1
             self.facts = facts
             self.bodyBytes = 0
@@ -102,7 +106,11 @@ extension RequestGuard {
         case .body(let buffer):
             self.bodyBytes += buffer.readableBytes
             self.owesContinue = false
-            guard self.bodyBytes <= self.limits.bodyBytesMax else { return self.refuse(.bodyTooLarge, context: context) }
+            guard self.bodyBytes <= self.limits.bodyBytesMax else {
+                // One that was announced was told of with the header, because handlers often refuse it before it comes.
+                if self.facts?.bodyBytes == nil { self.onLimit(.bodySize) }
+                return self.refuse(.bodyTooLarge, context: context)
+            }
         case .end:
             self.requestsRead += 1
             self.arrivingSince = nil
@@ -151,6 +159,7 @@ extension RequestGuard {
     /// Lets Hummingbird's connection loop see a parser error: it answers earlier requests first and then writes an empty 400, which
     /// ``write(context:data:promise:)`` replaces.
     private func refuse(_ refusal: RequestRefusal, context: ChannelHandlerContext) {
+        if case .headerTooLarge = refusal { self.onLimit(.headerSize) }
         self.phase = .refusing(refusal)
         self.arrivingSince = nil
         context.fireErrorCaught(HTTPParserError.unknown)
@@ -288,6 +297,7 @@ extension RequestGuard {
         }
         let elapsed = context.eventLoop.now - since
         if elapsed < allowed { return self.armArrivalTimer(in: allowed - elapsed, context: context) }
+        self.onLimit(.requestTime)
         self.logger.info("Connection closed", metadata: ["reason": "request did not arrive in time"])
         context.close(promise: nil)
     }
@@ -306,6 +316,7 @@ extension RequestGuard {
             self.stalledSince = nil
         } else if let since = self.stalledSince, waiting >= self.waitingBytes {
             guard now - since < TimeAmount(self.limits.writeStallTimeout) else {
+                self.onLimit(.answerTime)
                 self.logger.info("Connection closed", metadata: ["reason": "answer was not taken in time"])
                 return context.close(promise: nil)
             }

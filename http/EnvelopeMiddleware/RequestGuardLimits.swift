@@ -36,6 +36,18 @@ extension RequestGuard {
         /// The default limits.
         public init() {}
     }
+
+    /// A limit that a client can meet, for those who count that.
+    public enum Limit: Sendable {
+        /// The header of a request is over one of its limits.
+        case headerSize
+        /// The body of a request is over ``Limits/bodyBytesMax``, or is said to be by its header.
+        case bodySize
+        /// A request did not arrive within ``Limits/requestReadTimeout`` and what its body adds.
+        case requestTime
+        /// An answer was not taken within ``Limits/writeStallTimeout``.
+        case answerTime
+    }
 }
 
 extension HTTPServerBuilder {
@@ -43,10 +55,14 @@ extension HTTPServerBuilder {
     /// - Parameters:
     ///   - limits: Every limit on a connection and on one request.
     ///   - logger: Where refused requests and closed connections are logged.
-    public static func guardedHTTP1(limits: RequestGuard.Limits = RequestGuard.Limits(), logger: Logger) -> HTTPServerBuilder {
+    ///   - onLimit: Told of every limit that a client has met, for metrics. It must not block.
+    public static func guardedHTTP1(
+        limits: RequestGuard.Limits = RequestGuard.Limits(), logger: Logger,
+        onLimit: @escaping @Sendable (RequestGuard.Limit) -> Void = { _ in }
+    ) -> HTTPServerBuilder {
         .http1(
             configuration: HTTP1Channel.Configuration(
-                additionalChannelHandlers: [RequestGuard(limits: limits, logger: logger)],
+                additionalChannelHandlers: [RequestGuard(limits: limits, logger: logger, onLimit: onLimit)],
                 idleTimeout: TimeAmount(limits.idleTimeout),
                 httpDecoderConfiguration: HTTP1Channel.Configuration.DecoderConfiguration(
                     maxHeaderFieldSize: limits.headerFieldBytesMax,

@@ -1,5 +1,3 @@
-import ErrorEnvelope
-import ErrorEnvelopeHummingbird
 import HTTPTypes
 import Hummingbird
 import Logging
@@ -8,6 +6,9 @@ import Personas
 /// Logs one structured line per request, when it is answered. Never a query, a header or a body: signed URLs, keys and faces are in there.
 struct AccessLog: RouterMiddleware {
     typealias Context = PersonasRequestContext
+
+    /// Stands for the status of a request whose client broke off before there was an answer; all other errors are answers by now.
+    static let brokenOffStatus = 499
 
     let logger: Logger
 
@@ -20,7 +21,7 @@ struct AccessLog: RouterMiddleware {
             log(request, context, status: response.status.code, since: start)
             return response
         } catch {
-            log(request, context, status: EnvelopeError(converting: error).code.status, since: start)
+            log(request, context, status: Self.brokenOffStatus, since: start)
             throw error
         }
     }
@@ -35,6 +36,10 @@ struct AccessLog: RouterMiddleware {
             "duration_us": .stringConvertible(
                 duration.components.seconds * 1_000_000 + duration.components.attoseconds / 1_000_000_000_000),
         ]
+        if let traceID = context.logger[metadataKey: "trace_id"] {
+            metadata["trace_id"] = traceID
+            metadata["parent_id"] = context.logger[metadataKey: "parent_id"]
+        }
         if let caller = context.caller {
             metadata["account"] = .string(caller.accountID.text)
             metadata["key"] = .string(caller.keyID.text)

@@ -10,9 +10,21 @@ struct RateLimitGate: RouterMiddleware {
     /// How long a refusal is held back. A client that sends without looking at its answers is slowed by it on each of its connections, and
     /// leaves the processor to the others.
     let refusalDelay: Duration
+    let limits: LimitCounters
 
     func handle(
         _ request: Request, context: Context, next: (Request, Context) async throws -> Response
+    ) async throws -> Response {
+        do {
+            return try await admit(request, context, next)
+        } catch let failure as Failure {
+            if case .tooManyRequests(let limit, _) = failure { limits.hit(ClientLimit(limit)) }
+            throw failure
+        }
+    }
+
+    private func admit(
+        _ request: Request, _ context: Context, _ next: (Request, Context) async throws -> Response
     ) async throws -> Response {
         guard let caller = context.caller else { return try await next(request, context) }
         // A worker that waits for a job does nothing meanwhile.

@@ -1,3 +1,4 @@
+import CoreMetrics
 import Synchronization
 
 /// Bounds how many downloads run at once; the others wait in the order in which they came.
@@ -9,9 +10,12 @@ final class DownloadSlots: Sendable {
     }
 
     private let state: Mutex<State>
+    private let waiting: Meter
 
-    init(count: Int) {
+    /// - Parameter waiting: told how many wait.
+    init(count: Int, waiting: Meter) {
         state = Mutex(State(free: count))
+        self.waiting = waiting
     }
 
     /// How many slots are free.
@@ -33,13 +37,15 @@ final class DownloadSlots: Sendable {
                         return true
                     }
                     state.waiting.append((ticket, continuation))
+                    waiting.set(state.waiting.count)
                     return nil
                 }
                 if let answer { continuation.resume(returning: answer) }
             }
         } onCancel: {
             let continuation = state.withLock { state in
-                state.waiting.firstIndex { $0.ticket == ticket }.map { state.waiting.remove(at: $0).continuation }
+                defer { waiting.set(state.waiting.count) }
+                return state.waiting.firstIndex { $0.ticket == ticket }.map { state.waiting.remove(at: $0).continuation }
             }
             continuation?.resume(returning: false)
         }
@@ -48,7 +54,10 @@ final class DownloadSlots: Sendable {
     /// Gives a slot to the longest waiting, or back.
     func release() {
         let continuation: CheckedContinuation<Bool, Never>? = state.withLock { state in
-            if !state.waiting.isEmpty { return state.waiting.removeFirst().continuation }
+            if !state.waiting.isEmpty {
+                defer { waiting.set(state.waiting.count) }
+                return state.waiting.removeFirst().continuation
+            }
             state.free += 1
             return nil
         }

@@ -1,4 +1,5 @@
 import AsyncHTTPClient
+package import CoreMetrics
 package import Logging
 import NIOCore
 import NIOHTTP1
@@ -51,30 +52,35 @@ package final class GuardedImageFetcher: ImageFetcher {
     private let slots: DownloadSlots
     private let tls: TLSConfiguration
     private let logger: Logger
+    private let metrics: DownloadMetrics
 
     /// Reads the trusted certificates once; reading them for every connection costs 25 ms each.
     /// - Throws: `configuration` where the named file of certificates cannot be read.
-    package convenience init(configuration: Configuration, logger: Logger) throws(Failure) {
+    package convenience init(
+        configuration: Configuration, logger: Logger, metrics: any MetricsFactory = NOOPMetricsHandler.instance
+    ) throws(Failure) {
         try self.init(
             configuration: configuration,
             rules: configuration.isDevelopment ? .development : .strict,
             policy: AddressPolicy(acceptsPrivate: configuration.isDevelopment, blocked: configuration.blockedPrefixes),
             resolver: SystemHostResolver(lookupsMax: configuration.downloadsMax, takesSearchDomains: configuration.isDevelopment),
-            logger: logger
+            logger: logger, metrics: metrics
         )
     }
 
     /// Takes rules, policy and resolver from outside, in place of those that follow from the configuration.
     /// - Throws: `configuration` where the named file of certificates cannot be read.
     package init(
-        configuration: Configuration, rules: DownloadURL.Rules, policy: AddressPolicy, resolver: any HostResolver, logger: Logger
+        configuration: Configuration, rules: DownloadURL.Rules, policy: AddressPolicy, resolver: any HostResolver, logger: Logger,
+        metrics: any MetricsFactory = NOOPMetricsHandler.instance
     ) throws(Failure) {
         self.configuration = configuration
         self.rules = rules
         self.policy = policy
         self.resolver = resolver
         self.logger = logger
-        slots = DownloadSlots(count: configuration.downloadsMax)
+        self.metrics = DownloadMetrics(factory: metrics)
+        slots = DownloadSlots(count: configuration.downloadsMax, waiting: self.metrics.waiting)
         var tls = TLSConfiguration.makeClientConfiguration()
         tls.minimumTLSVersion = .tlsv12
         tls.certificateVerification = .fullVerification
@@ -88,27 +94,35 @@ package final class GuardedImageFetcher: ImageFetcher {
     package var freeDownloads: Int { slots.free }
 
     package func fetch(_ url: String, before deadline: ContinuousClock.Instant) async throws(ImageFetchProblem) -> [UInt8] {
+        let result = await result(of: url, before: deadline)
+        metrics.count(result)
+        return try result.get()
+    }
+
+    private func result(of url: String, before deadline: ContinuousClock.Instant) async -> DownloadOutcome.Value {
         let target: DownloadURL
         do {
             target = try DownloadURL(url, rules: rules)
         } catch {
-            throw Self.problem(of: error)
+            return .failure(Self.problem(of: error))
         }
         let outcome = DownloadOutcome(overdue: .unavailable(reason: FetchReason.unreachable))
         outcome.arm(until: deadline)
         // The task may outlive this call, as long as a lookup or a connection takes to end; its slot bounds how many do.
         let work = Task {
             guard await slots.acquire() else { return }
+            metrics.inFlight.increment()
             let deadline = min(deadline, .now + .seconds(configuration.imageSecondsMax))
             outcome.arm(until: deadline)
             await withDiscardingTaskGroup { closing in
                 outcome.resolve(await download(target, before: deadline, closing: &closing))
             }
+            metrics.inFlight.decrement()
             slots.release()
         }
         let result = await outcome.wait()
         work.cancel()
-        return try result.get()
+        return result
     }
 
     private static func trustRoots(from file: String?) throws(Failure) -> NIOSSLTrustRoots {

@@ -80,6 +80,8 @@ enum SettingsList {
         "refusal-delay-milliseconds", default: 200, in: 0...10_000, "How long the answer to what is over a key's limits is held back")
     static let requestsInFlightMax = Setting.integer(
         "requests-in-flight-max", default: 10, in: 1...65_535, "Requests of one key that run at once, waits for a training job aside")
+    static let metrics = Setting.toggle(
+        "metrics", default: true, "Answer GET /metrics for Prometheus, without a key; keep that path from the public at the proxy")
     static let server = Setting.optionalText("server", "Address of the server that a worker works for", check: webAddress)
     static let key = Setting.optionalText("key", isSecret: true, "API key of a worker, with the scope trainer")
 
@@ -95,7 +97,7 @@ enum SettingsList {
         bodyBytesInFlightMax.definition, bodyBytesPerSecondMin.definition, headerBytesMax.definition, headerFieldBytesMax.definition,
         headerFieldsMax.definition, pageItemsMax.definition, searchesWaitingMax.definition,
         writesWaitingMax.definition, readsPerSecond.definition, writesPerSecond.definition, refusalDelayMilliseconds.definition,
-        requestsInFlightMax.definition,
+        requestsInFlightMax.definition, metrics.definition,
         server.definition, key.definition,
     ]
 

@@ -66,6 +66,7 @@ struct ServiceOptions: ParsableArguments {
     @Option(help: SettingsList.writeStallSeconds.argumentHelp("N")) var writeStallSeconds: String?
     @Option(help: SettingsList.bodyBytesMax.argumentHelp("N")) var bodyBytesMax: String?
     @Option(help: SettingsList.largeBodiesMax.argumentHelp("N")) var largeBodiesMax: String?
+    @Flag(inversion: .prefixedNo, help: SettingsList.metrics.argumentHelp()) var metrics: Bool?
 
     @Option(help: SettingsList.bodyBytesInFlightMax.argumentHelp("N")) var bodyBytesInFlightMax: String?
     @Option(help: SettingsList.bodyBytesPerSecondMin.argumentHelp("N")) var bodyBytesPerSecondMin: String?
@@ -104,6 +105,7 @@ struct ServiceOptions: ParsableArguments {
             List.readsPerSecond.definition.name: readsPerSecond, List.writesPerSecond.definition.name: writesPerSecond,
             List.refusalDelayMilliseconds.definition.name: refusalDelayMilliseconds,
             List.requestsInFlightMax.definition.name: requestsInFlightMax,
+            List.metrics.definition.name: metrics.map(String.init),
         ]
     }
 }

@@ -1,0 +1,25 @@
+/// Work that is stored and waits to be done.
+package struct Backlog: Sendable, Equatable {
+    /// How far is counted; more are told as so many.
+    package static let countMax = 100_000
+
+    /// Training jobs that wait for a worker.
+    package let queuedJobs: Int
+    /// Training jobs in a worker's hands.
+    package let leasedJobs: Int
+    /// Image files that may have lost their last use.
+    package let imageRemovals: Int
+
+    /// Takes all members.
+    package init(queuedJobs: Int, leasedJobs: Int, imageRemovals: Int) {
+        self.queuedJobs = queuedJobs
+        self.leasedJobs = leasedJobs
+        self.imageRemovals = imageRemovals
+    }
+}
+
+/// Knows what waits to be done.
+package protocol BacklogStore: Sendable {
+    /// Counts what waits at this moment.
+    func backlog() async throws(Failure) -> Backlog
+}

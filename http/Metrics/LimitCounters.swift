@@ -1,0 +1,69 @@
+package import CoreMetrics
+import ErrorEnvelopeHummingbird
+import Personas
+
+/// A bound that clients can meet.
+package enum ClientLimit: String, Sendable, CaseIterable {
+    /// A request body is too large.
+    case bodyBytes = "body_bytes"
+    /// The header of a request is too large.
+    case headerBytes = "header_bytes"
+    /// As many connections are open as may be.
+    case connections
+    /// A request did not arrive in time.
+    case requestTime = "request_time"
+    /// An answer was not taken in time.
+    case answerTime = "answer_time"
+    /// A key read too often.
+    case reads
+    /// A key wrote too often.
+    case writes
+    /// A key had too many requests running.
+    case inFlight = "in_flight"
+    /// There was no memory left for a request body.
+    case bodyMemory = "body_memory"
+    /// Too many searches waited.
+    case searches
+}
+
+extension ClientLimit {
+    /// The limit that the guard of a connection tells of.
+    init(_ limit: RequestGuard.Limit) {
+        self =
+            switch limit {
+            case .headerSize: .headerBytes
+            case .bodySize: .bodyBytes
+            case .requestTime: .requestTime
+            case .answerTime: .answerTime
+            }
+    }
+}
+
+extension ClientLimit {
+    /// The limit that a request was refused for.
+    init(_ limit: RateLimit) {
+        self =
+            switch limit {
+            case .reads: .reads
+            case .writes: .writes
+            case .inFlight: .inFlight
+            case .bodyBytes: .bodyMemory
+            case .searches: .searches
+            }
+    }
+}
+
+/// Counts how often clients meet limits. Cheap to copy and to count with.
+package struct LimitCounters: Sendable {
+    private let counters: [ClientLimit: Counter]
+
+    /// Makes a counter for every limit, so that those never met are told as zero.
+    package init(factory: any MetricsFactory) {
+        counters = ClientLimit.allCases.reduce(into: [:]) { counters, limit in
+            counters[limit] = Counter(label: "personas_limits_hit_total", dimensions: [("limit", limit.rawValue)], factory: factory)
+        }
+    }
+
+    /// Notes that somebody met a limit.
+    package func hit(_ limit: ClientLimit) { counters[limit]?.increment() }
+}

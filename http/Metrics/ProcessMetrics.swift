@@ -1,0 +1,49 @@
+import CoreMetrics
+import Foundation
+
+/// What the operating system says about the process, under the names that Prometheus has for it. Where there is no `/proc` nothing is told.
+struct ProcessMetrics: Sendable {
+    private static let folder = "/proc/self"
+
+    private let residentMemory: Meter?
+    private let openDescriptors: Meter?
+
+    /// Notes when the process started.
+    init(factory: any MetricsFactory) {
+        guard let startTime = Self.startTime() else {
+            (residentMemory, openDescriptors) = (nil, nil)
+            return
+        }
+        Meter(label: "process_start_time_seconds", factory: factory).set(startTime)
+        residentMemory = Meter(label: "process_resident_memory_bytes", factory: factory)
+        openDescriptors = Meter(label: "process_open_fds", factory: factory)
+    }
+
+    /// Notes how much the process uses at this moment.
+    func refresh() {
+        // The second number is that of resident pages (proc(5)).
+        if let residentMemory, let fields = Self.words(of: "statm"), fields.count > 1, let pages = Int(fields[1]) {
+            residentMemory.set(pages * Int(sysconf(Int32(_SC_PAGESIZE))))
+        }
+        if let openDescriptors, let open = try? FileManager.default.contentsOfDirectory(atPath: "\(Self.folder)/fd") {
+            openDescriptors.set(open.count)
+        }
+    }
+
+    /// In seconds since 1970.
+    private static func startTime() -> Double? {
+        // The name of the program, in parentheses, may hold blanks. Behind it the twentieth word is the start in ticks since the machine's.
+        guard let fields = words(of: "stat"), let end = fields.lastIndex(where: { $0.hasSuffix(")") }), fields.count > end + 20,
+            let ticks = Double(fields[end + 20]), let uptime = words(ofFile: "/proc/uptime")?.first.flatMap({ Double($0) })
+        else { return nil }
+        return (Date.now.timeIntervalSince1970 - uptime + ticks / Double(sysconf(Int32(_SC_CLK_TCK)))).rounded()
+    }
+
+    private static func words(of file: String) -> [Substring]? { words(ofFile: "\(folder)/\(file)") }
+
+    private static func words(ofFile path: String) -> [Substring]? {
+        // These files have no length, which some ways of reading a file ask for first.
+        guard let file = FileHandle(forReadingAtPath: path), let data = try? file.readToEnd() else { return nil }
+        return String(decoding: data, as: UTF8.self).split { $0 == " " || $0 == "\n" }
+    }
+}

@@ -1,0 +1,98 @@
+import CoreMetrics
+import HTTPTypes
+import Hummingbird
+import Synchronization
+
+/// Counts and times requests by method, route and status.
+///
+/// The labels are route templates, never paths, and methods that are known, so that no client can make more series than there are routes.
+/// What is looked up per request is one route and one status, under a lock that only requests of the same method and route share.
+struct RequestMetrics: Sendable {
+    /// What stands for the route of a request that has none.
+    private static let noRoute = "none"
+    private static let methods: [HTTPRequest.Method] = [.get, .head, .post, .patch, .put, .delete, .options, .trace, .connect]
+
+    private let inFlight: Meter
+    /// By route, then in the order of `methods`, with one more for all others.
+    private let endpoints: [String: [EndpointMetrics]]
+    private let unknown: [EndpointMetrics]
+
+    /// - Parameter routes: the templates of all routes.
+    init(routes: Set<String>, factory: any MetricsFactory) {
+        func metrics(of route: String) -> [EndpointMetrics] {
+            (Self.methods.map(\.rawValue) + ["other"]).map { EndpointMetrics(method: $0, route: route, factory: factory) }
+        }
+        inFlight = Meter(label: "personas_http_requests_in_flight", factory: factory)
+        endpoints = routes.reduce(into: [:]) { $0[$1] = metrics(of: $1) }
+        unknown = metrics(of: Self.noRoute)
+    }
+
+    /// A request begins.
+    func begin() { inFlight.increment() }
+
+    /// A request is answered.
+    /// - Parameter route: the template of the route that it found, if any.
+    func end(_ method: HTTPRequest.Method, route: String?, status: Int, duration: Duration) {
+        inFlight.decrement()
+        let methods = route.flatMap { endpoints[$0] } ?? unknown
+        let endpoint = methods[Self.methods.firstIndex(of: method) ?? Self.methods.count]
+        endpoint.record(status: status, duration: duration)
+    }
+}
+
+/// The metrics of one method at one route, made when there is something to record.
+private final class EndpointMetrics: Sendable {
+    private let labels: [(String, String)]
+    private let factory: any MetricsFactory
+    private let known = Mutex<(duration: CoreMetrics.Timer?, answers: [Int: Counter])>((nil, [:]))
+
+    init(method: String, route: String, factory: any MetricsFactory) {
+        labels = [("method", method), ("route", route)]
+        self.factory = factory
+    }
+
+    func record(status: Int, duration: Duration) {
+        let (timer, counter) = metrics(of: status)
+        let (seconds, attoseconds) = duration.components
+        timer.recordNanoseconds(seconds * 1_000_000_000 + attoseconds / 1_000_000_000)
+        counter.increment()
+    }
+
+    private func metrics(of status: Int) -> (CoreMetrics.Timer, Counter) {
+        known.withLock { known in
+            let timer =
+                known.duration
+                ?? CoreMetrics.Timer(label: "personas_http_request_duration_seconds", dimensions: labels, factory: factory)
+            let counter =
+                known.answers[status]
+                ?? Counter(
+                    label: "personas_http_requests_total", dimensions: labels + [("status", String(status))], factory: factory)
+            if known.duration == nil { known.duration = timer }
+            if known.answers[status] == nil { known.answers[status] = counter }
+            return (timer, counter)
+        }
+    }
+}
+
+/// Measures what another responder does. It stands outside of the router, because it has to know all routes.
+struct MeasuredResponder<Inner: HTTPResponder<PersonasRequestContext>>: HTTPResponder {
+    let inner: Inner
+    let metrics: RequestMetrics
+
+    func respond(to request: Request, context: PersonasRequestContext) async throws -> Response {
+        let start = ContinuousClock.now
+        metrics.begin()
+        do {
+            let response = try await inner.respond(to: request, context: context)
+            end(request, context, status: response.status.code, since: start)
+            return response
+        } catch {
+            end(request, context, status: AccessLog.brokenOffStatus, since: start)
+            throw error
+        }
+    }
+
+    private func end(_ request: Request, _ context: PersonasRequestContext, status: Int, since start: ContinuousClock.Instant) {
+        metrics.end(request.method, route: context.endpointPath, status: status, duration: start.duration(to: .now))
+    }
+}

@@ -1,0 +1,93 @@
+import CoreMetrics
+import Hummingbird
+import Logging
+import NIOCore
+package import Personas
+import Synchronization
+
+/// Where `GET /metrics` gets what it tells.
+package struct MetricsSource: Sendable {
+    /// What the service records into.
+    package let registry: MetricsRegistry
+    /// What waits in the store.
+    package let backlog: any BacklogStore
+    /// How old the count of what waits may be. It costs a walk in the store, and the call needs no key.
+    package let backlogAgeMax: Duration
+
+    /// Takes all members.
+    package init(registry: MetricsRegistry, backlog: any BacklogStore, backlogAgeMax: Duration = .seconds(1)) {
+        self.registry = registry
+        self.backlog = backlog
+        self.backlogAgeMax = backlogAgeMax
+    }
+}
+
+/// What monitoring asks: all numbers, in the text format of Prometheus.
+struct MetricsRoutes: Sendable {
+    /// The path of the call.
+    static let path = "/metrics"
+
+    private let registry: MetricsRegistry
+    private let backlog: BacklogMetrics
+    private let process: ProcessMetrics
+
+    init(_ source: MetricsSource) {
+        registry = source.registry
+        backlog = BacklogMetrics(source)
+        process = ProcessMetrics(factory: source.registry)
+    }
+
+    /// Adds the call.
+    func add(to router: Router<PersonasRequestContext>) {
+        router.get(RouterPath(Self.path)) { _, context in
+            await backlog.refresh(logger: context.logger)
+            process.refresh()
+            return Response(
+                status: .ok, headers: [.contentType: MetricsText.contentType, .cacheControl: "no-store"],
+                body: ResponseBody(byteBuffer: ByteBuffer(bytes: registry.text())))
+        }
+    }
+}
+
+/// What waits in the store, counted when it is asked for.
+private final class BacklogMetrics: Sendable {
+    private let store: any BacklogStore
+    private let ageMax: Duration
+    private let countedAt = Mutex<ContinuousClock.Instant?>(nil)
+    private let queuedJobs: Meter
+    private let leasedJobs: Meter
+    private let imageRemovals: Meter
+
+    init(_ source: MetricsSource) {
+        store = source.backlog
+        ageMax = source.backlogAgeMax
+        queuedJobs = Meter(label: "personas_training_jobs", dimensions: [("state", "queued")], factory: source.registry)
+        leasedJobs = Meter(label: "personas_training_jobs", dimensions: [("state", "leased")], factory: source.registry)
+        imageRemovals = Meter(label: "personas_media_removal_queue_depth", factory: source.registry)
+        set(nil)
+    }
+
+    /// Counts anew unless that was done just before.
+    func refresh(logger: Logger) async {
+        let now = ContinuousClock.now
+        let isDue = countedAt.withLock { countedAt in
+            if let last = countedAt, last.duration(to: now) < ageMax { return false }
+            countedAt = now
+            return true
+        }
+        guard isDue else { return }
+        do throws(Failure) {
+            set(try await store.backlog())
+        } catch {
+            set(nil)
+            logger.error("what waits in the store could not be counted", metadata: ["reason": "\(error)"])
+        }
+    }
+
+    /// Not a number means that it is not known.
+    private func set(_ backlog: Backlog?) {
+        queuedJobs.set(backlog.map { Double($0.queuedJobs) } ?? .nan)
+        leasedJobs.set(backlog.map { Double($0.leasedJobs) } ?? .nan)
+        imageRemovals.set(backlog.map { Double($0.imageRemovals) } ?? .nan)
+    }
+}
