@@ -49,13 +49,23 @@ struct TidyTests {
         "Adapters know the domain and never one another",
         arguments: [
             ("db", [], ["PersonasHTTP", "PersonasOutbound", "PersonasCLI", "ErrorEnvelope", "ErrorEnvelopeHummingbird"]),
-            ("http", ["http/Envelope", "http/EnvelopeMiddleware", "http/Outbound"], ["PersonasDB", "PersonasOutbound", "PersonasCLI"]),
+            (
+                "http", ["http/Envelope", "http/EnvelopeMiddleware", "http/Outbound", "http/Wire"],
+                ["PersonasDB", "PersonasOutbound", "PersonasCLI"]
+            ),
             ("http/Outbound", [], ["PersonasDB", "PersonasHTTP", "PersonasCLI", "ErrorEnvelope", "ErrorEnvelopeHummingbird"]),
             (
                 "http/Envelope", [],
                 [
                     "Personas", "PersonasDB", "PersonasHTTP", "PersonasOutbound", "PersonasCLI", "ErrorEnvelopeHummingbird", "Hummingbird",
                     "NIOCore",
+                ]
+            ),
+            (
+                "http/Wire", [],
+                [
+                    "PersonasDB", "PersonasHTTP", "PersonasOutbound", "PersonasCLI", "ErrorEnvelope", "ErrorEnvelopeHummingbird",
+                    "Hummingbird", "NIOCore",
                 ]
             ), ("http/EnvelopeMiddleware", [], ["Personas", "PersonasDB", "PersonasHTTP", "PersonasOutbound", "PersonasCLI"]),
         ])
