@@ -241,7 +241,7 @@ let package = Package(
             name: "FuzzTargets",
             dependencies: ["ErrorEnvelope", "Personas", "PersonasWire"],
             path: "Tests/Fuzz/Targets",
-            swiftSettings: parserSettings
+            swiftSettings: settings
         ),
         .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/Tests", swiftSettings: settings),
         .testTarget(name: "PersonasTests", dependencies: ["Personas"], path: "Tests/PersonasTests", swiftSettings: settings),

@@ -44,11 +44,13 @@ extension FuzzTarget {
     /// Foundation loses byte order marks, and takes names for one that Unicode calls equivalent.
     private static func mayConfuseFoundation(_ reference: [String: Any], _ bytes: [UInt8]) -> Bool {
         guard reference.keys.allSatisfy({ $0.utf8.allSatisfy { $0 < 0x80 } }) else { return true }
-        let text = String(decoding: bytes, as: UTF8.self)
-        // The byte order mark, and the three characters whose equivalent is an ASCII one.
-        let marks: Set<Unicode.Scalar> = ["\u{feff}", "\u{212a}", "\u{37e}", "\u{1fef}"]
-        return text.unicodeScalars.contains(where: marks.contains)
-            || ["\\ufeff", "\\u212a", "\\u037e", "\\u1fef"].contains { text.lowercased().contains($0) }
+        // The byte order mark, and the three characters whose equivalent is an ASCII one, as they are and as they are escaped.
+        let text = Data(bytes.map { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) ? $0 | 0x20 : $0 })
+        return confusing.contains { text.range(of: $0) != nil }
+    }
+
+    private static let confusing = ["\u{feff}", "\u{212a}", "\u{37e}", "\u{1fef}", "\\ufeff", "\\u212a", "\\u037e", "\\u1fef"].map {
+        Data($0.utf8)
     }
 
     private static func matches(_ object: JSONObject, _ name: String, _ value: Any) -> Bool {
@@ -128,11 +130,35 @@ private struct JSONNumbers {
                 continue
             }
             let number = bytes[index...].prefix { "+-.0123456789eE".utf8.contains($0) }
-            let text = String(decoding: number, as: UTF8.self)
-            if text.wholeMatch(of: /-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/) == nil { areWellFormed = false }
-            let isLong = number.count > 15 || text.contains { $0 == "e" || $0 == "E" }
+            if !Self.isWellFormed(number) { areWellFormed = false }
+            let isLong = number.count > 15 || number.contains { $0 | 0x20 == UInt8(ascii: "e") }
             shortened += isLong ? [UInt8(ascii: "0")] : Array(number)
             index += number.count
         }
+    }
+
+    /// By the grammar of RFC 8259, section 6: an integer, perhaps a fraction, perhaps an exponent.
+    private static func isWellFormed(_ number: ArraySlice<UInt8>) -> Bool {
+        var rest = number
+        func digits() -> Int {
+            let count = rest.prefix { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }.count
+            rest = rest.dropFirst(count)
+            return count
+        }
+        func take(_ characters: String) -> Bool {
+            guard let first = rest.first, characters.utf8.contains(first) else { return false }
+            rest = rest.dropFirst()
+            return true
+        }
+        _ = take("-")
+        let startsWithZero = rest.first == UInt8(ascii: "0")
+        let integerDigits = digits()
+        guard integerDigits == 1 || integerDigits > 1 && !startsWithZero else { return false }
+        if take("."), digits() == 0 { return false }
+        if take("eE") {
+            _ = take("+-")
+            if digits() == 0 { return false }
+        }
+        return rest.isEmpty
     }
 }

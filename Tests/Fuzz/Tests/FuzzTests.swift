@@ -59,5 +59,6 @@ struct FuzzTests {
 }
 
 extension FuzzTarget: CustomTestStringConvertible {
+    /// The target's name.
     public var testDescription: String { name }
 }
