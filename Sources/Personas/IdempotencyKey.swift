@@ -1,20 +1,25 @@
-/// The value of a request's `Idempotency-Key`: by it a client says that a request is the same as an earlier one.
+/// What a client names one POST by, so that it can send it again without fear of a second effect
+/// (draft-ietf-httpapi-idempotency-key-header, section 2).
 package struct IdempotencyKey: Sendable, Hashable {
-    /// The most characters of a key.
+    /// The header that carries it.
+    package static let headerName = "Idempotency-Key"
+    /// Characters of a key at most.
     package static let charactersMax = 255
 
-    /// 1 to 255 characters of visible ASCII.
+    /// The key itself, without the quotes that it may have come in.
     package let text: String
 
-    /// Reads the header's value: the key in quotes, as the IETF's draft has it, or bare, as many clients write it.
-    /// - Throws: the rule that is broken, for the field `Idempotency-Key`.
+    /// Reads the header's value: 1 to 255 visible ASCII characters. The draft wants them in quotes, most clients send none, and both mean the
+    /// same key.
+    /// - Throws: the rule that is broken.
     package init(header: String) throws(Violation) {
-        var bytes = Array(header.utf8)[...]
-        let quote = UInt8(ascii: "\"")
-        if bytes.count >= 2, bytes.first == quote, bytes.last == quote { bytes = bytes.dropFirst().dropLast() }
-        guard (1...Self.charactersMax).contains(bytes.count), bytes.allSatisfy({ (0x21...0x7E).contains($0) }) else {
-            throw Violation("Idempotency-Key", "must be 1 to \(Self.charactersMax) visible ASCII characters")
+        var characters = Array(header.utf8)[...]
+        if characters.count >= 2, characters.first == UInt8(ascii: "\""), characters.last == UInt8(ascii: "\"") {
+            characters = characters.dropFirst().dropLast()
         }
-        text = String(decoding: bytes, as: UTF8.self)
+        guard (1...Self.charactersMax).contains(characters.count), characters.allSatisfy({ (0x21...0x7E).contains($0) }) else {
+            throw Violation(Self.headerName, "must be 1 to \(Self.charactersMax) visible characters, bare or in one pair of quotes")
+        }
+        text = String(decoding: characters, as: UTF8.self)
     }
 }
