@@ -15,7 +15,8 @@ struct Migration: Sendable {
 
     /// Every migration, oldest first. The build embeds the files; a test compares this list with the folder.
     static let all = [
-        Migration(name: "v0001_initial", sql: String(decoding: PackageResources.v0001_initial_sql, as: UTF8.self))
+        Migration(name: "v0001_initial", sql: String(decoding: PackageResources.v0001_initial_sql, as: UTF8.self)),
+        Migration(name: "v0002_kept_answers", sql: String(decoding: PackageResources.v0002_kept_answers_sql, as: UTF8.self)),
     ]
 }
 

@@ -8,8 +8,8 @@ struct PikzonalityTable: PikzonalityStore {
     let readers: ReaderSet
     let searches: SlowReads
 
-    func insert(_ new: NewPikzonality) async throws(Failure) -> Pikzonality {
-        try await writer.write { db in
+    func insert(_ new: NewPikzonality, acknowledging: Acknowledgement<Pikzonality>?) async throws(Failure) -> Pikzonality {
+        try await writer.write(acknowledging: acknowledging, at: new.createdAt) { db in
             guard try db.firstRow("SELECT 1 FROM account WHERE id = ?", [new.accountID.data]) != nil else { throw Failure.accountMissing }
             try Self.requireUnreserved(new.name, db)
             let tokens = new.references.map { _ in RandomToken.random() }

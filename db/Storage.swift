@@ -33,6 +33,8 @@ package final class Storage: Sendable {
     package let keys: any APIKeyStore
     /// Reserved names.
     package let names: any ReservedNameStore
+    /// Answers under idempotency keys.
+    package let answers: any KeptAnswerStore
     /// Blocked terms.
     package var terms: any BlockedTermStore { remembered }
     /// Whether maintenance is on.
@@ -73,6 +75,7 @@ package final class Storage: Sendable {
         searches = SlowReads(readers: searchReaders)
         pikzonalities = PikzonalityTable(writer: writer, readers: readers, searches: searches)
         jobs = TrainingJobTable(writer: writer, readers: readers)
+        answers = KeptAnswerTable(writer: writer, readers: readers)
         let keys = APIKeyTable(writer: writer, readers: readers)
         self.keys = keys
         accounts = AccountTable(writer: writer, readers: readers, keys: keys)

@@ -10,7 +10,9 @@ struct TrainingJobTable: TrainingJobStore {
     let writer: GroupWriter
     let readers: ReaderSet
 
-    func lease(limit: Int, policy: LeasePolicy, at now: Timestamp) async throws(Failure) -> [LeasedJob] {
+    func lease(
+        limit: Int, policy: LeasePolicy, at now: Timestamp, acknowledging: Acknowledgement<[LeasedJob]>?
+    ) async throws(Failure) -> [LeasedJob] {
         // Looking costs microseconds, a write transaction its turn at the writer; so waiting workers look first.
         let isWorkThere = try readers.read { connection in
             let sql = "SELECT 1 FROM training_job WHERE state = 'queued' OR (state = 'leased' AND lease_expires_at <= ?) LIMIT 1"
@@ -20,34 +22,43 @@ struct TrainingJobTable: TrainingJobStore {
         return try await writer.write { db in
             _ = try Self.expireLeases(policy: policy, at: now, db)
             let queued = try db.rows("\(JobRow.select) WHERE state = 'queued' ORDER BY id LIMIT ?", [limit]).map(JobRow.init)
-            return try queued.compactMap { try Self.lease($0, policy: policy, at: now, db) }
+            let leased = try queued.compactMap { try Self.lease($0, policy: policy, at: now, db) }
+            if let acknowledging, !leased.isEmpty {
+                try KeptAnswerTable.insert(acknowledging.answer(leased), for: acknowledging.request, at: now, db)
+            }
+            return leased
         }
     }
 
     func heartbeat(
-        _ id: Identifier, token: RandomToken, progress: Int?, policy: LeasePolicy, at now: Timestamp
-    ) async throws(Failure) -> (cancelled: Bool, leaseExpiresAt: Timestamp) {
+        _ id: Identifier, token: RandomToken, progress: Int?, policy: LeasePolicy, at now: Timestamp,
+        acknowledging: Acknowledgement<LeaseState>?
+    ) async throws(Failure) -> LeaseState {
         let until = now.adding(seconds: policy.seconds)
-        let isCancelled = try await change(id, at: now) { job throws(Failure) in
-            try job.heartbeat(token: token, progress: progress, until: until, at: now)
+        return try await change(id, at: now, acknowledging: acknowledging) { job throws(Failure) in
+            LeaseState(isCancelled: try job.heartbeat(token: token, progress: progress, until: until, at: now), expiresAt: until)
         }
-        return (isCancelled, until)
     }
 
-    func complete(_ id: Identifier, token: RandomToken, portrait: StoredImage?, at now: Timestamp) async throws(Failure) {
-        try await change(id, portrait: portrait, at: now) { job throws(Failure) in try job.complete(token: token, at: now) }
+    func complete(
+        _ id: Identifier, token: RandomToken, portrait: StoredImage?, at now: Timestamp, acknowledging: Acknowledgement<Void>?
+    ) async throws(Failure) {
+        try await change(id, portrait: portrait, at: now, acknowledging: acknowledging) { job throws(Failure) in
+            try job.complete(token: token, at: now)
+        }
     }
 
     func fail(
-        _ id: Identifier, token: RandomToken, error: TrainingError, retryable: Bool, policy: LeasePolicy, at now: Timestamp
+        _ id: Identifier, token: RandomToken, error: TrainingError, retryable: Bool, policy: LeasePolicy, at now: Timestamp,
+        acknowledging: Acknowledgement<Void>?
     ) async throws(Failure) {
-        try await change(id, at: now) { job throws(Failure) in
+        try await change(id, at: now, acknowledging: acknowledging) { job throws(Failure) in
             try job.fail(token: token, error: error, retryable: retryable, attemptsMax: policy.attemptsMax, at: now)
         }
     }
 
     func handBack(_ id: Identifier, token: RandomToken, at now: Timestamp) async throws(Failure) {
-        try await change(id, at: now) { job throws(Failure) in try job.handBack(token: token, at: now) }
+        try await change(id, at: now, acknowledging: nil) { job throws(Failure) in try job.handBack(token: token, at: now) }
     }
 
     func expire(policy: LeasePolicy, at now: Timestamp) async throws(Failure) -> Int {
@@ -67,10 +78,10 @@ struct TrainingJobTable: TrainingJobStore {
     }
 
     private func change<Value: Sendable>(
-        _ id: Identifier, portrait: StoredImage? = nil, at now: Timestamp,
+        _ id: Identifier, portrait: StoredImage? = nil, at now: Timestamp, acknowledging: Acknowledgement<Value>?,
         _ transition: @escaping @Sendable (inout TrainingJob) throws(Failure) -> Value
     ) async throws(Failure) -> Value {
-        try await writer.write { db in
+        try await writer.write(acknowledging: acknowledging, at: now) { db in
             guard var row = try db.firstRow("\(JobRow.select) WHERE id = ?", [id.data]).map(JobRow.init) else { throw Failure.notFound }
             let before = row.job
             let value = try transition(&row.job)

@@ -1,7 +1,7 @@
 import ErrorEnvelopeHummingbird
 import HTTPTypes
 import Hummingbird
-import Personas
+package import Personas
 import PersonasWire
 import Synchronization
 
@@ -11,19 +11,65 @@ struct BodyIntake: Sendable {
     private static let largeBodyBytes = 1_048_576
 
     let bodyBytesMax: Int
+    let budget: BodyBudget
     let largeBodies: Gate
 
     /// Reads a JSON object from the body and hands it to `handle`.
-    /// - Throws: `UNSUPPORTED_MEDIA_TYPE`, `PAYLOAD_TOO_LARGE`, `invalid`.
-    func withObject<Value: Sendable>(of request: Request, _ handle: (JSONObject) async throws -> Value) async throws -> Value {
+    /// - Throws: `UNSUPPORTED_MEDIA_TYPE`, `PAYLOAD_TOO_LARGE`, `tooManyRequests` when memory is short, `invalid`.
+    func withObject<Value: Sendable>(
+        of request: Request, from caller: Caller, _ handle: (JSONObject) async throws -> Value
+    ) async throws -> Value {
         let isBodyAnnounced = request.headers[.transferEncoding] != nil || request.headers[.contentLength].map { $0 != "0" } ?? false
         // Without a body and a type for it there is nothing of the wrong type, only nothing.
         if isBodyAnnounced || request.headers[.contentType] != nil { try request.requireJSON() }
-        let bytes = try await request.bodyBytes(upTo: bodyBytesMax)
+        var reservedBytes = 0
+        defer { budget.giveBack(reservedBytes, from: caller.keyID) }
+        let bytes = try await request.bodyBytes(upTo: bodyBytesMax) { count in
+            guard budget.reserve(count, for: caller.keyID) else { throw Failure.tooManyRequests(.bodyBytes, retryAfterSeconds: 1) }
+            reservedBytes += count
+        }
         guard bytes.count >= Self.largeBodyBytes else { return try await handle(try JSONObject(bytes)) }
         await largeBodies.enter()
         defer { largeBodies.leave() }
         return try await handle(try JSONObject(bytes))
+    }
+}
+
+/// The memory for request bodies that are being received or worked on. No key gets more than half, so that one which uploads slowly, and much,
+/// cannot keep all others out.
+package final class BodyBudget: Sendable {
+    private struct State {
+        var reservedBytes = 0
+        var byKey: [Identifier: Int] = [:]
+    }
+
+    private let bytesMax: Int
+    private let state = Mutex(State())
+
+    /// - Parameter bytesMax: bytes of all bodies together.
+    package init(bytesMax: Int) {
+        self.bytesMax = bytesMax
+    }
+
+    /// Reserves bytes for a body of a key. A body is always let in where the key has no other, whatever its size. False when there is no room.
+    package func reserve(_ count: Int, for keyID: Identifier) -> Bool {
+        state.withLock { state in
+            let own = state.byKey[keyID] ?? 0
+            guard state.reservedBytes + count <= bytesMax, own == 0 || own + count <= bytesMax / 2 else { return false }
+            state.reservedBytes += count
+            state.byKey[keyID] = own + count
+            return true
+        }
+    }
+
+    /// Gives bytes back.
+    package func giveBack(_ count: Int, from keyID: Identifier) {
+        guard count > 0 else { return }
+        state.withLock { state in
+            state.reservedBytes -= count
+            let own = (state.byKey[keyID] ?? 0) - count
+            state.byKey[keyID] = own > 0 ? own : nil
+        }
     }
 }
 

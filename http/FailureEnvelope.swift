@@ -39,10 +39,23 @@ extension Failure: EnvelopeConvertible {
             return EnvelopeError(
                 .nameAlreadyExists, message: message, details: [ErrorDetail(field: "name", message: message, id: id.text)])
         case .conflict(let text): return EnvelopeError(.conflict, message: text)
+        case .idempotencyKeyInUse: return EnvelopeError(.idempotencyKeyInUse).retryAfter(seconds: 1)
+        case .idempotencyKeyReused: return EnvelopeError(.idempotencyKeyReused)
+        case .tooManyRequests(let limit, let seconds):
+            return EnvelopeError(.tooManyRequests, message: Self.message(of: limit)).retryAfter(seconds: seconds)
         case .underMaintenance(let seconds): return EnvelopeError(.serviceUnderMaintenance).retryAfter(seconds: seconds)
         case .mediaNotStored: return EnvelopeError(.uploadFailed, cause: self)
         case .configuration: return EnvelopeError(.configurationError, cause: self)
         case .unexpected: return EnvelopeError(.internalError, cause: self)
+        }
+    }
+
+    private static func message(of limit: RateLimit) -> String {
+        switch limit {
+        case .reads: "The API key sent too many reads; try again later"
+        case .writes: "The API key sent too many writes; try again later"
+        case .inFlight: "The API key has too many requests running; try again when one has ended"
+        case .bodyBytes: "Too many large request bodies are being received; try again later"
         }
     }
 }

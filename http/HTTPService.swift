@@ -20,6 +20,10 @@ package struct HTTPConfiguration: Sendable {
     package var bodyBytesMax = 64 * 1_024 * 1_024
     /// Bodies over 1 MiB that are decoded at once; more wait their turn.
     package var largeBodiesMax = 2
+    /// Bytes of request bodies held in memory at once, of all requests together; one key may hold half of them.
+    package var bodyBytesInFlightMax = 512 * 1_024 * 1_024
+    /// What one API key may have.
+    package var rateLimits = RateLimitPolicy()
     /// Bounds of a connection.
     package var limits = RequestGuard.Limits()
 
@@ -35,6 +39,8 @@ package struct HTTPUseCases: Sendable {
     package let training: Training
     /// Who calls.
     package let authentication: Authentication
+    /// What makes POSTs safe to send again.
+    package let idempotency: Idempotency
     /// Whether clients are turned away.
     package let maintenance: any MaintenanceStore
     /// Whether the store is ready.
@@ -42,11 +48,13 @@ package struct HTTPUseCases: Sendable {
 
     /// Takes all members.
     package init(
-        catalog: Catalog, training: Training, authentication: Authentication, maintenance: any MaintenanceStore, schema: any SchemaStore
+        catalog: Catalog, training: Training, authentication: Authentication, idempotency: Idempotency,
+        maintenance: any MaintenanceStore, schema: any SchemaStore
     ) {
         self.catalog = catalog
         self.training = training
         self.authentication = authentication
+        self.idempotency = idempotency
         self.maintenance = maintenance
         self.schema = schema
     }
@@ -109,19 +117,26 @@ package struct HTTPService: Service {
         router.add(middleware: ErrorEnvelopeMiddleware(trustsIncomingRequestID: configuration.trustsIncomingRequestID))
         router.add(middleware: AccessLog(logger: logger))
         router.add(middleware: SecurityHeaders())
+        router.add(middleware: RateLimitFields(policy: configuration.rateLimits))
         router.add(middleware: ErrorEnvelopeMiddleware())
         router.add(middleware: MaintenanceGate(maintenance: useCases.maintenance))
 
         HealthRoutes(schema: useCases.schema, stopping: stopping).add(to: router)
         MediaRoutes(catalog: useCases.catalog).add(to: router)
 
-        let intake = BodyIntake(bodyBytesMax: configuration.bodyBytesMax, largeBodies: Gate(places: configuration.largeBodiesMax))
-        let callers = router.group().add(middleware: AuthenticationGate(authentication: useCases.authentication)).group(
-            context: CallerContext.self)
+        let intake = BodyIntake(
+            bodyBytesMax: configuration.bodyBytesMax, budget: BodyBudget(bytesMax: configuration.bodyBytesInFlightMax),
+            largeBodies: Gate(places: configuration.largeBodiesMax))
+        let callers = router.group()
+            .add(middleware: AuthenticationGate(authentication: useCases.authentication))
+            .add(middleware: RateLimitGate(limiter: RateLimiter(policy: configuration.rateLimits)))
+            .group(context: CallerContext.self)
+        let calls = IdempotentCalls(idempotency: useCases.idempotency)
         for surface in [PikzonalityRoutes.Surface.typed(.persona), .typed(.style), .published] {
-            PikzonalityRoutes(surface: surface, catalog: useCases.catalog, intake: intake, publicURL: publicURL).add(to: callers)
+            PikzonalityRoutes(surface: surface, catalog: useCases.catalog, intake: intake, calls: calls, publicURL: publicURL).add(
+                to: callers)
         }
-        TrainingRoutes(training: useCases.training, intake: intake, publicURL: publicURL).add(to: callers)
+        TrainingRoutes(training: useCases.training, intake: intake, calls: calls, publicURL: publicURL).add(to: callers)
         router.refuseOtherMethods()
         return router
     }

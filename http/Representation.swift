@@ -47,23 +47,27 @@ struct Representation {
     }
 
     /// An answer with one item, tagged with its version.
-    func response(
-        _ item: Pikzonality, status: HTTPResponse.Status = .ok, headers: HTTPFields = [:], _ write: (inout JSONWriter) -> Void
-    ) -> Response {
-        var headers = headers
-        headers[.eTag] = "\"v\(item.version)\""
-        return Self.response(status: status, headers: headers, write)
+    func response(_ item: Pikzonality, _ write: (inout JSONWriter) -> Void) -> Response {
+        Self.response(headers: [.eTag: Self.entityTag(of: item)], write)
     }
+
+    /// The tag of an item's version.
+    static func entityTag(of item: Pikzonality) -> String { "\"v\(item.version)\"" }
 
     /// Any JSON answer.
     static func response(
         status: HTTPResponse.Status = .ok, headers: HTTPFields = [:], items: Int = 1, _ write: (inout JSONWriter) -> Void
     ) -> Response {
-        var writer = JSONWriter(capacity: itemBytes * max(1, items))
-        write(&writer)
         var headers = headers
         headers[.contentType] = "application/json"
-        return Response(status: status, headers: headers, body: ResponseBody(byteBuffer: writer.buffer))
+        return Response(status: status, headers: headers, body: ResponseBody(byteBuffer: json(items: items, write)))
+    }
+
+    /// The bytes of any JSON answer.
+    static func json(items: Int = 1, _ write: (inout JSONWriter) -> Void) -> ByteBuffer {
+        var writer = JSONWriter(capacity: itemBytes * max(1, items))
+        write(&writer)
+        return writer.buffer
     }
 
     /// The public URL of an image.

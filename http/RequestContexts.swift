@@ -22,6 +22,12 @@ struct PersonasRequestContext: EnvelopeRequestContext {
         get { facts.state.withLock { $0.caller } }
         nonmutating set { facts.state.withLock { $0.caller = newValue } }
     }
+
+    /// Where the caller's key stands with its rate limits; nil until it was counted.
+    var rateLimit: RateLimiter.Standing? {
+        get { facts.state.withLock { $0.rateLimit } }
+        nonmutating set { facts.state.withLock { $0.rateLimit = newValue } }
+    }
 }
 
 /// What the layers find out about a request, in one place for all copies of its context: the access log learns the caller from the layers
@@ -30,6 +36,7 @@ private final class RequestFacts: Sendable {
     struct State {
         var requestID = ""
         var caller: Caller?
+        var rateLimit: RateLimiter.Standing?
     }
 
     let state = Mutex(State())

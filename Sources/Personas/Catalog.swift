@@ -27,10 +27,13 @@ package struct Catalog: Sendable {
     }
 
     /// Takes in an item: form, content, name, then images, in this order. What is returned is on disk.
-    /// - Parameter outcome: how training has ended already, for seeds; nil queues a training job.
+    /// - Parameters:
+    ///   - outcome: how training has ended already, for seeds; nil queues a training job.
+    ///   - acknowledging: how the client is answered, to be kept with the item.
     /// - Throws: `invalid`, `blockedContent`, `nameReserved`, `nameTaken`, `invalidImage`, `imageTooLarge`, `mediaNotStored`.
     package func create(
-        _ draft: CreateDraft, mode: Mode, accountID: Identifier, outcome: TrainingOutcome? = nil
+        _ draft: CreateDraft, mode: Mode, accountID: Identifier, outcome: TrainingOutcome? = nil,
+        acknowledging: Acknowledgement<Pikzonality>? = nil
     ) async throws(Failure) -> Pikzonality {
         let checked = try draft.checked(acceptingPlainHTTP: intake.acceptsPlainHTTP)
         try policy.check(name: checked.name, specialInstructions: checked.specialInstructions)
@@ -45,7 +48,8 @@ package struct Catalog: Sendable {
         let item = try await store.insert(
             NewPikzonality(
                 id: .timeOrdered(at: now), accountID: accountID, mode: mode, name: checked.name,
-                specialInstructions: checked.specialInstructions, references: references, outcome: outcome, createdAt: now))
+                specialInstructions: checked.specialInstructions, references: references, outcome: outcome, createdAt: now),
+            acknowledging: acknowledging)
         signals.jobs.ring()
         return item
     }

@@ -41,6 +41,12 @@ package enum Failure: Error, Sendable, Equatable {
     case nameTaken(Mode, Identifier)
     /// The state of things forbids the action; the text is safe to show.
     case conflict(String)
+    /// The first request with the same idempotency key still runs.
+    case idempotencyKeyInUse
+    /// The idempotency key stood for another request before.
+    case idempotencyKeyReused
+    /// A rate limit is reached; the client should come back after that many seconds.
+    case tooManyRequests(RateLimit, retryAfterSeconds: Int)
     /// The service is under maintenance; clients should come back after that many seconds.
     case underMaintenance(retryAfterSeconds: Int)
     /// Image bytes could not be made durable; the text goes to the log.

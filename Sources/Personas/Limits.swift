@@ -30,4 +30,6 @@ package enum Limits {
     package static let labelCharactersMax = 100
     /// Rows that one administrative listing prints: what an operator can read, and what one answer can hold.
     package static let administrationRowsMax = 10_000
+    /// Seconds for which an answer is kept under its idempotency key: 24 hours.
+    package static let idempotencySecondsKept = 86_400
 }

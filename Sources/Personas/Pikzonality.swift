@@ -172,7 +172,7 @@ package protocol PikzonalityStore: Sendable {
     /// Stores an item, its images' links and its queued job together.
     /// - Returns: the item as stored.
     /// - Throws: `nameReserved`, `nameTaken`; `accountMissing` when the account was deleted meanwhile.
-    func insert(_ new: NewPikzonality) async throws(Failure) -> Pikzonality
+    func insert(_ new: NewPikzonality, acknowledging: Acknowledgement<Pikzonality>?) async throws(Failure) -> Pikzonality
     /// One item of an account; of any mode when `mode` is nil.
     /// - Throws: `notFound`.
     func find(_ id: Identifier, mode: Mode?, accountID: Identifier) async throws(Failure) -> Pikzonality

@@ -17,11 +17,14 @@ package struct Training: Sendable {
     }
 
     /// Leases the oldest waiting jobs; waits for one if there is none, and answers with none when the time is over or the task cancelled.
-    package func lease(limit: Int, waiting duration: Duration) async throws(Failure) -> [LeasedJob] {
+    /// - Parameter acknowledging: how the worker is answered, to be kept with the lease; an answer without a job is not kept.
+    package func lease(
+        limit: Int, waiting duration: Duration, acknowledging: Acknowledgement<[LeasedJob]>? = nil
+    ) async throws(Failure) -> [LeasedJob] {
         let deadline = ContinuousClock.now.advanced(by: duration)
         while true {
             let seen = signals.jobs.count
-            let leased = try await jobs.lease(limit: limit, policy: policy, at: .now)
+            let leased = try await jobs.lease(limit: limit, policy: policy, at: .now, acknowledging: acknowledging)
             let left = ContinuousClock.now.duration(to: deadline)
             if !leased.isEmpty || left <= .zero || Task.isCancelled { return leased }
             // A lease of another worker may run out while this one waits, which rings no bell; so it looks again every second.
@@ -32,10 +35,10 @@ package struct Training: Sendable {
     /// Prolongs a lease and notes progress.
     /// - Throws: `invalid`, `notFound`, `conflict`.
     package func heartbeat(
-        _ id: Identifier, token: RandomToken, progress: Int?
-    ) async throws(Failure) -> (cancelled: Bool, leaseExpiresAt: Timestamp) {
+        _ id: Identifier, token: RandomToken, progress: Int?, acknowledging: Acknowledgement<LeaseState>? = nil
+    ) async throws(Failure) -> LeaseState {
         if let violation = Self.violation(ofProgress: progress) { throw .invalid([violation]) }
-        return try await jobs.heartbeat(id, token: token, progress: progress, policy: policy, at: .now)
+        return try await jobs.heartbeat(id, token: token, progress: progress, policy: policy, at: .now, acknowledging: acknowledging)
     }
 
     /// The rule that a reported progress breaks, if any; none given breaks none.
@@ -47,19 +50,26 @@ package struct Training: Sendable {
     /// Ends a job well.
     /// - Parameter portrait: the portrait's bytes; nil takes the first reference image.
     /// - Throws: `invalidImage`, `imageTooLarge`, `mediaNotStored`, `notFound`, `conflict`.
-    package func complete(_ id: Identifier, token: RandomToken, portraitBase64: ArraySlice<UInt8>?) async throws(Failure) {
-        guard let portraitBase64 else { return try await jobs.complete(id, token: token, portrait: nil, at: .now) }
+    package func complete(
+        _ id: Identifier, token: RandomToken, portraitBase64: ArraySlice<UInt8>?, acknowledging: Acknowledgement<Void>? = nil
+    ) async throws(Failure) {
+        guard let portraitBase64 else {
+            return try await jobs.complete(id, token: token, portrait: nil, at: .now, acknowledging: acknowledging)
+        }
         let position = ImagePosition(field: "portrait_base64")
         let bytes = try ReferenceImage.decode(base64: portraitBase64, at: position)
         let portrait = try await media.store(try ReferenceImage.checked(bytes, keepingMetadata: keepsImageMetadata, at: position))
         defer { media.release([portrait]) }
-        try await jobs.complete(id, token: token, portrait: portrait, at: .now)
+        try await jobs.complete(id, token: token, portrait: portrait, at: .now, acknowledging: acknowledging)
     }
 
     /// Ends a job badly, or sends it back to the queue when the fault may pass.
     /// - Throws: `notFound`, `conflict`.
-    package func fail(_ id: Identifier, token: RandomToken, error: TrainingError, retryable: Bool) async throws(Failure) {
-        try await jobs.fail(id, token: token, error: error, retryable: retryable, policy: policy, at: .now)
+    package func fail(
+        _ id: Identifier, token: RandomToken, error: TrainingError, retryable: Bool, acknowledging: Acknowledgement<Void>? = nil
+    ) async throws(Failure) {
+        try await jobs.fail(
+            id, token: token, error: error, retryable: retryable, policy: policy, at: .now, acknowledging: acknowledging)
         signals.jobs.ring()
     }
 

@@ -167,6 +167,20 @@ package struct LeasedJob: Sendable {
     }
 }
 
+/// What a worker learns from a sign of life.
+package struct LeaseState: Sendable, Equatable {
+    /// Whether the job's item is gone, so that the worker should stop.
+    package let isCancelled: Bool
+    /// When the lease ends now.
+    package let expiresAt: Timestamp
+
+    /// Takes both members.
+    package init(isCancelled: Bool, expiresAt: Timestamp) {
+        self.isCancelled = isCancelled
+        self.expiresAt = expiresAt
+    }
+}
+
 /// How long leases last and how many a job gets.
 package struct LeasePolicy: Sendable, Equatable {
     /// Seconds that a lease lasts without a heartbeat.
@@ -183,21 +197,26 @@ package struct LeasePolicy: Sendable, Equatable {
 
 /// Remembers training jobs. Each call is one transaction that applies one transition of `TrainingJob`, and changes the item with it.
 package protocol TrainingJobStore: Sendable {
-    /// Ends the leases that ran out, then leases the oldest queued jobs, at most `limit`.
-    func lease(limit: Int, policy: LeasePolicy, at now: Timestamp) async throws(Failure) -> [LeasedJob]
+    /// Ends the leases that ran out, then leases the oldest queued jobs, at most `limit`. Without a job nothing is acknowledged.
+    func lease(
+        limit: Int, policy: LeasePolicy, at now: Timestamp, acknowledging: Acknowledgement<[LeasedJob]>?
+    ) async throws(Failure) -> [LeasedJob]
     /// Prolongs a lease.
-    /// - Returns: whether the job was cancelled, and when the lease ends now.
     /// - Throws: `notFound` for an unknown job, `conflict` for a lease that is not running.
     func heartbeat(
-        _ id: Identifier, token: RandomToken, progress: Int?, policy: LeasePolicy, at now: Timestamp
-    ) async throws(Failure) -> (cancelled: Bool, leaseExpiresAt: Timestamp)
+        _ id: Identifier, token: RandomToken, progress: Int?, policy: LeasePolicy, at now: Timestamp,
+        acknowledging: Acknowledgement<LeaseState>?
+    ) async throws(Failure) -> LeaseState
     /// Ends a job well; the item is completed in the same transaction. Without a portrait the first reference image serves.
     /// - Throws: `notFound`, `conflict`.
-    func complete(_ id: Identifier, token: RandomToken, portrait: StoredImage?, at now: Timestamp) async throws(Failure)
+    func complete(
+        _ id: Identifier, token: RandomToken, portrait: StoredImage?, at now: Timestamp, acknowledging: Acknowledgement<Void>?
+    ) async throws(Failure)
     /// Ends a job badly or sends it back to the queue.
     /// - Throws: `notFound`, `conflict`.
     func fail(
-        _ id: Identifier, token: RandomToken, error: TrainingError, retryable: Bool, policy: LeasePolicy, at now: Timestamp
+        _ id: Identifier, token: RandomToken, error: TrainingError, retryable: Bool, policy: LeasePolicy, at now: Timestamp,
+        acknowledging: Acknowledgement<Void>?
     ) async throws(Failure)
     /// Gives a lease back unused.
     /// - Throws: `notFound`, `conflict`.

@@ -62,6 +62,25 @@ struct MediaRemoval: Service {
     }
 }
 
+/// Forgets the answers under idempotency keys whose time is over.
+struct AnswerExpiry: Service {
+    let idempotency: Idempotency
+    let logger: Logger
+
+    func run() async {
+        await cancelWhenGracefulShutdown {
+            while !Task.isCancelled {
+                do throws(Failure) {
+                    _ = try await idempotency.forgetExpired()
+                } catch {
+                    logger.error("kept answers could not be forgotten", metadata: ["reason": "\(error)"])
+                }
+                try? await Task.sleep(for: .seconds(60))
+            }
+        }
+    }
+}
+
 /// Starts a service once a bell rings, so that it need not be stopped again when what it follows cannot start at all.
 struct Following: Service {
     let bell: Bell

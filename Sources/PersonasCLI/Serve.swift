@@ -87,7 +87,7 @@ enum Serve {
             configuration: configuration(settings),
             useCases: HTTPUseCases(
                 catalog: house.catalog, training: house.training, authentication: house.authentication,
-                maintenance: house.storage.maintenance,
+                idempotency: house.idempotency, maintenance: house.storage.maintenance,
                 schema: house.storage.schema),
             publicURL: PublicURL(settings[SettingsList.publicURL]), logger: logger
         ) { address in
@@ -100,6 +100,7 @@ enum Serve {
         case .embedded: services.append(EmbeddedTraining(training: house.training, media: house.storage.media, logger: logger))
         case .worker: services.append(LeaseExpiry(training: house.training, logger: logger))
         }
+        services.append(AnswerExpiry(idempotency: house.idempotency, logger: logger))
         let administration = AdministrationService(socketPath: socketPath, administration: house.administration, logger: logger)
         services.append(Following(bell: listening, service: administration))
         services.append(http)
@@ -121,6 +122,14 @@ enum Serve {
         configuration.connectionsMax = settings[SettingsList.connectionsMax]
         configuration.bodyBytesMax = settings[SettingsList.bodyBytesMax]
         configuration.largeBodiesMax = settings[SettingsList.largeBodiesMax]
+        configuration.bodyBytesInFlightMax = settings[SettingsList.bodyBytesInFlightMax]
+        configuration.rateLimits = RateLimitPolicy(
+            readsPerMinute: settings[SettingsList.readsPerMinute], writesPerMinute: settings[SettingsList.writesPerMinute],
+            inFlightMax: settings[SettingsList.requestsInFlightMax])
+        configuration.limits.headerListBytesMax = settings[SettingsList.headerBytesMax]
+        configuration.limits.headerFieldBytesMax = settings[SettingsList.headerFieldBytesMax]
+        configuration.limits.headerFieldsMax = settings[SettingsList.headerFieldsMax]
+        configuration.limits.bodyBytesPerSecondMin = settings[SettingsList.bodyBytesPerSecondMin]
         configuration.limits.idleTimeout = .seconds(settings[SettingsList.idleTimeoutSeconds])
         configuration.limits.requestReadTimeout = .seconds(settings[SettingsList.requestReadSeconds])
         configuration.limits.writeStallTimeout = .seconds(settings[SettingsList.writeStallSeconds])

@@ -16,6 +16,8 @@ struct Wiring: Sendable {
     let training: Training
     /// Who calls.
     let authentication: Authentication
+    /// What makes POSTs safe to send again.
+    let idempotency: Idempotency
     /// The use cases of operators.
     let administration: Administration
 
@@ -37,6 +39,7 @@ struct Wiring: Sendable {
             policy: LeasePolicy(seconds: settings[SettingsList.leaseSeconds], attemptsMax: settings[SettingsList.trainingAttemptsMax]),
             keepsImageMetadata: keepsMetadata)
         authentication = Authentication(keys: storage.keys)
+        idempotency = Idempotency(answers: storage.answers)
         administration = Administration(
             accounts: storage.accounts, keys: storage.keys, names: storage.names, terms: storage.terms, maintenance: storage.maintenance,
             items: storage.pikzonalities, schema: storage.schema, catalog: catalog, signals: signals)

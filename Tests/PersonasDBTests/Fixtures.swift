@@ -179,3 +179,30 @@ func result<Value>(_ body: () async throws(Failure) -> Value) async -> Result<Va
 func permissions(_ path: String) throws -> Int {
     try #require(FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int) & 0o777
 }
+
+/// Calls that nobody acknowledges.
+extension PikzonalityStore {
+    func insert(_ new: NewPikzonality) async throws(Failure) -> Pikzonality { try await insert(new, acknowledging: nil) }
+}
+
+extension TrainingJobStore {
+    func lease(limit: Int, policy: LeasePolicy, at now: Timestamp) async throws(Failure) -> [LeasedJob] {
+        try await lease(limit: limit, policy: policy, at: now, acknowledging: nil)
+    }
+
+    func heartbeat(
+        _ id: Identifier, token: RandomToken, progress: Int?, policy: LeasePolicy, at now: Timestamp
+    ) async throws(Failure) -> LeaseState {
+        try await heartbeat(id, token: token, progress: progress, policy: policy, at: now, acknowledging: nil)
+    }
+
+    func complete(_ id: Identifier, token: RandomToken, portrait: StoredImage?, at now: Timestamp) async throws(Failure) {
+        try await complete(id, token: token, portrait: portrait, at: now, acknowledging: nil)
+    }
+
+    func fail(
+        _ id: Identifier, token: RandomToken, error: TrainingError, retryable: Bool, policy: LeasePolicy, at now: Timestamp
+    ) async throws(Failure) {
+        try await fail(id, token: token, error: error, retryable: retryable, policy: policy, at: now, acknowledging: nil)
+    }
+}

@@ -98,7 +98,7 @@ struct LeaseTests {
             _ = try await open.insert("Nova", of: try await open.account())
             let job = try await open.lease(at: 0)
             let beat = try await open.jobs.heartbeat(job.id, token: job.leaseToken, progress: nil, policy: policy, at: .second(29))
-            #expect(beat.cancelled == false && beat.leaseExpiresAt == .second(59))
+            #expect(beat.isCancelled == false && beat.expiresAt == .second(59))
             #expect(try await open.jobs.lease(limit: 1, policy: policy, at: .second(58)).isEmpty)
             await expectConflicts(job, at: 59, open)
             #expect(try await open.lease(at: 59).attempt == 2)
@@ -164,7 +164,7 @@ struct LeaseTests {
                 #expect(try await open.lease(at: 11).item.name.text == "queued")
                 let beat = try await open.jobs.heartbeat(
                     jobs[2].id, token: jobs[2].leaseToken, progress: 50, policy: policy, at: .second(12))
-                #expect(beat.cancelled == false)
+                #expect(beat.isCancelled == false)
                 try await open.jobs.complete(jobs[2].id, token: jobs[2].leaseToken, portrait: nil, at: .second(13))
                 #expect(try await open.find(items[2]).status == .completed)
             }
@@ -281,7 +281,7 @@ struct TrainingReportTests {
             try await open.accounts.delete(accountNamed: "acme", at: .second(1))
 
             let beat = try await open.jobs.heartbeat(job.id, token: job.leaseToken, progress: 50, policy: policy, at: .second(2))
-            #expect(beat.cancelled)
+            #expect(beat.isCancelled)
             await #expect(
                 performing: {
                     _ = try await open.jobs.heartbeat(job.id, token: .random(), progress: 50, policy: policy, at: .second(2))

@@ -66,8 +66,8 @@ struct TestService: Sendable {
             accounts: storage.accounts, keys: storage.keys, names: storage.names, terms: storage.terms, maintenance: storage.maintenance,
             items: storage.pikzonalities, schema: storage.schema, catalog: catalog, signals: signals)
         let useCases = HTTPUseCases(
-            catalog: catalog, training: training, authentication: Authentication(keys: storage.keys), maintenance: storage.maintenance,
-            schema: storage.schema)
+            catalog: catalog, training: training, authentication: Authentication(keys: storage.keys),
+            idempotency: Idempotency(answers: storage.answers), maintenance: storage.maintenance, schema: storage.schema)
         let http = HTTPService(configuration: configuration, useCases: useCases, publicURL: PublicURL(baseURL), logger: log.logger)
         let key = try await administration.newKey(account: "studio")
         @Sendable func run(_ client: some TestClientProtocol) async throws {

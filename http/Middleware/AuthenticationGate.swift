@@ -15,8 +15,3 @@ struct AuthenticationGate: RouterMiddleware {
         return try await next(request, context)
     }
 }
-
-extension HTTPField.Name {
-    /// `X-Api-Key`, which carries the secret of an API key.
-    static let xAPIKey = HTTPField.Name("X-Api-Key") ?? .authorization
-}

@@ -29,8 +29,8 @@ struct MediaRoutes: Sendable {
             // Whatever the bytes are, a browser that opens them by themselves shall run nothing.
             .contentSecurityPolicy: "sandbox; default-src 'none'",
             .contentDisposition: "inline; filename=\"image.\(image.format.fileExtension)\"",
+            .crossOriginResourcePolicy: "cross-origin",
         ]
-        if let policy = HTTPField.Name("Cross-Origin-Resource-Policy") { headers[policy] = "cross-origin" }
         if let known = request.headers[.ifNoneMatch], known == "*" || known.contains(tag) {
             return Response(status: .notModified, headers: headers)
         }

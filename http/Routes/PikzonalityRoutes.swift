@@ -16,6 +16,7 @@ struct PikzonalityRoutes: Sendable {
     let surface: Surface
     let catalog: Catalog
     let intake: BodyIntake
+    let calls: IdempotentCalls
     let publicURL: PublicURL
 
     /// Adds the calls to a group whose callers are known.
@@ -38,22 +39,28 @@ struct PikzonalityRoutes: Sendable {
 
     private func create(_ mode: Mode, _ request: Request, _ context: CallerContext) async throws -> Response {
         try context.caller.require(.write)
-        let item = try await intake.withObject(of: request) { body in
-            try await catalog.create(CreateDraft(body), mode: mode, accountID: context.caller.accountID)
+        let call = try calls.call(request, context)
+        return try await intake.withObject(of: request, from: context.caller) { body in
+            try await call.perform(body: body.bytes, answer: { created($0, requestID: context.requestID) }) { acknowledgement in
+                try await catalog.create(
+                    CreateDraft(body), mode: mode, accountID: context.caller.accountID, acknowledging: acknowledgement)
+            }
         }
+    }
+
+    private func created(_ item: Pikzonality, requestID: String) -> JSONAnswer {
         guard case .typed = surface else {
-            return Representation.response { writer in
+            return JSONAnswer { writer in
                 writer.object { writer in
                     writer.member("id", item.id.text)
-                    writer.member("request_id", context.requestID)
+                    writer.member("request_id", requestID)
                 }
             }
         }
         let representation = Representation(base: publicURL.base)
-        let location: HTTPFields = [.location: "\(publicURL.base)\(path)/\(item.id.text)"]
-        return representation.response(item, status: .created, headers: location) {
-            representation.full(item, &$0, requestID: context.requestID)
-        }
+        return JSONAnswer(
+            status: .created, location: "\(publicURL.base)\(path)/\(item.id.text)", entityTag: Representation.entityTag(of: item)
+        ) { representation.full(item, &$0, requestID: requestID) }
     }
 
     private func show(_ request: Request, _ context: CallerContext) async throws -> Response {
@@ -71,7 +78,7 @@ struct PikzonalityRoutes: Sendable {
     private func update(_ request: Request, _ context: CallerContext) async throws -> Response {
         try context.caller.require(.write)
         let id = try identifier(context)
-        let item = try await intake.withObject(of: request) { body in
+        let item = try await intake.withObject(of: request, from: context.caller) { body in
             try await catalog.update(id, mode: fixedMode, accountID: context.caller.accountID, draft: ChangeDraft(body))
         }
         let representation = Representation(base: publicURL.base)
@@ -149,9 +156,4 @@ extension ChangeDraft {
     init(_ body: JSONObject) {
         self.init(name: body.string("name"), specialInstructions: body.string("special_instructions"))
     }
-}
-
-extension HTTPField.Name {
-    /// `Link` (RFC 8288), which names the next page.
-    fileprivate static let pageLink = HTTPField.Name("Link") ?? .location
 }

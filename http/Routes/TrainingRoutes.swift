@@ -6,13 +6,17 @@ import ServiceLifecycle
 
 /// The calls of training workers, for keys with the scope `trainer`.
 struct TrainingRoutes: Sendable {
+    /// The call that may wait for a job.
+    static let leasePath = "/v2/training/lease"
+
     let training: Training
     let intake: BodyIntake
+    let calls: IdempotentCalls
     let publicURL: PublicURL
 
     /// Adds the calls to a group whose callers are known.
     func add(to group: RouterGroup<CallerContext>) {
-        group.post("/v2/training/lease") { request, context in try await lease(request, context) }
+        group.post(RouterPath(Self.leasePath)) { request, context in try await lease(request, context) }
         group.post("/v2/training/{job_id}/heartbeat") { request, context in try await heartbeat(request, context) }
         group.post("/v2/training/{job_id}/complete") { request, context in try await complete(request, context) }
         group.post("/v2/training/{job_id}/fail") { request, context in try await fail(request, context) }
@@ -20,13 +24,22 @@ struct TrainingRoutes: Sendable {
 
     private func lease(_ request: Request, _ context: CallerContext) async throws -> Response {
         try context.caller.require(.trainer)
+        let call = try calls.call(request, context)
         let hasBody = request.headers[.transferEncoding] != nil || request.headers[.contentLength].map { $0 != "0" } ?? false
-        let waitSeconds = hasBody ? try await intake.withObject(of: request) { try LeaseBody($0).waitSeconds } : 0
-        // A worker that waits must not hold up a server that stops.
-        let jobs = try await cancelWhenGracefulShutdown { try await training.lease(limit: 1, waiting: .seconds(waitSeconds)) }
-        guard let job = jobs.first else { return Response(status: .noContent) }
+        let (waitSeconds, bytes) =
+            hasBody ? try await intake.withObject(of: request, from: context.caller) { (try LeaseBody($0).waitSeconds, $0.bytes) } : (0, [])
+        return try await call.perform(body: bytes, answer: leased, isKept: { !$0.isEmpty }) { acknowledgement in
+            // A worker that waits must not hold up a server that stops.
+            try await cancelWhenGracefulShutdown {
+                try await training.lease(limit: 1, waiting: .seconds(waitSeconds), acknowledging: acknowledgement)
+            }
+        }
+    }
+
+    private func leased(_ jobs: [LeasedJob]) -> JSONAnswer {
+        guard let job = jobs.first else { return JSONAnswer(status: .noContent) }
         let representation = Representation(base: publicURL.base)
-        return Representation.response { writer in
+        return JSONAnswer { writer in
             writer.object { writer in
                 writer.member("job_id", job.id.text)
                 writer.member("lease_token", job.leaseToken.text)
@@ -46,35 +59,51 @@ struct TrainingRoutes: Sendable {
     }
 
     private func heartbeat(_ request: Request, _ context: CallerContext) async throws -> Response {
-        let (id, body) = try await report(request, context) { try HeartbeatBody($0) }
-        let answer = try await training.heartbeat(id, token: body.token, progress: body.progress)
-        return Representation.response { writer in
-            writer.object { writer in
-                writer.member("cancelled", answer.cancelled)
-                writer.member("lease_expires_at", answer.leaseExpiresAt.text)
-            }
+        try await report(request, context, answer: Self.heard) { id, object, acknowledgement in
+            let body = try HeartbeatBody(object)
+            return try await training.heartbeat(id, token: body.token, progress: body.progress, acknowledging: acknowledgement)
         }
     }
 
     private func complete(_ request: Request, _ context: CallerContext) async throws -> Response {
-        let (id, body) = try await report(request, context) { try CompleteBody($0) }
-        try await training.complete(id, token: body.token, portraitBase64: body.portrait)
-        return Representation.response { writer in writer.object { $0.member("message", "Job completed") } }
+        try await report(request, context, answer: { Self.done("Job completed") }) { id, object, acknowledgement in
+            let body = try CompleteBody(object)
+            try await training.complete(id, token: body.token, portraitBase64: body.portrait, acknowledging: acknowledgement)
+        }
     }
 
     private func fail(_ request: Request, _ context: CallerContext) async throws -> Response {
-        let (id, body) = try await report(request, context) { try FailBody($0) }
-        try await training.fail(id, token: body.token, error: body.error, retryable: body.isRetryable)
-        return Representation.response { writer in writer.object { $0.member("message", "Failure recorded") } }
+        try await report(request, context, answer: { Self.done("Failure recorded") }) { id, object, acknowledgement in
+            let body = try FailBody(object)
+            try await training.fail(
+                id, token: body.token, error: body.error, retryable: body.isRetryable, acknowledging: acknowledgement)
+        }
     }
 
-    /// What the three reports on a job have in common: the scope, the job's id, the body.
-    private func report<Body: Sendable>(
-        _ request: Request, _ context: CallerContext, _ decode: (JSONObject) throws -> Body
-    ) async throws -> (Identifier, Body) {
+    /// What the three reports on a job have in common: the scope, the job's id, the body, the idempotency key.
+    private func report<Value: Sendable>(
+        _ request: Request, _ context: CallerContext, answer: @escaping @Sendable (Value) -> JSONAnswer,
+        effect: (Identifier, JSONObject, Acknowledgement<Value>?) async throws -> Value
+    ) async throws -> Response {
         try context.caller.require(.trainer)
         guard let id = context.parameters.get("job_id").flatMap({ Identifier($0) }) else { throw Failure.notFound }
-        return (id, try await intake.withObject(of: request) { try decode($0) })
+        let call = try calls.call(request, context)
+        return try await intake.withObject(of: request, from: context.caller) { object in
+            try await call.perform(body: object.bytes, answer: answer) { try await effect(id, object, $0) }
+        }
+    }
+
+    @Sendable private static func heard(_ lease: LeaseState) -> JSONAnswer {
+        JSONAnswer { writer in
+            writer.object { writer in
+                writer.member("cancelled", lease.isCancelled)
+                writer.member("lease_expires_at", lease.expiresAt.text)
+            }
+        }
+    }
+
+    private static func done(_ message: String) -> JSONAnswer {
+        JSONAnswer { writer in writer.object { $0.member("message", message) } }
     }
 }
 

@@ -23,7 +23,8 @@ package struct JSONObject: Sendable {
         case object
     }
 
-    private let bytes: [UInt8]
+    /// The whole body as it came.
+    package let bytes: [UInt8]
     private let members: [JSONMemberName: Value]
 
     /// Reads a body.

@@ -52,6 +52,24 @@ enum SettingsList {
         "body-bytes-max", default: 64 * 1_024 * 1_024, in: 1_024...1_073_741_824, "Bytes of the largest request body")
     static let largeBodiesMax = Setting.integer(
         "large-bodies-max", default: 2, in: 1...1_024, "Request bodies over 1 MiB decoded at once; more wait their turn")
+    static let bodyBytesInFlightMax = Setting.integer(
+        "body-bytes-in-flight-max", default: 512 * 1_024 * 1_024, in: 1_048_576...68_719_476_736,
+        "Bytes of all request bodies in memory at once; one key may hold half")
+    static let bodyBytesPerSecondMin = Setting.integer(
+        "body-bytes-per-second-min", default: 65_536, in: 1...1_073_741_824,
+        "Bytes of a body that earn its client a further second to send it")
+    static let headerBytesMax = Setting.integer(
+        "header-bytes-max", default: 16_384, in: 1_024...1_048_576, "Bytes of a request's header, all fields and the target together")
+    static let headerFieldBytesMax = Setting.integer(
+        "header-field-bytes-max", default: 8_192, in: 1_024...1_048_576, "Bytes of one header field, and of the target")
+    static let headerFieldsMax = Setting.integer(
+        "header-fields-max", default: 64, in: 8...1_000, "Fields of a request's header")
+    static let readsPerMinute = Setting.integer(
+        "reads-per-minute", default: 60_000, in: 1...10_000_000, "Requests a minute that one key may read with")
+    static let writesPerMinute = Setting.integer(
+        "writes-per-minute", default: 6_000, in: 1...10_000_000, "Requests a minute that one key may create, change and delete with")
+    static let requestsInFlightMax = Setting.integer(
+        "requests-in-flight-max", default: 10, in: 1...65_535, "Requests of one key that run at once, waits for a training job aside")
     static let server = Setting.optionalText("server", "Address of the server that a worker works for", check: webAddress)
     static let key = Setting.optionalText("key", isSecret: true, "API key of a worker, with the scope trainer")
 
@@ -63,7 +81,10 @@ enum SettingsList {
         downloadTrustRoots.definition, blockedDownloadPrefixes.definition, leaseSeconds.definition, trainingAttemptsMax.definition,
         graceSeconds.definition, readers.definition, connectionsMax.definition, idleTimeoutSeconds.definition,
         requestReadSeconds.definition,
-        writeStallSeconds.definition, bodyBytesMax.definition, largeBodiesMax.definition, server.definition, key.definition,
+        writeStallSeconds.definition, bodyBytesMax.definition, largeBodiesMax.definition,
+        bodyBytesInFlightMax.definition, bodyBytesPerSecondMin.definition, headerBytesMax.definition, headerFieldBytesMax.definition,
+        headerFieldsMax.definition, readsPerMinute.definition, writesPerMinute.definition, requestsInFlightMax.definition,
+        server.definition, key.definition,
     ]
 
     /// An address that paths are appended to, without a slash at its end.

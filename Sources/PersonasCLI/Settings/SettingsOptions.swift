@@ -67,6 +67,15 @@ struct ServiceOptions: ParsableArguments {
     @Option(help: SettingsList.bodyBytesMax.argumentHelp("N")) var bodyBytesMax: String?
     @Option(help: SettingsList.largeBodiesMax.argumentHelp("N")) var largeBodiesMax: String?
 
+    @Option(help: SettingsList.bodyBytesInFlightMax.argumentHelp("N")) var bodyBytesInFlightMax: String?
+    @Option(help: SettingsList.bodyBytesPerSecondMin.argumentHelp("N")) var bodyBytesPerSecondMin: String?
+    @Option(help: SettingsList.headerBytesMax.argumentHelp("N")) var headerBytesMax: String?
+    @Option(help: SettingsList.headerFieldBytesMax.argumentHelp("N")) var headerFieldBytesMax: String?
+    @Option(help: SettingsList.headerFieldsMax.argumentHelp("N")) var headerFieldsMax: String?
+    @Option(help: SettingsList.readsPerMinute.argumentHelp("N")) var readsPerMinute: String?
+    @Option(help: SettingsList.writesPerMinute.argumentHelp("N")) var writesPerMinute: String?
+    @Option(help: SettingsList.requestsInFlightMax.argumentHelp("N")) var requestsInFlightMax: String?
+
     /// What was given, by the names of the settings.
     var flags: [String: String?] {
         typealias List = SettingsList
@@ -83,6 +92,11 @@ struct ServiceOptions: ParsableArguments {
             List.connectionsMax.definition.name: connectionsMax, List.idleTimeoutSeconds.definition.name: idleTimeoutSeconds,
             List.requestReadSeconds.definition.name: requestReadSeconds, List.writeStallSeconds.definition.name: writeStallSeconds,
             List.bodyBytesMax.definition.name: bodyBytesMax, List.largeBodiesMax.definition.name: largeBodiesMax,
+            List.bodyBytesInFlightMax.definition.name: bodyBytesInFlightMax,
+            List.bodyBytesPerSecondMin.definition.name: bodyBytesPerSecondMin, List.headerBytesMax.definition.name: headerBytesMax,
+            List.headerFieldBytesMax.definition.name: headerFieldBytesMax, List.headerFieldsMax.definition.name: headerFieldsMax,
+            List.readsPerMinute.definition.name: readsPerMinute, List.writesPerMinute.definition.name: writesPerMinute,
+            List.requestsInFlightMax.definition.name: requestsInFlightMax,
         ]
     }
 }

@@ -1,0 +1,136 @@
+import ErrorEnvelope
+import Foundation
+import HTTPTypes
+import Personas
+import PersonasHTTP
+import Testing
+
+/// What one key may have of the service.
+@Suite("Rate limits", .serialized)
+struct RateLimitTests {
+    private static func configuration(_ policy: RateLimitPolicy) -> HTTPConfiguration {
+        var configuration = HTTPConfiguration()
+        configuration.rateLimits = policy
+        return configuration
+    }
+
+    @Test("are told on every answer to a key, on refusals as well, and on none without one")
+    func fields() async throws {
+        let policy = RateLimitPolicy(readsPerMinute: 1_000, writesPerMinute: 100, inFlightMax: 7)
+        try await TestService.run(configuration: Self.configuration(policy)) { service in
+            let text = #""reads";q=1000;w=60, "writes";q=100;w=60, "in-flight";q=7;qu="concurrent-requests""#
+            let read = try await service.send(.get, "/v2/personas")
+            #expect(read.header("RateLimit-Policy") == text)
+            #expect(read.header("RateLimit") == #""reads";r=999;t=1"#)
+            #expect(try await service.send(.head, "/v2/personas").header("RateLimit") == #""reads";r=998;t=1"#)
+            for (index, answer) in [
+                try await service.send(.post, "/v2/personas", .create("Nova")), try await service.send(.post, "/v2/personas", "{"),
+                try await service.send(.delete, "/v2/personas/nonsense"),
+                try await service.send(.patch, "/v2/styles/\(UUID())", #"{"name":"x"}"#),
+            ].enumerated() {
+                #expect(answer.header("RateLimit") == "\"writes\";r=\(99 - index);t=1", "\(answer.text)")
+                #expect(answer.header("RateLimit-Policy") == text)
+            }
+            for path in ["/healthz", "/nothing", "/media/\(String(repeating: "0", count: 32))"] {
+                #expect(try await service.send(.get, path, key: .none).header("RateLimit") == nil)
+            }
+            #expect(try await service.send(.get, "/v2/personas", key: .text("pkz_unknown")).header("RateLimit") == nil)
+        }
+    }
+
+    @Test("refuse what is too much before its body is looked at, and say when to come back")
+    func refused() async throws {
+        let policy = RateLimitPolicy(readsPerMinute: 3, writesPerMinute: 2)
+        try await TestService.run(configuration: Self.configuration(policy)) { service in
+            for index in 0..<2 { #expect(try await service.send(.post, "/v2/personas", .create("Nova \(index)")).status == 201) }
+            try await service.withoutTrace {
+                for _ in 0..<3 {
+                    let answer = try await service.send(.post, "/v2/personas", TestBody(String(repeating: "[", count: 513)))
+                    answer.expect(429, .tooManyRequests, "The API key sent too many writes; try again later")
+                    #expect(answer.header("Retry-After") == "30")
+                    #expect(answer.header("RateLimit") == #""writes";r=0;t=30"#)
+                }
+            }
+            for _ in 0..<3 { #expect(try await service.send(.get, "/v2/personas").status == 200) }
+            let answer = try await service.send(.get, "/v2/personas")
+            answer.expect(429, .tooManyRequests, "The API key sent too many reads; try again later")
+            #expect(answer.header("Retry-After") == "20")
+            // Another key of the same account has its own.
+            let other = TestService.Key.text(try await service.key(scopes: [.read, .write]).key)
+            #expect(try await service.send(.get, "/v2/personas", key: other).status == 200)
+            // Health is for everybody.
+            #expect(try await service.send(.get, "/healthz", key: .none).status == 200)
+        }
+    }
+
+    @Test("let so many requests of a key run at once, and the next when one has ended")
+    func inFlight() async throws {
+        let policy = RateLimitPolicy(inFlightMax: 1)
+        try await TestService.run(configuration: Self.configuration(policy)) { service in
+            for index in 1...3 { service.fetcher.serve("https://a.test/\(index)", TestImage.png(UInt8(index))) }
+            service.fetcher.answerOnlyCrowd(of: 4)
+            async let running = service.send(
+                .post, "/v2/personas", #"{"name":"Nova","image_urls":["https://a.test/1","https://a.test/2","https://a.test/3"]}"#)
+            try await eventually("the images are asked for") { service.fetcher.fetched.count == 3 }
+            let refused = try await service.send(.get, "/v2/personas")
+            refused.expect(429, .tooManyRequests, "The API key has too many requests running; try again when one has ended")
+            #expect(refused.header("Retry-After") == "1")
+            #expect(refused.header("RateLimit") == #""in-flight";r=0;t=1"#)
+            let other = try await service.newKey(account: "other")
+            #expect(try await service.send(.get, "/v2/personas", key: other).status == 200)
+            _ = try? await service.fetcher.fetch("https://a.test/4", before: .now + .seconds(10))
+            #expect(try await running.status == 201)
+            #expect(try await service.send(.get, "/v2/personas").status == 200)
+            // A refusal, too, gives its place back.
+            for _ in 0..<3 { #expect(try await service.send(.get, "/v2/personas/nonsense").status == 400) }
+        }
+    }
+
+    @Test("do not count a worker who waits for a job as running")
+    func waiting() async throws {
+        let policy = RateLimitPolicy(inFlightMax: 1)
+        try await TestService.run(configuration: Self.configuration(policy)) { service in
+            let key = TestService.Key.text(try await service.key(scopes: [.read, .trainer]).key)
+            async let lease = service.send(.post, "/v2/training/lease", #"{"wait_seconds":30}"#, key: key)
+            try await eventually("the worker waits") {
+                try await service.send(.get, "/v2/personas", key: key).header("RateLimit") != nil
+            }
+            #expect(try await service.send(.get, "/v2/personas", key: key).status == 200)
+            try await service.create(.persona, "Nova")
+            #expect(try await lease.status == 200)
+        }
+    }
+
+    @Test("let a key hold half of the memory for bodies, and all keys no more than all of it")
+    func bodyBytes() {
+        let budget = BodyBudget(bytesMax: 100)
+        let (first, second, third) = (Identifier.random(), Identifier.random(), Identifier.random())
+        // The first body of a key may be as large as all of it, or no large body could ever come in.
+        #expect(budget.reserve(60, for: first))
+        #expect(!budget.reserve(1, for: first))
+        #expect(budget.reserve(30, for: second))
+        #expect(budget.reserve(10, for: second))
+        #expect(!budget.reserve(1, for: third))
+        budget.giveBack(60, from: first)
+        #expect(budget.reserve(50, for: third))
+        #expect(!budget.reserve(11, for: first))
+        budget.giveBack(40, from: second)
+        budget.giveBack(50, from: third)
+        #expect(budget.reserve(100, for: third))
+    }
+
+    @Test("refuse a body for which there is no memory, and take it when there is")
+    func bodies() async throws {
+        var configuration = HTTPConfiguration()
+        configuration.bodyBytesInFlightMax = 10_000
+        try await TestService.run(configuration: configuration) { service in
+            let large = TestBody(#"{"name":"Nova","x":"\#(String(repeating: "x", count: 10_000))"}"#)
+            try await service.withoutTrace {
+                let answer = try await service.send(.post, "/v2/personas", large)
+                answer.expect(429, .tooManyRequests, "Too many large request bodies are being received; try again later")
+                #expect(answer.header("Retry-After") == "1")
+            }
+            for index in 0..<20 { #expect(try await service.send(.post, "/v2/personas", .create("Nova \(index)")).status == 201) }
+        }
+    }
+}

@@ -1,0 +1,26 @@
+import HTTPTypes
+import Personas
+
+extension HTTPField.Name {
+    /// `X-Api-Key`, which carries the secret of an API key.
+    static let xAPIKey = named("X-Api-Key")
+    /// `Idempotency-Key`, which names a POST.
+    static let idempotencyKey = named(IdempotencyKey.headerName)
+    /// `Idempotent-Replayed`, on an answer that was given before.
+    static let idempotentReplayed = named("Idempotent-Replayed")
+    /// `Original-Request`, the id of the request that was first answered so.
+    static let originalRequest = named("Original-Request")
+    /// `RateLimit`, what is left of a limit (draft-ietf-httpapi-ratelimit-headers).
+    static let rateLimit = named("RateLimit")
+    /// `RateLimit-Policy`, the limits in force.
+    static let rateLimitPolicy = named("RateLimit-Policy")
+    /// `Link` (RFC 8288), which names the next page.
+    static let pageLink = named("Link")
+    /// `Cross-Origin-Resource-Policy`, who may embed an answer.
+    static let crossOriginResourcePolicy = named("Cross-Origin-Resource-Policy")
+
+    private static func named(_ text: String) -> HTTPField.Name {
+        guard let name = HTTPField.Name(text) else { preconditionFailure("\(text) is no well-formed header name") }
+        return name
+    }
+}

@@ -1,0 +1,94 @@
+import Crypto
+import ErrorEnvelope
+import ErrorEnvelopeHummingbird
+import HTTPTypes
+import Hummingbird
+import Logging
+import Personas
+
+/// Answers POSTs, each at most once under its idempotency key. Every POST goes through here, with a key or without.
+struct IdempotentCalls: Sendable {
+    let idempotency: Idempotency
+
+    /// The call of one request whose key, if it has one, is well-formed.
+    /// - Throws: `invalid`, before anything of the body is read.
+    func call(_ request: Request, _ context: CallerContext) throws(Failure) -> IdempotentCall {
+        guard let header = request.headers[.idempotencyKey] else { return IdempotentCall(idempotency: idempotency, context: context) }
+        do {
+            let key = try IdempotencyKey(header: header)
+            let route = "\(request.method.rawValue) \(context.endpointPath ?? request.uri.path)"
+            return IdempotentCall(
+                idempotency: idempotency, context: context, target: "\(request.method.rawValue) \(request.uri)",
+                scope: IdempotentRequest.Scope(accountID: context.caller.accountID, route: route, key: key))
+        } catch {
+            throw .invalid([error])
+        }
+    }
+}
+
+/// One POST on its way to its answer.
+struct IdempotentCall: Sendable {
+    fileprivate let idempotency: Idempotency
+    fileprivate let context: CallerContext
+    /// Method, path and query: with the body, all that makes the request what it is.
+    fileprivate var target = ""
+    /// Nil for a request without a key.
+    fileprivate var scope: IdempotentRequest.Scope?
+
+    /// Does what the request asks for unless that was done before, and answers.
+    /// - Parameters:
+    ///   - body: the request's body.
+    ///   - answer: makes the answer of what was done.
+    ///   - isKept: whether the store kept the answer together with what was done; where it did nothing, the answer is kept here.
+    ///   - effect: does it, handing on to the store what is to be kept with it.
+    func perform<Value: Sendable>(
+        body: [UInt8], answer: @escaping @Sendable (Value) -> JSONAnswer, isKept: (Value) -> Bool = { _ in true },
+        effect: (Acknowledgement<Value>?) async throws -> Value
+    ) async throws -> Response {
+        guard let scope else { return answer(try await effect(nil)).response }
+        let request = IdempotentRequest(scope: scope, fingerprint: fingerprint(of: body))
+        if case .answered(let kept) = try idempotency.claim(request) { return try Self.replay(kept) }
+        defer { idempotency.release(request) }
+        let requestID = context.requestID
+        do {
+            let value = try await effect(Acknowledgement(request: request) { answer($0).kept(requestID: requestID) })
+            let given = answer(value)
+            if !isKept(value) { try await idempotency.keep(given.kept(requestID: requestID), for: request) }
+            return given.response
+        } catch {
+            await keep(EnvelopeError(converting: error), for: request)
+            throw error
+        }
+    }
+
+    /// Keeps a refusal that the same request would meet again. It stands for nothing done, so that one which cannot be kept may as well be made anew.
+    private func keep(_ error: EnvelopeError, for request: IdempotentRequest) async {
+        guard Idempotency.isFinal(status: error.code.status) else { return }
+        let envelope = ErrorEnvelope(code: error.code, message: error.message, details: error.details, requestID: context.requestID)
+        let answer = KeptAnswer(requestID: context.requestID, status: error.code.status, body: Array(envelope.encoded()))
+        do throws(Failure) {
+            try await idempotency.keep(answer, for: request)
+        } catch {
+            context.logger.warning("a refusal could not be kept for replay", metadata: ["reason": "\(error)"])
+        }
+    }
+
+    private func fingerprint(of body: [UInt8]) -> [UInt8] {
+        var hash = SHA256()
+        hash.update(data: Array("\(target)\n".utf8))
+        hash.update(data: body)
+        return Array(hash.finalize())
+    }
+
+    /// Gives an answer again. A refusal is made anew of what it said, because every error carries the id of its own request.
+    private static func replay(_ kept: KeptAnswer) throws -> Response {
+        let marks: HTTPFields = [.idempotentReplayed: "true", .originalRequest: kept.requestID]
+        if kept.status >= 400 {
+            let refusal = try ErrorEnvelope(decoding: kept.body).error
+            throw EnvelopeError(refusal.code ?? .conflict, message: refusal.message, details: refusal.details, headers: marks)
+        }
+        var response = JSONAnswer(kept).response
+        response.headers.append(contentsOf: marks)
+        return response
+    }
+}
