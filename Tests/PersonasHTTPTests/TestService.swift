@@ -215,9 +215,12 @@ extension HTTPField.Name {
     static let link = HTTPField.Name("Link")!
 }
 
+/// How many times slower than usual the tested build is; .ci/sanitize sets it.
+let patienceFactor = ProcessInfo.processInfo.environment["PERSONAS_TEST_PATIENCE_FACTOR"].flatMap(Int.init) ?? 1
+
 /// Waits until something holds, and fails the test if it does not come to hold in time.
 func eventually(
-    _ what: Comment, within limit: Duration = .seconds(10), sourceLocation: SourceLocation = #_sourceLocation,
+    _ what: Comment, within limit: Duration = .seconds(10) * patienceFactor, sourceLocation: SourceLocation = #_sourceLocation,
     _ condition: () async throws -> Bool
 ) async throws {
     let deadline = ContinuousClock.now + limit
