@@ -220,7 +220,7 @@ let patienceFactor = ProcessInfo.processInfo.environment["PERSONAS_TEST_PATIENCE
 
 /// Waits until something holds, and fails the test if it does not come to hold in time.
 func eventually(
-    _ what: Comment, within limit: Duration = .seconds(10) * patienceFactor, sourceLocation: SourceLocation = #_sourceLocation,
+    _ what: Comment, within limit: Duration = Duration.seconds(10) * patienceFactor, sourceLocation: SourceLocation = #_sourceLocation,
     _ condition: () async throws -> Bool
 ) async throws {
     let deadline = ContinuousClock.now + limit
