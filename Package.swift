@@ -7,6 +7,10 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("InternalImportsByDefault"),
 ]
 
+// With the path of libFuzzer's archive the parsers are built for it; only .ci/fuzz sets this, because such a build is good for nothing else.
+let fuzzerRuntime = Context.environment["PERSONAS_FUZZER_RUNTIME"]
+let parserSettings = settings + (fuzzerRuntime == nil ? [] : [.unsafeFlags(["-sanitize=fuzzer,address"])])
+
 let package = Package(
     name: "personas",
     platforms: [.macOS(.v15)],
@@ -33,7 +37,7 @@ let package = Package(
     targets: [
         // The domain: what a persona and a style are, and every rule about them.
         .systemLibrary(name: "CUUID", pkgConfig: "uuid", providers: [.apt(["uuid-dev"])]),
-        .target(name: "Personas", dependencies: ["CUUID"], swiftSettings: settings),
+        .target(name: "Personas", dependencies: ["CUUID"], swiftSettings: parserSettings),
 
         // How the service remembers.
         .target(
@@ -53,7 +57,13 @@ let package = Package(
         ),
 
         // How the service speaks.
-        .target(name: "ErrorEnvelope", path: "http/Envelope", swiftSettings: settings),
+        .target(name: "ErrorEnvelope", path: "http/Envelope", swiftSettings: parserSettings),
+        .target(
+            name: "PersonasWire",
+            dependencies: ["Personas", .product(name: "Crypto", package: "swift-crypto")],
+            path: "http/Wire",
+            swiftSettings: parserSettings
+        ),
         .target(
             name: "ErrorEnvelopeHummingbird",
             dependencies: [
@@ -89,6 +99,7 @@ let package = Package(
                 "ErrorEnvelope",
                 "ErrorEnvelopeHummingbird",
                 "Personas",
+                "PersonasWire",
                 .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
@@ -100,7 +111,7 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             path: "http",
-            exclude: ["Envelope", "EnvelopeMiddleware", "Outbound"],
+            exclude: ["Envelope", "EnvelopeMiddleware", "Outbound", "Wire"],
             swiftSettings: settings
         ),
 
@@ -208,6 +219,7 @@ let package = Package(
                 "Personas",
                 "PersonasDB",
                 "PersonasHTTP",
+                "PersonasWire",
                 .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Hummingbird", package: "hummingbird"),
@@ -236,8 +248,27 @@ let package = Package(
             path: "Tests/PersonasOutboundTests",
             swiftSettings: settings
         ),
+        // What is fuzzed and how it is checked; the tests feed it mutated inputs, and .ci/fuzz builds PersonasFuzz around it.
+        .target(
+            name: "FuzzTargets",
+            dependencies: ["ErrorEnvelope", "Personas", "PersonasWire"],
+            path: "Tests/Fuzz/Targets",
+            swiftSettings: settings
+        ),
+        .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/Tests", swiftSettings: settings),
         .testTarget(name: "PersonasTests", dependencies: ["Personas"], path: "Tests/PersonasTests", swiftSettings: settings),
         .testTarget(name: "TidyTests", swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]
 )
+
+if let fuzzerRuntime {
+    package.targets.append(
+        .executableTarget(
+            name: "PersonasFuzz",
+            dependencies: ["FuzzTargets"],
+            path: "Tests/Fuzz/Driver",
+            swiftSettings: parserSettings + [.unsafeFlags(["-parse-as-library"])],
+            linkerSettings: [.unsafeFlags(["-sanitize=address", "-Xlinker", fuzzerRuntime, "-lstdc++"])]
+        ))
+}

@@ -3,6 +3,7 @@ import ErrorEnvelopeHummingbird
 import HTTPTypes
 import Hummingbird
 package import Personas
+import PersonasWire
 import Synchronization
 
 /// Reads request bodies, and bounds how many large ones are worked on at once, because each costs a multiple of its size while it is.

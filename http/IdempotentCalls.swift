@@ -5,6 +5,7 @@ import HTTPTypes
 import Hummingbird
 import Logging
 import Personas
+import PersonasWire
 
 /// Answers POSTs, each at most once under its idempotency key. Every POST goes through here, with a key or without.
 struct IdempotentCalls: Sendable {

@@ -2,6 +2,7 @@ import HTTPTypes
 import Hummingbird
 import NIOCore
 import Personas
+import PersonasWire
 
 /// A JSON answer before it becomes a response: what can be kept under an idempotency key and given again.
 struct JSONAnswer: Sendable {

@@ -1,6 +1,7 @@
 import Foundation
 import HummingbirdCore
 import Personas
+import PersonasWire
 
 /// The query of a list call, checked.
 struct ListQuery {

@@ -2,7 +2,7 @@ import Foundation
 import Personas
 import Testing
 
-@testable import PersonasHTTP
+@testable import PersonasWire
 
 /// The scanner against Foundation's `JSONSerialization`, over documents made and broken at random.
 @Suite("The JSON scanner beside Foundation's")

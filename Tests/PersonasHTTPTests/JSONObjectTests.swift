@@ -1,7 +1,7 @@
 import Personas
 import Testing
 
-@testable import PersonasHTTP
+@testable import PersonasWire
 
 /// Reading a body: what each member is, byte for byte.
 @Suite("A JSON object")

@@ -1,6 +1,7 @@
 import Foundation
 import NIOCore
 import Personas
+import PersonasWire
 import Testing
 
 @testable import PersonasHTTP

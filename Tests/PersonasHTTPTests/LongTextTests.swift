@@ -4,7 +4,7 @@ import Testing
 
 /// Texts in which Swift's own comparison takes time quadratic in their length: runs of combining marks of several kinds. As a request's they
 /// would keep a thread for hours, so that none of these may ever be compared or hashed as a text.
-@Suite("A long run of combining marks", .serialized, .timeLimit(.minutes(2)))
+@Suite("A long run of combining marks", .serialized, .timeLimit(.minutes(2 * patienceFactor)))
 struct LongTextTests {
     private static let marks = String(repeating: "\u{301}\u{323}\u{345}", count: 300_000)
 

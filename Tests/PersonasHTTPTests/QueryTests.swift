@@ -1,5 +1,6 @@
 import HummingbirdCore
 import Personas
+import PersonasWire
 import Testing
 
 @testable import PersonasHTTP

@@ -49,13 +49,23 @@ struct TidyTests {
         "Adapters know the domain and never one another",
         arguments: [
             ("db", [], ["PersonasHTTP", "PersonasOutbound", "PersonasCLI", "ErrorEnvelope", "ErrorEnvelopeHummingbird"]),
-            ("http", ["http/Envelope", "http/EnvelopeMiddleware", "http/Outbound"], ["PersonasDB", "PersonasOutbound", "PersonasCLI"]),
+            (
+                "http", ["http/Envelope", "http/EnvelopeMiddleware", "http/Outbound", "http/Wire"],
+                ["PersonasDB", "PersonasOutbound", "PersonasCLI"]
+            ),
             ("http/Outbound", [], ["PersonasDB", "PersonasHTTP", "PersonasCLI", "ErrorEnvelope", "ErrorEnvelopeHummingbird"]),
             (
                 "http/Envelope", [],
                 [
                     "Personas", "PersonasDB", "PersonasHTTP", "PersonasOutbound", "PersonasCLI", "ErrorEnvelopeHummingbird", "Hummingbird",
                     "NIOCore",
+                ]
+            ),
+            (
+                "http/Wire", [],
+                [
+                    "PersonasDB", "PersonasHTTP", "PersonasOutbound", "PersonasCLI", "ErrorEnvelope", "ErrorEnvelopeHummingbird",
+                    "Hummingbird", "NIOCore",
                 ]
             ), ("http/EnvelopeMiddleware", [], ["Personas", "PersonasDB", "PersonasHTTP", "PersonasOutbound", "PersonasCLI"]),
         ])
@@ -144,7 +154,7 @@ struct TidyTests {
         }
     }
 
-    @Test("Every path that a document names exists", arguments: ["README.md", "db/README.md"])
+    @Test("Every path that a document names exists", arguments: ["README.md", "db/README.md", ".github/SECURITY.md"])
     func documentedPaths(_ document: String) throws {
         try #require(SourceTree.exists(document), "\(document) is missing: write it")
         let folder = document.contains("/") ? String(document.prefix { $0 != "/" }) + "/" : ""

@@ -1,6 +1,7 @@
 import HTTPTypes
 import Hummingbird
 import Personas
+import PersonasWire
 
 /// The calls on personas and styles: one controller, mounted with its mode fixed to persona, fixed to style, or open.
 struct PikzonalityRoutes: Sendable {

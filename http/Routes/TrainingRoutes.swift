@@ -1,6 +1,7 @@
 import HTTPTypes
 import Hummingbird
 import Personas
+import PersonasWire
 import ServiceLifecycle
 
 /// The calls of training workers, for keys with the scope `trainer`.

@@ -5,7 +5,10 @@ import Personas
 struct WorkerCommand: PersonasSubcommand {
     static let configuration = CommandConfiguration(
         commandName: "worker", abstract: "Train over HTTP: lease jobs, check their images, complete them.",
-        discussion: "It trains no model: it publishes the reference images, the first as portrait. The key needs the scope trainer.")
+        discussion: """
+            It trains no model: it publishes the reference images, the first as portrait. The key needs the scope trainer; \
+            given as PERSONAS_KEY it is never part of the command line that other users of the machine can list.
+            """)
     @OptionGroup var worker: WorkerOptions
     @Flag(help: "Handle one job at most, then end") var once = false
     @OptionGroup var data: DataOptions
@@ -16,6 +19,7 @@ struct WorkerCommand: PersonasSubcommand {
         let settings = try reporting { () throws(Failure) in try data.settings(with: flags) }
         let server = try reporting { () throws(Failure) in try settings.required(SettingsList.server) }
         let key = try reporting { () throws(Failure) in try settings.required(SettingsList.key) }
+        ProcessTitle.hide(key)
         try await WorkerProcess.run(server: server, key: key, once: once, settings)
     }
 }

@@ -13,6 +13,8 @@ final class ChildProcess: Sendable {
 
     /// Started one at a time: a child must not inherit what Foundation opens to watch another.
     private static let starting = Mutex(())
+    /// What .ci/sanitize says about reports holds for the executable as well.
+    private static let sanitizerOptions = ProcessInfo.processInfo.environment.filter { ["TSAN_OPTIONS", "ASAN_OPTIONS"].contains($0.key) }
 
     private let process: Process
     private let outputPath: String
@@ -43,7 +45,7 @@ final class ChildProcess: Sendable {
         process.arguments = Array(command.dropFirst())
         process.currentDirectoryURL = URL(fileURLWithPath: folder)
         process.environment = ["PATH": "/usr/bin:/bin", "HOME": folder, ProcessWarden.mark.name: ProcessWarden.mark.value]
-            .merging(environment) { $1 }
+            .merging(Self.sanitizerOptions) { $1 }.merging(environment) { $1 }
         let name = "\(folder)/.output-\(UUID().uuidString)"
         (outputPath, errorPath) = ("\(name).stdout", "\(name).stderr")
         process.standardInput = FileHandle.nullDevice

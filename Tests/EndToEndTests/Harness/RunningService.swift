@@ -20,6 +20,8 @@ struct RunningService: Sendable {
         self.process = process
         address = try await eventually("listening", detail: { process.standardError }) {
             if let address = Self.lines(of: process, "listening").last?["address"]?.string { return address }
+            // Or as --log-format text has it.
+            if let match = process.standardError.firstMatch(of: /INFO listening address=(http:\S+)/) { return String(match.output.1) }
             if let exit = process.exit { throw DidNotListen(exit: exit, log: process.standardError) }
             return nil
         }

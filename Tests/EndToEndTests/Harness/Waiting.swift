@@ -10,7 +10,10 @@ struct Overdue: Error, CustomStringConvertible {
 }
 
 /// How long tests wait for what should take a moment: generous, because a busy machine with two cores is no failure.
-let patience = Duration.seconds(60)
+let patience = Duration.seconds(60) * patienceFactor
+
+/// How many times slower than usual the tested build is; .ci/sanitize sets it.
+let patienceFactor = ProcessInfo.processInfo.environment["PERSONAS_TEST_PATIENCE_FACTOR"].flatMap(Int.init) ?? 1
 
 /// Asks until there is an answer.
 /// - Parameters:

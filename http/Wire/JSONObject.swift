@@ -1,15 +1,15 @@
-import Personas
+package import Personas
 
 /// A request body: one JSON object, read strictly (RFC 8259), its members as they stand in the bytes.
 ///
 /// Foundation's decoder is not let near a request: the last byte of some 513 bytes makes it trap, numbers in members that nobody asked for cost
 /// it 24 times their length, and it takes trailing commas and doubled members. This one pass refuses all of that, copies nothing, and leaves
 /// the images' base64 where it lies until it is decoded.
-struct JSONObject: Sendable {
+package struct JSONObject: Sendable {
     /// Brackets within brackets; no request nests beyond 2.
-    static let depthMax = 32
+    package static let depthMax = 32
     /// Values and members in all. A request has a dozen; clients' extra members may bring some more.
-    static let valuesMax = 4_096
+    package static let valuesMax = 4_096
 
     /// What a member's value is, with its place in the bytes where that is needed.
     enum Value: Sendable {
@@ -28,7 +28,7 @@ struct JSONObject: Sendable {
 
     /// Reads a body.
     /// - Throws: `invalid` with the field `body`.
-    init(_ bytes: [UInt8]) throws(Failure) {
+    package init(_ bytes: [UInt8]) throws(Failure) {
         self.bytes = bytes
         do {
             members = try bytes.withUnsafeBufferPointer { (buffer) throws(JSONProblem) in
@@ -41,7 +41,7 @@ struct JSONObject: Sendable {
     }
 
     /// A member that is to be a string.
-    func string(_ name: String) -> DraftMember<String> {
+    package func string(_ name: String) -> DraftMember<String> {
         switch members[JSONMemberName(name.utf8)] {
         case nil: .absent
         case .null: .null
@@ -51,12 +51,12 @@ struct JSONObject: Sendable {
     }
 
     /// A member that is to be an array of strings.
-    func strings(_ name: String) -> DraftMember<[String]> {
+    package func strings(_ name: String) -> DraftMember<[String]> {
         mapped(texts(name)) { $0.map { String(decoding: $0, as: UTF8.self) } }
     }
 
     /// A member that is to be an array of strings, each as its UTF-8, uncopied unless something in it is escaped.
-    func texts(_ name: String) -> DraftMember<[ArraySlice<UInt8>]> {
+    package func texts(_ name: String) -> DraftMember<[ArraySlice<UInt8>]> {
         let rule = "must be an array of strings"
         switch members[JSONMemberName(name.utf8)] {
         case nil: return .absent
@@ -73,7 +73,7 @@ struct JSONObject: Sendable {
     }
 
     /// A member that is to be a string, as its UTF-8, uncopied unless something in it is escaped.
-    func text(_ name: String) -> DraftMember<ArraySlice<UInt8>> {
+    package func text(_ name: String) -> DraftMember<ArraySlice<UInt8>> {
         switch members[JSONMemberName(name.utf8)] {
         case nil: .absent
         case .null: .null
@@ -83,7 +83,7 @@ struct JSONObject: Sendable {
     }
 
     /// A member that is to be a whole number.
-    func integer(_ name: String) -> DraftMember<Int> {
+    package func integer(_ name: String) -> DraftMember<Int> {
         switch members[JSONMemberName(name.utf8)] {
         case nil: return .absent
         case .null: return .null
@@ -95,7 +95,7 @@ struct JSONObject: Sendable {
     }
 
     /// A member that is to be `true` or `false`.
-    func boolean(_ name: String) -> DraftMember<Bool> {
+    package func boolean(_ name: String) -> DraftMember<Bool> {
         switch members[JSONMemberName(name.utf8)] {
         case nil: .absent
         case .null: .null
@@ -106,7 +106,7 @@ struct JSONObject: Sendable {
 
     /// Hands out the object's content piece by piece, the same for two bodies that say the same: whatever their order of members, their blanks
     /// and their escapes. Objects within, which no request has, count without their content.
-    func canonicalPieces(_ take: (ArraySlice<UInt8>) -> Void) {
+    package func canonicalPieces(_ take: (ArraySlice<UInt8>) -> Void) {
         for (name, value) in members.sorted(by: { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }) {
             takeText(name.utf8[...], take)
             canonicalPieces(of: value, take)

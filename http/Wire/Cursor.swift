@@ -1,22 +1,24 @@
 import Crypto
 import Foundation
-import Personas
+package import Personas
 
 /// Where the next page begins, as an opaque text. It is bound to the list's filters and order, and grants nothing: every page is cut from the
 /// caller's own items whatever the cursor says.
-struct Cursor {
+package struct Cursor {
     private static let version: UInt8 = 1
     private static let bindingBytes = 8
 
-    let position: PikzonalityPosition
+    /// The last item of the page before.
+    package let position: PikzonalityPosition
 
-    init(position: PikzonalityPosition) {
+    /// A cursor for the page after an item.
+    package init(position: PikzonalityPosition) {
         self.position = position
     }
 
     /// Reads a cursor.
     /// - Returns: nil for anything that `text` did not make for the same filters and order.
-    init?(text: String, filter: PikzonalityFilter, sort: PikzonalitySort) {
+    package init?(text: String, filter: PikzonalityFilter, sort: PikzonalitySort) {
         guard let bytes = Self.bytes(base64URL: text), bytes.count >= 33, bytes[0] == Self.version,
             bytes[1...8].elementsEqual(Self.binding(of: bytes[9...], filter, sort)),
             let id = bytes[9..<25].withUnsafeBytes({ Identifier(bytes: $0) }),
@@ -29,7 +31,7 @@ struct Cursor {
     }
 
     /// The text for a client.
-    func text(filter: PikzonalityFilter, sort: PikzonalitySort) -> String {
+    package func text(filter: PikzonalityFilter, sort: PikzonalitySort) -> String {
         var place = position.id.bytes
         withUnsafeBytes(of: position.createdAt.milliseconds.bigEndian) { place.append(contentsOf: $0) }
         if sort.isByName { place.append(contentsOf: position.nameKey.utf8) }
