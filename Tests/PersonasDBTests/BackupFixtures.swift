@@ -6,6 +6,17 @@ import Testing
 
 @testable import PersonasDB
 
+/// A value that several tasks look at and change.
+final class Shared<Value: Sendable>: Sendable {
+    private let value: Mutex<Value>
+
+    init(_ value: Value) { self.value = Mutex(value) }
+
+    func withLock<Result: Sendable>(_ body: @Sendable (inout Value) throws -> Result) rethrows -> Result {
+        try value.withLock { value in try body(&value) }
+    }
+}
+
 /// Something came out that a test cannot go on with.
 struct Unexpected: Error, CustomStringConvertible {
     let description: String
@@ -76,13 +87,4 @@ func mediaFiles(in directory: String) throws -> [String] {
     try FileManager.default.subpathsOfDirectory(atPath: directory).map { "\(directory)/\($0)" }.filter {
         try FileManager.default.attributesOfItem(atPath: $0)[.type] as? FileAttributeType == .typeRegular
     }.sorted()
-}
-
-/// What one task tells others once.
-final class Flag: Sendable {
-    private let value = Atomic(false)
-
-    var isSet: Bool { value.load(ordering: .relaxed) }
-
-    func set() { value.store(true, ordering: .relaxed) }
 }

@@ -2,7 +2,6 @@ import Crypto
 import Foundation
 import GRDB
 import Personas
-import Synchronization
 import Testing
 
 @testable import PersonasDB
@@ -75,12 +74,12 @@ struct BackupTests {
             let account = try await open.account()
             for number in 0..<20 { _ = try await open.create("Kept \(number)", of: account, images: UInt64(number)...UInt64(number)) }
             try await withDataFolder { parent in
-                let isDone = Flag()
+                let isDone = Shared(false)
                 try await withThrowingTaskGroup(of: Void.self) { group in
                     for worker in 0..<4 {
                         group.addTask {
                             var round = 0
-                            while !isDone.isSet {
+                            while !isDone.withLock({ $0 }) {
                                 round += 1
                                 let seed = UInt64(worker * 100 + round % 50 + 100)
                                 let item = try await open.create("\(worker) \(round)", of: account, images: seed...seed)
@@ -97,7 +96,7 @@ struct BackupTests {
                             #expect(try await sound(restored))
                         }
                     }
-                    isDone.set()
+                    isDone.withLock { $0 = true }
                     try await group.waitForAll()
                 }
                 _ = try await open.media.removeUnreferenced()
@@ -117,8 +116,8 @@ struct BackupTests {
                 INSERT INTO filler SELECT i, randomblob(3000) FROM n
                 """)
             try await withDataFolder { parent in
-                let parts = Mutex(0)
-                let writes = Mutex<[Task<Void, any Error>]>([])
+                let parts = Shared(0)
+                let writes = Shared<[Task<Void, any Error>]>([])
                 _ = try await open.storage.backups.backup(to: parent + "/backup") { state in
                     guard state.step == "Copying the database" else { return }
                     let part = parts.withLock { parts in
@@ -214,7 +213,7 @@ struct BackupTests {
         try await withStorage { open async throws in
             _ = try await open.create("Nova", images: 1...70)
             try await withDataFolder { parent in
-                let task = Mutex<Task<Result<BackupReport, Failure>, Never>?>(nil)
+                let task = Shared<Task<Result<BackupReport, Failure>, Never>?>(nil)
                 let running = Task {
                     await result { () async throws(Failure) in
                         try await open.storage.backups.backup(to: parent + "/backup") { state in

@@ -80,6 +80,7 @@ struct RestoreTests {
         try await withBackup { backup, parent, _ in
             // Links would carry the damage into other tests' files; here they carry it nowhere.
             try damage(backup)
+            try FileManager.default.createDirectory(atPath: parent + "/data", withIntermediateDirectories: true)
             let old = try await withStorage(in: parent + "/data") { open async throws in try await open.create("Old", images: 7...9) }
             for isForced in [false, true] {
                 let target = parent + (isForced ? "/data" : "/new")
@@ -122,6 +123,7 @@ struct RestoreTests {
     func force() async throws {
         try await withBackup { backup, parent, item in
             let target = parent + "/data"
+            try FileManager.default.createDirectory(atPath: target, withIntermediateDirectories: true)
             try await withStorage(in: target) { open async throws in
                 _ = try await open.create("Old", images: 7...9)
                 // As a crash leaves it, with the log beside it.

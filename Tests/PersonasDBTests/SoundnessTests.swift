@@ -1,7 +1,6 @@
 import Foundation
 import GRDB
 import Personas
-import Synchronization
 import Testing
 
 @testable import PersonasDB
@@ -84,7 +83,7 @@ struct SoundnessTests {
             try await open.execute("UPDATE pikzonality SET reference_tokens = substr(reference_tokens, 1, 32) WHERE id = \(id(1))")
             try await open.execute("DELETE FROM image_link WHERE position = 1 AND pikzonality_id = \(id(2))")
             try await open.execute(
-                "UPDATE pikzonality SET reference_tokens = substr(reference_tokens, 17, 32) || substr(reference_tokens, 1, 16) WHERE id = \(id(3))"
+                "UPDATE pikzonality SET reference_tokens = CAST(substr(reference_tokens, 17, 32) || substr(reference_tokens, 1, 16) AS BLOB) WHERE id = \(id(3))"
             )
             let findings = try await open.findings(isRepairing: true)
             #expect(findings.allSatisfy { $0.kind == .tokensDisagree && !$0.repaired })
@@ -117,20 +116,12 @@ struct SoundnessTests {
     func database() async throws {
         try await withDataFolder { directory in
             try await withStorage(in: directory) { open async throws in _ = try await open.create("Nova", images: 1...3) }
-            try await withStorage(in: directory) { open async throws in
-                try await open.folder.writer.write { db in
-                    // Pragmas do not change within a transaction; what they forbid is put off to its end, and undone there by none.
-                    try db.execute(sql: "CREATE TABLE child (id INTEGER PRIMARY KEY, digest BLOB REFERENCES media (digest))")
-                }
-                try open.folder.readers.read { connection in
-                    try connection.query("SELECT 1", []) { _ in }
-                }
-            }
             // Another program with its own idea of foreign keys.
             var configuration = Configuration()
             configuration.foreignKeysEnabled = false
             let other = try DatabaseQueue(path: directory + "/personas.sqlite", configuration: configuration)
             try await other.write { db in
+                try db.execute(sql: "CREATE TABLE child (id INTEGER PRIMARY KEY, digest BLOB REFERENCES media (digest))")
                 try db.execute(sql: "INSERT INTO child VALUES (1, X'00'), (2, X'01')")
                 try db.execute(sql: "PRAGMA writable_schema = ON")
                 try db.execute(
@@ -192,12 +183,12 @@ struct SoundnessTests {
     func underLoad() async throws {
         try await withStorage(readers: 4) { open async throws in
             let account = try await open.account()
-            let isDone = Flag()
+            let isDone = Shared(false)
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for worker in 0..<4 {
                     group.addTask {
                         var round = 0
-                        while !isDone.isSet {
+                        while !isDone.withLock({ $0 }) {
                             round += 1
                             let seed = UInt64(worker * 100 + round % 30)
                             let item = try await open.create("\(worker) \(round)", of: account, images: seed...seed + 1)
@@ -206,10 +197,10 @@ struct SoundnessTests {
                     }
                 }
                 group.addTask {
-                    while !isDone.isSet { _ = try await open.media.removeUnreferenced() }
+                    while !isDone.withLock({ $0 }) { _ = try await open.media.removeUnreferenced() }
                 }
                 for round in 0..<25 { #expect(try await open.findings(isRepairing: round % 2 == 1) == []) }
-                isDone.set()
+                isDone.withLock { $0 = true }
                 try await group.waitForAll()
             }
             #expect(try open.count("pikzonality") > 0)
