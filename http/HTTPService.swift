@@ -27,8 +27,8 @@ package struct HTTPConfiguration: Sendable {
     package var bodyBytesInFlightMax = 512 * 1_024 * 1_024
     /// What one API key may have.
     package var rateLimits = RateLimitPolicy()
-    /// How long the answer to what is over a rate limit is held back.
-    package var refusalDelay = Duration.milliseconds(200)
+    /// How long a request that is over a rate limit waits before it is refused.
+    package var overLimitWait = Duration.seconds(1)
     /// Bounds of a connection.
     package var limits = RequestGuard.Limits()
 
@@ -154,7 +154,7 @@ package struct HTTPService: Service {
             .add(middleware: AuthenticationGate(authentication: useCases.authentication))
             .add(
                 middleware: RateLimitGate(
-                    limiter: RateLimiter(policy: configuration.rateLimits), refusalDelay: configuration.refusalDelay,
+                    limiter: RateLimiter(policy: configuration.rateLimits), patience: configuration.overLimitWait,
                     limits: limits)
             )
             .group(context: CallerContext.self)

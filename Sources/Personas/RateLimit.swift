@@ -26,6 +26,8 @@ package struct RateLimitPolicy: Sendable, Equatable {
     package let writesPerSecond: Int
     /// Requests that run at the same time; those that wait for a job to lease are not counted.
     package let inFlightMax: Int
+    /// Requests that wait for others to end; further ones are refused at once.
+    package let waitingMax: Int
 
     /// Reads per window.
     package var readsPerWindow: Int { readsPerSecond * Self.windowSeconds }
@@ -33,10 +35,11 @@ package struct RateLimitPolicy: Sendable, Equatable {
     package var writesPerWindow: Int { writesPerSecond * Self.windowSeconds }
 
     /// Takes all members, each at least 1.
-    package init(readsPerSecond: Int = 5_000, writesPerSecond: Int = 500, inFlightMax: Int = 10) {
+    package init(readsPerSecond: Int = 2_000, writesPerSecond: Int = 500, inFlightMax: Int = 10, waitingMax: Int = 100) {
         self.readsPerSecond = readsPerSecond
         self.writesPerSecond = writesPerSecond
         self.inFlightMax = inFlightMax
+        self.waitingMax = waitingMax
     }
 }
 
@@ -91,7 +94,7 @@ package final class RateLimiter: Sendable {
     /// Keys from which on those are forgotten that have been quiet.
     private static let keysRememberedMax = 10_000
 
-    /// Where a key stands after a request was counted.
+    /// Where a key stands with one of its limits.
     package struct Standing: Sendable, Equatable {
         /// The limit that is told of.
         package let limit: RateLimit
@@ -108,60 +111,110 @@ package final class RateLimiter: Sendable {
         }
     }
 
-    /// What becomes of a request.
-    package enum Verdict: Sendable, Equatable {
-        /// It may go on.
-        case admitted(Standing)
-        /// It must not, by the limit that the standing names.
-        case refused(Standing)
+    private struct Waiter {
+        let ticket: UInt64
+        let continuation: CheckedContinuation<Bool, Never>
     }
 
     private struct Usage {
         var reads: TokenBucket
         var writes: TokenBucket
         var inFlight = 0
+        var waiting: [Waiter] = []
 
         func isIdle(at now: ContinuousClock.Instant) -> Bool {
             inFlight == 0 && reads.isFull(at: now) && writes.isFull(at: now)
         }
     }
 
+    private struct State {
+        var usages: [Identifier: Usage] = [:]
+        var nextTicket: UInt64 = 0
+    }
+
     /// What every key may have.
     package let policy: RateLimitPolicy
-    private let usages = Mutex<[Identifier: Usage]>([:])
+    private let state = Mutex(State())
 
     /// Takes what every key may have.
     package init(policy: RateLimitPolicy) {
         self.policy = policy
     }
 
-    /// Counts a request of a key. One that is counted as in flight must be ended with `end` once it was admitted.
-    package func begin(
-        _ keyID: Identifier, isWrite: Bool, countsInFlight: Bool, at now: ContinuousClock.Instant = .now
-    ) -> Verdict {
-        usages.withLock { usages in
-            if usages.count >= Self.keysRememberedMax, usages[keyID] == nil { usages = usages.filter { !$0.value.isIdle(at: now) } }
-            var usage =
-                usages[keyID]
-                ?? Usage(
-                    reads: TokenBucket(capacity: policy.readsPerWindow, at: now),
-                    writes: TokenBucket(capacity: policy.writesPerWindow, at: now))
-            defer { usages[keyID] = usage }
-            // Looked at first, so that a client that sends too much at once does not lose its permits over it as well.
-            if countsInFlight, usage.inFlight >= policy.inFlightMax {
-                return .refused(Standing(limit: .inFlight, remaining: 0, resetSeconds: 1))
+    /// Takes a place among the requests of a key that run. Where all are taken, it waits for one, in turn: a page that asks for twenty things
+    /// at once is no flood.
+    /// - Parameter patience: how long it waits at most.
+    /// - Returns: whether there is a place, which `leave` must give back in the end.
+    package func enter(_ keyID: Identifier, waiting patience: Duration) async -> Bool {
+        let ticket = state.withLock { state in
+            state.nextTicket += 1
+            return state.nextTicket
+        }
+        if state.withLock({ place(in: &$0, keyID) }) { return true }
+        let timeout = Task {
+            try? await Task.sleep(for: patience)
+            self.giveUp(keyID, ticket)
+        }
+        defer { timeout.cancel() }
+        return await withCheckedContinuation { continuation in
+            let answer: Bool? = state.withLock { state in
+                if place(in: &state, keyID) { return true }
+                guard let count = state.usages[keyID]?.waiting.count, count < policy.waitingMax else { return false }
+                state.usages[keyID]?.waiting.append(Waiter(ticket: ticket, continuation: continuation))
+                return nil
             }
-            let isAdmitted = isWrite ? usage.writes.take(at: now) : usage.reads.take(at: now)
-            let bucket = isWrite ? usage.writes : usage.reads
-            let standing = Standing(limit: isWrite ? .writes : .reads, remaining: bucket.remaining, resetSeconds: bucket.secondsUntilNext)
-            guard isAdmitted else { return .refused(standing) }
-            if countsInFlight { usage.inFlight += 1 }
-            return .admitted(standing)
+            if let answer { continuation.resume(returning: answer) }
         }
     }
 
-    /// Ends a request that was counted as in flight.
-    package func end(_ keyID: Identifier) {
-        usages.withLock { $0[keyID]?.inFlight -= 1 }
+    /// Gives a place back, to whoever of the key has waited longest.
+    package func leave(_ keyID: Identifier) {
+        let next = state.withLock { state -> Waiter? in
+            if let first = state.usages[keyID]?.waiting.first {
+                state.usages[keyID]?.waiting.removeFirst()
+                return first
+            }
+            state.usages[keyID]?.inFlight -= 1
+            return nil
+        }
+        next?.continuation.resume(returning: true)
+    }
+
+    /// Counts a request of a key.
+    /// - Returns: whether it may go on, and where the key stands now.
+    package func count(
+        _ keyID: Identifier, isWrite: Bool, at now: ContinuousClock.Instant = .now
+    ) -> (isAdmitted: Bool, standing: Standing) {
+        state.withLock { state in
+            var usage = usage(of: keyID, &state, at: now)
+            defer { state.usages[keyID] = usage }
+            let isAdmitted = isWrite ? usage.writes.take(at: now) : usage.reads.take(at: now)
+            let bucket = isWrite ? usage.writes : usage.reads
+            let limit: RateLimit = isWrite ? .writes : .reads
+            return (isAdmitted, Standing(limit: limit, remaining: bucket.remaining, resetSeconds: bucket.secondsUntilNext))
+        }
+    }
+
+    private func place(in state: inout State, _ keyID: Identifier) -> Bool {
+        var usage = usage(of: keyID, &state, at: .now)
+        defer { state.usages[keyID] = usage }
+        guard usage.inFlight < policy.inFlightMax else { return false }
+        usage.inFlight += 1
+        return true
+    }
+
+    private func usage(of keyID: Identifier, _ state: inout State, at now: ContinuousClock.Instant) -> Usage {
+        if let usage = state.usages[keyID] { return usage }
+        if state.usages.count >= Self.keysRememberedMax { state.usages = state.usages.filter { !$0.value.isIdle(at: now) } }
+        return Usage(
+            reads: TokenBucket(capacity: policy.readsPerWindow, at: now), writes: TokenBucket(capacity: policy.writesPerWindow, at: now))
+    }
+
+    private func giveUp(_ keyID: Identifier, _ ticket: UInt64) {
+        let waiter = state.withLock { state -> Waiter? in
+            guard let index = state.usages[keyID]?.waiting.firstIndex(where: { $0.ticket == ticket }) else { return nil }
+            return state.usages[keyID]?.waiting.remove(at: index)
+        }
+        waiter?.continuation.resume(returning: false)
     }
 }

@@ -126,9 +126,10 @@ enum Serve {
         configuration.bodyBytesInFlightMax = settings[SettingsList.bodyBytesInFlightMax]
         configuration.rateLimits = RateLimitPolicy(
             readsPerSecond: settings[SettingsList.readsPerSecond], writesPerSecond: settings[SettingsList.writesPerSecond],
-            inFlightMax: settings[SettingsList.requestsInFlightMax])
+            inFlightMax: settings[SettingsList.requestsInFlightMax],
+            waitingMax: settings[SettingsList.requestsWaitingMax])
         configuration.pageItemsMax = settings[SettingsList.pageItemsMax]
-        configuration.refusalDelay = .milliseconds(settings[SettingsList.refusalDelayMilliseconds])
+        configuration.overLimitWait = .milliseconds(settings[SettingsList.overLimitWaitMilliseconds])
         configuration.limits.headerListBytesMax = settings[SettingsList.headerBytesMax]
         configuration.limits.headerFieldBytesMax = settings[SettingsList.headerFieldBytesMax]
         configuration.limits.headerFieldsMax = settings[SettingsList.headerFieldsMax]

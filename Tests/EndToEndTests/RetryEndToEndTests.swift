@@ -18,14 +18,14 @@ struct RetryEndToEndTests {
     @Test("Every create that is sent again after a kill -9 is answered as created, once, and as the first time where that answer arrived")
     func creates() async throws {
         try await Stage.run { stage in
-            var service = try await stage.serve("--requests-in-flight-max", "64")
+            var service = try await stage.serve()
             let key = try await stage.key()
             var creates: [Create] = []
             for round in 0..<4 {
                 let answered = try await Self.createUntilKilled(service, key, round: round)
                 #expect(answered.contains { $0.answer?.status == 201 }, "round \(round) proved nothing")
                 creates += answered
-                service = try await stage.serve("--requests-in-flight-max", "64")
+                service = try await stage.serve()
                 // Had an effect been kept without its answer, the name would be taken now.
                 for create in answered { try await Self.sendAgain(create, service.client(key)) }
             }

@@ -11,7 +11,7 @@ struct RateLimitTests {
     private static func configuration(_ policy: RateLimitPolicy) -> HTTPConfiguration {
         var configuration = HTTPConfiguration()
         configuration.rateLimits = policy
-        configuration.refusalDelay = .zero
+        configuration.overLimitWait = .zero
         return configuration
     }
 
@@ -84,6 +84,23 @@ struct RateLimitTests {
             #expect(try await service.send(.get, "/v2/personas").status == 200)
             // A refusal, too, gives its place back.
             for _ in 0..<3 { #expect(try await service.send(.get, "/v2/personas/nonsense").status == 400) }
+        }
+    }
+
+    @Test("let twenty requests of a page at once all have their turn, though ten run at a time")
+    func burst() async throws {
+        try await TestService.run { service in
+            let statuses = try await withThrowingTaskGroup(of: Int.self) { group in
+                for index in 0..<40 {
+                    group.addTask {
+                        index % 2 == 0
+                            ? try await service.send(.get, "/v2/personas").status
+                            : try await service.send(.post, "/v2/personas", .create("Nova \(index)")).status
+                    }
+                }
+                return try await group.reduce(into: [Int]()) { $0.append($1) }
+            }
+            #expect(statuses.filter { $0 == 200 }.count == 20 && statuses.filter { $0 == 201 }.count == 20)
         }
     }
 

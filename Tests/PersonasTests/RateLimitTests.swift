@@ -1,4 +1,5 @@
 import Personas
+import Synchronization
 import Testing
 
 @Suite("Rate limits")
@@ -48,37 +49,65 @@ struct RateLimitTests {
 
     @Test("Reads and writes are counted apart, and each key for itself")
     func apart() {
-        let limiter = RateLimiter(policy: RateLimitPolicy(readsPerSecond: 2, writesPerSecond: 1, inFlightMax: 10))
+        let limiter = RateLimiter(policy: RateLimitPolicy(readsPerSecond: 2, writesPerSecond: 1))
         let (key, other) = (Identifier.random(), Identifier.random())
-        func begin(_ key: Identifier, isWrite: Bool) -> RateLimiter.Verdict {
-            defer { limiter.end(key) }
-            return limiter.begin(key, isWrite: isWrite, countsInFlight: true, at: Self.start)
-        }
         for left in (0..<20).reversed() {
-            let verdict = limiter.begin(key, isWrite: false, countsInFlight: true, at: Self.start)
-            #expect(verdict == .admitted(RateLimiter.Standing(limit: .reads, remaining: left, resetSeconds: 1)))
-            limiter.end(key)
+            let (isAdmitted, standing) = limiter.count(key, isWrite: false, at: Self.start)
+            #expect(isAdmitted && standing == RateLimiter.Standing(limit: .reads, remaining: left, resetSeconds: 1))
         }
-        let refused = limiter.begin(key, isWrite: false, countsInFlight: true, at: Self.start)
-        #expect(refused == .refused(RateLimiter.Standing(limit: .reads, remaining: 0, resetSeconds: 1)))
-        #expect(begin(key, isWrite: true) == .admitted(RateLimiter.Standing(limit: .writes, remaining: 9, resetSeconds: 1)))
-        #expect(begin(other, isWrite: false) == .admitted(RateLimiter.Standing(limit: .reads, remaining: 19, resetSeconds: 1)))
+        let (isRefused, standing) = limiter.count(key, isWrite: false, at: Self.start)
+        #expect(!isRefused && standing == RateLimiter.Standing(limit: .reads, remaining: 0, resetSeconds: 1))
+        #expect(limiter.count(key, isWrite: true, at: Self.start).standing.remaining == 9)
+        #expect(limiter.count(other, isWrite: false, at: Self.start).standing.remaining == 19)
     }
 
-    @Test("So many requests run at once and no more, and one that is refused costs no permit")
-    func inFlight() {
-        let limiter = RateLimiter(policy: RateLimitPolicy(readsPerSecond: 10, writesPerSecond: 10, inFlightMax: 2))
-        let key = Identifier.random()
-        func begin(counted: Bool = true) -> RateLimiter.Verdict {
-            limiter.begin(key, isWrite: false, countsInFlight: counted, at: Self.start)
+    @Test("So many requests run at once; more wait for their turn, in their order, and those for whom there is no room are refused")
+    func inFlight() async {
+        let limiter = RateLimiter(policy: RateLimitPolicy(inFlightMax: 2, waitingMax: 2))
+        let (key, other) = (Identifier.random(), Identifier.random())
+        let order = Order()
+        for _ in 0..<2 { #expect(await limiter.enter(key, waiting: .zero)) }
+        #expect(await !limiter.enter(key, waiting: .milliseconds(1)), "nobody left in time")
+        #expect(await limiter.enter(other, waiting: .zero), "another key has places of its own")
+        var waiting: [Task<Bool, Never>] = []
+        for number in 0..<2 {
+            waiting.append(
+                Task {
+                    order.note("waits \(number)")
+                    let isIn = await limiter.enter(key, waiting: .seconds(60))
+                    order.note("in \(number)")
+                    return isIn
+                })
+            while order.count <= number { await Task.yield() }
         }
-        _ = begin()
-        _ = begin()
-        for _ in 0..<5 { #expect(begin() == .refused(RateLimiter.Standing(limit: .inFlight, remaining: 0, resetSeconds: 1))) }
-        // A request that only waits is let in, and takes no place.
-        #expect(begin(counted: false) == .admitted(RateLimiter.Standing(limit: .reads, remaining: 97, resetSeconds: 1)))
-        limiter.end(key)
-        #expect(begin() == .admitted(RateLimiter.Standing(limit: .reads, remaining: 96, resetSeconds: 1)))
+        limiter.leave(key)
+        #expect(await waiting[0].value)
+        limiter.leave(key)
+        #expect(await waiting[1].value)
+        for _ in 0..<2 { limiter.leave(key) }
+        for _ in 0..<2 { #expect(await limiter.enter(key, waiting: .zero)) }
+        #expect(await !limiter.enter(key, waiting: .zero), "places that were given back are no more than there were")
+    }
+
+    @Test("However many come and go at once, no more than the places run, and everybody gets his turn")
+    func crowd() async {
+        let limiter = RateLimiter(policy: RateLimitPolicy(inFlightMax: 3, waitingMax: 500))
+        let key = Identifier.random()
+        let running = Order()
+        await withTaskGroup(of: Bool.self) { group in
+            for _ in 0..<400 {
+                group.addTask {
+                    guard await limiter.enter(key, waiting: .seconds(60)) else { return false }
+                    defer { limiter.leave(key) }
+                    running.enter()
+                    defer { running.leave() }
+                    await Task.yield()
+                    return true
+                }
+            }
+            for await isIn in group { #expect(isIn) }
+        }
+        #expect((1...3).contains(running.most))
     }
 
     @Test("A poller of twenty items every two seconds never meets the default limits")
@@ -86,13 +115,29 @@ struct RateLimitTests {
         let limiter = RateLimiter(policy: RateLimitPolicy())
         let key = Identifier.random()
         for round in 0..<300 {
-            for _ in 0..<20 {
-                guard case .admitted = limiter.begin(key, isWrite: false, countsInFlight: true, at: Self.at(Double(round) * 2)) else {
-                    Issue.record("refused in round \(round)")
-                    return
-                }
-                limiter.end(key)
+            for _ in 0..<20 where !limiter.count(key, isWrite: false, at: Self.at(Double(round) * 2)).isAdmitted {
+                Issue.record("refused in round \(round)")
+                return
             }
         }
     }
+}
+
+/// What happened, in its order, and how much of it at once.
+private final class Order: Sendable {
+    private let state = Mutex((notes: [String](), running: 0, most: 0))
+
+    var count: Int { state.withLock { $0.notes.count } }
+    var most: Int { state.withLock { $0.most } }
+
+    func note(_ text: String) { state.withLock { $0.notes.append(text) } }
+
+    func enter() {
+        state.withLock { state in
+            state.running += 1
+            state.most = max(state.most, state.running)
+        }
+    }
+
+    func leave() { state.withLock { $0.running -= 1 } }
 }

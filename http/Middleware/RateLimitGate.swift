@@ -7,9 +7,9 @@ struct RateLimitGate: RouterMiddleware {
     typealias Context = PersonasRequestContext
 
     let limiter: RateLimiter
-    /// How long a refusal is held back. A client that sends without looking at its answers is slowed by it on each of its connections, and
-    /// leaves the processor to the others.
-    let refusalDelay: Duration
+    /// How long a request waits for others of its key to end, and how long a refusal is held back: a client that sends without looking at its
+    /// answers is slowed by it on each of its connections, and leaves the processor to the others.
+    let patience: Duration
     let limits: LimitCounters
 
     func handle(
@@ -28,18 +28,26 @@ struct RateLimitGate: RouterMiddleware {
     ) async throws -> Response {
         guard let caller = context.caller else { return try await next(request, context) }
         // A worker that waits for a job does nothing meanwhile.
-        let countsInFlight = context.endpointPath != TrainingRoutes.leasePath
-        let isWrite = request.method != .get && request.method != .head
-        switch limiter.begin(caller.keyID, isWrite: isWrite, countsInFlight: countsInFlight) {
-        case .refused(let standing):
-            context.rateLimit = standing
-            try? await Task.sleep(for: refusalDelay)
-            throw Failure.tooManyRequests(standing.limit, retryAfterSeconds: standing.resetSeconds)
-        case .admitted(let standing):
-            context.rateLimit = standing
-            defer { if countsInFlight { limiter.end(caller.keyID) } }
+        guard context.endpointPath != TrainingRoutes.leasePath else {
+            try await count(request, caller, context)
             return try await next(request, context)
         }
+        guard await limiter.enter(caller.keyID, waiting: patience) else {
+            context.rateLimit = RateLimiter.Standing(limit: .inFlight, remaining: 0, resetSeconds: 1)
+            throw Failure.tooManyRequests(.inFlight, retryAfterSeconds: 1)
+        }
+        defer { limiter.leave(caller.keyID) }
+        try await count(request, caller, context)
+        return try await next(request, context)
+    }
+
+    private func count(_ request: Request, _ caller: Caller, _ context: Context) async throws {
+        let isWrite = request.method != .get && request.method != .head
+        let (isAdmitted, standing) = limiter.count(caller.keyID, isWrite: isWrite)
+        context.rateLimit = standing
+        guard !isAdmitted else { return }
+        try? await Task.sleep(for: patience)
+        throw Failure.tooManyRequests(standing.limit, retryAfterSeconds: standing.resetSeconds)
     }
 }
 

@@ -71,13 +71,16 @@ enum SettingsList {
     static let writesWaitingMax = Setting.integer(
         "writes-waiting-max", default: 2_048, in: 16...100_000, "Writes that wait for the next commit; further ones are refused")
     static let readsPerSecond = Setting.integer(
-        "reads-per-second", default: 5_000, in: 1...1_000_000,
+        "reads-per-second", default: 2_000, in: 1...1_000_000,
         "Requests a second that one key may read with; after a pause those of 10 s at once")
     static let writesPerSecond = Setting.integer(
         "writes-per-second", default: 500, in: 1...1_000_000,
         "Requests a second that one key may create, change and delete with; after a pause those of 10 s at once")
-    static let refusalDelayMilliseconds = Setting.integer(
-        "refusal-delay-milliseconds", default: 200, in: 0...10_000, "How long the answer to what is over a key's limits is held back")
+    static let overLimitWaitMilliseconds = Setting.integer(
+        "over-limit-wait-milliseconds", default: 1_000, in: 0...10_000,
+        "How long a request waits for others of its key to end, and how long a refusal is held back")
+    static let requestsWaitingMax = Setting.integer(
+        "requests-waiting-max", default: 100, in: 0...65_535, "Requests of one key that wait for others to end; further ones are refused")
     static let requestsInFlightMax = Setting.integer(
         "requests-in-flight-max", default: 10, in: 1...65_535, "Requests of one key that run at once, waits for a training job aside")
     static let metrics = Setting.toggle(
@@ -96,7 +99,7 @@ enum SettingsList {
         writeStallSeconds.definition, bodyBytesMax.definition, largeBodiesMax.definition,
         bodyBytesInFlightMax.definition, bodyBytesPerSecondMin.definition, headerBytesMax.definition, headerFieldBytesMax.definition,
         headerFieldsMax.definition, pageItemsMax.definition, searchesWaitingMax.definition,
-        writesWaitingMax.definition, readsPerSecond.definition, writesPerSecond.definition, refusalDelayMilliseconds.definition,
+        writesWaitingMax.definition, readsPerSecond.definition, writesPerSecond.definition, overLimitWaitMilliseconds.definition, requestsWaitingMax.definition,
         requestsInFlightMax.definition, metrics.definition,
         server.definition, key.definition,
     ]

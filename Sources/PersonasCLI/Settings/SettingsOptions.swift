@@ -78,7 +78,8 @@ struct ServiceOptions: ParsableArguments {
     @Option(help: SettingsList.writesWaitingMax.argumentHelp("N")) var writesWaitingMax: String?
     @Option(help: SettingsList.readsPerSecond.argumentHelp("N")) var readsPerSecond: String?
     @Option(help: SettingsList.writesPerSecond.argumentHelp("N")) var writesPerSecond: String?
-    @Option(help: SettingsList.refusalDelayMilliseconds.argumentHelp("N")) var refusalDelayMilliseconds: String?
+    @Option(help: SettingsList.overLimitWaitMilliseconds.argumentHelp("N")) var overLimitWaitMilliseconds: String?
+    @Option(help: SettingsList.requestsWaitingMax.argumentHelp("N")) var requestsWaitingMax: String?
     @Option(help: SettingsList.requestsInFlightMax.argumentHelp("N")) var requestsInFlightMax: String?
 
     /// What was given, by the names of the settings.
@@ -103,7 +104,8 @@ struct ServiceOptions: ParsableArguments {
             List.pageItemsMax.definition.name: pageItemsMax, List.searchesWaitingMax.definition.name: searchesWaitingMax,
             List.writesWaitingMax.definition.name: writesWaitingMax,
             List.readsPerSecond.definition.name: readsPerSecond, List.writesPerSecond.definition.name: writesPerSecond,
-            List.refusalDelayMilliseconds.definition.name: refusalDelayMilliseconds,
+            List.overLimitWaitMilliseconds.definition.name: overLimitWaitMilliseconds,
+            List.requestsWaitingMax.definition.name: requestsWaitingMax,
             List.requestsInFlightMax.definition.name: requestsInFlightMax,
             List.metrics.definition.name: metrics.map(String.init),
         ]
