@@ -33,7 +33,7 @@ struct BackupEndToEndTests {
             #expect(try await stage.command("check").exit == .status(0))
 
             for name in ["0", "1", "2", "alone"] {
-                let restored = try await stage.start(["restore", "backups/\(name)", "--json"], data: "restored-\(name)")
+                let restored = try stage.start(["restore", "backups/\(name)", "--json"], data: "restored-\(name)")
                 let result = try await CommandResult(of: restored, ["restore"])
                 #expect(result.exit == .status(0), "\(result)")
                 let check = try await CommandResult(of: stage.start(["check", "--json"], data: "restored-\(name)"), ["check"])
