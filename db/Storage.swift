@@ -105,7 +105,9 @@ package final class Storage: Sendable {
         configuration.foreignKeysEnabled = true
         // The file holds people's likenesses: nobody else on the machine may read it, nor the log beside it, which inherits the mode.
         let descriptor = Foundation.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-        if descriptor >= 0 { Foundation.close(descriptor) }
+        // SQLite would open what it may not write to all the same, and every write would fail.
+        guard descriptor >= 0 else { throw Failure.unexpected("\(path) cannot be written to: \(String(cString: strerror(errno)))") }
+        Foundation.close(descriptor)
         let queue = try DatabaseQueue(path: path, configuration: configuration)
         try queue.writeWithoutTransaction { db in
             // GRDB sets NORMAL when it turns the log on, which loses commits in a power cut; so FULL comes after, and is read back.
