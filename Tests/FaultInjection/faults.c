@@ -32,7 +32,7 @@ enum event { EVENT_WRITE = 1, EVENT_TRUNCATE, EVENT_SYNC_BEGIN, EVENT_SYNC_END, 
 
 // Shared with the test, which writes the rule, the action last.
 struct control {
-    _Atomic uint32_t calls, targets, action, value, from, matched, acted, unused;
+    _Atomic uint32_t calls, targets, action, value, from, matched, acted, limit;
     _Atomic uint64_t counts[CALL_COUNT * 2];
     _Atomic uint64_t traced;
 };
@@ -61,7 +61,9 @@ static int (*real_ftruncate)(int, off_t);
 static int (*real_rename)(const char *, const char *);
 static int (*real_unlink)(const char *);
 
-__attribute__((constructor)) static void start(void) {
+// Other libraries open and close files before the constructor of this one has its turn.
+static void find_real_calls(void) {
+    if (real_unlink) return;
     real_open = dlsym(RTLD_NEXT, "open");
     real_openat = dlsym(RTLD_NEXT, "openat");
     real_close = dlsym(RTLD_NEXT, "close");
@@ -74,6 +76,10 @@ __attribute__((constructor)) static void start(void) {
     real_ftruncate = dlsym(RTLD_NEXT, "ftruncate");
     real_rename = dlsym(RTLD_NEXT, "rename");
     real_unlink = dlsym(RTLD_NEXT, "unlink");
+}
+
+__attribute__((constructor)) static void start(void) {
+    find_real_calls();
     const char *name = getenv("PERSONAS_FAULT_FOLDER"), *control_path = getenv("PERSONAS_FAULT_CONTROL");
     if (!name || !control_path) return;
     snprintf(folder, sizeof folder, "%s", name);
@@ -129,7 +135,8 @@ static enum action rule(enum call call, const char *path, uint32_t *value) {
     enum action action = atomic_load(&control->action);
     if (action == ACTION_NONE || !(control->calls & 1u << call) || !(control->targets & 1u << target)) return ACTION_NONE;
     if (atomic_fetch_add(&control->matched, 1) + 1 < control->from) return ACTION_NONE;
-    atomic_fetch_add(&control->acted, 1);
+    uint32_t acted = atomic_fetch_add(&control->acted, 1);
+    if (control->limit && acted >= control->limit) return ACTION_NONE;
     *value = control->value;
     switch (action) {
     case ACTION_KILL_BEFORE: kill(getpid(), SIGKILL); break;
@@ -158,6 +165,7 @@ static int opened(int descriptor, const char *path) {
 }
 
 static int open_file(const char *path, int flags, mode_t mode) {
+    find_real_calls();
     uint32_t value = 0;
     enum action action = ACTION_NONE;
     int is_new = 0;
@@ -181,18 +189,21 @@ int open(const char *path, int flags, ...) { MODE(flags) return open_file(path, 
 int open64(const char *path, int flags, ...) { MODE(flags) return open_file(path, flags | O_LARGEFILE, mode); }
 
 int openat(int directory, const char *path, int flags, ...) {
+    find_real_calls();
     MODE(flags)
     if (path[0] == '/') return open_file(path, flags, mode);
     return opened(real_openat(directory, path, flags, mode), NULL);
 }
 
 int openat64(int directory, const char *path, int flags, ...) {
+    find_real_calls();
     MODE(flags)
     if (path[0] == '/') return open_file(path, flags | O_LARGEFILE, mode);
     return opened(real_openat(directory, path, flags | O_LARGEFILE, mode), NULL);
 }
 
 int close(int descriptor) {
+    find_real_calls();
     if (descriptor >= 0 && descriptor < DESCRIPTORS_MAX) atomic_store(&paths[descriptor], NULL);
     return real_close(descriptor);
 }
@@ -203,6 +214,7 @@ static void record_answer(const struct iovec *parts, size_t count) {
 }
 
 ssize_t write(int descriptor, const void *bytes, size_t length) {
+    find_real_calls();
     const char *path = path_of(descriptor);
     if (!path) {
         struct iovec part = {(void *)bytes, length};
@@ -221,16 +233,19 @@ ssize_t write(int descriptor, const void *bytes, size_t length) {
 }
 
 ssize_t writev(int descriptor, const struct iovec *parts, int count) {
+    find_real_calls();
     if (!path_of(descriptor) && count > 0) record_answer(parts, (size_t)count);
     return real_writev(descriptor, parts, count);
 }
 
 ssize_t sendmsg(int descriptor, const struct msghdr *message, int flags) {
+    find_real_calls();
     record_answer(message->msg_iov, message->msg_iovlen);
     return real_sendmsg(descriptor, message, flags);
 }
 
 static ssize_t write_at(int descriptor, const void *bytes, size_t length, off_t offset) {
+    find_real_calls();
     const char *path = path_of(descriptor);
     uint32_t value = 0;
     enum action action = rule(CALL_WRITE, path, &value);
@@ -245,7 +260,9 @@ static ssize_t write_at(int descriptor, const void *bytes, size_t length, off_t 
 ssize_t pwrite(int descriptor, const void *bytes, size_t length, off_t offset) { return write_at(descriptor, bytes, length, offset); }
 ssize_t pwrite64(int descriptor, const void *bytes, size_t length, off64_t offset) { return write_at(descriptor, bytes, length, offset); }
 
-static int sync_file(int descriptor, int (*real)(int)) {
+static int sync_file(int descriptor, int (**real_call)(int)) {
+    find_real_calls();
+    int (*real)(int) = *real_call;
     const char *path = path_of(descriptor);
     uint32_t value = 0;
     enum action action = rule(CALL_FSYNC, path, &value);
@@ -260,10 +277,11 @@ static int sync_file(int descriptor, int (*real)(int)) {
     return result;
 }
 
-int fsync(int descriptor) { return sync_file(descriptor, real_fsync); }
-int fdatasync(int descriptor) { return sync_file(descriptor, real_fdatasync); }
+int fsync(int descriptor) { return sync_file(descriptor, &real_fsync); }
+int fdatasync(int descriptor) { return sync_file(descriptor, &real_fdatasync); }
 
 static int truncate_file(int descriptor, off_t length) {
+    find_real_calls();
     const char *path = path_of(descriptor);
     uint32_t value = 0;
     enum action action = rule(CALL_TRUNCATE, path, &value);
@@ -278,6 +296,7 @@ int ftruncate(int descriptor, off_t length) { return truncate_file(descriptor, l
 int ftruncate64(int descriptor, off64_t length) { return truncate_file(descriptor, length); }
 
 int rename(const char *path, const char *goal) {
+    find_real_calls();
     uint32_t value = 0;
     enum action action = rule(CALL_RENAME, goal, &value);
     if (action == ACTION_FAIL) return -1;
@@ -288,6 +307,7 @@ int rename(const char *path, const char *goal) {
 }
 
 int unlink(const char *path) {
+    find_real_calls();
     uint32_t value = 0;
     enum action action = rule(CALL_UNLINK, path, &value);
     if (action == ACTION_FAIL) return -1;

@@ -110,9 +110,64 @@ struct GroupWriterTests {
                 })
             let acknowledged = results.compactMap { try? $0.get() }
             #expect(acknowledged.count < 40)
+            #expect(results.allSatisfy(isDoneOrBusy), "a disk that is full is so for everyone, and passes: \(results)")
             #expect(try await writer.numbers() == acknowledged)
             try await writer.write { db in try db.execute(sql: "PRAGMA max_page_count = 1000000") }
             #expect(try await writer.write { db in try insert(1_000, db) } == 1_000)
+        }
+    }
+
+    @Test("A write that ends the whole transaction says why to all that share it")
+    func causeOfAbort() async throws {
+        try await withWriter { writer in
+            let results = try await inOneGroup(
+                writer,
+                [
+                    { db in try insert(1, db) },
+                    { db in throw Failure.nameReserved },
+                    { db in
+                        try db.execute(sql: "ROLLBACK")
+                        throw Failure.storeBusy("full")
+                    },
+                    { db in try insert(3, db) },
+                ])
+            #expect(results.allSatisfy { $0 == .failure(.storeBusy("full")) })
+            #expect(try await writer.numbers() == [])
+            #expect(try await writer.write { db in try insert(4, db) } == 4)
+        }
+    }
+
+    @Test("A database that another process has locked is busy, until it is free")
+    func lockedDatabase() async throws {
+        try await withDataFolder { directory in
+            var configuration = Configuration()
+            configuration.journalMode = .wal
+            configuration.allowsUnsafeTransactions = true
+            let queues = try (0..<2).map { _ in try DatabaseQueue(path: "\(directory)/locked.sqlite", configuration: configuration) }
+            let writer = GroupWriter(queue: queues[0])
+            try await writer.write { db in try db.execute(sql: "CREATE TABLE number (value INTEGER, ballast BLOB)") }
+            try await queues[1].writeWithoutTransaction { db in try db.execute(sql: "BEGIN IMMEDIATE") }
+            let refused = await result { () throws(Failure) in try await writer.write { db in try insert(1, db) } }
+            #expect(isDoneOrBusy(refused) && !isDone(refused), "\(refused)")
+            try await queues[1].writeWithoutTransaction { db in try db.execute(sql: "ROLLBACK") }
+            #expect(try await writer.write { db in try insert(2, db) } == 2)
+            #expect(try await writer.numbers() == [2])
+        }
+    }
+
+    @Test(
+        "Only codes after which nothing was written are busy",
+        arguments: [
+            (ResultCode.SQLITE_BUSY, true), (.SQLITE_BUSY_SNAPSHOT, true), (.SQLITE_LOCKED, true), (.SQLITE_FULL, true),
+            (.SQLITE_IOERR, false), (.SQLITE_IOERR_FSYNC, false), (.SQLITE_IOERR_WRITE, false), (.SQLITE_READONLY, false),
+            (.SQLITE_CORRUPT, false), (.SQLITE_ABORT, false), (.SQLITE_CONSTRAINT_UNIQUE, false),
+        ])
+    func busyCodes(code: ResultCode, isBusy: Bool) {
+        let failure = Failure(storage: DatabaseError(resultCode: code, message: "words"))
+        if case .storeBusy(let text) = failure {
+            #expect(isBusy && text.contains("words"))
+        } else {
+            #expect(!isBusy)
         }
     }
 
@@ -195,6 +250,13 @@ private func insert(_ number: Int, _ db: Database) throws -> Int {
 private func isUnexpected(_ result: Result<Int, Failure>) -> Bool {
     guard case .failure(.unexpected) = result else { return false }
     return true
+}
+
+private func isDone(_ result: Result<Int, Failure>) -> Bool { (try? result.get()) != nil }
+
+private func isDoneOrBusy(_ result: Result<Int, Failure>) -> Bool {
+    if case .failure(.storeBusy) = result { return true }
+    return isDone(result)
 }
 
 /// Runs a body with a writer on a small database of its own.

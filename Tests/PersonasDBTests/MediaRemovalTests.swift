@@ -79,6 +79,37 @@ struct MediaRemovalTests {
         }
     }
 
+    @Test("Abandoned files go with the next removal, unless a row names them or somebody holds them")
+    func abandoned() async throws {
+        try await withStorage { open in
+            var images: [StoredImage] = []
+            for seed in 0..<6 { images.append(try await open.media.store(try .fixture(UInt64(seed)))) }
+            let (doomed, needed, held) = (Array(images[0..<2]), Array(images[2..<4]), Array(images[4..<6]))
+            for seed in 4..<6 { _ = try await open.media.store(try .fixture(UInt64(seed))) }
+            _ = try await open.insert("Nova", of: try await open.account(), images: needed)
+            open.media.abandon(doomed + needed + held)
+            #expect(try await open.media.removeUnreferenced() == 2)
+            #expect(try mediaFiles(open) == (needed + held).map { open.folder.path(of: $0.digest) }.sorted())
+            #expect(try open.count("media_removal") == 0)
+            open.media.release(held)
+        }
+    }
+
+    @Test("Before a file goes something is written, in whose place an older commit that failed cannot come back")
+    func writesBeforeRemoval() async throws {
+        try await withStorage { open in
+            let image = try await open.media.store(try .fixture(1))
+            let log = "\(open.directory)/personas.sqlite-wal"
+            let before = try Data(contentsOf: URL(fileURLWithPath: log))
+            open.media.abandon([image])
+            #expect(try await open.media.removeUnreferenced() == 1)
+            let after = try Data(contentsOf: URL(fileURLWithPath: log))
+            // One commit before the file goes, one when the queue forgets it.
+            let frameBytes = 4_096 + 24
+            #expect(after.count >= before.count + 2 * frameBytes)
+        }
+    }
+
     @Test("Looking for work passes through all folders in 256 calls")
     func sweepIsSpread() async throws {
         try await withStorage { open in

@@ -35,10 +35,12 @@ final class ChildProcess: Sendable {
     /// - Parameters:
     ///   - environment: all variables that it gets, beside those without which nothing runs.
     ///   - folder: the working directory, and the place of the output files.
-    init(_ arguments: [String], environment: [String: String] = [:], folder: String) throws {
+    ///   - launcher: a program with its arguments that becomes `personas` after changing what it may do.
+    init(_ arguments: [String], environment: [String: String] = [:], folder: String, launcher: [String] = []) throws {
         process = Process()
-        process.executableURL = URL(fileURLWithPath: try BuiltBinary.path())
-        process.arguments = arguments
+        let command = launcher + [try BuiltBinary.path()] + arguments
+        process.executableURL = URL(fileURLWithPath: command[0])
+        process.arguments = Array(command.dropFirst())
         process.currentDirectoryURL = URL(fileURLWithPath: folder)
         process.environment = ["PATH": "/usr/bin:/bin", "HOME": folder, ProcessWarden.mark.name: ProcessWarden.mark.value]
             .merging(environment) { $1 }
@@ -131,7 +133,10 @@ enum ProcessWarden {
         for process in $processes; do
             if tr '\\0' '\\n' 2>/dev/null < "/proc/$process/environ" | grep -qx '\(mark.name)=\(mark.value)'; then kill -9 "$process"; fi
         done
-        for folder in $folders; do rm -rf "$folder"; done
+        for folder in $folders; do
+            if mountpoint -q "$folder/data" 2>/dev/null; then umount -l "$folder/data"; fi
+            rm -rf "$folder"
+        done
         """
 
     private static let pipe: FileHandle? = {

@@ -22,6 +22,22 @@ final class Ledger: Sendable {
         var isChecked = false
     }
 
+    /// How the training of an item has ended.
+    enum Ending: Sendable, Hashable {
+        /// With a portrait drawn for this seed; nil for the first reference image.
+        case completed(portrait: Int?)
+        /// With the words of the worker.
+        case failed(String)
+    }
+
+    /// What is known of an item's training.
+    private struct Training {
+        /// How it may have ended, as far as anybody asked for it.
+        var endings: Set<Ending> = [.completed(portrait: nil)]
+        /// An ending was answered, after which nothing may change it any more.
+        var isSettled = false
+    }
+
     /// A create without an answer.
     struct Attempt: Sendable {
         let mode: String
@@ -31,6 +47,7 @@ final class Ledger: Sendable {
 
     private struct State {
         var items: [String: Item] = [:]
+        var trainings: [String: Training] = [:]
         var attempts: [Attempt] = []
         var problems: [String] = []
         var answers = 0
@@ -58,6 +75,24 @@ final class Ledger: Sendable {
     }
 
     func note(attempt: Attempt) { state.withLock { $0.attempts.append(attempt) } }
+
+    /// Notes that a worker asked for an ending, of an item that its creator may not know of yet.
+    func note(ending: Ending, of id: String, isAnswered: Bool) {
+        state.withLock { state in
+            if isAnswered { state.answers += 1 }
+            var training = state.trainings[id] ?? Training()
+            if training.isSettled {
+                if isAnswered { state.problems.append("the training of \(id) ended twice: \(ending) after \(training.endings)") }
+                return
+            }
+            if isAnswered { training.endings = [ending] } else { training.endings.insert(ending) }
+            training.isSettled = isAnswered
+            state.trainings[id] = training
+        }
+    }
+
+    /// Notes an answer that leaves nothing to be compared.
+    func noteAnswer() { state.withLock { $0.answers += 1 } }
 
     /// Notes an answered change of an item.
     func note(answered id: String, _ change: (inout Item) -> Void) {
@@ -129,7 +164,8 @@ final class Ledger: Sendable {
         guard let name = found["name"]?.string, item.names.contains(name), let instructions = found["special_instructions"],
             item.instructions.contains(instructions), found["mode"]?.string == item.mode
         else { return note(problem: "the item \(item) was acknowledged, but is \(found)") }
-        if found["status"] != "completed" { note(problem: "training did not complete: \(found)") }
+        let endings = state.withLock { ($0.trainings[item.id] ?? Training()).endings }.filter { $0.fits(found) }
+        guard !endings.isEmpty else { return note(problem: "training ended as nobody asked for: \(found)") }
         learn(item.id) {
             $0.names = [name]
             $0.instructions = [instructions]
@@ -139,16 +175,23 @@ final class Ledger: Sendable {
         guard everyImage || !item.isChecked else { return }
         let single = try await client.get("/v2/\(item.mode)s/\(item.id)")
         if single.json != found { note(problem: "the item \(item.id) is not what the list says: \(single.status) \(single.text)") }
+        if found["status"] == "failed" {
+            state.withLock { $0.trainings[item.id] = Training(endings: endings, isSettled: true) }
+            return learn(item.id) { $0.isChecked = true }
+        }
         let images = try await images(of: found, client)
-        let seed = item.seeds.first { seed in
-            let sent = Picture.three(seed: seed)
-            return images == [sent[0]] + sent
+        for case .completed(let portrait) in endings {
+            for seed in item.seeds {
+                let sent = Picture.three(seed: seed)
+                guard images == [portrait.map { Picture.png(seed: $0) } ?? sent[0]] + sent else { continue }
+                state.withLock { $0.trainings[item.id] = Training(endings: [.completed(portrait: portrait)], isSettled: true) }
+                return learn(item.id) {
+                    $0.seeds = [seed]
+                    $0.isChecked = true
+                }
+            }
         }
-        guard let seed else { return note(problem: "the images of \(item.id) are not those that were sent") }
-        learn(item.id) {
-            $0.seeds = [seed]
-            $0.isChecked = true
-        }
+        note(problem: "the images of \(item.id) are not those that were sent")
     }
 
     private func checkGone(_ item: Item, _ client: Client) async throws {
@@ -182,4 +225,15 @@ final class Ledger: Sendable {
 
     /// The path of an address, which outlives the port in it.
     static func path(of url: String) -> String { URLComponents(string: url)?.path ?? url }
+}
+
+extension Ledger.Ending {
+    /// Whether an item looks like this, apart from the bytes of its images.
+    fileprivate func fits(_ item: JSONValue) -> Bool {
+        switch self {
+        case .completed: item["status"] == "completed" && item["progress"] == 100 && Ledger.urls(of: item).count == 4
+        case .failed(let words):
+            item["status"] == "failed" && item["error"]?["message"] == .string(words) && Ledger.urls(of: item).isEmpty
+        }
+    }
 }

@@ -38,8 +38,11 @@ final class Stage: Sendable {
 
     /// Starts a command and does not wait for it.
     /// - Parameter data: what it gets as `--data`; nil for no such flag.
-    func start(_ arguments: [String], data: String?, environment: [String: String] = [:]) throws -> ChildProcess {
-        let process = try ChildProcess(arguments + (data.map { ["--data", $0] } ?? []), environment: environment, folder: folder)
+    func start(
+        _ arguments: [String], data: String?, environment: [String: String] = [:], launcher: [String] = []
+    ) throws -> ChildProcess {
+        let process = try ChildProcess(
+            arguments + (data.map { ["--data", $0] } ?? []), environment: environment, folder: folder, launcher: launcher)
         processes.withLock { $0.append(process) }
         return process
     }
@@ -64,8 +67,16 @@ final class Stage: Sendable {
     func serve(_ flags: String..., port: Int = 0) async throws -> RunningService { try await serve(flags, port: port) }
 
     /// Starts the service and waits until it listens.
-    func serve(_ flags: [String], port: Int = 0) async throws -> RunningService {
-        try await RunningService(try start(["serve", "--port", "\(port)"] + flags, data: data))
+    func serve(
+        _ flags: [String], port: Int = 0, environment: [String: String] = [:], launcher: [String] = []
+    ) async throws -> RunningService {
+        try await RunningService(
+            try start(["serve", "--port", "\(port)"] + flags, data: data, environment: environment, launcher: launcher))
+    }
+
+    /// Starts the service with faults in its way and waits until it listens.
+    func serve(_ flags: String..., faults: FaultInjector) async throws -> RunningService {
+        try await serve(flags, environment: faults.environment)
     }
 
     /// Makes an account, unless it is there, and a key for it.
