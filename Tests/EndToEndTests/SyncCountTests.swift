@@ -13,7 +13,7 @@ struct SyncCountTests {
     func grouping() async throws {
         try await Stage.run { stage in
             let faults = try FaultInjector(stage)
-            let service = try await stage.serve(faults: faults)
+            let service = try await stage.serve("--requests-in-flight-max", "64", faults: faults)
             let client = service.client(try await stage.key())
             var ids: [String] = []
             for number in 0..<Self.writers { ids.append(try await client.create(name: "Item \(number)", seed: number).id) }

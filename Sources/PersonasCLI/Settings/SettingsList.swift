@@ -99,7 +99,8 @@ enum SettingsList {
         writeStallSeconds.definition, bodyBytesMax.definition, largeBodiesMax.definition,
         bodyBytesInFlightMax.definition, bodyBytesPerSecondMin.definition, headerBytesMax.definition, headerFieldBytesMax.definition,
         headerFieldsMax.definition, pageItemsMax.definition, searchesWaitingMax.definition,
-        writesWaitingMax.definition, readsPerSecond.definition, writesPerSecond.definition, overLimitWaitMilliseconds.definition, requestsWaitingMax.definition,
+        writesWaitingMax.definition, readsPerSecond.definition, writesPerSecond.definition, overLimitWaitMilliseconds.definition,
+        requestsWaitingMax.definition,
         requestsInFlightMax.definition, metrics.definition,
         server.definition, key.definition,
     ]
