@@ -27,17 +27,15 @@ struct RateLimitGate: RouterMiddleware {
         _ request: Request, _ context: Context, _ next: (Request, Context) async throws -> Response
     ) async throws -> Response {
         guard let caller = context.caller else { return try await next(request, context) }
+        // Counted before there is a place for it, so that a refusal that is held back keeps nobody from running.
+        try await count(request, caller, context)
         // A worker that waits for a job does nothing meanwhile.
-        guard context.endpointPath != TrainingRoutes.leasePath else {
-            try await count(request, caller, context)
-            return try await next(request, context)
-        }
+        guard context.endpointPath != TrainingRoutes.leasePath else { return try await next(request, context) }
         guard await limiter.enter(caller.keyID, waiting: patience) else {
             context.rateLimit = RateLimiter.Standing(limit: .inFlight, remaining: 0, resetSeconds: 1)
             throw Failure.tooManyRequests(.inFlight, retryAfterSeconds: 1)
         }
         defer { limiter.leave(caller.keyID) }
-        try await count(request, caller, context)
         return try await next(request, context)
     }
 
