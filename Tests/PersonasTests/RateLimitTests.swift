@@ -61,7 +61,7 @@ struct RateLimitTests {
         #expect(limiter.count(other, isWrite: false, at: Self.start).standing.remaining == 19)
     }
 
-    @Test("So many requests run at once; more wait for their turn, in their order, and those for whom there is no room are refused")
+    @Test("So many requests run at once; more wait for their turn, and those who wait in vain are refused")
     func inFlight() async {
         let limiter = RateLimiter(policy: RateLimitPolicy(inFlightMax: 2, waitingMax: 2))
         let (key, other) = (Identifier.random(), Identifier.random())
@@ -80,10 +80,8 @@ struct RateLimitTests {
                 })
             while order.count <= number { await Task.yield() }
         }
-        limiter.leave(key)
-        #expect(await waiting[0].value)
-        limiter.leave(key)
-        #expect(await waiting[1].value)
+        for _ in 0..<2 { limiter.leave(key) }
+        for task in waiting { #expect(await task.value) }
         for _ in 0..<2 { limiter.leave(key) }
         for _ in 0..<2 { #expect(await limiter.enter(key, waiting: .zero)) }
         #expect(await !limiter.enter(key, waiting: .zero), "places that were given back are no more than there were")
