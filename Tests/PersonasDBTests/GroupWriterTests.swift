@@ -234,22 +234,14 @@ struct GroupWriterTests {
     @Test("Writes beyond those that may wait are refused at once, and those that wait are done")
     func fullQueue() async throws {
         try await withWriter(waitingMax: 3) { writer in
-            let (hasBegun, mayEnd) = (Bell(), DispatchSemaphore(value: 0))
-            let first = Task {
-                try await writer.write { _ in
-                    hasBegun.ring()
-                    return mayEnd.wait(timeout: .now() + 30) == .success
-                }
-            }
-            await hasBegun.wait(after: 0, atMost: .seconds(30))
+            let running = await RunningWrite(of: writer)
             let waiting = [1, 2, 3].map { (number: Int) in
                 Task { try await writer.write { db in try db.execute(sql: "INSERT INTO number (value) VALUES (?)", arguments: [number]) } }
             }
             while writer.waitingCount < 3 { await Task.yield() }
             let refused = await result { () throws(Failure) in try await writer.write { _ in 4 } }
             #expect(refused == .failure(.storeBusy("3 writes wait for the disk already")))
-            mayEnd.signal()
-            #expect(try await first.value)
+            try await running.end()
             for task in waiting { try await task.value }
             let count = try await writer.write { db in try Int.fetchOne(db, sql: "SELECT count(*) FROM number") }
             #expect(count == 3)
@@ -318,25 +310,39 @@ private func withWriter(
     }
 }
 
+/// A write that has begun and lasts until it is told to end, so that whatever is written meanwhile waits behind it.
+private struct RunningWrite {
+    private let mayEnd = DispatchSemaphore(value: 0)
+    private let task: Task<Bool, any Error>
+
+    init(of writer: GroupWriter) async {
+        let hasBegun = Bell()
+        task = Task { [mayEnd] in
+            try await writer.write { _ in
+                hasBegun.ring()
+                return mayEnd.wait(timeout: .now() + 30) == .success
+            }
+        }
+        await hasBegun.wait(after: 0, atMost: .seconds(30))
+    }
+
+    func end() async throws {
+        mayEnd.signal()
+        try #require(try await task.value)
+    }
+}
+
 /// Lets writes arrive, in their order, while a first one runs, so that they form the groups behind it. Returns their results in this order.
 private func inOneGroup(
     _ writer: GroupWriter, _ bodies: [@Sendable (Database) throws -> Int]
 ) async throws -> [Result<Int, Failure>] {
-    let (hasBegun, mayEnd) = (Bell(), DispatchSemaphore(value: 0))
-    let first = Task {
-        try await writer.write { _ in
-            hasBegun.ring()
-            return mayEnd.wait(timeout: .now() + 30) == .success
-        }
-    }
-    await hasBegun.wait(after: 0, atMost: .seconds(30))
+    let running = await RunningWrite(of: writer)
     return try await withThrowingTaskGroup(of: (Int, Result<Int, Failure>).self) { group in
         for (index, body) in bodies.enumerated() {
             group.addTask { (index, await result { () throws(Failure) in try await writer.write(body) }) }
             while writer.waitingCount <= index { await Task.yield() }
         }
-        mayEnd.signal()
-        try #require(try await first.value)
+        try await running.end()
         var results: [(Int, Result<Int, Failure>)] = []
         for try await result in group { results.append(result) }
         return results.sorted { $0.0 < $1.0 }.map(\.1)
