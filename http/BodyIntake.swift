@@ -20,9 +20,8 @@ struct BodyIntake: Sendable {
     func withObject<Value: Sendable>(
         of request: Request, from caller: Caller, _ handle: (JSONObject) async throws -> Value
     ) async throws -> Value {
-        let isBodyAnnounced = request.headers[.transferEncoding] != nil || request.headers[.contentLength].map { $0 != "0" } ?? false
         // Without a body and a type for it there is nothing of the wrong type, only nothing.
-        if isBodyAnnounced || request.headers[.contentType] != nil { try request.requireJSON() }
+        if request.announcesBody || request.headers[.contentType] != nil { try request.requireJSON() }
         var reservedBytes = 0
         defer { budget.giveBack(reservedBytes, from: caller.keyID) }
         let bytes = try await request.bodyBytes(upTo: bodyBytesMax) { count in
@@ -34,6 +33,11 @@ struct BodyIntake: Sendable {
         defer { largeBodies.leave() }
         return try await handle(try JSONObject(bytes))
     }
+}
+
+extension Request {
+    /// Whether the header says that a body follows.
+    var announcesBody: Bool { headers[.transferEncoding] != nil || headers[.contentLength].map { $0 != "0" } ?? false }
 }
 
 /// The memory for request bodies that are being received or worked on. No key gets more than half, so that one which uploads slowly, and much,

@@ -25,9 +25,9 @@ struct TrainingRoutes: Sendable {
     private func lease(_ request: Request, _ context: CallerContext) async throws -> Response {
         try context.caller.require(.trainer)
         let call = try calls.call(request, context)
-        let hasBody = request.headers[.transferEncoding] != nil || request.headers[.contentLength].map { $0 != "0" } ?? false
         let (waitSeconds, body): (Int, JSONObject?) =
-            hasBody ? try await intake.withObject(of: request, from: context.caller) { (try LeaseBody($0).waitSeconds, $0) } : (0, nil)
+            request.announcesBody
+            ? try await intake.withObject(of: request, from: context.caller) { (try LeaseBody($0).waitSeconds, $0) } : (0, nil)
         return try await call.perform(body: body, answer: leased, isKept: { !$0.isEmpty }) { acknowledgement in
             // A worker that waits must not hold up a server that stops.
             try await cancelWhenGracefulShutdown {
