@@ -47,12 +47,14 @@ extension Failure: EnvelopeConvertible {
         case .tooManyRequests(let limit, let seconds):
             return EnvelopeError(.tooManyRequests, message: Self.message(of: limit)).retryAfter(seconds: seconds)
         case .underMaintenance(let seconds): return EnvelopeError(.serviceUnderMaintenance).retryAfter(seconds: seconds)
+        case .usedUp(let resource, let seconds):
+            return EnvelopeError(.serviceUnavailable, message: Self.message(of: resource)).retryAfter(seconds: seconds)
         case .mediaNotStored: return EnvelopeError(.uploadFailed, cause: self)
         case .configuration: return EnvelopeError(.configurationError, cause: self)
         case .unexpected: return EnvelopeError(.internalError, cause: self)
         case .storeBusy:
             let message = "The service cannot store anything at the moment; nothing was changed"
-            return EnvelopeError(.serviceUnderMaintenance, message: message, cause: self).retryAfter(seconds: Self.storeBusyRetrySeconds)
+            return EnvelopeError(.serviceUnavailable, message: message, cause: self).retryAfter(seconds: Self.storeBusyRetrySeconds)
         }
     }
 
@@ -62,7 +64,18 @@ extension Failure: EnvelopeConvertible {
         case .writes: "The API key sent too many writes; try again later"
         case .inFlight: "The API key has too many requests running; try again when one has ended"
         case .searches: "Too many searches are waiting; try again later"
-        case .bodyBytes: "Too many large request bodies are being received; try again later"
+        case .bodyBytes: "The account has too many large request bodies under way; try again when one has ended"
+        case .downloads: "The account has too many image downloads under way; try again when one has ended"
+        }
+    }
+
+    private static func message(of resource: SharedResource) -> String {
+        switch resource {
+        case .connections: "Too many connections are open; try again later"
+        case .fileDescriptors: "Too many files and connections are open; try again later"
+        case .mediaAnswers: "Too many images are being sent; try again later"
+        case .downloads: "Too many images are being downloaded; try again later"
+        case .bodyMemory: "Too many large request bodies are being received; try again later"
         }
     }
 }

@@ -55,9 +55,25 @@ package enum Failure: Error, Sendable, Equatable {
     case configuration(setting: String, reason: String)
     /// Anything unexpected; the text goes to the log and never to a client.
     case unexpected(String)
+    /// Something that all callers share is used up for the moment; nothing was done, and the client should come back after that many seconds.
+    case usedUp(SharedResource, retryAfterSeconds: Int)
     /// The store cannot be written to for the moment: its disk is full, or another process has locked it. Nothing was done, and the same call may
     /// succeed later. The text goes to the log.
     case storeBusy(String)
+}
+
+/// What all callers share, and what there is only so much of.
+package enum SharedResource: String, Sendable, CaseIterable {
+    /// Connections from clients.
+    case connections
+    /// Files and sockets that the process may have open.
+    case fileDescriptors = "file-descriptors"
+    /// Answers with the bytes of an image.
+    case mediaAnswers = "media-answers"
+    /// Downloads of images.
+    case downloads
+    /// Memory for request bodies and images on their way in.
+    case bodyMemory = "body-memory"
 }
 
 /// One broken rule of an input.

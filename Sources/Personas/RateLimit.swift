@@ -8,8 +8,10 @@ package enum RateLimit: String, Sendable, CaseIterable {
     case writes
     /// Requests that run at the same time.
     case inFlight = "in-flight"
-    /// Bytes of request bodies held in memory at the same time.
+    /// Bytes of request bodies, and of images on their way in, that one account holds in memory at the same time.
     case bodyBytes = "body-bytes"
+    /// Downloads of images that one account has under way at the same time.
+    case downloads
     /// Searches that wait for their turn.
     case searches
 }

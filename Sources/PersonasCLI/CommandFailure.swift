@@ -42,6 +42,8 @@ struct CommandFailure: Error, Equatable {
             // There is no server whose log could hold the text, and whoever runs the command owns the data.
             let error = failure.envelopeError
             self.init(.failed, code: error.code.rawValue, "\(error.message) (\(text))")
+        case .usedUp:
+            self.init(.unavailable, code: failure.envelopeError.code.rawValue, failure.envelopeError.message)
         default:
             let error = failure.envelopeError
             self.init(.failed, code: error.code.rawValue, error.message)
@@ -50,8 +52,7 @@ struct CommandFailure: Error, Equatable {
 
     /// A failure that a server reports.
     init(_ body: ErrorBody) {
-        // Maintenance does not stop an operator's commands, so that this code means a store that cannot be written to.
-        let isUnavailable = body.codeText == ErrorCode.serviceUnderMaintenance.rawValue
+        let isUnavailable = body.codeText == ErrorCode.serviceUnavailable.rawValue
         self.init(isUnavailable ? .unavailable : .failed, code: body.codeText, body.message)
     }
 

@@ -25,6 +25,7 @@ struct ErrorCatalogueTests {
         (402, "SMART_BALANCE_PAYMENT_FAILED"),
         (403, "API_ACCESS_NOT_ENABLED"),
         (403, "ACCOUNT_SUSPENDED"),
+        (403, "QUOTA_EXCEEDED"),
         (404, "NOT_FOUND"),
         (404, "API_USER_NOT_FOUND"),
         (405, "METHOD_NOT_ALLOWED"),
@@ -36,6 +37,7 @@ struct ErrorCatalogueTests {
         (413, "IMAGE_TOO_LARGE"),
         (413, "PAYLOAD_TOO_LARGE"),
         (415, "UNSUPPORTED_MEDIA_TYPE"),
+        (416, "RANGE_NOT_SATISFIABLE"),
         (422, "GENERATION_REJECTED"),
         (422, "IDEMPOTENCY_KEY_REUSED"),
         (429, "TOO_MANY_REQUESTS"),
@@ -53,6 +55,7 @@ struct ErrorCatalogueTests {
         (500, "TITLE_GENERATION_ERROR"),
         (500, "PARSE_ERROR"),
         (503, "SERVICE_UNDER_MAINTENANCE"),
+        (503, "SERVICE_UNAVAILABLE"),
         (504, "GENERATION_TIMEOUT"),
         (504, "FAL_TIMEOUT"),
         (504, "SCORING_TIMEOUT"),
@@ -99,6 +102,8 @@ struct ErrorCatalogueTests {
     func retryable() {
         #expect(ErrorCode.tooManyRequests.isRetryable)
         #expect(ErrorCode.serviceUnderMaintenance.isRetryable)
+        #expect(ErrorCode.serviceUnavailable.isRetryable)
+        #expect(!ErrorCode.rangeNotSatisfiable.isRetryable)
         #expect(ErrorCode.idempotencyKeyInUse.isRetryable)
         #expect(!ErrorCode.validationError.isRetryable)
         #expect(!ErrorCode.invalidAPIKey.isRetryable)

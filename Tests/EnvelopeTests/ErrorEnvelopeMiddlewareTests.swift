@@ -40,9 +40,9 @@ struct ErrorEnvelopeMiddlewareTests {
             (400, 400, ErrorCode.validationError), (401, 401, .invalidAPIKey), (402, 402, .insufficientCredits),
             (403, 403, .apiAccessNotEnabled), (404, 404, .notFound), (405, 405, .methodNotAllowed), (406, 400, .validationError),
             (409, 409, .conflict), (410, 404, .notFound), (412, 412, .preconditionFailed), (413, 413, .payloadTooLarge),
-            (414, 400, .validationError), (415, 415, .unsupportedMediaType), (422, 400, .validationError),
+            (414, 400, .validationError), (415, 415, .unsupportedMediaType), (416, 416, .rangeNotSatisfiable), (422, 400, .validationError),
             (429, 429, .tooManyRequests), (431, 400, .validationError), (500, 500, .internalError), (501, 500, .internalError),
-            (503, 503, .serviceUnderMaintenance), (504, 500, .internalError),
+            (503, 503, .serviceUnavailable), (504, 500, .internalError),
         ]
     )
     func httpErrors(thrown: Int, answered: Int, code: ErrorCode) async throws {

@@ -126,7 +126,7 @@ extension Answer {
         [
             (["credit", "insufficient", "balance", "payment"], [.insufficientCredits, .smartBalancePaymentFailed]),
             (["training", "not ready", "still processing"], [.cannotDeleteProcessing]),
-            (["busy", "overloaded", "rate limit"], [.tooManyRequests, .serviceUnderMaintenance]),
+            (["busy", "overloaded", "rate limit"], [.tooManyRequests, .serviceUnderMaintenance, .serviceUnavailable]),
         ]
     }
 }

@@ -62,11 +62,26 @@ struct FailureEnvelopeTests {
         ),
         (.conflict("The lease is over"), .conflict, "The lease is over", []),
         (.underMaintenance(retryAfterSeconds: 7), .serviceUnderMaintenance, "The service is under maintenance", []),
+        (.usedUp(.connections, retryAfterSeconds: 3), .serviceUnavailable, "Too many connections are open; try again later", []),
+        (
+            .usedUp(.fileDescriptors, retryAfterSeconds: 3), .serviceUnavailable,
+            "Too many files and connections are open; try again later", []
+        ),
+        (.usedUp(.mediaAnswers, retryAfterSeconds: 3), .serviceUnavailable, "Too many images are being sent; try again later", []),
+        (.usedUp(.downloads, retryAfterSeconds: 3), .serviceUnavailable, "Too many images are being downloaded; try again later", []),
+        (
+            .usedUp(.bodyMemory, retryAfterSeconds: 3), .serviceUnavailable,
+            "Too many large request bodies are being received; try again later", []
+        ),
+        (
+            .tooManyRequests(.downloads, retryAfterSeconds: 3), .tooManyRequests,
+            "The account has too many image downloads under way; try again when one has ended", []
+        ),
         (.mediaNotStored(secret), .uploadFailed, "An image could not be stored", []),
         (.configuration(setting: "data", reason: secret), .configurationError, "The service is not configured correctly", []),
         (.unexpected(secret), .internalError, "An unexpected error occurred", []),
         (
-            .storeBusy(secret), .serviceUnderMaintenance, "The service cannot store anything at the moment; nothing was changed", []
+            .storeBusy(secret), .serviceUnavailable, "The service cannot store anything at the moment; nothing was changed", []
         ),
     ]
 
@@ -87,5 +102,8 @@ struct FailureEnvelopeTests {
         #expect(Failure.underMaintenance(retryAfterSeconds: 7).envelopeError.headers[.retryAfter] == "7")
         #expect(Failure.underMaintenance(retryAfterSeconds: 0).envelopeError.headers[.retryAfter] == "1")
         #expect(Failure.storeBusy("locked").envelopeError.headers[.retryAfter] == "5")
+        for resource in SharedResource.allCases {
+            #expect(Failure.usedUp(resource, retryAfterSeconds: 3).envelopeError.headers[.retryAfter] == "3")
+        }
     }
 }

@@ -11,7 +11,7 @@ extension ErrorCode {
             401
         case .insufficientCredits, .smartBalancePaymentFailed:
             402
-        case .apiAccessNotEnabled, .accountSuspended:
+        case .apiAccessNotEnabled, .accountSuspended, .quotaExceeded:
             403
         case .notFound, .apiUserNotFound:
             404
@@ -25,6 +25,8 @@ extension ErrorCode {
             413
         case .unsupportedMediaType:
             415
+        case .rangeNotSatisfiable:
+            416
         case .generationRejected, .idempotencyKeyReused:
             422
         case .tooManyRequests:
@@ -34,7 +36,7 @@ extension ErrorCode {
         case .internalError, .generationFailed, .configurationError, .configError, .downloadFailed, .uploadFailed, .deleteFailed,
             .falError, .invalidModel, .outpaintFailed, .titleGenerationError, .parseError:
             500
-        case .serviceUnderMaintenance:
+        case .serviceUnderMaintenance, .serviceUnavailable:
             503
         case .generationTimeout, .falTimeout, .scoringTimeout, .titleTimeout:
             504
@@ -68,6 +70,7 @@ extension ErrorCode {
         case .smartBalancePaymentFailed: "The automatic top-up is paused because its payment failed"
         case .apiAccessNotEnabled: "This key has no access to this call"
         case .accountSuspended: "The account is suspended"
+        case .quotaExceeded: "The quota of the account is used up"
         case .notFound: "Not found"
         case .apiUserNotFound: "The account of this API key was not found"
         case .methodNotAllowed: "This method is not allowed here"
@@ -79,6 +82,7 @@ extension ErrorCode {
         case .imageTooLarge: "An image is larger than 10 MB"
         case .payloadTooLarge: "The request body is too large"
         case .unsupportedMediaType: "The request body must be JSON, with Content-Type: application/json"
+        case .rangeNotSatisfiable: "The image ends before the range asked for"
         case .generationRejected: "The input was rejected"
         case .idempotencyKeyReused: "This Idempotency-Key was used for another request"
         case .tooManyRequests: "Too many requests: the rate limit is reached"
@@ -96,6 +100,7 @@ extension ErrorCode {
         case .titleGenerationError: "The title could not be generated"
         case .parseError: "A result could not be understood"
         case .serviceUnderMaintenance: "The service is under maintenance"
+        case .serviceUnavailable: "The service cannot take this request at the moment; nothing was changed"
         case .generationTimeout: "The generation ran out of time"
         case .falTimeout: "The generation provider did not finish in time"
         case .scoringTimeout: "The scoring ran out of time"
@@ -126,6 +131,7 @@ extension ErrorCode {
         case .smartBalancePaymentFailed: "The automatic top-up of the balance is paused because its payment failed."
         case .apiAccessNotEnabled: "The account has no API access, or the key lacks the scope that the call needs."
         case .accountSuspended: "The account is suspended."
+        case .quotaExceeded: "The items or bytes that the account may have are used up."
         case .notFound: "There is no such resource in this account, or no such route."
         case .apiUserNotFound: "The account record of the key is missing."
         case .methodNotAllowed: "The path is known, but not with this method; `Allow` lists those it takes."
@@ -137,9 +143,10 @@ extension ErrorCode {
         case .imageTooLarge: "An image is larger than 10 MiB (10,485,760 bytes, decoded)."
         case .payloadTooLarge: "The request body is over its limit."
         case .unsupportedMediaType: "The request body is not declared as JSON."
+        case .rangeNotSatisfiable: "A `Range` begins beyond the end of the image; `Content-Range` says how long it is."
         case .generationRejected: "The trainer refused the input."
         case .idempotencyKeyReused: "The same `Idempotency-Key` came with another request before."
-        case .tooManyRequests: "A rate limit is reached; `Retry-After` says when to come back."
+        case .tooManyRequests: "A rate limit is reached or a share used up; `Retry-After` says when to come back."
         case .cancelled: "The work on the item was cancelled."
         case .internalError: "Anything unexpected; the reason is in the log under the request id."
         case .generationFailed: "The trainer failed."
@@ -154,6 +161,8 @@ extension ErrorCode {
         case .titleGenerationError: "A title could not be generated."
         case .parseError: "The answer of a model could not be parsed."
         case .serviceUnderMaintenance: "Maintenance is on; `Retry-After` says when to come back."
+        case .serviceUnavailable:
+            "The store is locked or full, or something that all share is used up; nothing was done, and `Retry-After` says when to come back."
         case .generationTimeout: "The job ran out of attempts or time."
         case .falTimeout: "fal did not finish in time."
         case .scoringTimeout: "A score was not ready in time."
@@ -168,14 +177,15 @@ extension ErrorCode {
         switch self {
         case .cannotDeleteProcessing, .idempotencyKeyInUse, .tooManyRequests, .internalError, .generationFailed, .downloadFailed,
             .uploadFailed, .deleteFailed, .falError, .outpaintFailed, .titleGenerationError, .parseError,
-            .serviceUnderMaintenance, .generationTimeout, .falTimeout, .scoringTimeout, .titleTimeout:
+            .serviceUnderMaintenance, .serviceUnavailable, .generationTimeout, .falTimeout, .scoringTimeout, .titleTimeout:
             true
         case .validationError, .invalidPersona, .invalidStyle, .invalidAmount, .invalidImage, .contentPolicy,
             .supportImageNotSupported, .missingImageURL, .missingTargetImage, .missingFaceReference, .missingAPIKey,
             .invalidAPIKeyFormat, .invalidAPIKey, .apiKeyInactive, .apiKeyDeleted, .insufficientCredits,
-            .smartBalancePaymentFailed, .apiAccessNotEnabled, .accountSuspended, .notFound, .apiUserNotFound, .methodNotAllowed,
+            .smartBalancePaymentFailed, .apiAccessNotEnabled, .accountSuspended, .quotaExceeded, .notFound, .apiUserNotFound,
+            .methodNotAllowed,
             .nameReserved, .nameAlreadyExists, .conflict, .preconditionFailed, .imageTooLarge, .payloadTooLarge,
-            .unsupportedMediaType, .generationRejected, .idempotencyKeyReused, .cancelled, .configurationError, .configError,
+            .unsupportedMediaType, .rangeNotSatisfiable, .generationRejected, .idempotencyKeyReused, .cancelled, .configurationError, .configError,
             .invalidModel:
             false
         }

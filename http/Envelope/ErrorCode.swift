@@ -43,6 +43,8 @@ public enum ErrorCode: String, CaseIterable, Codable, Hashable, Sendable {
     case apiAccessNotEnabled = "API_ACCESS_NOT_ENABLED"
     /// 403. The account is suspended.
     case accountSuspended = "ACCOUNT_SUSPENDED"
+    /// 403. The items or bytes that the account may have are used up.
+    case quotaExceeded = "QUOTA_EXCEEDED"
     /// 404. There is no such resource in this account, or no such route.
     case notFound = "NOT_FOUND"
     /// 404. The account record of the key is missing.
@@ -65,6 +67,8 @@ public enum ErrorCode: String, CaseIterable, Codable, Hashable, Sendable {
     case payloadTooLarge = "PAYLOAD_TOO_LARGE"
     /// 415. The request body is not declared as JSON.
     case unsupportedMediaType = "UNSUPPORTED_MEDIA_TYPE"
+    /// 416. A `Range` begins beyond the end of the image; `Content-Range` says how long it is.
+    case rangeNotSatisfiable = "RANGE_NOT_SATISFIABLE"
     /// 422. The trainer refused the input.
     case generationRejected = "GENERATION_REJECTED"
     /// 422. The same `Idempotency-Key` came with another request before.
@@ -99,6 +103,8 @@ public enum ErrorCode: String, CaseIterable, Codable, Hashable, Sendable {
     case parseError = "PARSE_ERROR"
     /// 503. Maintenance is on; `Retry-After` says when to come back.
     case serviceUnderMaintenance = "SERVICE_UNDER_MAINTENANCE"
+    /// 503. The store is locked or full, or something that all share is used up; nothing was done, and `Retry-After` says when to come back.
+    case serviceUnavailable = "SERVICE_UNAVAILABLE"
     /// 504. The job ran out of attempts or time.
     case generationTimeout = "GENERATION_TIMEOUT"
     /// 504. fal did not finish in time.

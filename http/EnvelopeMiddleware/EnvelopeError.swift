@@ -95,7 +95,7 @@ extension EnvelopeError {
         }
         self.init(code, message: message, headers: headers, cause: code.status >= 500 ? cause : nil)
         // Without it a client has to guess how long to wait.
-        if code == .tooManyRequests || code == .serviceUnderMaintenance, self.headers[.retryAfter] == nil {
+        if code == .tooManyRequests || code.status == 503, self.headers[.retryAfter] == nil {
             self.headers[.retryAfter] = "1"
         }
     }
@@ -145,10 +145,11 @@ extension ErrorCode {
             case 412: .preconditionFailed
             case 413: .payloadTooLarge
             case 415: .unsupportedMediaType
+            case 416: .rangeNotSatisfiable
             case 429: .tooManyRequests
             case 499: .cancelled
             case 400...498: .validationError
-            case 503: .serviceUnderMaintenance
+            case 503: .serviceUnavailable
             default: .internalError
             }
     }

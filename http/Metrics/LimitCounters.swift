@@ -20,8 +20,14 @@ package enum ClientLimit: String, Sendable, CaseIterable {
     case writes
     /// A key had too many requests running.
     case inFlight = "in_flight"
-    /// There was no memory left for a request body.
+    /// An account, or all of them, had no memory left for a request body.
     case bodyMemory = "body_memory"
+    /// An account, or all of them, had too many downloads under way.
+    case downloads
+    /// As many images were being sent as may be.
+    case mediaAnswers = "media_answers"
+    /// As many files and sockets were open as the process may have.
+    case fileDescriptors = "file_descriptors"
     /// Too many searches waited.
     case searches
 }
@@ -48,7 +54,22 @@ extension ClientLimit {
             case .writes: .writes
             case .inFlight: .inFlight
             case .bodyBytes: .bodyMemory
+            case .downloads: .downloads
             case .searches: .searches
+            }
+    }
+}
+
+extension ClientLimit {
+    /// The limit that a request met when something that all share was used up.
+    init(_ resource: SharedResource) {
+        self =
+            switch resource {
+            case .connections: .connections
+            case .fileDescriptors: .fileDescriptors
+            case .mediaAnswers: .mediaAnswers
+            case .downloads: .downloads
+            case .bodyMemory: .bodyMemory
             }
     }
 }

@@ -123,7 +123,7 @@ final class FaultScene: Sendable {
             #expect(answer.status == 500 && answer.code == "UPLOAD_FAILED", told)
             #expect(answer.message == "An image could not be stored")
         case .busy:
-            #expect(answer.status == 503 && answer.code == "SERVICE_UNDER_MAINTENANCE", told)
+            #expect(answer.status == 503 && answer.code == "SERVICE_UNAVAILABLE", told)
             #expect(answer.message == "The service cannot store anything at the moment; nothing was changed")
             #expect(answer.header("Retry-After") == "5")
         case .unknown:
