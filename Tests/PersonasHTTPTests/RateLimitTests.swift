@@ -145,7 +145,9 @@ struct RateLimitTests {
             let large = TestBody(#"{"name":"Nova","x":"\#(String(repeating: "x", count: 10_000))"}"#)
             try await service.withoutTrace {
                 let answer = try await service.send(.post, "/v2/personas", large)
-                answer.expect(429, .tooManyRequests, "The account has too many large request bodies under way; try again when one has ended")
+                answer.expect(
+                    429, .tooManyRequests,
+                    "The account has too many large request bodies under way; try again when one has ended")
                 #expect(answer.header("Retry-After") == "1")
             }
             for index in 0..<20 { #expect(try await service.send(.post, "/v2/personas", .create("Nova \(index)")).status == 201) }

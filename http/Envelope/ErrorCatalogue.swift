@@ -185,7 +185,8 @@ extension ErrorCode {
             .smartBalancePaymentFailed, .apiAccessNotEnabled, .accountSuspended, .quotaExceeded, .notFound, .apiUserNotFound,
             .methodNotAllowed,
             .nameReserved, .nameAlreadyExists, .conflict, .preconditionFailed, .imageTooLarge, .payloadTooLarge,
-            .unsupportedMediaType, .rangeNotSatisfiable, .generationRejected, .idempotencyKeyReused, .cancelled, .configurationError, .configError,
+            .unsupportedMediaType, .rangeNotSatisfiable, .generationRejected, .idempotencyKeyReused, .cancelled, .configurationError,
+            .configError,
             .invalidModel:
             false
         }
