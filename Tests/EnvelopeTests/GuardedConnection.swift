@@ -1,15 +1,20 @@
-import ErrorEnvelopeHummingbird
 import HTTPTypes
 import NIOCore
 import NIOEmbedded
 import NIOHTTPTypes
 import Synchronization
 
+@testable import ErrorEnvelopeHummingbird
+
 /// Small limits, so that tests reach them.
 private let limits = {
     var limits = RequestGuard.Limits()
+    limits.firstRequestTimeout = .seconds(100)
+    limits.idleTimeout = .seconds(200)
     limits.requestReadTimeout = .seconds(10)
     limits.bodyBytesPerSecondMin = 1_000
+    limits.writeStallTimeout = .seconds(30)
+    limits.answerBytesPerSecondMin = 1_000
     limits.bodyBytesMax = 100_000
     limits.drainBytesMax = 500
     limits.lingerTimeout = .seconds(1)
@@ -21,17 +26,26 @@ private let limits = {
 struct GuardedConnection {
     let channel: EmbeddedChannel
     let reads: ReadCounter
+    /// The client's side, which takes answers at once unless told otherwise.
+    let taker = AnswerTaker()
     /// The limits that the client has met.
     let met = MetLimits()
+    let recorder = LogRecorder()
 
-    init() throws {
+    /// - Parameters:
+    ///   - connections: All connections of the server.
+    ///   - address: Where the client is.
+    init(among connections: ConnectionRegistry? = nil, from address: String = "127.0.0.1") throws {
         self.reads = ReadCounter()
         self.channel = EmbeddedChannel()
         self.channel.allowRemoteHalfClosure = true
+        // What is not taken lies with the taker, not in the channel.
         try self.channel.pipeline.syncOperations.addHandlers([
-            self.reads, RequestGuard(limits: limits, logger: LogRecorder().logger, onLimit: self.met.note),
+            self.reads, self.taker,
+            RequestGuard(limits: limits, connections: connections, logger: self.recorder.logger, onLimit: self.met.note),
         ])
-        try self.channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
+        self.channel.remoteAddress = try SocketAddress(ipAddress: address, port: 1)
+        try self.channel.connect(to: SocketAddress(ipAddress: address, port: 1)).wait()
     }
 
     func receiveGet(host: String? = "localhost", _ fields: HTTPFields = [:]) throws {
@@ -52,6 +66,9 @@ struct GuardedConnection {
     func receiveEnd() throws {
         try self.channel.writeInbound(HTTPRequestPart.end(nil))
     }
+
+    /// What a handler does that begins to read the body.
+    func wantBody() { self.channel.pipeline.triggerUserOutboundEvent(RequestBodyWanted(), promise: nil) }
 
     func answer(_ status: HTTPResponse.Status = .ok, _ fields: HTTPFields = [:]) throws {
         try self.channel.writeOutbound(HTTPResponsePart.head(HTTPResponse(status: status, headerFields: fields)))
@@ -78,6 +95,36 @@ struct GuardedConnection {
     func advance(_ seconds: Int64) { self.channel.embeddedEventLoop.advanceTime(by: .seconds(seconds)) }
 
     var isOpen: Bool { self.channel.isActive }
+}
+
+/// Takes answers, or does not, like the system's buffer of a client that reads or does not.
+final class AnswerTaker: ChannelOutboundHandler {
+    typealias OutboundIn = HTTPResponsePart
+    typealias OutboundOut = HTTPResponsePart
+    private var held: [(data: NIOAny, promise: EventLoopPromise<Void>?)] = []
+    var takes = true
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        guard self.takes else { return self.held.append((data, promise)) }
+        context.write(data, promise: promise)
+    }
+
+    /// Takes what was held, up to a number of writes.
+    func take(_ count: Int = .max, on channel: EmbeddedChannel) throws {
+        let context = try channel.pipeline.syncOperations.context(handler: self)
+        for (data, promise) in self.held.prefix(count) { context.write(data, promise: promise) }
+        self.held.removeFirst(min(count, self.held.count))
+        context.flush()
+    }
+
+    func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
+        // As a channel does, which fails what it never wrote before it says that it is closed.
+        if mode == .all {
+            for (_, promise) in self.held { promise?.fail(ChannelError.ioOnClosedChannel) }
+            self.held = []
+        }
+        context.close(mode: mode, promise: promise)
+    }
 }
 
 /// Keeps the limits that a client has met, in their order.

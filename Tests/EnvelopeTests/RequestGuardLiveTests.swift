@@ -60,6 +60,9 @@ struct RequestGuardLiveTests {
             Malformed("length and chunks", "\(post)Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
             Malformed("two lengths", "\(post)Content-Length: 4\r\nContent-Length: 5\r\n\r\nabcde"),
             Malformed("negative length", "\(post)Content-Length: -1\r\n\r\nabcd"),
+            Malformed("other coding", "\(post)Transfer-Encoding: gzip, chunked\r\n\r\n4\r\nabcd\r\n0\r\n\r\n"),
+            Malformed("length beyond numbers", "\(post)Content-Length: 9223372036854775808\r\n\r\nabcd"),
+            Malformed("target beyond ASCII", "GET /hell\u{f6} HTTP/1.1\r\nHost: a\r\n\r\n"),
             Malformed("bad chunk", "\(post)Transfer-Encoding: chunked\r\n\r\nXY\r\n"),
             Malformed("space before colon", "\(post)Content-Length : 4\r\n\r\nabcd"),
             Malformed("NUL", "GET /hello HTTP/1.1\r\nHost: a\r\nX: a\0b\r\n\r\n"),
@@ -159,6 +162,22 @@ struct RequestGuardLiveTests {
         }
     }
 
+    @Test("sends an answer in full to a client that reads for longer than a silent connection is kept")
+    func slowReaderAndIdleTimeout() async throws {
+        var limits = Self.limits
+        limits.idleTimeout = .milliseconds(200)
+        limits.firstRequestTimeout = .milliseconds(200)
+        try await self.serve(limits: limits) { port in
+            let exchange = try await rawExchange(
+                port: port,
+                pause: .milliseconds(4),
+                write: { try await $0.send("GET /large HTTP/1.1\r\nHost: a\r\n\r\n") }
+            )
+            #expect(exchange.text.utf8.count > 40_000_000)
+            #expect(exchange.wasClosed, "and then for being silent")
+        }
+    }
+
     @Test("stops an upload that was answered with 413, and the client gets to read that")
     func endlessUpload() async throws {
         try await self.serve { port in
@@ -212,6 +231,16 @@ struct RequestGuardLiveTests {
             #expect(exchange.statusLines == ["404 Not Found", "200 OK"])
             #expect(!exchange.text.lowercased().contains("connection: close"))
             #expect(!exchange.wasClosed)
+        }
+    }
+
+    @Test("does not ask for a body that nobody reads")
+    func expectationBeforeRefusal() async throws {
+        try await self.serve { port in
+            let exchange = try await rawExchange(
+                port: port, sending: "POST /nothing HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
+            #expect(exchange.statusLines == ["404 Not Found"])
+            #expect(exchange.wasClosed)
         }
     }
 

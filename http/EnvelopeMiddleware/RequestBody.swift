@@ -41,28 +41,21 @@ extension Request {
     }
 
     private static func isJSON(_ contentType: String) -> Bool {
-        // The spelling of nearly every client.
-        if contentType == "application/json" { return true }
-        let mediaType = contentType.prefix { $0 != ";" }.drop(while: \.isBlank)
-        let parts = mediaType.lowercased().split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
-        guard parts.count == 2, parts[0] == "application" else { return false }
-        let subtype = parts[1].prefix { !$0.isBlank }
-        guard parts[1].dropFirst(subtype.count).allSatisfy(\.isBlank) else { return false }
-        if subtype == "json" { return true }
-        return subtype.hasSuffix("+json") && subtype.utf8.count > 5 && subtype.utf8.allSatisfy(Self.isTokenCharacter)
+        let mediaType = contentType.utf8.prefix { $0 != UInt8(ascii: ";") }.trimmingBlanks
+        let parts = mediaType.split(separator: UInt8(ascii: "/"), maxSplits: 1, omittingEmptySubsequences: false)
+        guard parts.count == 2, parts[0].isEqual(ignoringCaseOf: "application") else { return false }
+        let subtype = parts[1]
+        if subtype.isEqual(ignoringCaseOf: "json") { return true }
+        return subtype.count > 5 && subtype.suffix(5).isEqual(ignoringCaseOf: "+json") && subtype.allSatisfy(Self.isTokenCharacter)
     }
 
     /// Whether a byte may stand in a token (RFC 9110, section 5.6.2).
     private static func isTokenCharacter(_ byte: UInt8) -> Bool {
         switch byte {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"): true
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"): true
         default: "!#$%&'*+-.^_`|~".utf8.contains(byte)
         }
     }
-}
-
-extension Character {
-    fileprivate var isBlank: Bool { self == " " || self == "\t" }
 }
 
 extension EnvelopeError {

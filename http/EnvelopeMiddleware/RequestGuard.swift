@@ -1,4 +1,3 @@
-import Foundation
 import HTTPTypes
 public import Logging
 public import NIOCore
@@ -6,20 +5,24 @@ import NIOHTTP1
 public import NIOHTTPTypes
 
 /// Protects one connection, and answers what no handler gets to see. It sits between the HTTP codec and Hummingbird; see
-/// ``HummingbirdCore/HTTPServerBuilder/guardedHTTP1(limits:logger:onLimit:)``, which puts it there.
+/// ``HummingbirdCore/HTTPServerBuilder/guardedHTTP1(limits:connections:logger:onLimit:)``, which puts it there.
 ///
 /// It adds what Hummingbird 2.28 lacks:
-/// - a deadline for the arrival of one whole request, header and body, which dripped bytes do not extend;
-/// - a deadline for a client that does not take its answer;
+/// - a deadline for the first request, one for silence between requests, and one for the arrival of one whole request, header and body, which
+///   dripped bytes do not extend;
+/// - a deadline for a client that does not take its answer, told by what its side has acknowledged; whoever takes bytes gets all of them,
+///   whatever else wants to close the connection;
+/// - for handlers that send much, a way to wait until what they have written is on its way (``AnswerFlow``);
 /// - a lingering close after an answer that came before the end of its request: the client gets to read its 413, and an endless upload
 ///   stops. Such an answer says `Connection: close`;
-/// - `100 Continue` for clients that wait for it;
+/// - `100 Continue` for clients that wait for it, once a handler wants the body;
 /// - an ``ErrorEnvelope/ErrorEnvelope`` in place of the empty 400 for requests that are no HTTP, have too large a header, or have not
-///   exactly one `Host` header;
+///   exactly one `Host` header, and a 503 where there is no place for the connection (``ConnectionRegistry``);
 /// - `Connection: close` on the last answer before the server stops, and after every request of HTTP/1.0.
 ///
 /// Requests may be pipelined: all accounting is by number of request, because a later request may be half read while an earlier one is
-/// answered. On requests that arrive whole and answers that are taken at once it costs one pass over the header and no timer.
+/// answered. On requests that arrive whole and answers that are taken at once it costs one pass over the header and one timer for the
+/// whole connection.
 public final class RequestGuard: ChannelDuplexHandler, RemovableChannelHandler {
     /// Parts of requests come from the codec.
     public typealias InboundIn = HTTPRequestPart
@@ -30,7 +33,7 @@ public final class RequestGuard: ChannelDuplexHandler, RemovableChannelHandler {
     /// Parts of answers go on to the codec.
     public typealias OutboundOut = HTTPResponsePart
 
-    private enum Phase {
+    enum Phase {
         /// Requests go in, answers come out.
         case serving
         /// A request has been refused; its answer is awaited from Hummingbird, behind those of earlier requests.
@@ -39,48 +42,72 @@ public final class RequestGuard: ChannelDuplexHandler, RemovableChannelHandler {
         case closing
     }
 
-    private let limits: Limits
-    private let logger: Logger
-    private let onLimit: @Sendable (Limit) -> Void
-    private var phase = Phase.serving
+    let limits: Limits
+    let logger: Logger
+    let onLimit: @Sendable (Limit) -> Void
+    let connections: ConnectionRegistry?
+    var place: ConnectionPlace?
+    var phase = Phase.serving
 
     // Heads seen, ends seen and ends of answers written. A request is being read while the first two differ.
-    private var requestsStarted = 0
-    private var requestsRead = 0
-    private var requestsAnswered = 0
+    var requestsStarted = 0
+    var requestsRead = 0
+    var requestsAnswered = 0
     /// What the header of the request that was started last says.
-    private var facts: RequestHeadFacts?
-    private var bodyBytes = 0
-    private var owesContinue = false
-    private var isQuiescing = false
-    private var closesAfterAnswer = false
-    private var lingerBytes = 0
+    var facts: RequestHeadFacts?
+    var bodyBytes = 0
+    var owesContinue = false
+    var isQuiescing = false
+    var closesAfterAnswer = false
+    var lingerBytes = 0
+
+    /// The header of the answer that is under way; `nil` between answers.
+    var openAnswer: HTTPFields?
+    /// The header of the answer that was begun last, whose bytes may still wait.
+    var lastAnswer: HTTPFields?
+    /// Writes that the system has not taken yet, as far as they are watched.
+    var writesWaiting = 0
+    /// Whether a write failed because the connection was closed before.
+    var isCut = false
+    /// When the write that was watched last is taken by the system.
+    var lastWrite: EventLoopFuture<Void>?
+    /// Bytes of bodies that were written so far.
+    var bytesWritten: UInt64 = 0
+    var progress: AnswerProgress
+    /// What others wanted to close while an answer was being taken.
+    var heldCloses: [(mode: CloseMode, promise: EventLoopPromise<Void>?)] = []
 
     private var sawPartSinceReadComplete = false
     /// Since when the request that is incomplete has been arriving; `nil` between requests.
-    private var arrivingSince: NIODeadline?
-    private var arrivalTimer: Scheduled<Void>?
-    /// Since when bytes of answers have been waiting without any being taken; `nil` while none wait.
-    private var stalledSince: NIODeadline?
-    private var waitingBytes = 0
-    private var stallTimer: Scheduled<Void>?
-    private var lingerTimer: Scheduled<Void>?
+    var arrivingSince: NIODeadline?
+    /// When something arrived last, or the last answer was taken.
+    var activeAt = NIODeadline.uptimeNanoseconds(0)
+    /// When the clock looks next, and what looks then.
+    var clock: (due: NIODeadline, task: Scheduled<Void>)?
+    var lingerTimer: Scheduled<Void>?
 
     /// Makes the guard of one connection.
     /// - Parameters:
     ///   - limits: Every limit on the connection and on one request.
+    ///   - connections: All connections of the server, where their number is bounded.
     ///   - logger: Where refused requests and closed connections are logged.
     ///   - onLimit: Told of every limit that a client has met, for metrics. It must not block.
-    public init(limits: Limits = Limits(), logger: Logger, onLimit: @escaping @Sendable (Limit) -> Void = { _ in }) {
+    public init(
+        limits: Limits = Limits(), connections: ConnectionRegistry? = nil, logger: Logger,
+        onLimit: @escaping @Sendable (Limit) -> Void = { _ in }
+    ) {
         self.limits = limits
+        self.connections = connections
         self.logger = logger
         self.onLimit = onLimit
+        self.progress = AnswerProgress(
+            stallTimeout: TimeAmount(limits.writeStallTimeout), bytesPerSecondMin: limits.answerBytesPerSecondMin)
     }
 
-    private var isReading: Bool { self.requestsStarted > self.requestsRead }
+    var isReading: Bool { self.requestsStarted > self.requestsRead }
 
     /// Whether a request was the last of its connection and has been read.
-    private var isDone: Bool { self.facts?.isLast == true && !self.isReading }
+    var isDone: Bool { self.facts?.isLast == true && !self.isReading }
 }
 
 // Requests on their way in.
@@ -89,20 +116,13 @@ extension RequestGuard {
     public func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         self.sawPartSinceReadComplete = true
         let part = Self.unwrapInboundIn(data)
-        guard case .serving = self.phase, !self.isDone else {
+        guard case .serving = self.phase, !self.isDone, self.heldCloses.isEmpty else {
             if case .body(let buffer) = part { self.lingerBytes += buffer.readableBytes }
             return
         }
         switch part {
         case .head(let head):
-            let facts = RequestHeadFacts(head)
-            guard facts.hasValidHost else { return self.refuse(.host, context: context) }
-            if let announced = facts.bodyBytes, announced > self.limits.bodyBytesMax { self.onLimit(.bodySize) }
-            self.requestsStarted += 1
-            self.facts = facts
-            self.bodyBytes = 0
-            self.owesContinue = facts.expectsContinue && (facts.bodyBytes ?? 0) <= self.limits.bodyBytesMax
-            self.payContinue(context: context)
+            guard self.admit(head, context: context) else { return }
         case .body(let buffer):
             self.bodyBytes += buffer.readableBytes
             self.owesContinue = false
@@ -114,19 +134,45 @@ extension RequestGuard {
         case .end:
             self.requestsRead += 1
             self.arrivingSince = nil
+            if !self.isAnsweredWhileReading { self.place?.becomesBusy() }
         }
         context.fireChannelRead(data)
     }
 
+    /// Looks at the header of a request. False: it was refused.
+    private func admit(_ head: HTTPRequest, context: ChannelHandlerContext) -> Bool {
+        var facts = RequestHeadFacts(head)
+        if let refusal = self.place?.refusal {
+            guard self.connections?.serves(head.path) == true else {
+                self.refuse(refusal, context: context)
+                return false
+            }
+            facts.isLast = true
+        }
+        if let refusal = facts.refusal {
+            self.refuse(refusal, context: context)
+            return false
+        }
+        if let announced = facts.bodyBytes, announced > self.limits.bodyBytesMax { self.onLimit(.bodySize) }
+        self.requestsStarted += 1
+        self.place?.becomesBusy()
+        self.facts = facts
+        self.bodyBytes = 0
+        self.owesContinue = facts.expectsContinue && (facts.bodyBytes ?? 1) > 0 && (facts.bodyBytes ?? 0) <= self.limits.bodyBytesMax
+        return true
+    }
+
     /// Starts the clock of a request that has begun to arrive but is not complete.
     public func channelReadComplete(context: ChannelHandlerContext) {
+        self.activeAt = context.eventLoop.now
         switch self.phase {
         case .serving:
             // Bytes that made no part belong to a header that is not complete.
             let isArriving = (self.isReading || !self.sawPartSinceReadComplete) && !self.isDone
             if isArriving {
-                if self.arrivingSince == nil { self.arrivingSince = context.eventLoop.now }
-                self.armArrivalTimer(in: TimeAmount(self.limits.requestReadTimeout), context: context)
+                if self.arrivingSince == nil { self.arrivingSince = self.activeAt }
+                if self.isReading, !self.isAnsweredWhileReading { self.place?.becomesQuiet(after: self.limits.quietDelay) }
+                self.armClock(context: context)
             } else {
                 self.arrivingSince = nil
             }
@@ -139,6 +185,9 @@ extension RequestGuard {
         self.sawPartSinceReadComplete = false
         context.fireChannelReadComplete()
     }
+
+    /// Whether the request that was started last has its answer already, so that nobody works for it.
+    private var isAnsweredWhileReading: Bool { self.requestsAnswered >= self.requestsStarted }
 
     /// Notes a failure of the parser, so that its answer can be written in full.
     public func errorCaught(context: ChannelHandlerContext, error: any Error) {
@@ -159,7 +208,7 @@ extension RequestGuard {
     /// Lets Hummingbird's connection loop see a parser error: it answers earlier requests first and then writes an empty 400, which
     /// ``write(context:data:promise:)`` replaces.
     private func refuse(_ refusal: RequestRefusal, context: ChannelHandlerContext) {
-        if case .headerTooLarge = refusal { self.onLimit(.headerSize) }
+        if let limit = refusal.limit { self.onLimit(limit) }
         self.phase = .refusing(refusal)
         self.arrivingSince = nil
         context.fireErrorCaught(HTTPParserError.unknown)
@@ -175,214 +224,11 @@ extension RequestGuard {
         context.read()
     }
 
-    private func payContinue(context: ChannelHandlerContext) {
-        // An interim answer of a pipelined request has its turn after the final answers of earlier ones.
-        guard self.owesContinue, self.isReading, self.requestsAnswered == self.requestsStarted - 1 else { return }
+    /// Tells a client that waits for it to send its body, when a handler begins to read that. Interim answers have their turn: the handler of a
+    /// pipelined request does not run before earlier ones are answered.
+    func payContinue(context: ChannelHandlerContext) {
+        guard case .serving = self.phase, self.owesContinue, self.isReading else { return }
         self.owesContinue = false
         context.writeAndFlush(Self.wrapOutboundOut(.head(HTTPResponse(status: .continue))), promise: nil)
-    }
-}
-
-// Answers on their way out.
-extension RequestGuard {
-    /// Passes on one part of an answer, and closes the connection where it was the last.
-    public func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        if case .closing = self.phase {
-            promise?.fail(ChannelError.outputClosed)
-            return
-        }
-        self.noteProgress(context: context)
-        switch Self.unwrapOutboundIn(data) {
-        case .head(let head):
-            self.writeHead(head, context: context, data: data, promise: promise)
-        case .body:
-            context.write(data, promise: promise)
-        case .end:
-            self.requestsAnswered += 1
-            if self.closesAfterAnswer || self.closesAfterEnd {
-                self.finish(context: context, data: data, promise: promise)
-            } else {
-                context.write(data, promise: promise)
-                self.payContinue(context: context)
-            }
-        }
-        self.noteWaiting(context: context)
-    }
-
-    private func writeHead(_ head: HTTPResponse, context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        guard head.status.kind != .informational else { return context.write(data, promise: promise) }
-        if case .refusing(let refusal) = self.phase, head.isParserAnswer {
-            self.closesAfterAnswer = true
-            return self.writeRefusal(refusal, context: context, promise: promise)
-        }
-        guard self.closesAfterHead else { return context.write(data, promise: promise) }
-        self.closesAfterAnswer = true
-        var head = head
-        head.headerFields[.connection] = "close"
-        context.write(Self.wrapOutboundOut(.head(head)), promise: promise)
-    }
-
-    private func writeRefusal(_ refusal: RequestRefusal, context: ChannelHandlerContext, promise: EventLoopPromise<Void>?) {
-        let requestID = RequestIdentifier.random()
-        var (head, body) = refusal.envelopeError.answer(requestID: requestID)
-        head.headerFields[.connection] = "close"
-        head.headerFields[.date] = Date.now.httpDate
-        context.write(Self.wrapOutboundOut(.head(head)), promise: nil)
-        context.write(Self.wrapOutboundOut(.body(body)), promise: promise)
-        self.logger.info("Request refused", metadata: ["hb.request.id": .string(requestID), "reason": .string(refusal.rawValue)])
-    }
-
-    /// Whether the answer whose head is about to be written is the last of the connection.
-    private var closesAfterHead: Bool {
-        guard self.requestsRead > self.requestsAnswered else {
-            // The request is not complete. The connection lives on only if Hummingbird will have read the rest in a moment.
-            guard case .serving = self.phase, !self.isQuiescing, let facts = self.facts, !facts.isLast else { return true }
-            return facts.bodyBytes.map { $0 - self.bodyBytes > self.limits.drainBytesMax } ?? true
-        }
-        return self.requestsStarted == self.requestsAnswered + 1 && (self.isQuiescing || self.facts?.isLast == true)
-    }
-
-    /// Whether something that happened after the head of the answer now makes it the last of the connection.
-    private var closesAfterEnd: Bool {
-        if self.isQuiescing { return self.requestsStarted == self.requestsAnswered }
-        guard case .refusing = self.phase else { return false }
-        return self.requestsRead < self.requestsAnswered
-    }
-
-    /// Writes the end of the last answer. The input stays open for a while, see ``Limits/lingerTimeout``.
-    private func finish(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        self.phase = .closing
-        self.lingerBytes = 0
-        let written = promise ?? context.eventLoop.makePromise(of: Void.self)
-        written.futureResult.hop(to: context.eventLoop).assumeIsolated().whenComplete { _ in
-            guard context.channel.isActive else { return }
-            self.lingerTimer = context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(self.limits.lingerTimeout)) {
-                context.close(promise: nil)
-            }
-            // Only now: closing the output of a connection whose input has ended would throw away what is not written.
-            context.close(mode: .output, promise: nil)
-        }
-        context.writeAndFlush(data, promise: written)
-        context.read()
-    }
-
-    /// Keeps others from cutting off the last answer: Hummingbird closes right after writing it when the server stops.
-    /// ``finish(context:data:promise:)`` closes in good time.
-    public func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
-        if case .closing = self.phase, mode != .input {
-            context.channel.closeFuture.cascade(to: promise)
-        } else {
-            context.close(mode: mode, promise: promise)
-        }
-    }
-}
-
-// Clocks. None is started for a request that arrives whole, and one is never restarted for a part: it looks again when it fires.
-extension RequestGuard {
-    private func armArrivalTimer(in time: TimeAmount, context: ChannelHandlerContext) {
-        guard self.arrivalTimer == nil else { return }
-        self.arrivalTimer = context.eventLoop.assumeIsolated().scheduleTask(in: time) { self.checkArrival(context: context) }
-    }
-
-    private func checkArrival(context: ChannelHandlerContext) {
-        self.arrivalTimer = nil
-        guard case .serving = self.phase, let since = self.arrivingSince else { return }
-        var allowed = TimeAmount(self.limits.requestReadTimeout)
-        // Answers that are still to come to earlier requests must not be cut off.
-        let earlier = self.isReading ? self.requestsStarted - 1 : self.requestsStarted
-        if self.requestsAnswered < earlier { return self.armArrivalTimer(in: allowed, context: context) }
-        if self.isReading {
-            let seconds = Double(self.bodyBytes) / Double(max(1, self.limits.bodyBytesPerSecondMin))
-            allowed = allowed + .nanoseconds(Int64(seconds * 1e9))
-        }
-        let elapsed = context.eventLoop.now - since
-        if elapsed < allowed { return self.armArrivalTimer(in: allowed - elapsed, context: context) }
-        self.onLimit(.requestTime)
-        self.logger.info("Connection closed", metadata: ["reason": "request did not arrive in time"])
-        context.close(promise: nil)
-    }
-
-    private func scheduleStallCheck(context: ChannelHandlerContext) {
-        guard self.stallTimer == nil else { return }
-        let interval = TimeAmount(self.limits.writeStallTimeout / 2)
-        self.stallTimer = context.eventLoop.assumeIsolated().scheduleTask(in: interval) { self.checkStall(context: context) }
-    }
-
-    private func checkStall(context: ChannelHandlerContext) {
-        self.stallTimer = nil
-        let now = context.eventLoop.now
-        let waiting = Self.waitingBytes(of: context.channel)
-        if waiting == 0 {
-            self.stalledSince = nil
-        } else if let since = self.stalledSince, waiting >= self.waitingBytes {
-            guard now - since < TimeAmount(self.limits.writeStallTimeout) else {
-                self.onLimit(.answerTime)
-                self.logger.info("Connection closed", metadata: ["reason": "answer was not taken in time"])
-                return context.close(promise: nil)
-            }
-        } else {
-            self.stalledSince = now
-        }
-        self.waitingBytes = waiting
-        self.scheduleStallCheck(context: context)
-    }
-
-    // While bytes wait, what is written must not be taken for bytes that the client did not take, nor hide those that it did.
-    private func noteProgress(context: ChannelHandlerContext) {
-        guard self.stalledSince != nil, Self.waitingBytes(of: context.channel) < self.waitingBytes else { return }
-        self.stalledSince = context.eventLoop.now
-    }
-
-    private func noteWaiting(context: ChannelHandlerContext) {
-        guard self.stalledSince != nil else { return }
-        self.waitingBytes = Self.waitingBytes(of: context.channel)
-    }
-
-    private static func waitingBytes(of channel: any Channel) -> Int {
-        (try? channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
-    }
-}
-
-// The life of the connection.
-extension RequestGuard {
-    /// Puts what has to stand before the codec there, and starts to watch a connection that is open already.
-    public func handlerAdded(context: ChannelHandlerContext) {
-        let pipeline = context.pipeline.syncOperations
-        if let decoder = try? pipeline.handler(type: ByteToMessageHandler<HTTPRequestDecoder>.self) {
-            do {
-                try pipeline.addHandler(OldVersionTranslator(), position: .after(decoder))
-            } catch {
-                context.fireErrorCaught(error)
-            }
-        }
-        if context.channel.isActive { self.scheduleStallCheck(context: context) }
-    }
-
-    /// Starts to watch the connection.
-    public func channelActive(context: ChannelHandlerContext) {
-        self.scheduleStallCheck(context: context)
-        context.fireChannelActive()
-    }
-
-    /// Notes that the server stops.
-    public func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if event is ChannelShouldQuiesceEvent { self.isQuiescing = true }
-        context.fireUserInboundEventTriggered(event)
-    }
-
-    /// Stops all clocks.
-    public func channelInactive(context: ChannelHandlerContext) {
-        self.stopClocks()
-        context.fireChannelInactive()
-    }
-
-    /// Stops all clocks.
-    public func handlerRemoved(context: ChannelHandlerContext) {
-        self.stopClocks()
-    }
-
-    private func stopClocks() {
-        for timer in [self.arrivalTimer, self.stallTimer, self.lingerTimer] { timer?.cancel() }
-        (self.arrivalTimer, self.stallTimer, self.lingerTimer) = (nil, nil, nil)
     }
 }

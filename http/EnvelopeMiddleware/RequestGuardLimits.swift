@@ -1,6 +1,4 @@
-public import HummingbirdCore
-public import Logging
-import NIOCore
+public import NIOCore
 
 extension RequestGuard {
     /// Every limit on a connection and on one request, with defaults for a service behind a reverse proxy.
@@ -16,14 +14,23 @@ extension RequestGuard {
         public var bodyBytesMax = 67_108_864
         /// How long a connection may be silent while it waits for a request or for the next part of one.
         public var idleTimeout: Duration = .seconds(15)
+        /// How long a new connection may take until its first request arrives. Short, because only a connection that says nothing needs it; the
+        /// shorter of this and ``idleTimeout`` counts.
+        public var firstRequestTimeout: Duration = .seconds(10)
+        /// How long a connection for which there is no place is kept open to be told so.
+        public var refusedTimeout: Duration = .seconds(2)
+        /// How long nothing may move on a connection that sends or takes a body before its place may go to another, where places are short. A
+        /// connection between two requests may have to go at once.
+        public var quietDelay = TimeAmount.seconds(5)
         /// How long the header and the body of one request may take to arrive, before what ``bodyBytesPerSecondMin`` adds.
         public var requestReadTimeout: Duration = .seconds(30)
         /// The slowest upload that is waited for: each of so many bytes of a body extends ``requestReadTimeout`` by one second. It lets a
-        /// home connection deliver 40 MB, while one that drips bytes gains nothing.
-        public var bodyBytesPerSecondMin = 65_536
-        /// How long a client may take no byte of an answer that waits for it. Looked at twice in that time, so that the connection is
-        /// closed after at most one and a half times as long.
+        /// phone at the edge of its network deliver a photograph, while one that drips bytes gains nothing.
+        public var bodyBytesPerSecondMin = 4_096
+        /// How long a client may take no byte of an answer that waits for it. Looked at six times in that time.
         public var writeStallTimeout: Duration = .seconds(30)
+        /// The slowest download that is waited for: each of so many bytes that the client has taken extends ``writeStallTimeout`` by one second.
+        public var answerBytesPerSecondMin = 8_192
         /// How much of a body that nobody asked for is read to keep a connection alive, in bytes. When an answer comes before its request
         /// has been read to the end, the connection is closed after the answer unless the rest is known to be at most this.
         public var drainBytesMax = 262_144
@@ -45,31 +52,11 @@ extension RequestGuard {
         case bodySize
         /// A request did not arrive within ``Limits/requestReadTimeout`` and what its body adds.
         case requestTime
-        /// An answer was not taken within ``Limits/writeStallTimeout``.
+        /// An answer was not taken within ``Limits/writeStallTimeout`` and what its bytes add.
         case answerTime
-    }
-}
-
-extension HTTPServerBuilder {
-    /// An HTTP/1.1 server whose connections are watched by a ``RequestGuard``, with Hummingbird's own limits set from the same place.
-    /// - Parameters:
-    ///   - limits: Every limit on a connection and on one request.
-    ///   - logger: Where refused requests and closed connections are logged.
-    ///   - onLimit: Told of every limit that a client has met, for metrics. It must not block.
-    public static func guardedHTTP1(
-        limits: RequestGuard.Limits = RequestGuard.Limits(), logger: Logger,
-        onLimit: @escaping @Sendable (RequestGuard.Limit) -> Void = { _ in }
-    ) -> HTTPServerBuilder {
-        .http1(
-            configuration: HTTP1Channel.Configuration(
-                additionalChannelHandlers: [RequestGuard(limits: limits, logger: logger, onLimit: onLimit)],
-                idleTimeout: TimeAmount(limits.idleTimeout),
-                httpDecoderConfiguration: HTTP1Channel.Configuration.DecoderConfiguration(
-                    maxHeaderFieldSize: limits.headerFieldBytesMax,
-                    maxHeaderListSize: limits.headerListBytesMax,
-                    maxHeaderFieldCount: limits.headerFieldsMax
-                )
-            )
-        )
+        /// As many connections were open as may be; one that was quiet was closed, or the new one refused.
+        case connections
+        /// As many connections of one address were open as may be.
+        case addressConnections
     }
 }

@@ -1,0 +1,137 @@
+import Foundation
+import HTTPTypes
+public import HummingbirdCore
+public import Logging
+public import NIOCore
+
+extension HTTPServerBuilder {
+    /// An HTTP/1.1 server whose connections are watched by a ``RequestGuard``, with Hummingbird's own limits set from the same place.
+    /// - Parameters:
+    ///   - limits: Every limit on a connection and on one request.
+    ///   - connections: All connections of the server, where their number is bounded. Whoever bounds it also hands Hummingbird a
+    ///     ``BoundedConnections`` and the listening channel a ``AcceptPause``.
+    ///   - logger: Where refused requests and closed connections are logged.
+    ///   - onLimit: Told of every limit that a client has met, for metrics. It must not block.
+    public static func guardedHTTP1(
+        limits: RequestGuard.Limits = RequestGuard.Limits(), connections: ConnectionRegistry? = nil, logger: Logger,
+        onLimit: @escaping @Sendable (RequestGuard.Limit) -> Void = { _ in }
+    ) -> HTTPServerBuilder {
+        HTTPServerBuilder { responder in
+            HTTP1Channel(
+                responder: { request, writer, channel in
+                    try await responder(request.askingForItsBody(on: channel), writer, channel)
+                },
+                configuration: HTTP1Channel.Configuration(
+                    additionalChannelHandlers: [
+                        RequestGuard(limits: limits, connections: connections, logger: logger, onLimit: onLimit)
+                    ],
+                    httpDecoderConfiguration: HTTP1Channel.Configuration.DecoderConfiguration(
+                        maxHeaderFieldSize: limits.headerFieldBytesMax,
+                        maxHeaderListSize: limits.headerListBytesMax,
+                        maxHeaderFieldCount: limits.headerFieldsMax
+                    )
+                )
+            )
+        }
+    }
+}
+
+extension Request {
+    /// The request with a body that tells the guard when it is wanted, if the client waits for that.
+    fileprivate func askingForItsBody(on channel: any Channel) -> Request {
+        guard self.headers[.expect] != nil else { return self }
+        var request = self
+        request.body = RequestBody(asyncSequence: WantedBody(body: self.body, channel: channel))
+        return request
+    }
+}
+
+/// A body whose client waits for `100 Continue` until somebody begins to read it: after the key was looked at, above all.
+private struct WantedBody: AsyncSequence, Sendable {
+    typealias Element = ByteBuffer
+
+    let body: RequestBody
+    let channel: any Channel
+
+    struct AsyncIterator: AsyncIteratorProtocol {
+        var iterator: RequestBody.AsyncIterator
+        var channel: (any Channel)?
+
+        mutating func next() async throws -> ByteBuffer? {
+            if let channel = self.channel {
+                self.channel = nil
+                channel.triggerUserOutboundEvent(RequestBodyWanted(), promise: nil)
+            }
+            return try await self.iterator.next()
+        }
+    }
+
+    func makeAsyncIterator() -> AsyncIterator {
+        AsyncIterator(iterator: self.body.makeAsyncIterator(), channel: self.channel)
+    }
+}
+
+/// Takes connections as long as a ``ConnectionRegistry`` has places, or room to say that it has none; others wait in the queue of the system.
+public struct BoundedConnections: AvailableConnectionsDelegate {
+    private let registry: ConnectionRegistry
+    private let onChange: @Sendable (Int) -> Void
+    private var count = 0
+
+    /// - Parameters:
+    ///   - registry: The registry of the same server's guards.
+    ///   - onChange: Told how many connections are open. It must not block.
+    public init(registry: ConnectionRegistry, onChange: @escaping @Sendable (Int) -> Void = { _ in }) {
+        self.registry = registry
+        self.onChange = onChange
+    }
+
+    /// A connection was taken.
+    public mutating func connectionOpened() {
+        self.count += 1
+        self.onChange(self.count)
+    }
+
+    /// A connection is closed.
+    public mutating func connectionClosed() {
+        self.count -= 1
+        self.onChange(self.count)
+    }
+
+    /// Asked before each connection is taken; after a no, not again before one has closed, so that one is made to.
+    public func isAcceptingNewConnections() -> Bool {
+        if self.count < self.registry.limits.connectionsMax + self.registry.limits.refusedMax { return true }
+        self.registry.spareOne()
+        return false
+    }
+}
+
+/// Stops taking connections for a moment when the process may have no further descriptor, or the system has no memory for one.
+///
+/// It belongs at the front of the listening channel. NIO's own handler for this only delays reads that somebody asks for, while the socket
+/// stays registered, is ready again at once, and keeps its event loop spinning.
+public final class AcceptPause: ChannelInboundHandler, RemovableChannelHandler, Sendable {
+    /// Connections, which are passed on.
+    public typealias InboundIn = any Channel
+
+    private static let pause = TimeAmount.milliseconds(100)
+
+    private let onShortage: @Sendable (IOError) -> Void
+
+    /// - Parameter onShortage: Told of every attempt that failed, ten times a second at most.
+    public init(onShortage: @escaping @Sendable (IOError) -> Void) {
+        self.onShortage = onShortage
+    }
+
+    /// Pauses for an error that ends by itself when others close something.
+    public func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        guard let error = error as? IOError, [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(error.errnoCode) else {
+            return context.fireErrorCaught(error)
+        }
+        self.onShortage(error)
+        let channel = context.channel
+        try? channel.syncOptions?.setOption(.autoRead, value: false)
+        channel.eventLoop.assumeIsolated().scheduleTask(in: Self.pause) {
+            try? channel.syncOptions?.setOption(.autoRead, value: true)
+        }
+    }
+}
