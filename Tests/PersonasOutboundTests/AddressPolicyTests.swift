@@ -1,6 +1,7 @@
 import Testing
 
-@testable import PersonasOutbound
+@testable import Personas
+import PersonasOutbound
 
 /// An address and whether strangers may send us there.
 struct AddressVector: Sendable, CustomTestStringConvertible {

@@ -1,3 +1,5 @@
+package import Personas
+
 /// Says which addresses a download may connect to.
 ///
 /// The ranges are those of the IANA special-purpose address registries (RFC 6890 and its updates).

@@ -1,4 +1,4 @@
-import Personas
+package import Personas
 
 /// The URL of a download, taken apart strictly and put together anew.
 ///

@@ -1,4 +1,5 @@
 import NIOPosix
+package import Personas
 
 #if canImport(Glibc)
     import Glibc

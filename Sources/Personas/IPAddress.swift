@@ -1,12 +1,4 @@
-package import NIOCore
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Darwin
-#endif
+import Foundation
 
 /// An IPv4 or IPv6 address as a number, so that ranges are compared by arithmetic and never by text.
 package struct IPAddress: Sendable, Hashable, CustomStringConvertible {
@@ -43,12 +35,6 @@ package struct IPAddress: Sendable, Hashable, CustomStringConvertible {
         bits = number
     }
 
-    /// The address of a socket, without its port; nil for a Unix domain socket and for an IPv6 address that is bound to a zone.
-    package init?(_ socketAddress: SocketAddress) {
-        guard let text = socketAddress.ipAddress, let address = IPAddress(text) else { return nil }
-        self = address
-    }
-
     /// Reads four decimal numbers with dots, or an IPv6 address (RFC 4291, 2.2) without brackets and zone.
     ///
     /// The short, octal and hexadecimal IPv4 forms that `inet_aton` reads are no addresses here.
@@ -64,6 +50,11 @@ package struct IPAddress: Sendable, Hashable, CustomStringConvertible {
         } else {
             return nil
         }
+    }
+
+    /// The IPv4 address that an IPv6 one stands for on a socket of both families (RFC 4291, section 2.5.5.2), or the address itself.
+    package var unmapped: IPAddress {
+        family == .v6 && bits >> 32 == 0xFFFF ? IPAddress(v4: UInt32(truncatingIfNeeded: bits)) : self
     }
 
     /// The text that `init(_: String)` reads: dotted decimal, or eight groups of hexadecimal digits.
@@ -99,17 +90,17 @@ package struct AddressPrefix: Sendable, Hashable, CustomStringConvertible {
     }
 
     /// A range of IPv4 from the four numbers of its first address.
-    static func v4(_ a: UInt8, _ b: UInt8, _ c: UInt8, _ d: UInt8, length: Int) -> AddressPrefix {
+    package static func v4(_ a: UInt8, _ b: UInt8, _ c: UInt8, _ d: UInt8, length: Int) -> AddressPrefix {
         AddressPrefix(first: IPAddress(v4: UInt32(a) << 24 | UInt32(b) << 16 | UInt32(c) << 8 | UInt32(d)), length: length)
     }
 
     /// A range of IPv6 from the first two groups of its first address, the others being zero.
-    static func v6(_ a: UInt16, _ b: UInt16 = 0, length: Int) -> AddressPrefix {
+    package static func v6(_ a: UInt16, _ b: UInt16 = 0, length: Int) -> AddressPrefix {
         AddressPrefix(first: IPAddress(v6: UInt128(a) << 112 | UInt128(b) << 96), length: length)
     }
 
     /// One address alone.
-    static func single(_ address: IPAddress) -> AddressPrefix {
+    package static func single(_ address: IPAddress) -> AddressPrefix {
         AddressPrefix(first: address, length: address.family.bitCount)
     }
 
