@@ -15,8 +15,12 @@ package struct HTTPConfiguration: Sendable {
     package var port = 8_080
     /// Whether a trusted proxy in front sets `X-Request-Id`.
     package var trustsIncomingRequestID = false
-    /// Connections in all; more wait in the kernel's queue.
+    /// Connections that are served at once. Where all are taken the one that was quiet longest gives way to a new one.
     package var connectionsMax = 512
+    /// Connections of one client address; 0 for no limit.
+    package var connectionsPerAddressMax = 0
+    /// Networks of proxies in front, whose connections are those of many clients and count towards no address.
+    package var trustedProxies: [AddressPrefix] = []
     /// Bytes of one request body; three images of 10 MB as base64 and room to say that one is too large.
     package var bodyBytesMax = 64 * 1_024 * 1_024
     /// Items of one page of a list at most; a client that asks for more gets these.
@@ -34,6 +38,22 @@ package struct HTTPConfiguration: Sendable {
 
     /// The defaults.
     package init() {}
+
+    /// How many connections there may be, beyond those that are served, that are only told so.
+    package static func refusedConnections(of connectionsMax: Int) -> Int { max(8, connectionsMax / 16) }
+
+    fileprivate var connectionLimits: ConnectionRegistry.Limits {
+        var limits = ConnectionRegistry.Limits()
+        limits.connectionsMax = connectionsMax
+        limits.refusedMax = Self.refusedConnections(of: connectionsMax)
+        limits.connectionsPerAddressMax = connectionsPerAddressMax
+        limits.isShared = { [trustedProxies] address in
+            guard let peer = address.ipAddress.flatMap({ IPAddress($0) })?.unmapped else { return false }
+            return trustedProxies.contains { $0.contains(peer) }
+        }
+        limits.servedPaths = HealthRoutes.paths.sorted()
+        return limits
+    }
 }
 
 /// The use cases that HTTP offers.
@@ -74,6 +94,7 @@ package struct HTTPService: Service {
     private let metrics: MetricsSource?
     private let factory: any MetricsFactory
     private let limits: LimitCounters
+    private let connections: ConnectionRegistry
     private let onListening: @Sendable (String) async -> Void
     private let stopping = StoppingFlag()
 
@@ -91,6 +112,7 @@ package struct HTTPService: Service {
         self.metrics = metrics
         factory = metrics?.registry ?? NOOPMetricsHandler.instance
         limits = LimitCounters(factory: factory)
+        connections = ConnectionRegistry(limits: configuration.connectionLimits)
         self.onListening = onListening
     }
 
@@ -113,13 +135,35 @@ package struct HTTPService: Service {
         if serverLogger.logLevel == .info { serverLogger.logLevel = .notice }
         return Application(
             responder: responder(),
-            server: .guardedHTTP1(limits: bounds, logger: logger) { [limits] in limits.hit(ClientLimit($0)) },
+            server: .guardedHTTP1(limits: bounds, connections: connections, logger: logger) { [limits] in limits.hit(ClientLimit($0)) },
             configuration: ApplicationConfiguration(
                 address: .hostname(configuration.host, port: configuration.port), serverName: nil,
-                availableConnectionsDelegate: CountedConnections(
-                    atMost: configuration.connectionsMax, limits: limits, factory: factory)),
-            onServerRunning: { channel in await listening(port: channel.localAddress?.port ?? configuration.port) },
+                availableConnectionsDelegate: boundedConnections()),
+            onServerRunning: { channel in
+                await pauseWhenShort(channel)
+                await listening(port: channel.localAddress?.port ?? configuration.port)
+            },
             logger: serverLogger)
+    }
+
+    private func boundedConnections() -> BoundedConnections {
+        let open = Meter(label: "personas_http_connections", factory: factory)
+        return BoundedConnections(registry: connections) { open.set($0) }
+    }
+
+    /// Has the listening channel wait while there is no descriptor for a further connection, and makes one free.
+    private func pauseWhenShort(_ channel: any Channel) async {
+        let shortages = LogOnce(logger: logger)
+        let pause = AcceptPause { [limits, connections] error in
+            limits.hit(.fileDescriptors)
+            shortages.warning("connections cannot be taken for want of file descriptors or memory", reason: error)
+            connections.spareOne()
+        }
+        do {
+            try await channel.pipeline.addHandler(pause, position: .first)
+        } catch {
+            logger.error("the listening socket is not watched for shortages", error: error)
+        }
     }
 
     /// The router, measured from outside, where all routes are known.
@@ -138,13 +182,18 @@ package struct HTTPService: Service {
         router.add(middleware: ErrorEnvelopeMiddleware(trustsIncomingRequestID: configuration.trustsIncomingRequestID))
         router.add(middleware: AccessLog(logger: logger))
         router.add(middleware: SecurityHeaders())
-        router.add(middleware: RateLimitFields(policy: configuration.rateLimits))
+        let limiter = RateLimiter(policy: configuration.rateLimits)
+        router.add(
+            middleware: RateLimitFields(
+                policy: configuration.rateLimits, limiter: limiter, authentication: useCases.authentication))
         router.add(middleware: ErrorEnvelopeMiddleware())
         router.add(middleware: MaintenanceGate(maintenance: useCases.maintenance))
 
         HealthRoutes(schema: useCases.schema, stopping: stopping).add(to: router)
         if let metrics { MetricsRoutes(metrics).add(to: router) }
-        MediaRoutes(catalog: useCases.catalog).add(to: router)
+        // Half of the connections, so that whoever reads slowly, for which no key is needed, leaves the other half to calls.
+        let mediaAnswers = MediaAnswers(atMost: max(1, configuration.connectionsMax / 2))
+        MediaRoutes(catalog: useCases.catalog, answers: mediaAnswers, limits: limits).add(to: router)
 
         let waitingBodies = Meter(label: "personas_body_decoding_queue_depth", factory: factory)
         let intake = BodyIntake(
@@ -154,8 +203,7 @@ package struct HTTPService: Service {
             .add(middleware: AuthenticationGate(authentication: useCases.authentication))
             .add(
                 middleware: RateLimitGate(
-                    limiter: RateLimiter(policy: configuration.rateLimits), patience: configuration.overLimitWait,
-                    limits: limits)
+                    limiter: limiter, patience: configuration.overLimitWait, limits: limits)
             )
             .group(context: CallerContext.self)
         let calls = IdempotentCalls(idempotency: useCases.idempotency)

@@ -1,15 +1,19 @@
 import ErrorEnvelopeHummingbird
 import Hummingbird
+import NIOCore
 import Personas
 import Synchronization
 
 /// What is known of every request: its id, and once authentication has seen it, who calls.
 struct PersonasRequestContext: EnvelopeRequestContext {
     var coreContext: CoreRequestContextStorage
+    /// The connection, for answers that go no faster than their client.
+    let channel: any Channel
     private let facts = RequestFacts()
 
     init(source: ApplicationRequestContextSource) {
         coreContext = CoreRequestContextStorage(source: source)
+        channel = source.channel
     }
 
     var requestID: String {

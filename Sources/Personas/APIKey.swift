@@ -129,6 +129,12 @@ package struct Authentication: Sendable {
         self.keys = keys
     }
 
+    /// The id of a presented key, whatever state it and its account are in; nil for no key, and for one that is unknown or cannot be looked up.
+    package func knownKeyID(presenting secret: String?) async -> Identifier? {
+        guard let secret, secret.utf8.starts(with: APIKeySecret.textPrefix.utf8) else { return nil }
+        return (try? await keys.find(secret: secret))?.key.id
+    }
+
     /// The caller behind a presented key.
     /// - Throws: in this order `missingAPIKey`, `malformedAPIKey`, `unknownAPIKey`, `deletedAPIKey`, `inactiveAPIKey`, `accountMissing`,
     ///   `accountSuspended`, `apiAccessDisabled`.

@@ -118,3 +118,20 @@ struct StopLimit: Service {
         thread.start()
     }
 }
+
+/// Gives memory that was freed in small pieces back to the system after a peak, which the allocator does not do by itself.
+struct MemoryReturn: Service {
+    /// Memory above the least that was ever in use which is worth a walk over all that the allocator has.
+    private static let excessBytesMin = 16 * 1_024 * 1_024
+
+    func run() async {
+        await cancelWhenGracefulShutdown {
+            var leastBytes = ProcessLimits.residentBytes
+            while !Task.isCancelled {
+                try? await Task.sleep(for: .seconds(10))
+                if ProcessLimits.residentBytes > leastBytes + Self.excessBytesMin { ProcessLimits.returnFreeMemory() }
+                leastBytes = min(leastBytes, ProcessLimits.residentBytes)
+            }
+        }
+    }
+}

@@ -18,6 +18,7 @@ enum Serve {
         let log = LogWriter()
         let logger = LineLogHandler.bootstrap(settings, writer: log)
         defer { log.flush() }
+        ProcessLimits.returnLargeMemory()
         let lock = try await lock(settings.dataDirectory)
         defer { withExtendedLifetime(lock) {} }
         let house = try await open(settings, logger: logger)
@@ -85,7 +86,7 @@ enum Serve {
         }
         let listening = Bell()
         let http = HTTPService(
-            configuration: configuration(settings),
+            configuration: try configuration(settings, logger: logger),
             useCases: HTTPUseCases(
                 catalog: house.catalog, training: house.training, authentication: house.authentication,
                 idempotency: house.idempotency, maintenance: house.storage.maintenance,
@@ -101,6 +102,7 @@ enum Serve {
         case .embedded: services.append(EmbeddedTraining(training: house.training, media: house.storage.media, logger: logger))
         case .worker: services.append(LeaseExpiry(training: house.training, logger: logger))
         }
+        services.append(MemoryReturn())
         services.append(AnswerExpiry(idempotency: house.idempotency, logger: logger))
         let administration = AdministrationService(socketPath: socketPath, administration: house.administration, logger: logger)
         services.append(Following(bell: listening, service: administration))
@@ -115,12 +117,14 @@ enum Serve {
         }
     }
 
-    private static func configuration(_ settings: Settings) -> HTTPConfiguration {
+    private static func configuration(_ settings: Settings, logger: Logger) throws(CommandFailure) -> HTTPConfiguration {
         var configuration = HTTPConfiguration()
         configuration.host = settings[SettingsList.host]
         configuration.port = settings[SettingsList.port]
         configuration.trustsIncomingRequestID = settings[SettingsList.trustRequestID]
-        configuration.connectionsMax = settings[SettingsList.connectionsMax]
+        configuration.connectionsMax = try connectionsMax(settings, logger: logger)
+        configuration.connectionsPerAddressMax = settings[SettingsList.connectionsPerAddressMax]
+        configuration.trustedProxies = settings[SettingsList.trustedProxies]
         configuration.bodyBytesMax = settings[SettingsList.bodyBytesMax]
         configuration.largeBodiesMax = settings[SettingsList.largeBodiesMax]
         configuration.bodyBytesInFlightMax = settings[SettingsList.bodyBytesInFlightMax]
@@ -134,10 +138,31 @@ enum Serve {
         configuration.limits.headerFieldBytesMax = settings[SettingsList.headerFieldBytesMax]
         configuration.limits.headerFieldsMax = settings[SettingsList.headerFieldsMax]
         configuration.limits.bodyBytesPerSecondMin = settings[SettingsList.bodyBytesPerSecondMin]
+        configuration.limits.firstRequestTimeout = .seconds(settings[SettingsList.firstRequestSeconds])
+        configuration.limits.answerBytesPerSecondMin = settings[SettingsList.answerBytesPerSecondMin]
         configuration.limits.idleTimeout = .seconds(settings[SettingsList.idleTimeoutSeconds])
         configuration.limits.requestReadTimeout = .seconds(settings[SettingsList.requestReadSeconds])
         configuration.limits.writeStallTimeout = .seconds(settings[SettingsList.writeStallSeconds])
         return configuration
+    }
+
+    /// The connections that are set, or as many as there are file descriptors for.
+    private static func connectionsMax(_ settings: Settings, logger: Logger) throws(CommandFailure) -> Int {
+        let wanted = settings[SettingsList.connectionsMax]
+        do throws(Failure) {
+            let fitting = try ProcessLimits.fit(connectionsMax: wanted)
+            if fitting.count < wanted {
+                logger.warning(
+                    "fewer connections are taken than set, for want of file descriptors; raise the limit (ulimit -n) or lower connections-max",
+                    metadata: [
+                        "connections": .stringConvertible(fitting.count), "connections_max": .stringConvertible(wanted),
+                        "descriptors_needed": .stringConvertible(fitting.needed), "descriptors_allowed": .stringConvertible(fitting.limit),
+                    ])
+            }
+            return fitting.count
+        } catch {
+            throw CommandFailure(error)
+        }
     }
 
     /// The group tells at debug level what it does with its services, which is of no use to an operator.

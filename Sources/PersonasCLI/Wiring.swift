@@ -33,7 +33,7 @@ struct Wiring: Sendable {
         // Handed on rather than installed for the whole process, so that nothing but our own metrics, with the labels that we know, is told.
         let registry = settings[SettingsList.metrics] ? MetricsRegistry(descriptions: ServiceMetrics.descriptions) : nil
         let factory: any MetricsFactory = registry ?? NOOPMetricsHandler.instance
-        let fetcher = try GuardedImageFetcher(configuration: try Self.downloads(settings), logger: logger, metrics: factory)
+        let fetcher = try GuardedImageFetcher(configuration: Self.downloads(settings), logger: logger, metrics: factory)
         var configuration = Storage.Configuration(
             directory: settings.dataDirectory, readers: settings[SettingsList.readers], metrics: factory)
         configuration.searchesWaitingMax = settings[SettingsList.searchesWaitingMax]
@@ -79,18 +79,11 @@ struct Wiring: Sendable {
     /// Closes the data folder. Nothing may be under way or follow.
     func close() { storage.close() }
 
-    private static func downloads(_ settings: Settings) throws(Failure) -> GuardedImageFetcher.Configuration {
+    private static func downloads(_ settings: Settings) -> GuardedImageFetcher.Configuration {
         var configuration = GuardedImageFetcher.Configuration()
         configuration.isDevelopment = settings[SettingsList.developmentDownloads]
         configuration.trustRootsFile = settings[SettingsList.downloadTrustRoots]
-        for text in settings[SettingsList.blockedDownloadPrefixes] {
-            guard let prefix = AddressPrefix(text) else {
-                throw .configuration(
-                    setting: SettingsList.blockedDownloadPrefixes.definition.name,
-                    reason: "must be a list of networks such as 203.0.113.0/24")
-            }
-            configuration.blockedPrefixes.append(prefix)
-        }
+        configuration.blockedPrefixes = settings[SettingsList.blockedDownloadPrefixes]
         return configuration
     }
 }

@@ -60,7 +60,9 @@ struct SettingsTests {
             #expect(settings[SettingsList.host] == "::1")
             #expect(settings[SettingsList.migrate] == false)
             #expect(settings[SettingsList.trainer] == .worker)
-            #expect(settings[SettingsList.blockedDownloadPrefixes] == ["10.0.0.0/8", "::/8"])
+            #expect(
+                settings[SettingsList.blockedDownloadPrefixes].map(\.description)
+                    == ["10.0.0.0/8", "::/8"].compactMap { AddressPrefix($0)?.description })
             #expect(settings[SettingsList.publicURL] == "https://a.example")
         }
     }

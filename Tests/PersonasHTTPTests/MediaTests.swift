@@ -1,7 +1,9 @@
 import ErrorEnvelope
 import Foundation
+import HummingbirdTesting
 import HTTPTypes
 import Personas
+import PersonasHTTP
 import Testing
 
 /// The bytes of images behind their links.
@@ -46,16 +48,19 @@ struct MediaTests {
         }
     }
 
+    /// What a `Range` asks for that 1,000 bytes do not have.
+    private static let unsatisfiable = ["bytes=1000-", "bytes=1000-1001", "bytes=-0", "bytes=99999999999999999999-"]
+
     /// What a `Range` asks for and what is served of 1,000 bytes; nil is the whole.
     private static let ranges: [(header: String, served: Range<Int>?)] = [
         ("bytes=0-0", 0..<1), ("bytes=0-499", 0..<500), ("bytes=500-999", 500..<1_000), ("bytes=999-999", 999..<1_000),
         ("bytes=0-", 0..<1_000),
         ("bytes=990-", 990..<1_000), ("bytes=-1", 999..<1_000), ("bytes=-1000", 0..<1_000), ("bytes=-5000", 0..<1_000),
         ("bytes=0-5000", 0..<1_000),
-        ("bytes=1000-", nil), ("bytes=1000-1001", nil), ("bytes=5-4", nil), ("bytes=-0", nil), ("bytes=-", nil), ("bytes=", nil),
-        ("bytes=a-b", nil),
+        ("bytes=0-99999999999999999999", 0..<1_000), ("bytes=-99999999999999999999", 0..<1_000),
+        ("bytes=5-4", nil), ("bytes=2000-1999", nil), ("bytes=-", nil), ("bytes=", nil), ("bytes=a-b", nil),
         ("bytes=0-1,5-6", nil), ("bytes=+1-2", nil), ("bytes=1-2-3", nil), ("items=0-1", nil), ("bytes 0-1", nil), ("bytes= 0-1", nil),
-        ("bytes=0x1-2", nil), ("bytes=99999999999999999999-", nil), ("", nil),
+        ("bytes=0x1-2", nil), ("", nil),
     ]
 
     @Test("can be had in parts")
@@ -80,6 +85,45 @@ struct MediaTests {
                 let head = try await service.send(.head, path, key: .none, headers: [.range: header])
                 #expect(head.status == 200)
                 #expect(head.headers[.contentLength] == "1000")
+            }
+        }
+    }
+
+    @Test("that end before the range asked for say so, and how long they are")
+    func unsatisfiableRanges() async throws {
+        try await TestService.run { service in
+            let (_, path) = try await publish(service, TestImage.png(bytes: 1_000))
+            for header in Self.unsatisfiable {
+                let answer = try await service.send(.get, path, key: .none, headers: [.range: header], isFailureExpected: true)
+                answer.expect(416, .rangeNotSatisfiable, "The image ends before the range asked for")
+                #expect(answer.headers[.contentRange] == "bytes */1000", "\(header)")
+                #expect(try await service.send(.head, path, key: .none, headers: [.range: header]).status == 200)
+            }
+        }
+    }
+
+    @Test("are sent to so many at once and no more; a place is free again when its answer is, however that ended")
+    func places() async throws {
+        var configuration = HTTPConfiguration()
+        configuration.connectionsMax = 4
+        try await TestService.run(.live, configuration: configuration) { service in
+            let (_, path) = try await publish(service, TestImage.png(bytes: 9_000_000))
+            let port = try #require(service.client.port)
+            for _ in 0..<3 {
+                let readers = try await withThrowingTaskGroup(of: StalledReader.self) { group in
+                    for _ in 0..<2 { group.addTask { try await StalledReader(port: port, path: path) } }
+                    return try await group.reduce(into: []) { $0.append($1) }
+                }
+                let refused = try await service.send(.get, path, key: .none, isFailureExpected: true)
+                refused.expect(503, .serviceUnavailable, "Too many images are being sent; try again later")
+                #expect(refused.header("Retry-After") == "2")
+                // Whoever needs no bytes needs no place, and calls go on.
+                #expect(try await service.send(.head, path, key: .none).status == 200)
+                #expect(try await service.send(.get, "/v2/personas").status == 200)
+                for reader in readers { try await reader.close() }
+                try await eventually("a place for another image") {
+                    try await service.send(.get, path, key: .none, isFailureExpected: true).status == 200
+                }
             }
         }
     }

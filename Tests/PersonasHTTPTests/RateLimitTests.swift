@@ -39,6 +39,40 @@ struct RateLimitTests {
         }
     }
 
+    @Test("are told to a known key whatever came before it was counted: no route, another method, maintenance, a suspended account")
+    func fieldsOnOtherRefusals() async throws {
+        let policy = RateLimitPolicy(readsPerSecond: 2, writesPerSecond: 2)
+        try await TestService.run(configuration: Self.configuration(policy)) { service in
+            func rest(_ method: HTTPRequest.Method, _ path: String, status: Int, key: TestService.Key = .own) async throws -> String? {
+                let answer = try await service.send(method, path, key: key, isFailureExpected: true)
+                #expect(answer.status == status, "\(answer.text)")
+                #expect((answer.header("RateLimit") == nil) == (answer.header("RateLimit-Policy") == nil))
+                return answer.header("RateLimit")
+            }
+            // A path that nobody knows counts a read, whatever the method.
+            let unknown = [
+                try await rest(.get, "/nothing", status: 404), try await rest(.post, "/v2/nothing", status: 404),
+                try await rest(.put, "/v2/personas", status: 405),
+            ]
+            #expect(unknown == [19, 18, 17].map { "\"reads\";r=\($0);t=1" })
+            #expect(try await rest(.get, "/nothing", status: 404, key: .text("pkz_unknown")) == nil)
+            #expect(try await rest(.get, "/nothing", status: 404, key: .none) == nil)
+            #expect(try await rest(.get, "/v2/personas", status: 401, key: .text("nonsense")) == nil)
+            #expect(try await rest(.get, "/healthz", status: 200) == nil)
+            let readOnly = TestService.Key.text(try await service.key(scopes: [.read]).key)
+            #expect(try await rest(.delete, "/v2/personas/\(UUID())", status: 403, key: readOnly) == #""writes";r=19;t=1"#)
+
+            _ = try await service.administration.perform(.setMaintenance(isOn: true, retryAfterSeconds: 9))
+            #expect(try await rest(.get, "/v2/personas/\(UUID())", status: 503) == #""reads";r=16;t=1"#)
+            #expect(try await rest(.delete, "/v2/personas/\(UUID())", status: 503) == #""writes";r=19;t=1"#)
+            #expect(try await rest(.get, "/v2/personas", status: 503, key: .none) == nil)
+            _ = try await service.administration.perform(.setMaintenance(isOn: false, retryAfterSeconds: nil))
+
+            _ = try await service.administration.perform(.setSuspended(true, accountName: "studio"))
+            #expect(try await rest(.get, "/v2/personas", status: 403) == #""reads";r=15;t=1"#)
+        }
+    }
+
     @Test("refuse what is too much before its body is looked at, and say when to come back")
     func refused() async throws {
         let policy = RateLimitPolicy(readsPerSecond: 1, writesPerSecond: 1)

@@ -8,8 +8,10 @@ package enum ClientLimit: String, Sendable, CaseIterable {
     case bodyBytes = "body_bytes"
     /// The header of a request is too large.
     case headerBytes = "header_bytes"
-    /// As many connections are open as may be.
+    /// As many connections are open as may be: a quiet one was closed for a new one, or the new one refused.
     case connections
+    /// As many connections of one address are open as may be.
+    case addressConnections = "address_connections"
     /// A request did not arrive in time.
     case requestTime = "request_time"
     /// An answer was not taken in time.
@@ -41,6 +43,8 @@ extension ClientLimit {
             case .bodySize: .bodyBytes
             case .requestTime: .requestTime
             case .answerTime: .answerTime
+            case .connections: .connections
+            case .addressConnections: .addressConnections
             }
     }
 }

@@ -18,7 +18,11 @@ struct RateLimitGate: RouterMiddleware {
         do {
             return try await admit(request, context, next)
         } catch let failure as Failure {
-            if case .tooManyRequests(let limit, _) = failure { limits.hit(ClientLimit(limit)) }
+            switch failure {
+            case .tooManyRequests(let limit, _): limits.hit(ClientLimit(limit))
+            case .usedUp(let resource, _): limits.hit(ClientLimit(resource))
+            default: break
+            }
             throw failure
         }
     }
@@ -40,8 +44,7 @@ struct RateLimitGate: RouterMiddleware {
     }
 
     private func count(_ request: Request, _ caller: Caller, _ context: Context) async throws {
-        let isWrite = request.method != .get && request.method != .head
-        let (isAdmitted, standing) = limiter.count(caller.keyID, isWrite: isWrite)
+        let (isAdmitted, standing) = limiter.count(caller.keyID, isWrite: request.isWrite)
         context.rateLimit = standing
         guard !isAdmitted else { return }
         try? await Task.sleep(for: patience)
@@ -50,12 +53,22 @@ struct RateLimitGate: RouterMiddleware {
 }
 
 /// Tells every caller where it stands (draft-ietf-httpapi-ratelimit-headers), on errors as well.
+///
+/// Answers that were given before a request came to be counted, by another layer or because no route was found, count it here: whoever tries
+/// paths or methods, or comes while the account is suspended or the service under maintenance, is told as much as everybody else.
 struct RateLimitFields: RouterMiddleware {
     typealias Context = PersonasRequestContext
 
-    private let policyText: String
+    /// The routes that need no key, whose answers say nothing of limits.
+    private static let keylessRoutes = HealthRoutes.paths.union([MetricsRoutes.path, MediaRoutes.path])
 
-    init(policy: RateLimitPolicy) {
+    private let policyText: String
+    private let limiter: RateLimiter
+    private let authentication: Authentication
+
+    init(policy: RateLimitPolicy, limiter: RateLimiter, authentication: Authentication) {
+        self.limiter = limiter
+        self.authentication = authentication
         let seconds = RateLimitPolicy.windowSeconds
         policyText = """
             "\(RateLimit.reads.rawValue)";q=\(policy.readsPerWindow);w=\(seconds), \
@@ -68,10 +81,25 @@ struct RateLimitFields: RouterMiddleware {
         _ request: Request, context: Context, next: (Request, Context) async throws -> Response
     ) async throws -> Response {
         var response = try await next(request, context)
-        guard let standing = context.rateLimit else { return response }
+        guard let standing = await standing(request, context) else { return response }
         response.headers.append(HTTPField(name: .rateLimitPolicy, value: policyText))
         let value = "\"\(standing.limit.rawValue)\";r=\(standing.remaining);t=\(standing.resetSeconds)"
         response.headers.append(HTTPField(name: .rateLimit, value: value))
         return response
     }
+
+    private func standing(_ request: Request, _ context: Context) async -> RateLimiter.Standing? {
+        if let standing = context.rateLimit { return standing }
+        // Where no route is found, Hummingbird gives none or a name that is no path.
+        let route = context.endpointPath.flatMap { $0.utf8.first == UInt8(ascii: "/") ? $0 : nil }
+        if let route, Self.keylessRoutes.contains(route) { return nil }
+        guard let keyID = await authentication.knownKeyID(presenting: request.headers[.xAPIKey]) else { return nil }
+        // A path that nobody knows changes nothing, whatever the method.
+        return limiter.count(keyID, isWrite: route != nil && request.isWrite).standing
+    }
+}
+
+extension Request {
+    /// Whether the method may change something.
+    fileprivate var isWrite: Bool { method != .get && method != .head }
 }

@@ -1,19 +1,28 @@
+import ErrorEnvelope
+import ErrorEnvelopeHummingbird
 import HTTPTypes
 import Hummingbird
 import Logging
 import NIOCore
 import Personas
+import Synchronization
 
 /// The bytes of published images. The unguessable token is the whole right to see one, so that a page can show it without a key.
 struct MediaRoutes: Sendable {
+    /// The route of the call.
+    static let path = "/media/{token}"
     /// Bytes read from disk at a time: what one slow reader holds in memory.
-    private static let chunkBytes = 262_144
+    private static let chunkBytes = 65_536
+    /// When to come back for an image while too many are being sent.
+    private static let retryAfterSeconds = 2
 
     let catalog: Catalog
+    let answers: MediaAnswers
+    let limits: LimitCounters
 
     /// Adds the call.
     func add(to router: Router<PersonasRequestContext>) {
-        router.get("/media/{token}") { request, context in try await show(request, context) }
+        router.get(RouterPath(Self.path)) { request, context in try await show(request, context) }
     }
 
     private func show(_ request: Request, _ context: PersonasRequestContext) async throws -> Response {
@@ -31,20 +40,46 @@ struct MediaRoutes: Sendable {
             .contentDisposition: "inline; filename=\"image.\(image.format.fileExtension)\"",
             .crossOriginResourcePolicy: "cross-origin",
         ]
-        if let known = request.headers[.ifNoneMatch], known == "*" || known.contains(tag) {
+        if let known = request.headers[.ifNoneMatch], Self.names(known, tag) {
             return Response(status: .notModified, headers: headers)
         }
         // RFC 9110 defines ranges for GET alone, and none where `If-Range` names another version.
-        let isRangeMeant = request.method == .get && (request.headers[.ifRange] ?? tag) == tag
-        guard let range = ByteRange(isRangeMeant ? request.headers[.range] : nil, of: image.byteCount) else {
-            return Response(status: .ok, headers: headers, body: body(of: content, 0..<image.byteCount, logger: context.logger))
+        let isRangeMeant = request.method == .get && request.headers[.ifRange].map { $0.utf8.isEqual(to: tag) } ?? true
+        switch ByteRange(isRangeMeant ? request.headers[.range] : nil, of: image.byteCount) {
+        case .whole:
+            return Response(status: .ok, headers: headers, body: try body(of: content, 0..<image.byteCount, request, context))
+        case .part(let part):
+            headers[.contentRange] = "bytes \(part.lowerBound)-\(part.upperBound - 1)/\(image.byteCount)"
+            return Response(status: .partialContent, headers: headers, body: try body(of: content, part, request, context))
+        case .unsatisfiable:
+            throw EnvelopeError(.rangeNotSatisfiable, headers: [.contentRange: "bytes */\(image.byteCount)"])
         }
-        headers[.contentRange] = "bytes \(range.bytes.lowerBound)-\(range.bytes.upperBound - 1)/\(image.byteCount)"
-        return Response(status: .partialContent, headers: headers, body: body(of: content, range.bytes, logger: context.logger))
     }
 
-    private func body(of content: any MediaContent, _ range: Range<Int>, logger: Logger) -> ResponseBody {
-        ResponseBody(contentLength: range.count) { writer in
+    /// Whether `If-None-Match` names a tag, weakly compared, or stands for every one.
+    private static func names(_ header: String, _ tag: String) -> Bool {
+        header.utf8.split(separator: UInt8(ascii: ",")).contains { entry in
+            let entry = entry.trimmingBlanks
+            return entry.isEqual(to: "*") || (entry.starts(with: "W/".utf8) ? entry.dropFirst(2) : entry).isEqual(to: tag)
+        }
+    }
+
+    /// The bytes, read no faster than the client takes them.
+    /// - Throws: `usedUp` when as many images are being sent as may be.
+    private func body(
+        of content: any MediaContent, _ range: Range<Int>, _ request: Request, _ context: PersonasRequestContext
+    ) throws(Failure) -> ResponseBody {
+        // To HEAD nothing is sent.
+        let place = request.method == .get ? answers.begin() : nil
+        guard place != nil || request.method != .get else {
+            limits.hit(.mediaAnswers)
+            throw .usedUp(.mediaAnswers, retryAfterSeconds: Self.retryAfterSeconds)
+        }
+        let channel = context.channel
+        let logger = context.logger
+        return ResponseBody(contentLength: range.count) { writer in
+            // Held until the last byte is on its way, or this body is thrown away unsent.
+            defer { withExtendedLifetime(place) {} }
             for start in stride(from: range.lowerBound, to: range.upperBound, by: Self.chunkBytes) {
                 let count = min(Self.chunkBytes, range.upperBound - start)
                 let chunk = try await content.read(at: start, count: count)
@@ -56,29 +91,40 @@ struct MediaRoutes: Sendable {
                     throw Failure.unexpected("An image file is shorter than when it was stored")
                 }
                 try await writer.write(ByteBuffer(bytes: chunk))
+                try await AnswerFlow.drained(channel)
             }
             try await writer.finish(nil)
+            try await AnswerFlow.drained(channel)
         }
     }
 }
 
-/// One range of bytes that a client asks for (RFC 9110, section 14).
-struct ByteRange: Equatable {
-    let bytes: Range<Int>
+/// Bounds how many images are being sent at once. Anybody may ask for one and read it as slowly as is waited for, so that the connections
+/// beyond are left to calls.
+final class MediaAnswers: Sendable {
+    /// One image being sent; its place is free again when the last reference is gone.
+    final class Place: Sendable {
+        private let answers: MediaAnswers
 
-    /// Reads a `Range` header. Nil, which means the whole, where it is absent, asks for several ranges, or for none that the file has: a
-    /// server may ignore what it does not care to serve in parts.
-    init?(_ header: String?, of byteCount: Int) {
-        guard let header, header.hasPrefix("bytes="), byteCount > 0 else { return nil }
-        let parts = header.dropFirst(6).split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false)
-        guard parts.count == 2, parts.allSatisfy({ $0.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) } }) else {
+        fileprivate init(_ answers: MediaAnswers) { self.answers = answers }
+
+        deinit { answers.count.subtract(1, ordering: .relaxed) }
+    }
+
+    private let countMax: Int
+    private let count = Atomic(0)
+
+    init(atMost countMax: Int) {
+        self.countMax = countMax
+    }
+
+    /// Takes a place; nil where there is none.
+    func begin() -> Place? {
+        let place = count.add(1, ordering: .relaxed)
+        guard place.newValue <= countMax else {
+            count.subtract(1, ordering: .relaxed)
             return nil
         }
-        switch (Int(parts[0]), Int(parts[1])) {
-        case (let first?, let last?) where first <= last && first < byteCount: bytes = first..<(min(last, byteCount - 1) + 1)
-        case (let first?, nil) where parts[1].isEmpty && first < byteCount: bytes = first..<byteCount
-        case (nil, let length?) where parts[0].isEmpty && length > 0: bytes = max(0, byteCount - length)..<byteCount
-        default: return nil
-        }
+        return Place(self)
     }
 }

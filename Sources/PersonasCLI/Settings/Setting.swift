@@ -1,5 +1,6 @@
 import Configuration
 import Foundation
+import Personas
 
 /// One setting of a type, as it is declared.
 struct Setting<Value: Sendable>: Sendable {
@@ -126,16 +127,18 @@ extension Setting where Value == Bool {
     }
 }
 
-extension Setting where Value == [String] {
-    /// Texts, separated by commas where there is but one text to write them into.
-    static func list(_ name: String, _ help: String) -> Self {
+extension Setting where Value == [AddressPrefix] {
+    /// Networks, separated by commas where there is but one text to write them into.
+    static func networks(_ name: String, _ help: String) -> Self {
         Setting(
             definition: SettingDefinition(name: name, type: .stringArray, help: help, isSecret: false, shownDefault: .list([])) {
                 (content) throws(SettingProblem) in
-                guard case .stringArray(let texts) = content, texts.allSatisfy({ !$0.isEmpty }) else {
-                    throw SettingProblem(reason: "must be a list of texts")
+                guard case .stringArray(let texts) = content else { throw SettingProblem(reason: "must be a list of networks") }
+                let networks = texts.compactMap { AddressPrefix($0) }
+                guard networks.count == texts.count else {
+                    throw SettingProblem(reason: "must be a list of networks such as 203.0.113.0/24")
                 }
-                return ReadSetting(value: texts, shown: .list(texts))
+                return ReadSetting(value: networks, shown: .list(texts))
             }, defaultValue: [])
     }
 }

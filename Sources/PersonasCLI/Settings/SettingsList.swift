@@ -32,7 +32,7 @@ enum SettingsList {
     static let downloadTrustRoots = Setting.optionalText(
         "download-trust-roots", "PEM file of certificate authorities to trust for image downloads instead of the system's",
         check: readableFile)
-    static let blockedDownloadPrefixes = Setting.list(
+    static let blockedDownloadPrefixes = Setting.networks(
         "blocked-download-prefixes", "Further networks that images are never fetched from, such as 203.0.113.0/24")
     static let leaseSeconds = Setting.integer(
         "lease-seconds", default: Limits.leaseSeconds, in: 1...3_600, "Seconds that a worker keeps a job without a sign of life")
@@ -41,13 +41,23 @@ enum SettingsList {
     static let graceSeconds = Setting.integer(
         "grace-seconds", default: 10, in: 1...3_600, "Seconds that running requests get to finish when the process is stopped")
     static let readers = Setting.integer("readers", default: 4, in: 1...64, "Read connections to the database")
-    static let connectionsMax = Setting.integer("connections-max", default: 512, in: 1...65_535, "Client connections at once")
+    static let connectionsMax = Setting.integer(
+        "connections-max", default: 512, in: 1...65_535, "Client connections at once; a quiet one gives way to a new one")
+    static let connectionsPerAddressMax = Setting.integer(
+        "connections-per-address-max", default: 0, in: 0...65_535, "Client connections at once of one address; 0 for no limit")
+    static let trustedProxies = Setting.networks(
+        "trusted-proxies", "Networks of proxies in front, such as 10.0.0.0/8, whose connections count towards no address")
+    static let firstRequestSeconds = Setting.integer(
+        "first-request-seconds", default: 10, in: 1...3_600, "Seconds that a new connection has until its first request arrives")
     static let idleTimeoutSeconds = Setting.integer(
         "idle-timeout-seconds", default: 60, in: 1...3_600, "Seconds after which an idle connection is closed")
     static let requestReadSeconds = Setting.integer(
         "request-read-seconds", default: 30, in: 1...3_600, "Seconds that a client has to send a request")
     static let writeStallSeconds = Setting.integer(
         "write-stall-seconds", default: 30, in: 1...3_600, "Seconds after which a client that reads nothing is cut off")
+    static let answerBytesPerSecondMin = Setting.integer(
+        "answer-bytes-per-second-min", default: 8_192, in: 1...1_073_741_824,
+        "Bytes of an answer that earn a client who takes them a further second to do so")
     static let bodyBytesMax = Setting.integer(
         "body-bytes-max", default: 64 * 1_024 * 1_024, in: 1_024...1_073_741_824, "Bytes of the largest request body")
     static let largeBodiesMax = Setting.integer(
@@ -56,7 +66,7 @@ enum SettingsList {
         "body-bytes-in-flight-max", default: 512 * 1_024 * 1_024, in: 1_048_576...68_719_476_736,
         "Bytes of all request bodies in memory at once; one key may hold half")
     static let bodyBytesPerSecondMin = Setting.integer(
-        "body-bytes-per-second-min", default: 65_536, in: 1...1_073_741_824,
+        "body-bytes-per-second-min", default: 4_096, in: 1...1_073_741_824,
         "Bytes of a body that earn its client a further second to send it")
     static let headerBytesMax = Setting.integer(
         "header-bytes-max", default: 16_384, in: 1_024...1_048_576, "Bytes of a request's header, all fields and the target together")
@@ -94,9 +104,9 @@ enum SettingsList {
         logLevel.definition,
         logFormat.definition, trustRequestID.definition, keepImageMetadata.definition, developmentDownloads.definition,
         downloadTrustRoots.definition, blockedDownloadPrefixes.definition, leaseSeconds.definition, trainingAttemptsMax.definition,
-        graceSeconds.definition, readers.definition, connectionsMax.definition, idleTimeoutSeconds.definition,
-        requestReadSeconds.definition,
-        writeStallSeconds.definition, bodyBytesMax.definition, largeBodiesMax.definition,
+        graceSeconds.definition, readers.definition, connectionsMax.definition, connectionsPerAddressMax.definition,
+        trustedProxies.definition, firstRequestSeconds.definition, idleTimeoutSeconds.definition, requestReadSeconds.definition,
+        writeStallSeconds.definition, answerBytesPerSecondMin.definition, bodyBytesMax.definition, largeBodiesMax.definition,
         bodyBytesInFlightMax.definition, bodyBytesPerSecondMin.definition, headerBytesMax.definition, headerFieldBytesMax.definition,
         headerFieldsMax.definition, pageItemsMax.definition, searchesWaitingMax.definition,
         writesWaitingMax.definition, readsPerSecond.definition, writesPerSecond.definition, overLimitWaitMilliseconds.definition,

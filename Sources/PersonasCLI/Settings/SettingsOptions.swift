@@ -61,9 +61,13 @@ struct ServiceOptions: ParsableArguments {
     @Option(help: SettingsList.trainingAttemptsMax.argumentHelp("N")) var trainingAttemptsMax: String?
     @Option(help: SettingsList.readers.argumentHelp("N")) var readers: String?
     @Option(help: SettingsList.connectionsMax.argumentHelp("N")) var connectionsMax: String?
+    @Option(help: SettingsList.connectionsPerAddressMax.argumentHelp("N")) var connectionsPerAddressMax: String?
+    @Option(help: SettingsList.trustedProxies.argumentHelp("LIST")) var trustedProxies: String?
+    @Option(help: SettingsList.firstRequestSeconds.argumentHelp("N")) var firstRequestSeconds: String?
     @Option(help: SettingsList.idleTimeoutSeconds.argumentHelp("N")) var idleTimeoutSeconds: String?
     @Option(help: SettingsList.requestReadSeconds.argumentHelp("N")) var requestReadSeconds: String?
     @Option(help: SettingsList.writeStallSeconds.argumentHelp("N")) var writeStallSeconds: String?
+    @Option(help: SettingsList.answerBytesPerSecondMin.argumentHelp("N")) var answerBytesPerSecondMin: String?
     @Option(help: SettingsList.bodyBytesMax.argumentHelp("N")) var bodyBytesMax: String?
     @Option(help: SettingsList.largeBodiesMax.argumentHelp("N")) var largeBodiesMax: String?
     @Flag(inversion: .prefixedNo, help: SettingsList.metrics.argumentHelp()) var metrics: Bool?
@@ -95,7 +99,11 @@ struct ServiceOptions: ParsableArguments {
             List.blockedDownloadPrefixes.definition.name: blockedDownloadPrefixes,
             List.leaseSeconds.definition.name: leaseSeconds, List.trainingAttemptsMax.definition.name: trainingAttemptsMax,
             List.readers.definition.name: readers,
-            List.connectionsMax.definition.name: connectionsMax, List.idleTimeoutSeconds.definition.name: idleTimeoutSeconds,
+            List.connectionsMax.definition.name: connectionsMax,
+            List.connectionsPerAddressMax.definition.name: connectionsPerAddressMax,
+            List.trustedProxies.definition.name: trustedProxies, List.firstRequestSeconds.definition.name: firstRequestSeconds,
+            List.answerBytesPerSecondMin.definition.name: answerBytesPerSecondMin,
+            List.idleTimeoutSeconds.definition.name: idleTimeoutSeconds,
             List.requestReadSeconds.definition.name: requestReadSeconds, List.writeStallSeconds.definition.name: writeStallSeconds,
             List.bodyBytesMax.definition.name: bodyBytesMax, List.largeBodiesMax.definition.name: largeBodiesMax,
             List.bodyBytesInFlightMax.definition.name: bodyBytesInFlightMax,

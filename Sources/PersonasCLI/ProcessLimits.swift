@@ -1,0 +1,94 @@
+import Foundation
+import Personas
+import PersonasHTTP
+
+/// What the system lets this process have, and gets back from it.
+enum ProcessLimits {
+    /// Descriptors kept for what is neither a client's connection nor an image on its way out: files being stored, downloads, look-ups, commands.
+    private static let workDescriptors = 40
+    /// The fewest connections that are worth a start.
+    private static let connectionsMin = 4
+
+    /// How many connections can be served within the limit of descriptors.
+    struct Connections: Equatable {
+        /// The connections that fit: what is set, or fewer.
+        let count: Int
+        /// Descriptors that the process needs for what is set.
+        let needed: Int
+        /// Descriptors that it may have.
+        let limit: Int
+    }
+
+    /// Descriptors that so many connections take, with the images that half of them may be sent, and those that are only told that there is
+    /// no place.
+    static func descriptors(forConnections count: Int) -> Int { count + count / 2 + HTTPConfiguration.refusedConnections(of: count) }
+
+    /// Raises the limit of descriptors as far as needed and possible.
+    /// - Throws: `configuration` when not even a few connections fit.
+    static func fit(connectionsMax: Int) throws(Failure) -> Connections {
+        let used = openDescriptors() + workDescriptors
+        let needed = used + descriptors(forConnections: connectionsMax)
+        let limit = raiseDescriptors(to: needed)
+        return try connections(upTo: connectionsMax, used: used, limit: limit)
+    }
+
+    /// The connections that fit into a limit of which so many are used otherwise.
+    /// - Throws: `configuration` when not even a few do.
+    static func connections(upTo connectionsMax: Int, used: Int, limit: Int) throws(Failure) -> Connections {
+        let needed = used + descriptors(forConnections: connectionsMax)
+        var count = connectionsMax
+        while count > 0, used + descriptors(forConnections: count) > limit { count -= 1 }
+        guard count >= min(connectionsMin, connectionsMax) else {
+            throw .configuration(
+                setting: "connections-max",
+                reason: "needs \(needed) file descriptors, and \(limit) are allowed; raise the limit (ulimit -n)")
+        }
+        return Connections(count: count, needed: needed, limit: limit)
+    }
+
+    /// Raises the soft limit, within the hard one. Returns the limit in force.
+    private static func raiseDescriptors(to wanted: Int) -> Int {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return wanted }
+        guard limit.rlim_cur < rlim_t(wanted) else { return Int(clamping: limit.rlim_cur) }
+        var raised = limit
+        raised.rlim_cur = min(rlim_t(wanted), limit.rlim_max)
+        guard setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &raised) == 0 else { return Int(clamping: limit.rlim_cur) }
+        return Int(clamping: raised.rlim_cur)
+    }
+
+    private static func openDescriptors() -> Int {
+        (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count) ?? 64
+    }
+
+    /// Has large pieces of memory given back to the system as soon as they are free. Left to itself, the allocator raises the size from which on
+    /// it does so with each large body that it sees, and keeps hundreds of megabytes after the last one.
+    static func returnLargeMemory() {
+        #if canImport(Glibc)
+            guard let symbol = allocatorFunction("mallopt") else { return }
+            let mallopt = unsafeBitCast(symbol, to: (@convention(c) (CInt, CInt) -> CInt).self)
+            let (trimThreshold, mmapThreshold) = (CInt(-1), CInt(-3))
+            // The latter is the initial value; that it is set at all keeps it from growing.
+            _ = mallopt(trimThreshold, 1_024 * 1_024)
+            _ = mallopt(mmapThreshold, 128 * 1_024)
+        #endif
+    }
+
+    /// Gives all memory that is free back to the system. Takes some milliseconds, in which others that allocate may wait.
+    static func returnFreeMemory() {
+        #if canImport(Glibc)
+            guard let symbol = allocatorFunction("malloc_trim") else { return }
+            _ = unsafeBitCast(symbol, to: (@convention(c) (Int) -> CInt).self)(0)
+        #endif
+    }
+
+    /// Memory of the process that is not swapped out, in bytes; 0 where the system does not tell (proc_pid_statm(5)).
+    static var residentBytes: Int {
+        guard let text = try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8) else { return 0 }
+        let pages = text.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
+        return pages * Int(sysconf(Int32(_SC_PAGESIZE)))
+    }
+
+    /// Swift's module of the C library leaves <malloc.h> out, so its functions are looked up by name.
+    private static func allocatorFunction(_ name: String) -> UnsafeMutableRawPointer? { dlsym(nil, name) }
+}
