@@ -79,7 +79,7 @@ struct WorkerFailureTests {
             $0 == call && $1 == 0 ? trouble : .pass
         } body: { scene in
             let outcome = try await scene.end()
-            #expect(outcome.hasPrefix("Completed: "))
+            try #require(outcome.hasPrefix("Completed: "), "\(outcome)")
             #expect(scene.gateway.calls.count { $0 == call } == (call == "media" ? 4 : 2))
             #expect(try await scene.client.trained(scene.id)["status"] == "completed")
         }
