@@ -156,7 +156,7 @@ private struct RemoteSession: AdministrationSession {
             call.body = .bytes(try JSONEncoder().encode(request))
             let response = try await client.execute(call, deadline: request.isLong ? .distantFuture : .now() + .seconds(Self.secondsMax))
             status = response.status
-            if request.isLong, status == .ok { return try await Self.reply(from: response.body, progress) }
+            if request.isLong, status == .ok { return try await Self.reply(from: response.body, status, progress) }
             bytes = Array(buffer: try await response.body.collect(upTo: Self.replyBytesMax))
         } catch let failure as CommandFailure {
             throw failure
@@ -167,21 +167,25 @@ private struct RemoteSession: AdministrationSession {
                 "the server did not answer; what it was asked for may have been done all the same (\(CommandFailure.reason(of: error)))")
         }
         if status == .ok, let reply = try? JSONDecoder().decode(AdministrationReply.self, from: Data(bytes)) { return reply }
-        guard let envelope = try? ErrorEnvelope(decoding: bytes) else {
-            throw CommandFailure(.unavailable, "the server answered with status \(status.code) and nothing that this version understands")
-        }
+        guard let envelope = try? ErrorEnvelope(decoding: bytes) else { throw Self.misunderstood(status) }
         throw CommandFailure(envelope.error)
     }
 
+    private static func misunderstood(_ status: HTTPResponseStatus) -> CommandFailure {
+        CommandFailure(.unavailable, "the server answered with status \(status.code) and nothing that this version understands")
+    }
+
     /// Reads the lines of a long request's answer up to the one that ends it.
-    private static func reply(from body: HTTPClientResponse.Body, _ progress: ProgressHandler) async throws -> AdministrationReply {
+    private static func reply(
+        from body: HTTPClientResponse.Body, _ status: HTTPResponseStatus, _ progress: ProgressHandler
+    ) async throws -> AdministrationReply {
         var rest = ByteBuffer()
         for try await part in body {
             rest.writeImmutableBuffer(part)
             guard rest.readableBytes <= replyBytesMax else { break }
             while let length = rest.readableBytesView.firstIndex(of: UInt8(ascii: "\n")).map({ $0 - rest.readerIndex }) {
                 let text = rest.readBytes(length: length + 1) ?? []
-                let line = try JSONDecoder().decode(AdministrationLine.self, from: Data(text))
+                guard let line = try? JSONDecoder().decode(AdministrationLine.self, from: Data(text)) else { throw misunderstood(status) }
                 if let error = line.error { throw CommandFailure(error) }
                 if let reply = line.reply { return reply }
                 if let state = line.progress { progress(state) }

@@ -166,10 +166,12 @@ struct WorkerEndToEndTests {
     @Test("A worker killed in the middle of a job loses it to another one")
     func killedWorker() async throws {
         try await Self.withWorkers("--lease-seconds", "2") { stage, service, client, trainer in
-            try await StallingGateway.run(to: service.port, stallingAt: "GET /media/") { gateway in
+            try await Gateway.run(to: service.port, rule: { call, _ in call == "media" ? .stall : .pass }) { gateway in
                 let worker = try stage.start(["worker", "--server", gateway.address, "--key", trainer.secret], data: nil)
                 let id = try await client.create(name: "Orphan", seed: 3).id
-                try await eventually("the worker in the middle of the job", detail: { worker.standardError }) { gateway.hasStalled }
+                try await eventually("the worker in the middle of the job", detail: { worker.standardError }) {
+                    gateway.calls.contains("media")
+                }
                 try await worker.kill()
                 #expect(try await client.get("/v2/personas/\(id)").json["status"] == "processing")
                 let next = try await stage.bareCommand("worker", "--once", "--server", service.address, "--key", trainer.secret)

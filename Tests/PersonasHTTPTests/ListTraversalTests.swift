@@ -44,6 +44,26 @@ struct ListTraversalTests {
         }
     }
 
+    @Test("follows the link of a typed list to its own items alone, with the filters that it began with")
+    func typedLinks() async throws {
+        try await TestService.run { service in
+            for mode in Mode.allCases { for index in 0..<2 { try await service.create(mode, "Nova \(index)") } }
+            try await service.train()
+            for mode in Mode.allCases { for name in ["Nova 2", "Iris", "Nova 3"] { try await service.create(mode, name) } }
+            for path in ["/v2/personas", "/v2/styles"] {
+                var names: [String] = []
+                var target: String? = "\(path)?status=processing&q=nova&sort=name&limit=1"
+                while let link = target {
+                    let page = try await service.send(.get, link)
+                    names += page.names
+                    target = page.headers[.link].map { String($0.dropFirst(TestService.baseURL.count + 1).prefix { $0 != ">" }) }
+                    #expect(target?.hasPrefix("\(path)?") != false)
+                }
+                #expect(names == ["Nova 2", "Nova 3"], "\(path)")
+            }
+        }
+    }
+
     @Test("meets what is there all the time exactly once, whatever comes and goes meanwhile", arguments: PikzonalitySort.allCases)
     func changesMeanwhile(sort: PikzonalitySort) async throws {
         try await TestService.run { service in

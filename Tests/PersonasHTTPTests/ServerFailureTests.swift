@@ -91,4 +91,52 @@ struct ServerFailureTests {
             }
         }
     }
+
+    /// Answers that cannot be kept.
+    private struct FullAnswers: KeptAnswerStore {
+        static let secret = "SQLite 13: database or disk is full in /srv/secret"
+
+        func find(_ scope: IdempotentRequest.Scope, since oldest: Timestamp) throws(Failure) -> (fingerprint: [UInt8], answer: KeptAnswer)?
+        {
+            nil
+        }
+
+        func keep(_ answer: KeptAnswer, for request: IdempotentRequest, at now: Timestamp) async throws(Failure) {
+            throw .storeBusy(Self.secret)
+        }
+
+        func forget(before oldest: Timestamp, limit: Int) async throws(Failure) -> Int { 0 }
+    }
+
+    @Test("to keep a refusal is none to the client: it gets its refusal, the log a warning, and its key is free for the next try")
+    func refusalNotKept() async throws {
+        try await TestService.run { service in
+            _ = try await service.administration.perform(.reserveNames(["Admin"]))
+            let useCases = HTTPUseCases(
+                catalog: service.catalog, training: service.training, authentication: service.useCases.authentication,
+                idempotency: Idempotency(answers: FullAnswers()),
+                maintenance: service.storage.maintenance, schema: service.storage.schema)
+            let log = LogRecorder()
+            let http = HTTPService(configuration: HTTPConfiguration(), useCases: useCases, publicURL: PublicURL(nil), logger: log.logger)
+            try await http.application().test(.router) { client in
+                for attempt in 1...2 {
+                    let response = try await client.executeRequest(
+                        uri: "/v2/personas", method: .post,
+                        headers: [.apiKey: service.key, .contentType: "application/json", HTTPField.Name("Idempotency-Key")!: "k"],
+                        body: ByteBuffer(bytes: TestBody.create("Admin").bytes))
+                    let answer = Answer(status: response.status.code, headers: response.headers, bytes: [UInt8](buffer: response.body))
+                    answer.check(.post, isFailureExpected: false, sourceLocation: #_sourceLocation)
+                    answer.expect(
+                        409, .nameReserved, ErrorCode.nameReserved.defaultMessage,
+                        details: #"{"field":"name","message":"\#(ErrorCode.nameReserved.defaultMessage)"}"#)
+                    #expect(answer.headers[HTTPField.Name("Idempotent-Replayed")!] == nil)
+                    let warnings = log.lines.filter { $0.message == "a refusal could not be kept for replay" }
+                    #expect(warnings.count == attempt)
+                    #expect(warnings.last?.level == .warning)
+                    #expect(warnings.last?.metadata["reason"]?.contains(FullAnswers.secret) == true)
+                    #expect(warnings.last?.metadata["hb.request.id"] == answer.requestID)
+                }
+            }
+        }
+    }
 }

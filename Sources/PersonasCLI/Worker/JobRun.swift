@@ -1,22 +1,23 @@
-import ErrorEnvelope
 import Foundation
 import Personas
 import Synchronization
 
-/// How a job ended for this worker.
+/// How a job ended for this worker. The texts are for its own log.
 enum JobOutcome: Sendable, Equatable {
     /// It is completed.
     case completed
-    /// It failed, for the reason reported.
-    case failed(String)
+    /// It failed and that was reported; the cause is not.
+    case failed(JobFailure, cause: String)
     /// It is not this worker's any more, and nothing was changed.
     case dropped(String)
 }
 
 /// One job in this worker's hands: the work, and the signs of life beside it.
 struct JobRun: Sendable {
-    /// Pauses between two tries of a report, in seconds. Together they are shorter than the usual lease.
-    private static let reportPauses = [1, 2, 4, 8]
+    /// Pauses between two tries of a call, in seconds. Together they are shorter than the usual lease.
+    private static let pauses = [1, 2, 4, 8]
+    /// Why the work is broken off after the signs of life have ended.
+    private static let lost = "the job is not this worker's any more"
 
     let server: TrainingServer
     let job: WorkerJob
@@ -44,78 +45,69 @@ struct JobRun: Sendable {
     }
 
     private func work() async -> JobOutcome {
-        do throws(WorkerProblem) {
-            var portrait: [UInt8]?
-            for (index, url) in job.reference.enumerated() {
-                let bytes: [UInt8]
-                do throws(WorkerProblem) {
-                    bytes = try await server.image(at: url)
-                } catch {
-                    return await failDownload(of: index, error)
-                }
-                do throws(ImageProblem) {
-                    let image = try ImageProbe.probe(bytes, removingMetadata: false)
-                    portrait = portrait ?? image.bytes
-                } catch {
-                    return await fail(.rejected, "reference image \(index + 1) \(error.reason)", retryable: false)
-                }
-                state.advance(to: 99 * (index + 1) / max(1, job.reference.count))
+        var portrait: [UInt8]?
+        for (index, url) in job.reference.enumerated() {
+            let bytes: [UInt8]
+            do throws(WorkerProblem) {
+                bytes = try await persistently { () async throws(WorkerProblem) in try await server.image(at: url) }
+            } catch {
+                return await fail(of: error, .download(reference: index))
             }
-            guard let portrait else { return await fail(.rejected, "there are no reference images", retryable: false) }
-            state.finish()
-            try await reporting { () async throws(WorkerProblem) in try await server.complete(job, portrait: portrait) }
+            do throws(ImageProblem) {
+                let image = try ImageProbe.probe(bytes, removingMetadata: false)
+                portrait = portrait ?? image.bytes
+            } catch {
+                return await fail(.damaged(reference: index), cause: "it \(error.reason)")
+            }
+            state.advance(to: 99 * (index + 1) / max(1, job.reference.count))
+        }
+        guard let portrait else { return await fail(.noReferences, cause: "the job names none") }
+        state.finish()
+        do throws(WorkerProblem) {
+            try await persistently { () async throws(WorkerProblem) in try await server.complete(job, portrait: portrait) }
             return .completed
         } catch {
             switch error {
             case .leaseLost: return .dropped("the lease was lost")
+            // Whether it was completed is not known; if not, the lease runs out.
             case .passing(let reason): return .dropped(reason)
-            case .refused(let body): return await fail(.failed, body.message, retryable: false)
-            case .stopped: return await fail(.failed, "the worker was stopped", retryable: true)
+            case .refused, .stopped: return await fail(of: error, .notAccepted)
             }
         }
     }
 
-    private func failDownload(of index: Int, _ problem: WorkerProblem) async -> JobOutcome {
-        let reason: String
-        switch problem {
+    /// Reports that a call went wrong in a way that ends the job.
+    private func fail(of problem: WorkerProblem, _ failure: JobFailure) async -> JobOutcome {
+        guard case .stopped = problem else { return await fail(failure, cause: problem.reason) }
         // The task is cancelled when the process stops, and when there is no use for the work any more; then nobody wants to hear of it.
-        case .stopped:
-            guard !state.isDropped else { return .dropped("the job is not this worker's any more") }
-            return await fail(.failed, "the worker was stopped", retryable: true)
-        case .passing(let text): reason = text
-        case .refused(let body): reason = "\(body.codeText): \(body.message)"
-        case .leaseLost: reason = "the server answered with a conflict"
-        }
-        return await fail(.downloadFailed, "reference image \(index + 1) could not be downloaded: \(reason)", retryable: true)
+        return state.isDropped ? .dropped(Self.lost) : await fail(.stopped, cause: problem.reason)
     }
 
-    private func fail(_ code: TrainingErrorCode, _ message: String, retryable: Bool) async -> JobOutcome {
+    private func fail(_ failure: JobFailure, cause: String) async -> JobOutcome {
         state.finish()
         // In a task of its own, because the report is wanted most when this one was cancelled.
         let report = Task {
             do throws(WorkerProblem) {
-                try await reporting { () async throws(WorkerProblem) in
-                    try await server.fail(job, code: code, message: message, retryable: retryable)
-                }
-                return JobOutcome.failed(message)
+                try await persistently { () async throws(WorkerProblem) in try await server.fail(job, failure.report) }
+                return JobOutcome.failed(failure, cause: cause)
             } catch {
-                return JobOutcome.dropped("\(message), and the failure could not be reported")
+                return JobOutcome.dropped("\(failure.report.message): \(cause); and that could not be reported: \(error.reason)")
             }
         }
         return await report.value
     }
 
-    /// Sends a report, again when the server cannot take it now.
-    private func reporting(_ send: () async throws(WorkerProblem) -> Void) async throws(WorkerProblem) {
-        for pause in Self.reportPauses {
+    /// Makes a call, again when the server cannot take it now.
+    private func persistently<Value: Sendable>(_ call: () async throws(WorkerProblem) -> Value) async throws(WorkerProblem) -> Value {
+        for pause in Self.pauses {
             do throws(WorkerProblem) {
-                return try await send()
+                return try await call()
             } catch {
                 guard case .passing = error else { throw error }
                 try? await Task.sleep(for: .seconds(pause))
             }
         }
-        try await send()
+        return try await call()
     }
 
     /// Prolongs the lease until the work is done, at once when there is progress to tell. Nil when it was the work that ended.

@@ -15,6 +15,16 @@ enum WorkerProblem: Error, Sendable {
     case refused(ErrorBody)
     /// The worker is being stopped.
     case stopped
+
+    /// The problem in words, for the worker's own log.
+    var reason: String {
+        switch self {
+        case .leaseLost: "the server answered with a conflict"
+        case .passing(let reason): reason
+        case .refused(let body): "\(body.codeText): \(body.message)"
+        case .stopped: "the worker was stopped"
+        }
+    }
 }
 
 /// The server that a worker works for. No other host is ever asked for anything.
@@ -49,15 +59,16 @@ struct TrainingServer: Sendable {
     }
 
     /// Reports that a job ended badly.
-    func fail(_ job: WorkerJob, code: TrainingErrorCode, message: String, retryable: Bool) async throws(WorkerProblem) {
-        let text = String(message.prefix(Limits.failureMessageCharactersMax))
-        let request = FailRequest(leaseToken: job.leaseToken, code: code, message: text, retryable: retryable)
+    func fail(_ job: WorkerJob, _ report: JobFailure.Report) async throws(WorkerProblem) {
+        let request = FailRequest(leaseToken: job.leaseToken, code: report.code, message: report.message, retryable: report.isRetryable)
         _ = try await post("/v2/training/\(job.jobID)/fail", request)
     }
 
     /// The bytes of a reference image.
     func image(at url: String) async throws(WorkerProblem) -> [UInt8] {
-        guard let own = Self.mediaURL(url, at: address) else { throw .passing("the address of a reference image is not the server's") }
+        guard let own = Self.mediaURL(url, at: address) else {
+            throw .refused(ErrorBody(code: .notFound, message: "the address of the image is not the server's"))
+        }
         return try await send(HTTPClientRequest(url: own), secondsMax: Self.secondsMax, bytesMax: Limits.imageBytesMax)
     }
 

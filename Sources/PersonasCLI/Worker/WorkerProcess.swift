@@ -61,10 +61,10 @@ struct Worker: Service {
                 case .stopped: return
                 case .refused(let body): throw CommandFailure(body)
                 case .leaseLost, .passing:
-                    let reason = Self.reason(of: error)
-                    if once { throw CommandFailure(.unavailable, reason) }
+                    if once { throw CommandFailure(.unavailable, error.reason) }
                     failures += 1
-                    logger.warning("no job to be had", metadata: ["reason": .string(reason), "failures": .stringConvertible(failures)])
+                    logger.warning(
+                        "no job to be had", metadata: ["reason": .string(error.reason), "failures": .stringConvertible(failures)])
                     await pause(after: failures)
                 }
             }
@@ -92,9 +92,10 @@ struct Worker: Service {
         case .completed:
             text = "Completed"
             logger.info("job completed", metadata: metadata(of: job))
-        case .failed(let reason):
-            text = "Failed (\(reason))"
-            logger.warning("job failed", metadata: metadata(of: job).merging(["reason": .string(reason)]) { first, _ in first })
+        case .failed(let failure, let cause):
+            text = "Failed (\(failure.report.message))"
+            let details: Logger.Metadata = ["reason": .string(failure.report.message), "cause": .string(cause)]
+            logger.warning("job failed", metadata: metadata(of: job).merging(details) { first, _ in first })
         case .dropped(let reason):
             text = "Dropped (\(reason))"
             logger.warning("job dropped", metadata: metadata(of: job).merging(["reason": .string(reason)]) { first, _ in first })
@@ -112,14 +113,5 @@ struct Worker: Service {
     private func pause(after failures: Int) async {
         let seconds = min(Self.pauseSecondsMax, Double(1 << min(failures - 1, 6))) * Double.random(in: 0.5...1)
         await cancelWhenGracefulShutdown { try? await Task.sleep(for: .seconds(seconds)) }
-    }
-
-    private static func reason(of problem: WorkerProblem) -> String {
-        switch problem {
-        case .passing(let reason): reason
-        case .refused(let body): body.message
-        case .leaseLost: "the server answered a lease with a conflict"
-        case .stopped: "the worker was stopped"
-        }
     }
 }
