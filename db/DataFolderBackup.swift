@@ -149,10 +149,7 @@ private struct BackupTarget {
     /// Makes the folder, unless it is there and empty.
     init(_ path: String, outside dataFolder: String) throws {
         isNew = !PosixFile.exists(path)
-        if isNew {
-            try FileManager.default.createDirectory(
-                atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-        }
+        if isNew { try PosixFile.makeFolders(path) }
         self.path = path
         do {
             guard let entries = try? PosixFile.names(in: path) else { throw Failure.conflict("\(path) is not a folder that can be read") }

@@ -51,8 +51,8 @@ package struct DataFolderRestore: Sendable {
         }
         do {
             try PendingRestore.finish(in: directory)
-            // A socket is what a killed server leaves.
-            let found = try PosixFile.names(in: directory).filter { $0 != "admin.sock" }
+            // A socket is what a killed server leaves, and the lock is held at this moment.
+            let found = try PosixFile.names(in: directory).filter { !["admin.sock", DataFolderLock.fileName].contains($0) }
             guard found.isEmpty || isForced else {
                 throw Failure.conflict("\(directory) is not empty; with --force its database and images are replaced")
             }

@@ -89,9 +89,10 @@ final class GroupWriter: Sendable {
             metrics.commits.increment()
             metrics.groupSize.record(group.count)
         } catch {
-            commitFailure = abortFailure ?? Failure(storage: error)
+            commitFailure = abortFailure ?? Failure(storage: error, on: db.sqliteConnection)
             metrics.commitFailures.increment()
         }
+        db.boundStatements()
         for operation in group { operation.finish(commitFailure: commitFailure) }
     }
 }
@@ -123,7 +124,7 @@ private final class TypedWriteOperation<Value: Sendable>: WriteOperation {
             }
             return nil
         } catch {
-            let failure = Failure(storage: error)
+            let failure = Failure(storage: error, on: db.sqliteConnection)
             result.withLock { $0 = .failure(failure) }
             return failure
         }
@@ -132,25 +133,5 @@ private final class TypedWriteOperation<Value: Sendable>: WriteOperation {
     func finish(commitFailure: Failure?) {
         if let commitFailure { return continuation.resume(returning: .failure(commitFailure)) }
         continuation.resume(returning: result.withLock { $0 } ?? .failure(.unexpected("A write ended without a result")))
-    }
-}
-
-extension Failure {
-    /// What a store reports for an error of its own or of SQLite: a failure stays what it is, a store that cannot be written to for the
-    /// moment is busy, all else is unexpected.
-    init(storage error: any Error) {
-        switch error {
-        case let failure as Failure: self = failure
-        case let error as DatabaseError: self.init(sqliteCode: error.extendedResultCode.rawValue, text: "Database: \(error)")
-        default: self = .unexpected("Database: \(error)")
-        }
-    }
-
-    /// What a result code of SQLite, extended or not, means. Only those codes are busy after which it is certain that nothing was written.
-    init(sqliteCode: Int32, text: String) {
-        switch ResultCode(rawValue: sqliteCode).primaryResultCode {
-        case .SQLITE_BUSY, .SQLITE_LOCKED, .SQLITE_FULL: self = .storeBusy(text)
-        default: self = .unexpected(text)
-        }
     }
 }

@@ -18,16 +18,17 @@ enum ImageLinks {
     }
 
     /// Queues the images of items about to be deleted; what another item still needs is found out when the queue is worked off.
+    /// - Parameter condition: part of the statement, and so one of few texts, whose values are in `arguments`.
     static func queueRemoval(
         ofItemsWhere condition: String, _ arguments: StatementArguments, at now: Timestamp, _ db: Database
     ) throws {
         try db.run(
             """
             INSERT INTO media_removal (digest, queued_at)
-            SELECT DISTINCT digest, \(now.milliseconds) FROM image_link
+            SELECT DISTINCT digest, ? FROM image_link
             WHERE pikzonality_id IN (SELECT id FROM pikzonality WHERE \(condition))
             ON CONFLICT (digest) DO NOTHING
-            """, arguments)
+            """, StatementArguments([now.milliseconds]) + arguments)
     }
 
     /// Queues one image that may be needless.

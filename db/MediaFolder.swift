@@ -46,6 +46,8 @@ final class MediaFolder: MediaStore {
                 throw error
             }
             return StoredImage(digest: digest, format: image.format, width: image.width, height: image.height, byteCount: image.bytes.count)
+        } catch let error as PosixFile.CallFailed where error.isOutOfDescriptors {
+            throw .outOfDescriptors
         } catch {
             throw .mediaNotStored("\(error)")
         }
@@ -160,7 +162,9 @@ private final class OpenMediaFile: MediaContent {
         descriptor = Foundation.open(path, O_RDONLY | O_CLOEXEC)
         // A file may go between the row's reading and this line, when the item is deleted: to the client both are one.
         guard descriptor >= 0 else {
-            throw errno == ENOENT ? .notFound : .unexpected("An image file cannot be opened: \(String(cString: strerror(errno)))")
+            let error = PosixFile.CallFailed("open")
+            guard error.code != ENOENT else { throw .notFound }
+            throw error.isOutOfDescriptors ? .outOfDescriptors : .unexpected("An image file cannot be opened: \(error)")
         }
         self.image = image
         self.pool = pool

@@ -8,24 +8,37 @@ final class MediaHolds: Sendable {
     private struct State {
         var held: [[UInt8]: Int] = [:]
         var going: Set<[UInt8]> = []
+        var waiters: [CheckedContinuation<Bool, Never>] = []
         var pauses = 0
         var resumedAt: Timestamp?
     }
 
     private let state = Mutex(State())
-    private let gone = Bell()
 
     /// Holds a file against removal. If it is just going, waits until it is gone, so that the caller writes it anew.
+    ///
+    /// The wait is as long as one round of removals, two commits and `MediaRemoval.digestsAtOnce` files, and does not end with the caller's task:
+    /// who gave up earlier would have to be told apart by every caller, and one that looked again and again would take a processor meanwhile.
     func hold(_ digest: [UInt8]) async {
-        while true {
-            let seen = gone.count
-            let isHeld = state.withLock { state in
-                guard !state.going.contains(digest) else { return false }
-                state.held[digest, default: 0] += 1
-                return true
+        await wait { state in
+            guard !state.going.contains(digest) else { return false }
+            state.held[digest, default: 0] += 1
+            return true
+        }
+    }
+
+    /// Waits until something can be done, and does it. It is tried anew whenever files have gone.
+    private func wait(untilDone attempt: @Sendable (inout State) -> Bool) async {
+        var isDone = false
+        while !isDone {
+            isDone = await withCheckedContinuation { continuation in
+                let isDone = state.withLock { state in
+                    let isDone = attempt(&state)
+                    if !isDone { state.waiters.append(continuation) }
+                    return isDone
+                }
+                if isDone { continuation.resume(returning: true) }
             }
-            if isHeld { return }
-            await gone.wait(after: seen, atMost: .seconds(1))
         }
     }
 
@@ -49,19 +62,22 @@ final class MediaHolds: Sendable {
 
     /// The files are gone, or stay after all.
     func endRemoval(of digests: [[UInt8]]) {
-        state.withLock { $0.going.subtract(digests) }
-        gone.ring()
+        let waiters = state.withLock { state in
+            state.going.subtract(digests)
+            defer { state.waiters = [] }
+            return state.waiters
+        }
+        for waiter in waiters { waiter.resume(returning: false) }
     }
 
     /// Keeps every file from going until `resumeRemovals`, and waits until those are gone that were going already.
     func pauseRemovals() async {
         state.withLock { $0.pauses += 1 }
-        while true {
-            let seen = gone.count
-            if state.withLock({ $0.going.isEmpty }) { return }
-            await gone.wait(after: seen, atMost: .seconds(1))
-        }
+        await wait { $0.going.isEmpty }
     }
+
+    /// Whether nothing may go for the moment.
+    var isPaused: Bool { state.withLock { $0.pauses > 0 } }
 
     /// Ends one pause.
     func resumeRemovals() {
@@ -87,18 +103,19 @@ struct MediaRemoval {
 
     /// Walks once through the queue that deletions fill. Returns how many files went.
     ///
-    /// The walk goes by digest and never back, so that it ends whatever is queued meanwhile, and files that are held do not keep it from
-    /// those behind them.
+    /// The walk goes by digest and never back, so that it ends whatever is queued meanwhile, and files that are held or cannot be removed do not
+    /// keep it from those behind them.
     func workOffQueue() async throws(Failure) -> Int {
-        var removed = 0
+        var total = Outcome()
         // Before every digest, being shorter than any.
         var last: [UInt8] = [0]
         while true {
             let queued = try self.queued(after: last)
-            guard let end = queued.last else { return removed }
-            removed += try await remove(queued)
+            guard let end = queued.last else { break }
+            total.add(try await removeRound(queued))
             last = end
         }
+        return try total.count()
     }
 
     /// Looks through some folders for files that a crash left without a row. Returns how many went.
@@ -114,7 +131,7 @@ struct MediaRemoval {
                     try connection.first("SELECT 1 FROM media WHERE digest = ?", [.blob($0)], row: { _ in true }) == nil
                 }
             }
-            if !unnamed.isEmpty { removed += try await remove(unnamed) }
+            removed += try await remove(unnamed)
         }
         return removed
     }
@@ -125,16 +142,17 @@ struct MediaRemoval {
             defer { digests = [] }
             return Array(digests)
         }
-        var removed = 0
-        for start in stride(from: 0, to: digests.count, by: Self.digestsAtOnce) {
-            do throws(Failure) {
-                removed += try await remove(Array(digests[start..<min(digests.count, start + Self.digestsAtOnce)]))
-            } catch {
-                folder.noteAbandoned(digests[start...])
-                throw error
-            }
+        // What may not go now would be found by nothing but the sweep, hours later.
+        guard !folder.holds.isPaused else {
+            folder.noteAbandoned(digests)
+            return 0
         }
-        return removed
+        do throws(Failure) {
+            return try await remove(digests)
+        } catch {
+            folder.noteAbandoned(digests)
+            throw error
+        }
     }
 
     private func queued(after last: [UInt8]) throws(Failure) -> [[UInt8]] {
@@ -148,11 +166,39 @@ struct MediaRemoval {
         }
     }
 
-    /// Removes those of the files that nothing needs and nobody holds. Returns how many went.
+    /// What a removal came to.
+    private struct Outcome {
+        var removed = 0
+        /// Why a file could not be removed, the first if there are several. It stays in the queue, and is no reason to keep the others.
+        var failure: Failure?
+
+        mutating func add(_ other: Outcome) {
+            removed += other.removed
+            failure = failure ?? other.failure
+        }
+
+        /// How many files went.
+        /// - Throws: why one of them did not.
+        func count() throws(Failure) -> Int {
+            if let failure { throw failure }
+            return removed
+        }
+    }
+
+    /// Removes those of the files that nothing needs and nobody holds, a few at a time, so that no write waits behind all of them. Returns how many
+    /// went.
     func remove(_ digests: [[UInt8]]) async throws(Failure) -> Int {
+        var total = Outcome()
+        for start in stride(from: 0, to: digests.count, by: Self.digestsAtOnce) {
+            total.add(try await removeRound(Array(digests[start..<min(digests.count, start + Self.digestsAtOnce)])))
+        }
+        return try total.count()
+    }
+
+    private func removeRound(_ digests: [[UInt8]]) async throws(Failure) -> Outcome {
         let free = folder.holds.beginRemoval(of: digests)
         defer { folder.holds.endRemoval(of: free) }
-        guard !free.isEmpty else { return 0 }
+        guard !free.isEmpty else { return Outcome() }
         let now = Timestamp.now
         let needless = try await folder.writer.write { db in
             try free.filter { digest in
@@ -169,16 +215,17 @@ struct MediaRemoval {
                 return !isNeeded
             }
         }
-        for digest in needless {
-            let path = folder.path(of: digest)
-            guard unlink(path) == 0 || errno == ENOENT else {
-                throw .unexpected("DELETE_FAILED: an image file cannot be removed: \(String(cString: strerror(errno)))")
-            }
+        var outcome = Outcome()
+        let gone = needless.filter { digest in
+            if unlink(folder.path(of: digest)) == 0 || errno == ENOENT { return true }
+            outcome.failure = .unexpected("DELETE_FAILED: an image file cannot be removed: \(String(cString: strerror(errno)))")
+            return false
         }
         try await folder.writer.write { db in
-            for digest in needless { try db.run("DELETE FROM media_removal WHERE digest = ?", [Data(digest)]) }
+            for digest in gone { try db.run("DELETE FROM media_removal WHERE digest = ?", [Data(digest)]) }
         }
-        return needless.count
+        outcome.removed = gone.count
+        return outcome
     }
 
     /// The digest that a file of a folder is named by; nil if it is not named as images are.

@@ -1,5 +1,35 @@
 import Foundation
 
+/// An open file, closed when nobody has it any more.
+struct Descriptor: ~Copyable, Sendable {
+    /// What system calls know it by.
+    let number: Int32
+
+    deinit {
+        close(number)
+    }
+}
+
+/// What a name leads to or a descriptor stands for: two of them are equal as long as both mean one file.
+struct FileIdentity: Equatable {
+    private let device: UInt
+    private let number: UInt
+
+    /// That of an open file.
+    init?(of descriptor: Int32) {
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { return nil }
+        (device, number) = (UInt(status.st_dev), UInt(status.st_ino))
+    }
+
+    /// That of a name, nil if it leads to nothing.
+    init?(of name: String, in folder: Int32 = AT_FDCWD, isFollowingLinks: Bool = false) {
+        var status = stat()
+        guard fstatat(folder, name, &status, isFollowingLinks ? 0 : AT_SYMLINK_NOFOLLOW) == 0 else { return nil }
+        (device, number) = (UInt(status.st_dev), UInt(status.st_ino))
+    }
+}
+
 /// File operations whose failures are to be told apart and whose durability matters, which Foundation hides.
 enum PosixFile {
     /// A system call that failed.
@@ -13,6 +43,20 @@ enum PosixFile {
         }
 
         var description: String { "\(call): \(String(cString: strerror(code)))" }
+
+        /// Whether the call failed for want of a descriptor, and may succeed when others were closed.
+        var isOutOfDescriptors: Bool { PosixFile.isOutOfDescriptors(code) }
+    }
+
+    /// Whether an `errno` means that the process or the machine has as many files open as it may.
+    static func isOutOfDescriptors(_ code: Int32) -> Bool { code == EMFILE || code == ENFILE }
+
+    /// The `errno` of opening a file for reading; 0 if it can be opened.
+    static func codeOfOpening(_ path: String) -> Int32 {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return errno }
+        close(descriptor)
+        return 0
     }
 
     /// Writes a new file (mode 0600) and waits until its bytes are on disk.

@@ -99,6 +99,7 @@ final class ReadConnection: @unchecked Sendable {
 
     private func prepared(_ sql: String) throws -> OpaquePointer {
         if let statement = statements[sql] { return statement }
+        if statements.count >= PreparedStatements.countMax { forgetIdleStatements() }
         var statement: OpaquePointer?
         guard sqlite3_prepare_v3(handle, sql, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &statement, nil) == SQLITE_OK, let statement else {
             throw error()
@@ -107,9 +108,17 @@ final class ReadConnection: @unchecked Sendable {
         return statement
     }
 
+    /// Forgets all but those that run, which they do while a row's reading asks for others.
+    private func forgetIdleStatements() {
+        for (sql, statement) in statements where sqlite3_stmt_busy(statement) == 0 {
+            sqlite3_finalize(statement)
+            statements[sql] = nil
+        }
+    }
+
     private func error() -> Failure {
         Failure(
-            sqliteCode: sqlite3_extended_errcode(handle),
+            sqliteCode: sqlite3_extended_errcode(handle), systemCode: sqlite3_system_errno(handle),
             text: "SQLite \(sqlite3_extended_errcode(handle)): \(String(cString: sqlite3_errmsg(handle)))")
     }
 }

@@ -1,8 +1,28 @@
 import Foundation
 import GRDB
+import GRDBSQLite
 import Personas
 
+/// What a connection keeps prepared.
+enum PreparedStatements {
+    /// Statements that one connection keeps: more than the service has, so that none of them goes, and few enough that a text with a value in it,
+    /// which is another statement each time, can never fill the memory (6.5 kB each).
+    static let countMax = 128
+}
+
 extension Database {
+    /// Forgets all statements of this connection once they are more than `countMax`. To be called while none of them runs.
+    func boundStatements(countMax: Int = PreparedStatements.countMax) {
+        var count = 0
+        var statement = sqlite3_next_stmt(sqliteConnection, nil)
+        while statement != nil, count <= countMax {
+            count += 1
+            statement = sqlite3_next_stmt(sqliteConnection, statement)
+        }
+        // GRDB forgets its statements together with what it knows of the schema, which costs next to nothing to read again.
+        if count > countMax { clearSchemaCache() }
+    }
+
     /// Runs a statement that is prepared once per connection.
     func run(_ sql: String, _ arguments: StatementArguments) throws {
         try cachedStatement(sql: sql).execute(arguments: arguments)

@@ -26,8 +26,10 @@ package struct AdministrationService: Service {
         self.logger = logger
     }
 
-    /// Serves until graceful shutdown, then takes the socket away.
+    /// Serves until graceful shutdown, with which the socket goes.
+    /// - Throws: `Failure.configuration` when something is in its place that is not a socket that a killed server left.
     package func run() async throws {
+        try SocketFile.requireFree(socketPath)
         let router = Router(context: EnvelopeContext.self)
         router.add(middleware: ErrorEnvelopeMiddleware())
         router.post(RouterPath(Self.path)) { request, _ in try await perform(request) }
@@ -39,7 +41,6 @@ package struct AdministrationService: Service {
             // The folder is closed to others already; this makes the socket safe by itself.
             onServerRunning: { _ in chmod(socketPath, 0o600) },
             logger: quiet)
-        defer { unlink(socketPath) }
         try await application.run()
     }
 

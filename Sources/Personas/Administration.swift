@@ -127,16 +127,18 @@ package struct Administration: Sendable {
         switch request {
         case .createAccount(let name): return .account(AccountReport(try await createAccount(name)))
         case .listAccounts: return .accounts(try await accounts.accounts().map(AccountReport.init))
-        case .showAccount(let name): return .account(AccountReport(try await accounts.account(named: name)))
-        case .setSuspended(let value, let name): return .account(AccountReport(try await accounts.setSuspended(value, accountNamed: name)))
-        case .setAPIAccess(let value, let name): return .account(AccountReport(try await accounts.setAPIAccess(value, accountNamed: name)))
+        case .showAccount(let name): return .account(AccountReport(try await accounts.account(named: Self.normalName(name))))
+        case .setSuspended(let value, let name):
+            return .account(AccountReport(try await accounts.setSuspended(value, accountNamed: Self.normalName(name))))
+        case .setAPIAccess(let value, let name):
+            return .account(AccountReport(try await accounts.setAPIAccess(value, accountNamed: Self.normalName(name))))
         case .deleteAccount(let name):
-            try await accounts.delete(accountNamed: name, at: .now)
+            try await accounts.delete(accountNamed: Self.normalName(name), at: .now)
             signals.removals.ring()
-            return .done("Account \(name) deleted")
+            return .done("Account \(Self.normalName(name)) deleted")
         case .createKey(let account, let label, let scopes):
             return .issuedKey(try await issueKey(accountName: account, label: label, scopes: scopes))
-        case .listKeys(let account): return .keys(try await keys.keys(accountName: account).map(KeyReport.init))
+        case .listKeys(let account): return .keys(try await keys.keys(accountName: account.map(Self.normalName)).map(KeyReport.init))
         case .setKeyState(let state, let id): return .key(try await setKeyState(state, id: id))
         case .reserveNames(let texts):
             try await names.reserve(try normalised(texts), at: .now)
@@ -172,7 +174,7 @@ package struct Administration: Sendable {
     }
 
     private func issueKey(accountName: String, label raw: String?, scopes: Set<Scope>) async throws(Failure) -> IssuedKey {
-        let account = try await accounts.account(named: accountName)
+        let account = try await accounts.account(named: Self.normalName(accountName))
         var label: String?
         if let raw { label = try self.label(raw, field: "label") }
         let secret = APIKeySecret.random()
@@ -200,23 +202,24 @@ package struct Administration: Sendable {
 
     private func load(_ document: SeedDocument) async throws(Failure) -> SeedReport {
         var report = SeedReport()
-        let known = Set(try await accounts.accounts().map(\.name))
-        for entry in document.accounts ?? [] where !known.contains(entry.name) {
+        // Everything is compared in the form in which it is stored, or a second run would find it missing.
+        var known = Set(try await accounts.accounts().map(\.name))
+        for entry in document.accounts ?? [] where known.insert(try label(entry.name, field: "name")).inserted {
             _ = try await createAccount(entry.name)
             report.accounts += 1
         }
         for entry in document.keys ?? [] {
-            let issued = try await keys.keys(accountName: entry.account)
-            guard !issued.contains(where: { $0.key.label == entry.label && $0.key.state != .deleted }) else { continue }
-            report.keys.append(
-                try await issueKey(accountName: entry.account, label: entry.label, scopes: entry.scopes ?? APIKey.defaultScopes))
+            let name = try label(entry.label, field: "label")
+            let issued = try await keys.keys(accountName: Self.normalName(entry.account))
+            guard !issued.contains(where: { $0.key.label == name && $0.key.state != .deleted }) else { continue }
+            report.keys.append(try await issueKey(accountName: entry.account, label: name, scopes: entry.scopes ?? APIKey.defaultScopes))
         }
-        let reserved = Set(try await names.reservedNames().map(\.key))
-        let missing = try normalised(document.reservedNames ?? []).filter { !reserved.contains($0.key) }
+        var reserved = Set(try await names.reservedNames().map(\.key))
+        let missing = try normalised(document.reservedNames ?? []).filter { reserved.insert($0.key).inserted }
         if !missing.isEmpty { try await names.reserve(missing, at: .now) }
         report.reservedNames = missing.count
-        let blocked = Set(terms.blockedTerms)
-        let newTerms = (document.blockedTerms ?? []).filter { !blocked.contains($0.lowercased()) }
+        var blocked = Set(terms.blockedTerms)
+        let newTerms = (document.blockedTerms ?? []).filter { !$0.isEmpty && blocked.insert($0.lowercased()).inserted }
         if !newTerms.isEmpty { try await terms.block(newTerms) }
         report.blockedTerms = newTerms.count
         for entry in document.personas ?? [] where try await create(entry, mode: .persona) { report.personas += 1 }
@@ -226,7 +229,7 @@ package struct Administration: Sendable {
 
     /// Creates a seed's item unless one of its name is there. Returns whether it did.
     private func create(_ entry: SeedDocument.ItemEntry, mode: Mode) async throws(Failure) -> Bool {
-        let account = try await accounts.account(named: entry.account)
+        let account = try await accounts.account(named: Self.normalName(entry.account))
         let draft = CreateDraft(
             name: .value(entry.name), imageURLs: .absent, imageBase64s: .value((entry.imageBase64s ?? []).map { ArraySlice($0.utf8) }),
             specialInstructions: entry.specialInstructions.map(DraftMember.value) ?? .absent)
@@ -237,6 +240,9 @@ package struct Administration: Sendable {
             return false
         }
     }
+
+    /// The form in which accounts are named; a text that can be no account's name stays, and finds none.
+    private static func normalName(_ raw: String) -> String { (try? Account.checkedLabel(raw, field: "account")) ?? raw }
 
     private func label(_ raw: String, field: String) throws(Failure) -> String {
         do {

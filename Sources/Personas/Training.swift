@@ -116,10 +116,23 @@ package struct EmbeddedTrainer: Trainer {
     /// Reads every reference image back and compares it with its digest.
     package func train(_ job: LeasedJob) async throws(TrainingError) {
         for image in job.references {
-            do {
-                _ = try await media.verifiedBytes(of: image)
+            do throws(Failure) {
+                try await verify(image)
             } catch {
                 throw TrainingError(code: .failed, message: "A stored reference image could not be read back")
+            }
+        }
+    }
+
+    /// Reads an image back. What the process has used up for the moment, such as descriptors, is waited for: it is no fault of the item.
+    private func verify(_ image: StoredImage) async throws(Failure) {
+        while true {
+            do throws(Failure) {
+                _ = try await media.verifiedBytes(of: image)
+                return
+            } catch {
+                guard case .usedUp(_, let seconds) = error, !Task.isCancelled else { throw error }
+                try? await Task.sleep(for: .seconds(seconds))
             }
         }
     }
@@ -168,6 +181,8 @@ package struct TrainingLoop: Sendable {
             do throws(TrainingError) {
                 try await trainer.train(job)
             } catch {
+                // A trainer that is being stopped may have broken off for that alone.
+                if Task.isCancelled { return try await training.handBack(job) }
                 return try await training.fail(job.id, token: job.leaseToken, error: error, retryable: false)
             }
             try await training.complete(job.id, token: job.leaseToken, portraitBase64: nil)

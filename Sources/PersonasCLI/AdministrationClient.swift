@@ -55,7 +55,7 @@ enum AdministrationClient {
         let directory = settings.dataDirectory
         while true {
             do throws(Failure) {
-                if let lock = try DataFolderLock.acquire(directory: directory) {
+                if let lock = try DataFolderLock.acquireUnlessServed(directory) {
                     return try await LocalSession.open(settings, lock: lock, migrating: migrating)
                 }
                 if let session = await RemoteSession.open(socketPath: try AdministrationSocket.path(in: directory)) { return session }
@@ -137,7 +137,9 @@ private struct RemoteSession: AdministrationSession {
 
     /// Nil while nobody listens.
     static func open(socketPath: String) async -> RemoteSession? {
-        guard canConnect(to: socketPath), let url = URL(httpURLWithSocketPath: socketPath, uri: "/administration") else { return nil }
+        guard SocketFile.isAnswered(socketPath), let url = URL(httpURLWithSocketPath: socketPath, uri: "/administration") else {
+            return nil
+        }
         var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
         configuration.connectionPool.retryConnectionEstablishment = false
         // A server that works on a long request says so several times a second.
@@ -197,23 +199,6 @@ private struct RemoteSession: AdministrationSession {
 
     func close() async {
         try? await client.shutdown()
-    }
-
-    /// Whether somebody listens, found out by connecting, before anything is sent that must not be sent twice.
-    private static func canConnect(to path: String) -> Bool {
-        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        guard descriptor >= 0 else { return false }
-        defer { Foundation.close(descriptor) }
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        let bytes = Array(path.utf8)
-        guard bytes.count < MemoryLayout.size(ofValue: address.sun_path) else { return false }
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
-        return withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) == 0
-            }
-        }
     }
 }
 

@@ -1,5 +1,7 @@
 import Foundation
 import Personas
+import PersonasDB
+import PersonasHTTP
 
 /// Where commands reach the server that holds a data folder.
 enum AdministrationSocket {
@@ -18,5 +20,15 @@ enum AdministrationSocket {
             throw .configuration(setting: "data", reason: "the folder \(directory) cannot be opened: \(String(cString: strerror(errno)))")
         }
         return "/proc/self/fd/\(descriptor)/admin.sock"
+    }
+}
+
+extension DataFolderLock {
+    /// Takes the lock of a data folder, unless a server of a version that locked the folder itself works on it.
+    /// - Returns: nil while another process works on the folder.
+    static func acquireUnlessServed(_ directory: String) throws(Failure) -> DataFolderLock? {
+        guard let lock = try acquire(directory: directory) else { return nil }
+        if lock.isFolderLockedByAnother, SocketFile.isAnswered(try AdministrationSocket.path(in: directory)) { return nil }
+        return lock
     }
 }

@@ -38,7 +38,7 @@ enum Serve {
         let deadline = ContinuousClock.now + lockPatience
         while true {
             do throws(Failure) {
-                if let lock = try DataFolderLock.acquire(directory: directory) { return lock }
+                if let lock = try DataFolderLock.acquireUnlessServed(directory) { return lock }
             } catch {
                 throw CommandFailure(opening: directory, error)
             }

@@ -35,7 +35,11 @@ struct SeedTests {
 
     @Test("Every reserved name of the binary is a name")
     func reservedNames() throws {
-        for text in try Seed.reservedNames().document.reservedNames ?? [] { _ = try Name(normalising: text) }
+        let texts = try #require(try Seed.reservedNames().document.reservedNames)
+        #expect(["admin", "root", "support"].allSatisfy(texts.contains))
+        let names = try texts.map { try Name(normalising: $0) }
+        for (name, text) in zip(names, texts) { #expect(name.text == text, "it is written as it is stored") }
+        #expect(Set(names.map(\.key)).count == names.count, "no name is there twice, in whatever letters")
     }
 
     @Test("The first part holds everything that has no images")

@@ -105,7 +105,7 @@ struct BackupEndToEndTests {
             _ = try await stage.command("restore", "Old")
             var (random, current, outcomes) = (SplitMix64(seed: 7), "Old", Set<String>())
             for round in 0..<16 {
-                let next = names[(round + 1) % 2]
+                let next = names.first { $0 != current } ?? ""
                 let process = try stage.start(["restore", next, "--force"], data: stage.data)
                 // Two of four at the ends, so that both outcomes are seen however fast the machine is.
                 switch round % 4 {
@@ -125,6 +125,34 @@ struct BackupEndToEndTests {
                 #expect(try FileManager.default.contentsOfDirectory(atPath: stage.data).contains { $0.hasPrefix("restore") } == false)
             }
             #expect(outcomes == ["kept", "replaced"])
+        }
+    }
+
+    @Test("A backup is on disk, with all its folders, before its manifest says that it is whole")
+    func durableBackup() async throws {
+        try await Stage.run { stage in
+            let service = try await stage.serve()
+            _ = try await service.client(try await stage.key()).create(name: "Kept", seed: 1)
+            #expect(try await service.stop() == .status(0))
+            let faults = try FaultInjector(stage, folder: "backup", isTracing: true)
+            let result = try await stage.command("backup", "backup", environment: faults.environment)
+            try #require(result.exit == .status(0), "\(result)")
+            let root = try #require(faults.environment["PERSONAS_FAULT_FOLDER"])
+            var (syncs, synced, isWhole) = ([Int: String](), [String](), false)
+            for event in try TraceEvent.read(try #require(faults.trace)) {
+                switch event {
+                case .syncBegin(let path, let number): syncs[number] = path
+                case .syncEnd(let number): synced.append(try #require(syncs[number]))
+                case .rename(_, let goal) where goal == root + "/manifest.json":
+                    let folders = (0...255).map { "\(root)/media/" + String(format: "%02x", $0) } + ["\(root)/media", root]
+                    let files = ["personas.sqlite", "SHA256SUMS", "manifest.json.new"].map { "\(root)/\($0)" }
+                    #expect(Set(folders + files).subtracting(synced) == [], "not synced before the manifest's rename")
+                    isWhole = true
+                    synced = []
+                default: break
+                }
+            }
+            #expect(isWhole && synced.contains(root), "the manifest's name is on disk when the command ends")
         }
     }
 

@@ -1,5 +1,7 @@
 import Foundation
+import NIOCore
 import NIOHTTP1
+import NIOPosix
 import Testing
 
 /// What programs rely on: exit codes, the form of JSON, and where settings come from.
@@ -69,12 +71,48 @@ struct CommandLineContractTests {
     func silentHolder() async throws {
         try await Stage.run { stage in
             #expect(try await stage.command("migrate").exit == .status(0))
-            let descriptor = open(stage.data, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+            let descriptor = open(stage.data + "/personas.lock", O_RDWR | O_CLOEXEC)
             defer { close(descriptor) }
             try #require(flock(descriptor, LOCK_EX | LOCK_NB) == 0)
             let result = try await stage.command("accounts", "list")
             #expect(result.exit == .status(69))
             #expect(result.error.contains("admin.sock"))
+        }
+    }
+
+    @Test("Who only reads the data folder and locks it keeps nobody out, and the folder is closed to others with the next command")
+    func readersLock() async throws {
+        try await Stage.run { stage in
+            #expect(try await stage.command("migrate").exit == .status(0))
+            // As a version before this one left a folder that was there.
+            try #require(chmod(stage.data, 0o755) == 0)
+            try FileManager.default.removeItem(atPath: stage.data + "/personas.lock")
+            let descriptor = open(stage.data, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+            defer { close(descriptor) }
+            try #require(flock(descriptor, LOCK_EX | LOCK_NB) == 0)
+            #expect(try await stage.command("accounts", "create", "acme").exit == .status(0))
+            let mode = try FileManager.default.attributesOfItem(atPath: stage.data)[.posixPermissions] as? Int
+            #expect(mode == 0o700)
+            let service = try await stage.serve()
+            #expect(try await stage.command("accounts", "list").output.contains("acme"))
+            #expect(try await service.stop() == .status(0))
+        }
+    }
+
+    @Test("Beside a server of a version that locked the folder itself nobody writes to it")
+    func olderServer() async throws {
+        try await Stage.run { stage in
+            #expect(try await stage.command("migrate").exit == .status(0))
+            let folder = open(stage.data, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+            defer { close(folder) }
+            try #require(flock(folder, LOCK_EX | LOCK_NB) == 0)
+            // It listens, and closes whatever comes.
+            let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+                .childChannelInitializer { $0.close() }.bind(unixDomainSocketPath: stage.data + "/admin.sock").get()
+            let result = try await stage.command("serve", "--port", "0")
+            #expect(result.exit == .status(69) && result.error.contains("in use by another process"), "\(result)")
+            #expect(FileManager.default.fileExists(atPath: stage.data + "/admin.sock"))
+            try await listener.close()
         }
     }
 

@@ -151,6 +151,57 @@ struct CommandLineEndToEndTests {
         }
     }
 
+    @Test("Without a server, too, the bytes are gone when the deletion of an account or an item is reported, and those of others stay")
+    func deletionWithoutServer() async throws {
+        try await Stage.run { stage in
+            func files() throws -> Int {
+                try FileManager.default.subpathsOfDirectory(atPath: stage.data + "/media").count { $0.utf8.count == 65 }
+            }
+            func item(_ account: String, _ name: String, _ images: JSONValue) -> JSONValue {
+                ["account": .string(account), "name": .string(name), "images": images, "outcome": "completed"]
+            }
+            let items = [
+                item("acme", "Gone", ["0.png", "1.png", "2.png"]), item("globex", "Kept", ["2.png", "3.png", "4.png"]),
+                item("globex", "Gone", ["4.png", "5.png", "6.png"]),
+            ]
+            let document: JSONValue = ["accounts": [["name": "acme"], ["name": "globex"]], "personas": .array(items)]
+            let images = Dictionary(uniqueKeysWithValues: (0..<7).map { ("\($0).png", Picture.png(seed: $0)) })
+            try #require(try await stage.seed(document, images: images).exit == .status(0))
+            try #require(try files() == 7)
+            #expect(try await stage.command("accounts", "delete", "acme", "--yes").exit == .status(0))
+            #expect(try files() == 5)
+            let listed = try await stage.command("list", "--json").json.array ?? []
+            let gone = try #require(listed.first { $0["name"] == "Gone" }?["id"]?.string)
+            #expect(try await stage.command("delete", gone).exit == .status(0))
+            #expect(try files() == 3)
+            #expect(try await stage.command("check").exit == .status(0))
+        }
+    }
+
+    @Test("Seeding twice changes nothing, however names and labels are spaced")
+    func seedingSpacedTwice() async throws {
+        try await Stage.run { stage in
+            let document: JSONValue = [
+                "accounts": [["name": " Two  spaces "], ["name": "Two spaces"]],
+                "keys": [["account": "Two   spaces", "label": " The\tfirst  key "], ["account": "Two spaces", "label": "The first key"]],
+                "reserved_names": ["Big  Boss", "big boss"], "blocked_terms": ["Foo", "foo", ""],
+                "personas": [
+                    ["account": "  Two spaces", "name": "A  name", "images": ["a.png", "a.png", "a.png"], "outcome": "completed"]
+                ],
+            ]
+            let first = try await stage.seed(document, images: ["a.png": Picture.png()])
+            #expect(first.exit == .status(0), "\(first)")
+            #expect(first.json["accounts"] == 1 && first.json["keys"]?.array?.count == 1, "\(first)")
+            #expect(first.json["reserved_names"] == 1 && first.json["blocked_terms"] == 1 && first.json["personas"] == 1, "\(first)")
+            let second = try await stage.seed(document)
+            #expect(second.exit == .status(0), "\(second)")
+            for member in ["accounts", "reserved_names", "blocked_terms", "personas", "styles"] { #expect(second.json[member] == 0) }
+            #expect(second.json["keys"] == [])
+            #expect(try await stage.command("keys", "list", "--account", " Two  spaces", "--json").json.array?.count == 1)
+            #expect(try await stage.command("accounts", "suspend", "Two  spaces").exit == .status(0))
+        }
+    }
+
     @Test("An operator lists, shows and deletes items of every account, but none in training")
     func items() async throws {
         try await Stage.run { stage in

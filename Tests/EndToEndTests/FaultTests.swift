@@ -27,6 +27,8 @@ struct FaultTests {
         Fault(.fail(EIO), .sync, .media, create: .uploadFailed, change: .done),
         Fault(.fail(EIO), .rename, .media, create: .uploadFailed, change: .done),
         Fault(.fail(EROFS), .create, .media, create: .uploadFailed, change: .done),
+        Fault(.fail(EMFILE), .create, .media, create: .usedUp, change: .done),
+        Fault(.fail(ENFILE), .create, .media, create: .usedUp, change: .done),
         Fault(.short, .write, .media, create: .done, change: .done),
         Fault(.fail(EIO), .unlink, .media, create: .done, change: .done),
         Fault(.fail(ENOSPC), .write, .database, create: .busy, change: .busy),
@@ -59,6 +61,60 @@ struct FaultTests {
                 try await scene.expectRecovery("Fault \(number)", after: name)
             }
             #expect(try await scene.acknowledgedSurvives() == [])
+        }
+    }
+
+    @Test("While no file can be opened, images answer 503 and come again, and what is in training is not given up for it")
+    func noDescriptors() async throws {
+        try await Stage.run { stage in
+            let faults = try FaultInjector(stage)
+            let service = try await stage.serve("--trainer", "worker", faults: faults)
+            let key = try await stage.key()
+            let id = try await service.client(key).create(name: "Waiting").id
+            #expect(try await service.stop() == .status(0))
+
+            faults.set(.fail(EMFILE), on: [.open], of: [.media])
+            let other = try await stage.serve(faults: faults)
+            let client = other.client(key)
+            try await eventually("a try to train") { faults.actedCount > 0 }
+            let refused = try await client.post("/v2/personas", ["name": "New", "image_base64s": Picture.threeBase64(seed: 1)])
+            #expect(
+                (refused.status, refused.code) == (503, "SERVICE_UNAVAILABLE") && refused.header("Retry-After") == "1", "\(refused.text)")
+            #expect(try await client.get("/v2/personas/\(id)").json["status"] == "processing")
+            faults.clear()
+            let item = try await client.trained(id)
+            #expect(item["status"] == "completed")
+            let portrait = try #require(item["portrait_url"]?.string)
+
+            faults.set(.fail(ENFILE), on: [.open], of: [.media])
+            let image = try await client.get(portrait)
+            #expect((image.status, image.code) == (503, "SERVICE_UNAVAILABLE") && image.header("Retry-After") == "1", "\(image.text)")
+            faults.clear()
+            #expect(try await client.get(portrait).body == Picture.three()[0])
+            _ = try await client.create(name: "New", seed: 1)
+        }
+    }
+
+    @Test("A write for which SQLite needs a temporary file is 69 and undone while no file can be opened, and done later")
+    func noTemporaryFile() async throws {
+        try await Stage.run { stage in
+            let item: (Int) -> JSONValue = {
+                ["account": "acme", "name": .string("Item \($0)"), "images": ["a.png", "a.png", "a.png"], "outcome": "completed"]
+            }
+            let document: JSONValue = ["accounts": [["name": "acme"]], "personas": .array((0..<300).map(item))]
+            try #require(try await stage.seed(document, images: ["a.png": Picture.png()]).exit == .status(0))
+            let faults = try FaultInjector(stage)
+            // Where SQLite makes them is where faults happen.
+            let environment = faults.environment.merging(["SQLITE_TMPDIR": stage.data]) { $1 }
+            let service = try await stage.serve([], environment: environment)
+            faults.set(.fail(EMFILE), on: [.create, .open], of: [.database])
+            let refused = try await stage.command("accounts", "delete", "acme", "--yes")
+            #expect(faults.actedCount > 0, "it needed no temporary file, which proves nothing")
+            #expect(refused.exit == .status(69) && refused.error.contains("SERVICE_UNAVAILABLE"), "\(refused)")
+            faults.clear()
+            #expect(try await stage.command("list", "--limit", "1000", "--json").json.array?.count == 300)
+            #expect(try await stage.command("accounts", "delete", "acme", "--yes").exit == .status(0))
+            #expect(try await service.stop() == .status(0))
         }
     }
 

@@ -59,7 +59,12 @@ struct PowerLossTests {
             let faults = try FaultInjector(stage, isTracing: true)
             let root = try #require(faults.environment["PERSONAS_FAULT_FOLDER"])
             let replay = try PowerLossReplay(root)
-            if !lying.isEmpty { faults.set(.skip, on: [.sync], of: lying) }
+            if lying.isEmpty {
+                // As slow as a disk, so that others use an image between its renaming and the sync of its folder.
+                faults.set(.delay(milliseconds: 5), on: [.sync], of: [.media])
+            } else {
+                faults.set(.skip, on: [.sync], of: lying)
+            }
             let service = try await stage.serve(faults: faults)
             let promises = Promises()
             try await withThrowingTaskGroup(of: Void.self) { group in
@@ -81,7 +86,9 @@ struct PowerLossTests {
         for step in 0..<requestsEach {
             let choice = Int.random(in: 0..<10, using: &random)
             guard let id = own.randomElement(using: &random), choice >= 5 else {
-                let answer = try await client.create(name: "Item \(number) \(step)", seed: number * 1_000 + step)
+                // Every other item has images that all clients send at about the same time; what one deletes another may be storing.
+                let seed = step % 2 == 0 ? 100_000 + step : number * 1_000 + step
+                let answer = try await client.create(name: "Item \(number) \(step)", seed: seed)
                 own.append(try answer.id)
                 continue
             }

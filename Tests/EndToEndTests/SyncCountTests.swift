@@ -52,6 +52,20 @@ struct SyncCountTests {
         }
     }
 
+    @Test("An item whose images are on disk already waits for their folders all the same: whoever wrote them may not have done so yet")
+    func sharedImages() async throws {
+        try await Stage.run { stage in
+            let faults = try FaultInjector(stage)
+            let service = try await stage.serve(faults: faults)
+            let client = service.client(try await stage.key())
+            _ = try await client.trained(try await client.create(name: "First", seed: 1).id)
+            let before = (faults.count(.sync, .media), faults.count(.write, .media))
+            _ = try await client.create(name: "Second", seed: 1)
+            #expect(faults.count(.write, .media) == before.1, "the images were written anew, which proves nothing")
+            #expect(faults.count(.sync, .media) - before.0 == 3, "one for the folder of each image")
+        }
+    }
+
     /// Has clients write at once, each one thing after the other, and returns the shortest time to an answer.
     private static func fastest(
         _ names: [String], steps: Int = writesEach, _ write: @escaping @Sendable (String, Int) async throws -> Void

@@ -25,7 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum call { CALL_WRITE, CALL_FSYNC, CALL_RENAME, CALL_CREATE, CALL_TRUNCATE, CALL_UNLINK, CALL_COUNT };
+enum call { CALL_WRITE, CALL_FSYNC, CALL_RENAME, CALL_CREATE, CALL_TRUNCATE, CALL_UNLINK, CALL_OPEN, CALL_COUNT };
 enum target { TARGET_NONE, TARGET_DATABASE, TARGET_MEDIA };
 enum action { ACTION_NONE, ACTION_FAIL, ACTION_SHORT, ACTION_SKIP, ACTION_DELAY, ACTION_KILL_BEFORE, ACTION_KILL_AFTER };
 enum event { EVENT_WRITE = 1, EVENT_TRUNCATE, EVENT_SYNC_BEGIN, EVENT_SYNC_END, EVENT_RENAME, EVENT_UNLINK, EVENT_CREATE, EVENT_ANSWER };
@@ -169,10 +169,10 @@ static int open_file(const char *path, int flags, mode_t mode) {
     uint32_t value = 0;
     enum action action = ACTION_NONE;
     int is_new = 0;
-    if (flags & O_CREAT && target_of(path) != TARGET_NONE) {
-        action = rule(CALL_CREATE, path, &value);
+    if (target_of(path) != TARGET_NONE) {
+        action = rule(flags & O_CREAT ? CALL_CREATE : CALL_OPEN, path, &value);
         if (action == ACTION_FAIL) return -1;
-        is_new = access(path, F_OK) != 0;
+        is_new = flags & O_CREAT && access(path, F_OK) != 0;
     }
     int descriptor = opened(real_open(path, flags, mode), path);
     if (descriptor >= 0 && is_new) record(EVENT_CREATE, path, 0, NULL, 0);

@@ -214,14 +214,17 @@ struct BackupTests {
             _ = try await open.create("Nova", images: 1...70)
             try await withDataFolder { parent in
                 let task = Shared<Task<Result<BackupReport, Failure>, Never>?>(nil)
+                let mayBegin = Bell()
                 let running = Task {
-                    await result { () async throws(Failure) in
+                    await mayBegin.wait(after: 0, atMost: .seconds(30))
+                    return await result { () async throws(Failure) in
                         try await open.storage.backups.backup(to: parent + "/backup") { state in
                             if state.step == step { task.withLock { $0?.cancel() } }
                         }
                     }
                 }
                 task.withLock { $0 = running }
+                mayBegin.ring()
                 let outcome = await running.value
                 // The last step may be over before the cancellation is seen: then the backup is whole.
                 guard case .failure(.conflict(let text)) = outcome else { throw Unexpected("\(outcome)") }

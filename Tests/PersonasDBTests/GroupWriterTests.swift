@@ -183,6 +183,17 @@ struct GroupWriterTests {
         }
     }
 
+    @Test(
+        "A file that cannot be opened is a matter of descriptors where the system says so",
+        arguments: [
+            (ResultCode.SQLITE_CANTOPEN, EMFILE, true), (.SQLITE_CANTOPEN, ENFILE, true), (.SQLITE_CANTOPEN, ENOENT, false),
+            (.SQLITE_IOERR_WRITE, EMFILE, false), (.SQLITE_CANTOPEN, 0, false),
+        ])
+    func descriptorCodes(code: ResultCode, systemCode: Int32, isUsedUp: Bool) {
+        let failure = Failure(sqliteCode: code.rawValue, systemCode: systemCode, text: "words")
+        #expect(failure == (isUsedUp ? .usedUp(.fileDescriptors, retryAfterSeconds: 1) : .unexpected("words")))
+    }
+
     @Test("A cancelled caller is told the outcome, because a commit has one")
     func cancelledCaller() async throws {
         try await withWriter { writer in

@@ -226,6 +226,27 @@ struct ItemChangeTests {
         }
     }
 
+    @Test("A name conflict tells of the caller's own item, whoever else and whatever else has the name")
+    func conflictNamesOwnItem() async throws {
+        try await withStorage { open in
+            // Identifiers at random, so that over the accounts each comes before and after another.
+            var named: [(account: Identifier, taken: Identifier, other: Identifier)] = []
+            for number in 0..<4 {
+                let account = try await open.account("account \(number)")
+                _ = try await open.insert("Nova", mode: .style, of: account)
+                let taken = try await open.insert("Nova", of: account)
+                named.append((account, taken.id, try await open.insert("Vega", of: account).id))
+            }
+            for (account, taken, other) in named {
+                let change = PikzonalityChange(name: Name(stored: "nova"))
+                await #expect(throws: Failure.nameTaken(.persona, taken)) {
+                    try await open.items.update(other, mode: nil, accountID: account, change: change, at: .second(1))
+                }
+                await #expect(throws: Failure.nameTaken(.persona, taken)) { try await open.insert("NOVA", of: account) }
+            }
+        }
+    }
+
     @Test("What belongs to another account or mode is not there, for any call, and stays as it is")
     func ownership() async throws {
         try await withStorage { open in

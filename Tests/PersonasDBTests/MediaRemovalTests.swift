@@ -95,6 +95,41 @@ struct MediaRemovalTests {
         }
     }
 
+    @Test("A file that cannot be removed keeps none of the others, and goes when it can be")
+    func stuckFile() async throws {
+        try await withStorage { open in
+            var images: [StoredImage] = []
+            for seed in 0..<150 { images.append(try await open.media.store(try .fixture(UInt64(seed)))) }
+            open.media.release(images)
+            try await queue(images, open)
+            images.sort { $0.digest.lexicographicallyPrecedes($1.digest) }
+            // A folder in its place is not removed as files are.
+            let stuck = open.folder.path(of: images[10].digest)
+            try FileManager.default.removeItem(atPath: stuck)
+            try FileManager.default.createDirectory(atPath: stuck, withIntermediateDirectories: false)
+            await #expect(throws: Failure.self) { try await open.media.removeUnreferenced() }
+            #expect(try mediaFiles(open) == [])
+            #expect(try open.count("media_removal") == 1)
+            try FileManager.default.removeItem(atPath: stuck)
+            _ = try await open.media.removeUnreferenced()
+            #expect(try open.count("media_removal") == 0)
+        }
+    }
+
+    @Test("What is given up while removals pause, as for a backup, goes with the first removal after")
+    func abandonedInPause() async throws {
+        try await withStorage { open in
+            await open.folder.holds.pauseRemovals()
+            open.media.abandon([try await open.media.store(try .fixture(1))])
+            #expect(try await open.media.removeUnreferenced() == 0)
+            #expect(try mediaFiles(open).count == 1)
+            #expect(try await open.findings() == [], "it is no orphan meanwhile")
+            open.folder.holds.resumeRemovals()
+            #expect(try await open.media.removeUnreferenced() == 1)
+            #expect(try mediaFiles(open) == [])
+        }
+    }
+
     @Test("Before a file goes something is written, in whose place an older commit that failed cannot come back")
     func writesBeforeRemoval() async throws {
         try await withStorage { open in
@@ -134,6 +169,8 @@ struct MediaRemovalTests {
                 await holds.hold(digest)
                 events.append("held \(number)")
             }
+            // Who was told to stop waits all the same, but not by looking again and again.
+            if number % 2 == 0 { holder.cancel() }
             while events.entries.count < number * 3 + 1 { await Task.yield() }
             for _ in 0..<20 { await Task.yield() }
             events.append("gone \(number)")

@@ -25,7 +25,7 @@ struct RestoreTests {
             let before = try mediaFiles(in: backup).map { try hash(of: $0) }
             let report = try await restore(backup, into: parent + "/data")
             #expect((report.items, report.images, report.directory) == (1, 3, parent + "/data"))
-            #expect(try names(in: parent + "/data") == ["media", "personas.sqlite"])
+            #expect(try names(in: parent + "/data") == ["media", "personas.lock", "personas.sqlite"])
             for path in try mediaFiles(in: parent + "/data") { #expect(try permissions(path) == 0o600) }
             #expect(try permissions(parent + "/data/media/00") == 0o700)
             try await withStorage(in: parent + "/data") { open async throws in
@@ -95,7 +95,7 @@ struct RestoreTests {
                 #expect(text.contains(words), "\(text)")
                 #expect(try names(in: target).contains { $0.hasPrefix("restore") } == false)
             }
-            #expect(try names(in: parent + "/new") == [])
+            #expect(try names(in: parent + "/new") == ["personas.lock"])
             try await withStorage(in: parent + "/data") { open async throws in
                 #expect(try await open.items.find(old.id, mode: nil, accountID: old.accountID) == old)
                 #expect(try await sound(open))
@@ -138,7 +138,7 @@ struct RestoreTests {
             try Data([1]).write(to: URL(fileURLWithPath: target + "/notes.txt"))
             await #expect(throws: Failure.self) { try await restore(backup, into: target) }
             try await restore(backup, into: target, isForced: true)
-            #expect(try names(in: target) == ["media", "notes.txt", "personas.sqlite"])
+            #expect(try names(in: target) == ["media", "notes.txt", "personas.lock", "personas.sqlite"])
             try await withStorage(in: target) { open async throws in
                 #expect(try await open.items.find(item.id, mode: nil, accountID: item.accountID) == item)
                 #expect(try open.count("pikzonality") == 1)
@@ -189,7 +189,7 @@ struct RestoreTests {
             try PendingRestore.commit(in: target)
             await #expect(throws: Failure.self) { try await restore(backup, into: target) }
             try await restore(backup, into: target, isForced: true)
-            #expect(try names(in: target) == ["media", "personas.sqlite"])
+            #expect(try names(in: target) == ["media", "personas.lock", "personas.sqlite"])
             try await withStorage(in: target) { open async throws in #expect(try await sound(open)) }
         }
     }

@@ -1,3 +1,4 @@
+import Foundation
 import Personas
 import Synchronization
 import Testing
@@ -141,6 +142,68 @@ struct TrainingLoopTests {
             #expect(try await open.items.find(item.id, mode: nil, accountID: account).status == .completed)
             #expect(trainer.begun.count == 1)
             #expect(try await open.storage.backlog.backlog() == Backlog(queuedJobs: 1, leasedJobs: 0, imageRemovals: 0))
+        }
+    }
+
+    @Test("A portrait that comes too late is refused, held by nobody, and gone with the next removal")
+    func latePortrait() async throws {
+        try await withStorage { open in
+            _ = try await open.insert("Item", of: try await open.account())
+            let signals = CatalogSignals()
+            let training = Training(jobs: open.jobs, media: open.media, signals: signals, policy: LeasePolicy(), keepsImageMetadata: false)
+            let job = try #require(try await training.lease(limit: 1, waiting: .zero).first)
+            let portrait = Array(Data(try ProbedImage.fixture(1).bytes).base64EncodedString().utf8)
+            let refused = await result { () throws(Failure) in
+                try await training.complete(job.id, token: .random(), portraitBase64: portrait[...])
+            }
+            guard case .failure(.conflict) = refused else {
+                Issue.record("\(refused)")
+                return
+            }
+            #expect(signals.removals.count == 1)
+            #expect(try mediaFiles(open).count == 1)
+            #expect(try await open.media.removeUnreferenced() == 1)
+            #expect(try mediaFiles(open) == [])
+        }
+    }
+
+    /// Images that cannot be opened for a while, for want of descriptors.
+    private final class ExhaustedMedia: MediaStore {
+        private let media: any MediaStore
+        private let left = Mutex(3)
+
+        init(_ media: any MediaStore) { self.media = media }
+
+        var attemptsLeft: Int { left.withLock { $0 } }
+
+        func verifiedBytes(of image: StoredImage) async throws(Failure) -> [UInt8] {
+            let isExhausted = left.withLock { left in
+                left -= 1
+                return left >= 0
+            }
+            if isExhausted { throw .usedUp(.fileDescriptors, retryAfterSeconds: 0) }
+            return try await media.verifiedBytes(of: image)
+        }
+
+        func store(_ image: ProbedImage) async throws(Failure) -> StoredImage { try await media.store(image) }
+        func release(_ images: [StoredImage]) { media.release(images) }
+        func abandon(_ images: [StoredImage]) { media.abandon(images) }
+        func open(_ token: RandomToken) async throws(Failure) -> any MediaContent { try await media.open(token) }
+        func removeUnreferenced() async throws(Failure) -> Int { try await media.removeUnreferenced() }
+    }
+
+    @Test("An image that cannot be opened for the moment is waited for, one that is damaged is not")
+    func waitsForDescriptors() async throws {
+        try await withStorage { open in
+            let image = try await open.media.store(try ProbedImage.fixture(1))
+            defer { open.media.release([image]) }
+            _ = try await open.insert("Ann", of: try await open.account(), images: [image, image, image])
+            let job = try #require(try await open.jobs.lease(limit: 1, policy: LeasePolicy(), at: .now).first)
+            let media = ExhaustedMedia(open.media)
+            try await EmbeddedTrainer(media: media).train(job)
+            #expect(media.attemptsLeft == -3)
+            try flipByte(of: open.folder.path(of: image.digest))
+            await #expect(throws: TrainingError.self) { try await EmbeddedTrainer(media: media).train(job) }
         }
     }
 }

@@ -135,10 +135,37 @@ struct AdministrationServiceTests {
         }
     }
 
+    @Test("leaves what it did not bind: somebody else's socket that is answered, and what is no socket", arguments: [true, false])
+    func notOurs(isSocket: Bool) async throws {
+        try await TestService.run { service in
+            let path = service.directory + "/admin.sock"
+            let listener = isSocket ? try listen(path) : -1
+            defer { if isSocket { close(listener) } }
+            if !isSocket { try Data([1]).write(to: URL(fileURLWithPath: path)) }
+            let socket = AdministrationService(socketPath: path, administration: service.administration, logger: service.log.logger)
+            await #expect {
+                try await socket.run()
+            } throws: { error in
+                guard case Failure.configuration(setting: "data", reason: let reason) = error else { return false }
+                return reason.contains(path)
+            }
+            #expect(FileManager.default.fileExists(atPath: path))
+            #expect(SocketFile.isAnswered(path) == isSocket)
+        }
+    }
+
+    /// A socket on which this process listens, by its descriptor.
+    private func listen(_ path: String) throws -> Int32 {
+        let descriptor = try bound(path)
+        try #require(Glibc.listen(descriptor, 8) == 0)
+        return descriptor
+    }
+
     /// Makes what a killed server leaves: a socket that nobody listens on.
-    private func leaveSocket(_ path: String) throws {
+    private func leaveSocket(_ path: String) throws { close(try bound(path)) }
+
+    private func bound(_ path: String) throws -> Int32 {
         let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
-        defer { close(descriptor) }
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
@@ -146,5 +173,6 @@ struct AdministrationServiceTests {
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) }
         }
         try #require(result == 0)
+        return descriptor
     }
 }

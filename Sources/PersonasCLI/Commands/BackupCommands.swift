@@ -58,7 +58,7 @@ struct RestoreCommand: PersonasSubcommand {
             try Answer.show(.backedUp(report), asJSON: output.isJSON)
         } catch {
             // A folder that came to be by this command alone; one that holds anything stays.
-            if isNew { rmdir(directory) }
+            if isNew { lock.removeEmptyFolder() }
             throw error
         }
     }

@@ -17,6 +17,8 @@ final class FaultInjector: Sendable {
         case create
         case truncate
         case unlink
+        /// `open` of a file or folder that is not to be made.
+        case open
     }
 
     /// Of which files.
@@ -52,7 +54,7 @@ final class FaultInjector: Sendable {
 
     /// The places of the numbers, as in `faults.c`.
     private enum Place {
-        static let (calls, action, value, acted, counts, traced) = (0, 8, 12, 24, 32, 128)
+        static let (calls, action, value, acted, counts, traced) = (0, 8, 12, 24, 32, 144)
         static let end = 256
     }
 
@@ -62,8 +64,9 @@ final class FaultInjector: Sendable {
     let trace: String?
     private let control: FileHandle
 
-    /// Prepares faults for the services of a stage. There is none until one is set.
-    init(_ stage: Stage, isTracing: Bool = false) throws {
+    /// Prepares faults for the processes of a stage. There is none until one is set.
+    /// - Parameter folder: whose files they are about, by its name on the stage; in a backup as in the data folder, what lies below `media` is media.
+    init(_ stage: Stage, folder: String = "data", isTracing: Bool = false) throws {
         let path = "\(stage.folder)/faults-\(UUID().uuidString)"
         try Data(count: Place.end).write(to: URL(fileURLWithPath: path))
         control = try #require(FileHandle(forUpdatingAtPath: path))
@@ -71,7 +74,7 @@ final class FaultInjector: Sendable {
         var environment = [
             "LD_PRELOAD": try Self.library.get(), "PERSONAS_FAULT_CONTROL": path,
             // The service names its files by their true paths.
-            "PERSONAS_FAULT_FOLDER": URL(fileURLWithPath: stage.folder).resolvingSymlinksInPath().path + "/data",
+            "PERSONAS_FAULT_FOLDER": URL(fileURLWithPath: stage.folder).resolvingSymlinksInPath().path + "/" + folder,
         ]
         environment["PERSONAS_FAULT_TRACE"] = trace
         self.environment = environment

@@ -11,6 +11,8 @@ enum Expectation: Sendable {
     case uploadFailed
     /// Come back later: nothing was done.
     case busy
+    /// Come back in a second, when files may be opened again: nothing was done.
+    case usedUp
     /// Whether it was done is not known.
     case unknown
 }
@@ -126,6 +128,9 @@ final class FaultScene: Sendable {
             #expect(answer.status == 503 && answer.code == "SERVICE_UNAVAILABLE", told)
             #expect(answer.message == "The service cannot store anything at the moment; nothing was changed")
             #expect(answer.header("Retry-After") == "5")
+        case .usedUp:
+            #expect(answer.status == 503 && answer.code == "SERVICE_UNAVAILABLE", told)
+            #expect(answer.header("Retry-After") == "1")
         case .unknown:
             #expect(answer.status == 500 && answer.code == "INTERNAL_ERROR", told)
             #expect(answer.message == "An unexpected error occurred")

@@ -1,0 +1,187 @@
+import Foundation
+import GRDB
+import GRDBSQLite
+import Personas
+import Testing
+
+@testable import PersonasDB
+
+/// What the connections of a storage keep prepared.
+struct PreparedTexts: Equatable {
+    var written: [String]
+    var read: Set<String>
+    var searched: Set<String>
+
+    /// Each text once.
+    var all: Set<String> { read.union(searched).union(written) }
+}
+
+extension OpenStorage {
+    /// The statements of the writing connection, of one that reads and of one that searches.
+    func preparedStatements() async throws -> PreparedTexts {
+        let table = try #require(items as? PikzonalityTable)
+        return PreparedTexts(
+            written: try await folder.writer.write { db in db.preparedTexts.sorted() },
+            read: try folder.readers.read { Set($0.statements.keys) },
+            searched: try await table.searches.read { Set($0.statements.keys) })
+    }
+}
+
+extension Database {
+    /// The statements that exist on this connection, each as often as it does.
+    var preparedTexts: [String] {
+        var found: [String] = []
+        var statement = sqlite3_next_stmt(sqliteConnection, nil)
+        while let current = statement {
+            if let text = sqlite3_sql(current) { found.append(String(cString: text)) }
+            statement = sqlite3_next_stmt(sqliteConnection, current)
+        }
+        return found
+    }
+}
+
+/// Calls every method of every port of the store, each in every form that has a statement of its own. Rounds differ in all values.
+func everyCall(_ open: OpenStorage, round: Int) async throws {
+    let name = "acme \(round)"
+    let account = try await open.account(name)
+    try await everyCallOfItems(open, round, account)
+    try await everyCallOfJobs(open, round, account)
+    try await everyCallOfMedia(open, round, account)
+    try await everyCallOfKeys(open, round, accountName: name, account)
+    try await everyCallOfSettings(open, round)
+    try await everyCallOfAnswers(open, round, account)
+    try await everyCallOfMaintenance(open, round)
+    _ = try await open.accounts.accounts()
+    _ = try await open.accounts.account(named: name)
+    _ = try await open.accounts.setSuspended(round % 2 == 0, accountNamed: name)
+    _ = try await open.accounts.setAPIAccess(round % 2 == 0, accountNamed: name)
+    _ = await result { () throws(Failure) in try await open.accounts.setSuspended(true, accountNamed: "nobody \(round)") }
+    _ = await result { () throws(Failure) in try await open.accounts.insert(.fixture(name)) }
+    try await open.accounts.delete(accountNamed: name, at: .second(round + 5))
+    _ = try await open.media.removeUnreferenced()
+    _ = try await open.jobs.expire(policy: LeasePolicy(), at: .second(100_000 + round))
+}
+
+private func everyCallOfItems(_ open: OpenStorage, _ round: Int, _ account: Identifier) async throws {
+    let (items, filterLimit) = (open.items, 2 + round)
+    var made: [Pikzonality] = []
+    for (number, outcome) in [nil, TrainingOutcome.completed, .failed(.fixture)].enumerated() {
+        for mode in Mode.allCases {
+            made.append(
+                try await open.insert(
+                    "Item \(number) \(round)", mode: mode, of: account, instructions: number == 0 ? nil : "\(round)", outcome: outcome,
+                    at: .second(round)))
+        }
+    }
+    _ = await result { () throws(Failure) in try await open.insert("Item 0 \(round)", of: account) }
+    _ = await result { () throws(Failure) in try await open.insert("Item", of: .random()) }
+    for change in [
+        PikzonalityChange(name: Name(stored: "Other \(round)")), PikzonalityChange(specialInstructions: "words \(round)"),
+        PikzonalityChange(name: made[2].name),
+    ] {
+        _ = await result { () throws(Failure) in
+            try await items.update(made[0].id, mode: nil, accountID: account, change: change, at: .second(round + 1))
+        }
+    }
+    let after = PikzonalityPosition(nameKey: "item \(round)", createdAt: .second(round), id: made[round % 3].id)
+    for sort in PikzonalitySort.allCases {
+        for mode in [nil, Mode.persona] {
+            for status in [nil, Status.completed] {
+                for search in [nil, "o\(round)"] {
+                    for position in [nil, after] {
+                        let filter = PikzonalityFilter(mode: mode, status: status, search: search)
+                        _ = try await items.page(filter, sort: sort, after: position, limit: filterLimit, accountID: account)
+                    }
+                }
+            }
+        }
+    }
+    _ = try await items.find(made[0].id, mode: nil, accountID: account)
+    _ = try await items.availability(of: Name(stored: "Free \(round)"), mode: .persona, accountID: account)
+    _ = try await items.newest(limit: 3 + round)
+    _ = try await items.operatorItem(made[0].id)
+    _ = try await items.delete(made[2].id, mode: nil, accountID: account, at: .second(round + 4))
+    _ = await result { () throws(Failure) in try await items.delete(.random(), mode: nil, accountID: nil, at: .second(round)) }
+}
+
+private func everyCallOfJobs(_ open: OpenStorage, _ round: Int, _ account: Identifier) async throws {
+    let (jobs, policy) = (open.jobs, LeasePolicy(seconds: 30 + round, attemptsMax: 3 + round))
+    for number in 0..<4 { _ = try await open.insert("Job \(number) \(round)", of: account) }
+    let acknowledging = Acknowledgement<[LeasedJob]>(request: try .fixture(round, account)) { _ in .fixture }
+    let leased = try await jobs.lease(
+        limit: 4 + round, policy: policy, at: .second(round + 1), acknowledging: acknowledging)
+    try #require(leased.count >= 4)
+    let tokens = leased.map(\.leaseToken)
+    _ = try await jobs.heartbeat(leased[0].id, token: tokens[0], progress: 5 + round, policy: policy, at: .second(round + 2))
+    try await jobs.complete(leased[0].id, token: tokens[0], portrait: nil, at: .second(round + 3))
+    try await jobs.complete(leased[1].id, token: tokens[1], portrait: .withoutFile(UInt8(100 + round)), at: .second(round + 3))
+    try await jobs.fail(leased[2].id, token: tokens[2], error: .fixture, retryable: false, policy: policy, at: .second(round + 3))
+    try await jobs.handBack(leased[3].id, token: tokens[3], at: .second(round + 3))
+    _ = try await jobs.lease(limit: 1 + round, policy: policy, at: .second(round + 4))
+    _ = try await jobs.expire(policy: policy, at: .second(100 + round))
+    let completed = try await open.items.find(leased[0].item.id, mode: nil, accountID: account)
+    _ = await result { () throws(Failure) in try await open.media.open(completed.referenceTokens[0]) }
+    _ = try await open.items.delete(completed.id, mode: nil, accountID: account, at: .second(round + 4))
+    _ = try await open.storage.backlog.backlog()
+}
+
+private func everyCallOfMedia(_ open: OpenStorage, _ round: Int, _ account: Identifier) async throws {
+    let media = open.media
+    let image = try await media.store(try .fixture(UInt64(round + 1)))
+    let item = try await open.insert("Media \(round)", of: account, images: [image, image, image], outcome: .completed)
+    media.release([image])
+    let content = try await media.open(item.referenceTokens[0])
+    _ = try await content.read(at: 0, count: 10 + round)
+    _ = try await media.verifiedBytes(of: image)
+    _ = try await open.items.delete(item.id, mode: nil, accountID: account, at: .second(round + 4))
+    media.abandon([try await media.store(try .fixture(UInt64(round + 1_000)))])
+    _ = try await media.removeUnreferenced()
+    let orphan = try await media.store(try .fixture(UInt64(round + 2_000)))
+    media.release([orphan])
+    _ = try await MediaRemoval(folder: open.folder).sweep(folders: 256)
+}
+
+private func everyCallOfKeys(_ open: OpenStorage, _ round: Int, accountName: String, _ account: Identifier) async throws {
+    let secret = APIKeySecret.random()
+    let key = APIKey(
+        id: .random(), accountID: account, prefix: secret.prefix, label: "label \(round)", scopes: [.read], state: .active,
+        createdAt: .second(round))
+    try await open.keys.insert(key, secret: secret)
+    _ = try await open.keys.find(secret: secret.text)
+    _ = try await open.keys.keys(accountName: nil)
+    _ = try await open.keys.keys(accountName: accountName)
+    for state in [APIKey.State.disabled, .active, .deleted] { _ = try await open.keys.setState(state, of: key.id) }
+}
+
+private func everyCallOfSettings(_ open: OpenStorage, _ round: Int) async throws {
+    try await open.storage.names.reserve([Name(stored: "Reserved \(round)"), Name(stored: "Chief \(round)")], at: .second(round))
+    _ = try await open.storage.names.reservedNames()
+    _ = try await open.storage.names.release([Name(stored: "Reserved \(round)")])
+    try await open.storage.terms.block(["term \(round)"])
+    try await open.storage.maintenance.set(Maintenance(isOn: round % 2 == 0, retryAfterSeconds: 60 + round))
+}
+
+private func everyCallOfAnswers(_ open: OpenStorage, _ round: Int, _ account: Identifier) async throws {
+    let request = try IdempotentRequest.fixture(round + 1_000, account)
+    try await open.storage.answers.keep(.fixture, for: request, at: .second(round))
+    _ = try open.storage.answers.find(request.scope, since: .second(round - 1))
+    _ = try await open.storage.answers.forget(before: .second(round + 1), limit: 10 + round)
+}
+
+private func everyCallOfMaintenance(_ open: OpenStorage, _ round: Int) async throws {
+    _ = try await open.storage.schema.migrations()
+    _ = await open.storage.schema.isReady()
+    _ = try await open.storage.soundness.check(isRepairing: true, at: .now) { _ in }
+}
+
+extension IdempotentRequest {
+    fileprivate static func fixture(_ number: Int, _ account: Identifier) throws -> IdempotentRequest {
+        IdempotentRequest(
+            scope: Scope(accountID: account, route: "POST /\(number)", key: try IdempotencyKey(header: "key-\(number)")),
+            fingerprint: [UInt8](repeating: UInt8(number % 256), count: 32))
+    }
+}
+
+extension KeptAnswer {
+    fileprivate static let fixture = KeptAnswer(requestID: "id", status: 201, location: nil, entityTag: nil, body: [])
+}

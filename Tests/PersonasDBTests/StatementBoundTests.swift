@@ -1,0 +1,94 @@
+import Foundation
+import GRDB
+import GRDBSQLite
+import Personas
+import Testing
+
+@testable import PersonasDB
+
+@Suite("Prepared statements", .timeLimit(.minutes(2)))
+struct StatementBoundTests {
+    @Test("are the same however often everything is called, whatever the values: a second round prepares nothing new on any connection")
+    func everyCallTwice() async throws {
+        try await withStorage(readers: 1) { open in
+            try await everyCall(open, round: 0)
+            let first = try await open.preparedStatements()
+            #expect(
+                first.written.count > 35 && first.read.count > 40 && first.searched.count > 15, "the statements of all stores were found")
+            #expect(first.written.count == Set(first.written).count)
+            for round in 1...2 {
+                try await everyCall(open, round: round)
+                let next = try await open.preparedStatements()
+                #expect(Set(next.written).subtracting(first.written) == [] && next.written.count == first.written.count)
+                #expect(next.read.subtracting(first.read) == [])
+                #expect(next.searched.subtracting(first.searched) == [])
+            }
+            let bound = PreparedStatements.countMax
+            #expect(first.written.count < bound && first.read.count < bound && first.searched.count < bound, "none of them need ever go")
+        }
+    }
+
+    @Test("cost no more memory after many deletes than after few")
+    func memoryOfDeletes() async throws {
+        try await withStorage { open in
+            let account = try await open.account()
+            var bytes: [Int32] = []
+            for round in 0..<4 {
+                for number in 0..<200 {
+                    let item = try await open.insert("Item", of: account, outcome: .completed, at: .second(number))
+                    let now = Timestamp.second(round * 1_000 + number)
+                    _ = try await open.items.delete(item.id, mode: nil, accountID: account, at: now)
+                }
+                bytes.append(try await open.folder.writer.write { db in try db.statementBytes() })
+            }
+            #expect(Set(bytes).count == 1, "\(bytes)")
+        }
+    }
+
+    @Test("with values in their texts are forgotten by the writing connection before they fill the memory, and all goes on")
+    func writerEvicts() async throws {
+        try await withStorage { open in
+            var most = 0
+            for number in 0..<1_000 {
+                let sum = try await open.folder.writer.write { db in
+                    try db.firstRow("SELECT \(number) + ? AS sum", [1])?["sum"] as Int?
+                }
+                #expect(sum == number + 1)
+                most = max(most, try await open.folder.writer.write { db in db.preparedTexts.count })
+            }
+            #expect(most <= PreparedStatements.countMax + 1)
+            _ = try await open.insert("Nova", of: try await open.account())
+        }
+    }
+
+    @Test("with values in their texts are forgotten by a reading connection before they fill the memory, but for those that run")
+    func readerEvicts() async throws {
+        try await withStorage(readers: 1) { open in
+            try open.folder.readers.read { connection in
+                var most = 0
+                var outer: [Int64] = []
+                // The statement around them runs all the while.
+                try connection.query("SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3", []) { row in
+                    for number in 0..<500 {
+                        let sum = try connection.first("SELECT \(number) + ?", [.integer(1)]) { $0.integer(0) }
+                        #expect(sum == Int64(number + 1))
+                        most = max(most, connection.statements.count)
+                    }
+                    outer.append(row.integer(0))
+                }
+                #expect(outer == [1, 2, 3])
+                #expect(most <= PreparedStatements.countMax)
+                #expect(try connection.first("SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3", [], row: { $0.integer(0) }) == 1)
+            }
+        }
+    }
+}
+
+extension Database {
+    /// Bytes that the statements of this connection take.
+    fileprivate func statementBytes() throws -> Int32 {
+        var (current, highest): (Int32, Int32) = (0, 0)
+        try #require(sqlite3_db_status(sqliteConnection, SQLITE_DBSTATUS_STMT_USED, &current, &highest, 0) == SQLITE_OK)
+        return current
+    }
+}
