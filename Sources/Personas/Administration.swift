@@ -216,7 +216,7 @@ package struct Administration: Sendable {
         if !missing.isEmpty { try await names.reserve(missing, at: .now) }
         report.reservedNames = missing.count
         let blocked = Set(terms.blockedTerms)
-        let newTerms = (document.blockedTerms ?? []).filter { !blocked.contains($0.lowercased()) }
+        let newTerms = (document.blockedTerms ?? []).filter { !blocked.contains(ContentPolicy.comparable($0)) }
         if !newTerms.isEmpty { try await terms.block(newTerms) }
         report.blockedTerms = newTerms.count
         for entry in document.personas ?? [] where try await create(entry, mode: .persona) { report.personas += 1 }
