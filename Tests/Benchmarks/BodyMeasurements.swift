@@ -57,7 +57,7 @@ struct BodyMeasurements {
             for _ in 0..<repetitions { work(bytes) }
             return Double(Self.processorNanoseconds - start) / Double(repetitions * bytes.count)
         }
-        // A short body costs what any request costs, so that its bytes justify nothing.
+        // A short body shows what one value costs. The number of values is bounded, so that its bytes need not justify it.
         report.add(
             name, detail ?? "\(Report.number(Double(bytes.count) / 1_000_000)) MB", value: nanoseconds.median, unit: " ns a byte",
             target: isShort ? nil : .below(Self.nanosecondsPerByteMax))

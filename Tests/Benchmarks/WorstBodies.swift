@@ -38,7 +38,7 @@ enum WorstBodies {
         return texts.map { ($0, Array($1.utf8)) }
     }
 
-    /// Shapes that end early, but of which a request can hold no more than these; for their own sake and not for their length.
+    /// About as many values as a body may hold, in the fewest bytes.
     static let small: [Body] = [
         ("4,000 members", Array(("{" + (0..<4_000).map { #""\#($0)":1"# }.joined(separator: ",") + "}").utf8)),
         ("4,000 empty objects", Array((#"{"x":["# + repeated("{},", 12_000).dropLast() + "]}").utf8)),
