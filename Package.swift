@@ -156,6 +156,7 @@ let package = Package(
             name: "PersonasBenchmark",
             dependencies: [
                 "Personas",
+                "PersonasWire",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Hummingbird", package: "hummingbird"),

@@ -33,7 +33,7 @@ final class RememberedSettings: MaintenanceStore, BlockedTermStore {
     func block(_ terms: [String]) async throws(Failure) {
         try await writer.write { db in
             for term in terms where !term.isEmpty {
-                try db.run("INSERT INTO blocked_term (term) VALUES (?) ON CONFLICT (term) DO NOTHING", [term.lowercased()])
+                try db.run("INSERT INTO blocked_term (term) VALUES (?) ON CONFLICT (term) DO NOTHING", [ContentPolicy.comparable(term)])
             }
         }
         try load()

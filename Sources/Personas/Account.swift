@@ -20,17 +20,21 @@ package struct Account: Sendable, Equatable, Codable {
         self.createdAt = createdAt
     }
 
-    /// Checks an account's name or a key's label: printable, trimmed, 1 to 100 characters.
+    /// Checks an account's name or a key's label: printable, trimmed, with single spaces, 1 to 100 characters.
     /// - Throws: the rule that is broken.
     package static func checkedLabel(_ raw: String, field: String) throws(Violation) -> String {
-        let text = raw.unicodeScalars.split(whereSeparator: \.properties.isWhitespace).map(String.init).joined(separator: " ")
-        guard !text.isEmpty, text.unicodeScalars.count <= Limits.labelCharactersMax else {
+        var scalars = String.UnicodeScalarView()
+        var count = 0
+        for scalar in SpacedScalars(raw) {
+            count += 1
+            guard count <= Limits.labelCharactersMax else { break }
+            scalars.append(scalar)
+        }
+        guard (1...Limits.labelCharactersMax).contains(count) else {
             throw Violation(field, "must be 1 to \(Limits.labelCharactersMax) characters long")
         }
-        guard text.unicodeScalars.allSatisfy({ $0.properties.generalCategory != .control }) else {
-            throw Violation(field, "must not hold control characters")
-        }
-        return text
+        guard !scalars.contains(where: \.isControl) else { throw Violation(field, "must not hold control characters") }
+        return String(scalars)
     }
 }
 

@@ -219,7 +219,7 @@ package struct Administration: Sendable {
         if !missing.isEmpty { try await names.reserve(missing, at: .now) }
         report.reservedNames = missing.count
         var blocked = Set(terms.blockedTerms)
-        let newTerms = (document.blockedTerms ?? []).filter { !$0.isEmpty && blocked.insert($0.lowercased()).inserted }
+        let newTerms = (document.blockedTerms ?? []).filter { !$0.isEmpty && blocked.insert(ContentPolicy.comparable($0)).inserted }
         if !newTerms.isEmpty { try await terms.block(newTerms) }
         report.blockedTerms = newTerms.count
         for entry in document.personas ?? [] where try await create(entry, mode: .persona) { report.personas += 1 }

@@ -2,6 +2,8 @@ import Foundation
 
 /// Reads bytes from front to back and never outside its range. What would lie past the end is a problem of the file, not a trap,
 /// so that the probes can follow any length a hostile file declares.
+///
+/// Nothing here allocates: a file of 10 MB may consist of millions of parts.
 struct ByteReader {
     /// The whole file; `position` and `end` are indices into it.
     let bytes: [UInt8]
@@ -9,23 +11,26 @@ struct ByteReader {
     private(set) var position: Int
     /// The index after the last byte that may be read.
     let end: Int
-    /// What to throw when more is asked for than there is: a file that ends early is truncated, a part of it that does is damaged.
-    private let problemAtEnd: ImageProblem
+    /// What the bytes are a part of; nil for a whole file.
+    private let part: StaticString?
 
     /// A reader of a whole file.
     init(_ bytes: [UInt8]) {
-        self.init(bytes: bytes, range: bytes.indices, problemAtEnd: .truncated)
+        self.init(bytes: bytes, range: bytes.indices, part: nil)
     }
 
-    private init(bytes: [UInt8], range: Range<Int>, problemAtEnd: ImageProblem) {
+    private init(bytes: [UInt8], range: Range<Int>, part: StaticString?) {
         self.bytes = bytes
         self.position = range.lowerBound
         self.end = range.upperBound
-        self.problemAtEnd = problemAtEnd
+        self.part = part
     }
 
     /// How many bytes are left.
     var remaining: Int { end - position }
+
+    /// What is thrown when more is asked for than there is: a file that ends early is truncated, a part of it that does is damaged.
+    private var problemAtEnd: ImageProblem { part.map { .damaged("\($0) ends early") } ?? .truncated }
 
     /// Steps over `count` bytes and returns where they are.
     @discardableResult
@@ -36,9 +41,9 @@ struct ByteReader {
         return start..<position
     }
 
-    /// Steps over `count` bytes and returns a reader of just these, for which an early end is damage with the detail given.
-    mutating func section(_ count: Int, of detail: String) throws(ImageProblem) -> ByteReader {
-        ByteReader(bytes: bytes, range: try take(count), problemAtEnd: .damaged("\(detail) ends early"))
+    /// Steps over `count` bytes and returns a reader of just these, for which an early end is damage to the part named.
+    mutating func section(_ count: Int, of part: StaticString) throws(ImageProblem) -> ByteReader {
+        ByteReader(bytes: bytes, range: try take(count), part: part)
     }
 
     /// The next byte.
@@ -50,22 +55,27 @@ struct ByteReader {
 
     /// An unsigned number of `byteCount` (1…4) bytes, most significant first.
     mutating func bigEndian(_ byteCount: Int) throws(ImageProblem) -> Int {
-        bytes[try take(byteCount)].reduce(0) { $0 << 8 | Int($1) }
+        var number = 0
+        for index in try take(byteCount) { number = number << 8 | Int(bytes[index]) }
+        return number
     }
 
     /// An unsigned number of `byteCount` (1…4) bytes, least significant first.
     mutating func littleEndian(_ byteCount: Int) throws(ImageProblem) -> Int {
-        bytes[try take(byteCount)].reversed().reduce(0) { $0 << 8 | Int($1) }
+        var number = 0
+        for index in try take(byteCount).reversed() { number = number << 8 | Int(bytes[index]) }
+        return number
     }
 
-    /// The next `byteCount` bytes as text; a byte that is not UTF-8 becomes U+FFFD.
-    mutating func text(_ byteCount: Int) throws(ImageProblem) -> String {
-        String(decoding: bytes[try take(byteCount)], as: UTF8.self)
+    /// The next four bytes, as the type of a chunk.
+    mutating func chunkType() throws(ImageProblem) -> ChunkType {
+        ChunkType(UInt32(truncatingIfNeeded: try bigEndian(4)))
     }
 
     /// Whether the text, byte for byte, comes next.
-    func starts(with text: String) -> Bool {
-        bytes[position..<end].starts(with: text.utf8)
+    func starts(with text: StaticString) -> Bool {
+        guard text.utf8CodeUnitCount <= remaining else { return false }
+        return text.withUTF8Buffer { bytes[position..<position + $0.count].elementsEqual($0) }
     }
 
     /// Goes to the next occurrence of a byte, at the speed of `memchr`: nearly all of a photograph is compressed data
@@ -85,4 +95,23 @@ struct ByteReader {
     mutating func rewind(to earlier: Int) {
         position = min(max(earlier, 0), position)
     }
+}
+
+/// The type of a chunk of PNG and RIFF: four characters, compared as one number.
+struct ChunkType: Hashable, ExpressibleByStringLiteral {
+    private let code: UInt32
+
+    /// The type of the four bytes, of which the first is the most significant.
+    init(_ code: UInt32) {
+        self.code = code
+    }
+
+    /// The type as people write it, in exactly four characters of ASCII.
+    init(stringLiteral text: StaticString) {
+        precondition(text.utf8CodeUnitCount == 4)
+        code = text.withUTF8Buffer { $0.reduce(0) { $0 << 8 | UInt32($1) } }
+    }
+
+    /// The four bytes.
+    var bytes: [UInt8] { withUnsafeBytes(of: code.bigEndian) { Array($0) } }
 }

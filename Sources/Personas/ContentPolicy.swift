@@ -1,6 +1,8 @@
+import Foundation
+
 /// Remembers the terms that no name and no instructions may hold.
 package protocol BlockedTermStore: Sendable {
-    /// The terms in lower case; answered from memory, because every create asks.
+    /// The terms as `ContentPolicy.comparable` has them; answered from memory, because every create asks.
     var blockedTerms: [String] { get }
     /// Adds terms; those already there stay.
     func block(_ terms: [String]) async throws(Failure)
@@ -15,14 +17,25 @@ package struct ContentPolicy: Sendable {
         self.terms = terms
     }
 
-    /// Looks for blocked terms, ignoring case.
+    /// The form in which texts and terms are compared: in lower case, and composed (Unicode's normalisation form C).
+    package static func comparable(_ text: String) -> String {
+        text.lowercased().precomposedStringWithCanonicalMapping
+    }
+
+    /// Looks for blocked terms, ignoring case, by bytes: as texts both would be taken apart into characters once more for every term.
     /// - Throws: `blockedContent` with the member that holds one.
     package func check(name: Name?, specialInstructions: String?) throws(Failure) {
         let terms = terms.blockedTerms
         guard !terms.isEmpty else { return }
         for (field, text) in [("name", name?.text), ("special_instructions", specialInstructions)] {
-            guard let text = text?.lowercased() else { continue }
-            if terms.contains(where: { text.contains($0) }) { throw .blockedContent(field: field) }
+            guard let text else { continue }
+            let bytes = Array(Self.comparable(text).utf8)
+            if terms.contains(where: { Self.holds(bytes, Array($0.utf8)) }) { throw .blockedContent(field: field) }
         }
+    }
+
+    private static func holds(_ bytes: [UInt8], _ term: [UInt8]) -> Bool {
+        guard let first = term.first, term.count <= bytes.count else { return term.isEmpty }
+        return (0...(bytes.count - term.count)).contains { bytes[$0] == first && bytes[$0...].starts(with: term) }
     }
 }

@@ -92,26 +92,27 @@ extension CreateDraft {
         }
     }
 
-    /// Looked at by bytes and scalars, because comparing texts takes Swift time quadratic in a run of combining marks.
-    private static func isWebAddress(_ url: String, acceptingPlainHTTP: Bool) -> Bool {
+    /// The rule that an address breaks, if any.
+    ///
+    /// Looked at by bytes and scalars, because comparing texts takes Swift time quadratic in a run of combining marks; and for its length
+    /// before for white space, because it may be as long as the body.
+    private static func rule(brokenBy url: String, acceptingPlainHTTP: Bool) -> String? {
+        let noWebAddress = "must be an https URL without white space"
         let schemes = acceptingPlainHTTP ? ["https://", "http://"] : ["https://"]
-        guard let scheme = schemes.first(where: { url.utf8.starts(with: $0.utf8) }) else { return false }
+        guard let scheme = schemes.first(where: { url.utf8.starts(with: $0.utf8) }) else { return noWebAddress }
+        guard url.utf8.count <= Limits.imageURLCharactersMax else {
+            return "must be at most \(Limits.imageURLCharactersMax) characters long"
+        }
         let rest = url.unicodeScalars.dropFirst(scheme.utf8.count)
-        return !rest.isEmpty && !rest.contains(where: \.properties.isWhitespace)
+        return rest.isEmpty || rest.contains(where: \.isWhiteSpace) ? noWebAddress : nil
     }
 
     private static func violations(of urls: [String], acceptingPlainHTTP: Bool) -> [Violation] {
         // Of too many only the first are looked at, so that a long array does not make a long answer.
-        var violations = urls.prefix(Limits.referenceImages).enumerated().compactMap { index, url -> Violation? in
-            let rule: String
-            if !isWebAddress(url, acceptingPlainHTTP: acceptingPlainHTTP) {
-                rule = "must be an https URL without white space"
-            } else if url.utf8.count > Limits.imageURLCharactersMax {
-                rule = "must be at most \(Limits.imageURLCharactersMax) characters long"
-            } else {
-                return nil
+        var violations = urls.prefix(Limits.referenceImages).enumerated().compactMap { index, url in
+            rule(brokenBy: url, acceptingPlainHTTP: acceptingPlainHTTP).map { rule in
+                Violation(field: "image_urls", message: "image_urls[\(index)] \(rule)")
             }
-            return Violation(field: "image_urls", message: "image_urls[\(index)] \(rule)")
         }
         if urls.count != Limits.referenceImages {
             violations.insert(Violation("image_urls", "must hold exactly \(Limits.referenceImages) images"), at: 0)

@@ -15,9 +15,9 @@ enum EXIFOrientation {
 
     private static func find(in block: ByteReader) throws(ImageProblem) -> Int? {
         var reader = block
-        let order = try reader.text(2)
-        guard order == "MM" || order == "II" else { return nil }
-        let isBigEndian = order == "MM"
+        let isBigEndian = reader.starts(with: "MM")
+        guard isBigEndian || reader.starts(with: "II") else { return nil }
+        try reader.take(2)
         guard try number(2, from: &reader, isBigEndian) == 42 else { return nil }
         let directoryOffset = try number(4, from: &reader, isBigEndian)
         reader = block
@@ -26,7 +26,8 @@ enum EXIFOrientation {
             let tag = try number(2, from: &reader, isBigEndian)
             let type = try number(2, from: &reader, isBigEndian)
             let count = try number(4, from: &reader, isBigEndian)
-            var value = try reader.section(4, of: "an EXIF entry")
+            var value = reader
+            try reader.take(4)
             guard tag == 0x0112 else { continue }
             // SHORT is the standard's type; some writers use LONG, and viewers take both.
             switch (type, count) {

@@ -19,7 +19,7 @@ struct GIFProbe {
     static func probe(_ bytes: [UInt8], removingMetadata: Bool) throws(ImageProblem) -> ProbedImage {
         var probe = GIFProbe(bytes, removingMetadata: removingMetadata)
         try probe.walk()
-        return ProbedImage(format: .gif, width: probe.width, height: probe.height, bytes: probe.kept.bytes)
+        return ProbedImage(format: .gif, width: probe.width, height: probe.height, bytes: probe.kept.joined())
     }
 
     private mutating func walk() throws(ImageProblem) {
@@ -107,7 +107,7 @@ struct GIFProbe {
                 return
             }
         case 0xFF where removingMetadata:
-            try readApplicationExtension()
+            try readApplicationExtension(start: start)
             return
         case 0x01:
             // Drawn text, which no viewer draws. The control extension before it is about it, and must not reach the next image.
@@ -124,10 +124,9 @@ struct GIFProbe {
 
     /// Keeps how often an animation repeats, written anew without anything else, and drops every other application's data,
     /// among which are XMP and colour profiles that no viewer applies.
-    private mutating func readApplicationExtension() throws(ImageProblem) {
-        let nameByteCount = Int(try reader.byte())
-        guard nameByteCount > 0 else { return }
-        let name = try reader.text(nameByteCount)
+    private mutating func readApplicationExtension(start: Int) throws(ImageProblem) {
+        let name = try reader.section(Int(try reader.byte()), of: "a GIF application extension")
+        guard name.remaining > 0 else { return }
         var repetitions: Range<Int>?
         while true {
             let count = Int(try reader.byte())
@@ -137,9 +136,12 @@ struct GIFProbe {
                 repetitions = block
             }
         }
-        guard name == "NETSCAPE2.0" || name == "ANIMEXTS1.0", let repetitions else { return }
+        let isRepeating = name.remaining == 11 && (name.starts(with: "NETSCAPE2.0") || name.starts(with: "ANIMEXTS1.0"))
+        guard isRepeating, let repetitions else { return }
+        // As most files have it, with nothing else to leave out.
+        if reader.position - start == 19 { return kept.keep(start..<reader.position) }
         kept.insert([0x21, 0xFF, 11])
-        kept.insert(name.utf8)
+        kept.keep(name.position..<name.end)
         kept.insert([3])
         kept.keep(repetitions)
         kept.insert([0])

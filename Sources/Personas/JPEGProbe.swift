@@ -76,14 +76,11 @@ struct JPEGProbe {
     static func probe(_ bytes: [UInt8], removingMetadata: Bool) throws(ImageProblem) -> ProbedImage {
         var probe = JPEGProbe(bytes, removingMetadata: removingMetadata)
         let frame = try probe.walk()
-        let end = probe.reader.position
-        let whole = end == bytes.count ? bytes : Array(bytes[..<end])
-        return ProbedImage(
-            format: .jpeg,
-            width: frame.width,
-            height: frame.height,
-            bytes: removingMetadata ? probe.kept.bytes : whole
-        )
+        if !removingMetadata {
+            probe.kept = KeptBytes(of: bytes)
+            probe.kept.keep(0..<probe.reader.position)
+        }
+        return ProbedImage(format: .jpeg, width: frame.width, height: frame.height, bytes: probe.kept.joined())
     }
 
     private mutating func walk() throws(ImageProblem) -> Frame {
@@ -186,8 +183,8 @@ struct JPEGProbe {
         var payload = payload
         while payload.remaining > 0 {
             let header = try payload.byte()
-            let counts = try payload.take(16)
-            let symbolCount = payload.bytes[counts].reduce(0) { $0 + Int($1) }
+            var symbolCount = 0
+            for _ in 1...16 { symbolCount += Int(try payload.byte()) }
             guard header >> 4 <= 1, header & 0x0F <= 3, symbolCount <= 256 else {
                 throw .damaged("a JPEG has an impossible Huffman table")
             }
@@ -263,7 +260,7 @@ struct JPEGProbe {
         let payload = segment.payload
         let start = payload.position
         switch segment.marker {
-        case 0xE0 where payload.starts(with: "JFIF\0") && payload.remaining >= 14:
+        case 0xE0 where payload.remaining >= 14 && payload.starts(with: "JFIF\0"):
             if payload.remaining == 14 {
                 kept.keep(segment.range)
             } else {
@@ -272,7 +269,7 @@ struct JPEGProbe {
                 kept.keep(start..<(start + 12))
                 kept.insert([0, 0])
             }
-        case 0xE1 where payload.starts(with: "Exif\0") && !hasExif && scanCount == 0:
+        case 0xE1 where !hasExif && scanCount == 0 && payload.starts(with: "Exif\0"):
             hasExif = true
             var block = payload
             if (try? block.take(6)) != nil, let orientation = EXIFOrientation.value(inTIFF: block) {
@@ -283,7 +280,7 @@ struct JPEGProbe {
             }
         case 0xE2 where payload.starts(with: "ICC_PROFILE\0"):
             kept.keep(segment.range)
-        case 0xEE where payload.starts(with: "Adobe") && payload.remaining == 12:
+        case 0xEE where payload.remaining == 12 && payload.starts(with: "Adobe"):
             // It tells how the colours of a CMYK or RGB picture are stored.
             kept.keep(segment.range)
         default:

@@ -16,8 +16,6 @@ package enum Limits {
     package static let pageItemsDefault = 20
     /// Items of one page at most; more is taken as this.
     package static let pageItemsMax = 100
-    /// Characters of a search text: no name is longer.
-    package static let searchCharactersMax = nameCharactersMax
     /// Seconds that a lease lasts without a heartbeat, unless a setting says otherwise. A worker beats several times within it.
     package static let leaseSeconds = 30
     /// Leases that one job is given before its item fails.

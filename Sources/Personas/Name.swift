@@ -4,7 +4,7 @@ package struct Name: Sendable, Hashable {
     package let text: String
 
     /// The name as compared: two names that differ only in the case of letters are one.
-    package var key: String { text.lowercased() }
+    package var key: String { String(decoding: text.utf8.map(\.lowercasedASCII), as: UTF8.self) }
 
     /// Takes a name from storage, where only well-formed ones are.
     package init(stored text: String) {
@@ -13,39 +13,28 @@ package struct Name: Sendable, Hashable {
 
     /// Normalises what a client sent, then checks its form.
     ///
-    /// White space (Unicode's property) at either end is cut, runs within become one space. Scalars are looked at rather than characters,
-    /// because an accent that follows a space forms one character with it and would be cut along with it. Nothing beyond the longest name
-    /// is kept, because the text of a request may be as long as its body.
+    /// White space (Unicode's property) at either end is cut, runs within become one space. The rule that breaks first is told: what follows
+    /// the longest name is not looked at, because the text of a request may be as long as its body.
     /// - Throws: the rule that is broken, for the member `name`.
     package init(normalising raw: String) throws(Violation) {
         var text: [UInt8] = []
-        var isSpaceDue = false
-        for scalar in raw.unicodeScalars {
-            if scalar == " " || scalar.properties.isWhitespace {
-                isSpaceDue = !text.isEmpty
-                continue
-            }
+        for scalar in SpacedScalars(raw) {
             guard let byte = UInt8(exactly: scalar.value), Name.isAllowed(byte) else {
                 throw Violation("name", "may hold only the letters A-Z and a-z, digits, spaces, hyphens and underscores")
             }
-            guard text.count <= Limits.nameCharactersMax else { continue }
-            if isSpaceDue {
-                text.append(UInt8(ascii: " "))
-                isSpaceDue = false
+            guard text.count < Limits.nameCharactersMax else {
+                throw Violation("name", "must be at most \(Limits.nameCharactersMax) characters long")
             }
             text.append(byte)
         }
         guard !text.isEmpty else { throw Violation("name", "must not be empty") }
-        guard text.count <= Limits.nameCharactersMax else {
-            throw Violation("name", "must be at most \(Limits.nameCharactersMax) characters long")
-        }
         self.text = String(decoding: text, as: UTF8.self)
     }
 
     private static func isAllowed(_ byte: UInt8) -> Bool {
         switch byte {
         case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"): true
-        case UInt8(ascii: "-"), UInt8(ascii: "_"): true
+        case UInt8(ascii: " "), UInt8(ascii: "-"), UInt8(ascii: "_"): true
         default: false
         }
     }

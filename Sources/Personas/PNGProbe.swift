@@ -3,20 +3,12 @@ struct PNGProbe {
     /// The first eight bytes of every PNG.
     static let signature: [UInt8] = [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]
 
-    /// The ancillary chunks that affect how the picture looks, with the sizes the standard allows; one of another size is dropped,
-    /// as decoders ignore it and data could hide in it.
-    private static let keptAncillaryChunks: [String: ClosedRange<Int>] = [
-        "tRNS": 1...256, "bKGD": 1...6, "pHYs": 9...9, "acTL": 8...8,
-        "gAMA": 4...4, "cHRM": 32...32, "sRGB": 1...1, "sBIT": 1...4, "cICP": 4...4, "mDCV": 24...24, "cLLI": 8...8,
-        "iCCP": 1...ImageProbeLimits.colourProfileBytesMax,
-    ]
-
     private enum Phase {
         case beforeData, inData, afterData
     }
 
     private struct Chunk {
-        let type: String
+        let type: ChunkType
         /// Whether a decoder must know the chunk to show the picture: its first letter is a capital.
         let isCritical: Bool
         let data: ByteReader
@@ -36,7 +28,7 @@ struct PNGProbe {
     /// The first two bytes of the compressed data, which may lie in two chunks.
     private var compressionHeader: [UInt8] = []
     /// The chunks met so far that may stand in a file only once.
-    private var seenTypes: Set<String> = []
+    private var seenTypes: Set<ChunkType> = []
     /// The sequence number that the next frame chunk of an animation has to have.
     private var nextSequenceNumber = 0
 
@@ -50,7 +42,7 @@ struct PNGProbe {
     static func probe(_ bytes: [UInt8], removingMetadata: Bool) throws(ImageProblem) -> ProbedImage {
         var probe = PNGProbe(bytes, removingMetadata: removingMetadata)
         try probe.walk()
-        return ProbedImage(format: .png, width: probe.width, height: probe.height, bytes: probe.kept.bytes)
+        return ProbedImage(format: .png, width: probe.width, height: probe.height, bytes: probe.kept.joined())
     }
 
     private mutating func walk() throws(ImageProblem) {
@@ -81,14 +73,14 @@ struct PNGProbe {
     private mutating func nextChunk() throws(ImageProblem) -> Chunk {
         let start = reader.position
         let length = try reader.bigEndian(4)
-        let typeRange = try reader.take(4)
-        let isNamed = reader.bytes[typeRange].allSatisfy { (0x41...0x5A).contains($0 & 0xDF) && $0 < 0x80 }
+        let typeStart = reader.position
+        let type = try reader.chunkType()
+        let isNamed = reader.bytes[typeStart..<reader.position].allSatisfy { (0x41...0x5A).contains($0 & 0xDF) && $0 < 0x80 }
         guard length <= Int(Int32.max), isNamed else { throw .damaged("a PNG has a chunk that is none") }
         let data = try reader.section(length, of: "a PNG chunk")
-        let checked = reader.bytes[typeRange.lowerBound..<reader.position]
+        let checked = reader.bytes[typeStart..<reader.position]
         guard try reader.bigEndian(4) == Int(CRC32.checksum(checked)) else { throw .damaged("a checksum of a PNG does not match") }
-        let type = String(decoding: reader.bytes[typeRange], as: UTF8.self)
-        let isCritical = reader.bytes[typeRange.lowerBound] & 0x20 == 0
+        let isCritical = reader.bytes[typeStart] & 0x20 == 0
         return Chunk(type: type, isCritical: isCritical, data: data, range: start..<reader.position)
     }
 
@@ -133,7 +125,9 @@ struct PNGProbe {
         }
         guard phase == .inData else { throw .damaged("the picture data of a PNG is interrupted") }
         dataByteCount += chunk.data.remaining
-        compressionHeader += reader.bytes[chunk.data.position..<chunk.data.end].prefix(2 - compressionHeader.count)
+        if compressionHeader.count < 2 {
+            compressionHeader += reader.bytes[chunk.data.position..<chunk.data.end].prefix(2 - compressionHeader.count)
+        }
         kept.keep(chunk.range)
     }
 
@@ -153,8 +147,13 @@ struct PNGProbe {
 
     private mutating func readAncillary(_ chunk: Chunk) throws(ImageProblem) {
         guard removingMetadata else {
-            let isTooLarge = ["zTXt", "iTXt", "eXIf"].contains(chunk.type) && chunk.data.remaining > ImageProbeLimits.metadataChunkBytesMax
-            guard !isTooLarge else { throw .unsupported("a PNG has more metadata than is stored") }
+            switch chunk.type {
+            case "zTXt", "iTXt", "eXIf":
+                guard chunk.data.remaining <= ImageProbeLimits.metadataChunkBytesMax else {
+                    throw .unsupported("a PNG has more metadata than is stored")
+                }
+            default: break
+            }
             kept.keep(chunk.range)
             return
         }
@@ -168,10 +167,27 @@ struct PNGProbe {
             guard seenTypes.insert("eXIf").inserted, let orientation = EXIFOrientation.value(inTIFF: chunk.data) else { return }
             insert("eXIf", data: EXIFOrientation.tiff(orientation))
         default:
-            guard let sizes = Self.keptAncillaryChunks[chunk.type], sizes.contains(chunk.data.remaining), phase == .beforeData,
-                seenTypes.insert(chunk.type).inserted
+            guard phase == .beforeData, Self.isKept(chunk.type, byteCount: chunk.data.remaining), seenTypes.insert(chunk.type).inserted
             else { return }
             kept.keep(chunk.range)
+        }
+    }
+
+    /// Whether an ancillary chunk affects how the picture looks and is of a size that the standard allows; one of another size is dropped,
+    /// as decoders ignore it and data could hide in it.
+    private static func isKept(_ type: ChunkType, byteCount: Int) -> Bool {
+        switch type {
+        case "tRNS": (1...256).contains(byteCount)
+        case "bKGD": (1...6).contains(byteCount)
+        case "sBIT": (1...4).contains(byteCount)
+        case "sRGB": byteCount == 1
+        case "gAMA", "cICP": byteCount == 4
+        case "acTL", "cLLI": byteCount == 8
+        case "pHYs": byteCount == 9
+        case "mDCV": byteCount == 24
+        case "cHRM": byteCount == 32
+        case "iCCP": (1...ImageProbeLimits.colourProfileBytesMax).contains(byteCount)
+        default: false
         }
     }
 
@@ -190,8 +206,8 @@ struct PNGProbe {
         }
     }
 
-    private mutating func insert(_ type: String, data: [UInt8]) {
-        let checked = Array(type.utf8) + data
+    private mutating func insert(_ type: ChunkType, data: [UInt8]) {
+        let checked = type.bytes + data
         kept.insert(Self.bigEndian(UInt32(data.count)))
         kept.insert(checked)
         kept.insert(Self.bigEndian(CRC32.checksum(checked)))

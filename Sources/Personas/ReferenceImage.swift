@@ -39,16 +39,14 @@ package enum ReferenceImage {
     /// - Throws: `imageTooLarge` before anything is decoded, `invalidImage` for broken base64.
     package static func decode(base64 source: ArraySlice<UInt8>, at position: ImagePosition) throws(Failure) -> [UInt8] {
         var text = source
-        if text.starts(with: Array("data:".utf8)) {
+        if text.starts(with: "data:".utf8) {
             guard let comma = text.firstIndex(of: UInt8(ascii: ",")), text[..<comma].suffix(7).elementsEqual(";base64".utf8) else {
                 throw .invalidImage(position, reason: "is not a base64 data URL")
             }
             text = text[text.index(after: comma)...]
         }
-        if text.contains(where: { $0 == 0x0a || $0 == 0x0d }) {
-            text = ArraySlice(text.filter { $0 != 0x0a && $0 != 0x0d })
-        }
-        guard text.count / 4 * 3 <= Limits.imageBytesMax + 3 else { throw .imageTooLarge(position) }
+        text = withoutLineBreaks(text)
+        guard text.count <= base64CharactersMax else { throw .imageTooLarge(position) }
         guard let decoded = Data(base64Encoded: Data(text)) else {
             throw .invalidImage(position, reason: "is not valid base64")
         }
@@ -56,15 +54,36 @@ package enum ReferenceImage {
         return [UInt8](decoded)
     }
 
+    /// Characters of the base64 of the largest image.
+    private static let base64CharactersMax = (Limits.imageBytesMax + 2) / 3 * 4
+
+    /// Base64 without its line breaks; of a text that is too long without them no more than tells so.
+    private static func withoutLineBreaks(_ text: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+        func isLineBreak(_ byte: UInt8) -> Bool { byte == 0x0A || byte == 0x0D }
+        guard let first = text.prefix(base64CharactersMax + 1).firstIndex(where: isLineBreak) else { return text }
+        var characters = Array(text[..<first])
+        characters.reserveCapacity(min(text.count, base64CharactersMax + 1))
+        for byte in text[first...] where !isLineBreak(byte) {
+            characters.append(byte)
+            if characters.count > base64CharactersMax { break }
+        }
+        return characters[...]
+    }
+
     /// Checks that bytes are one whole image of an accepted format, and takes the location and other metadata out.
-    /// - Throws: `invalidImage` with the reason, `imageTooLarge`.
+    /// - Throws: `invalidImage` with the reason; `imageTooLarge` for what was sent or what would be stored.
     package static func checked(_ bytes: [UInt8], keepingMetadata: Bool, at position: ImagePosition) throws(Failure) -> ProbedImage {
         guard bytes.count <= Limits.imageBytesMax else { throw .imageTooLarge(position) }
+        let image: ProbedImage
         do {
-            return try ImageProbe.probe(bytes, removingMetadata: !keepingMetadata)
+            image = try ImageProbe.probe(bytes, removingMetadata: !keepingMetadata)
         } catch {
             throw .invalidImage(position, reason: error.reason)
         }
+        // The block that states the orientation may be a few bytes longer than what it stands for, and whoever fetches the stored image,
+        // such as a worker, takes no more than this.
+        guard image.bytes.count <= Limits.imageBytesMax else { throw .imageTooLarge(position) }
+        return image
     }
 }
 

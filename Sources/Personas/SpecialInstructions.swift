@@ -7,10 +7,10 @@ package enum SpecialInstructions {
     /// - Throws: the rule that is broken, for the member `special_instructions`.
     package static func validated(_ raw: String) throws(Violation) -> String? {
         let field = "special_instructions"
-        guard raw.unicodeScalars.count <= Limits.specialInstructionsCharactersMax else {
+        guard !raw.holdsMoreScalars(than: Limits.specialInstructionsCharactersMax) else {
             throw Violation(field, "must be at most \(Limits.specialInstructionsCharactersMax) characters long")
         }
-        guard raw.unicodeScalars.allSatisfy({ $0.properties.generalCategory != .control || $0 == "\t" || $0 == "\n" || $0 == "\r" }) else {
+        guard raw.unicodeScalars.allSatisfy({ !$0.isControl || $0 == "\t" || $0 == "\n" || $0 == "\r" }) else {
             throw Violation(field, "must not hold control characters")
         }
         return raw.isEmpty ? nil : raw

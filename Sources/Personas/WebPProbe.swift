@@ -6,7 +6,7 @@ struct WebPProbe {
     }
 
     private struct Chunk {
-        let type: String
+        let type: ChunkType
         let payload: ByteReader
         /// From the type to the padding.
         let range: Range<Int>
@@ -88,7 +88,7 @@ struct WebPProbe {
     /// The next chunk of a file or of a frame.
     private static func nextChunk(in reader: inout ByteReader, mayLackPadding: Bool = true) throws(ImageProblem) -> Chunk {
         let start = reader.position
-        let type = try reader.text(4)
+        let type = try reader.chunkType()
         let size = try reader.littleEndian(4)
         let payload = try reader.section(size, of: "a WebP chunk")
         let lacksPadding = size % 2 == 1 && reader.remaining == 0 && mayLackPadding
@@ -172,12 +172,11 @@ struct WebPProbe {
         }
         guard let picture else { throw .damaged("a WebP frame holds no picture") }
         guard !isWhole else { return keep(frame) }
-        let parts = [header, alpha?.range, picture.range].compactMap { $0 }
         kept.insert("ANMF".utf8)
-        kept.insert(Self.littleEndian(parts.reduce(0) { $0 + $1.count }))
-        for part in parts {
-            kept.keep(part)
-        }
+        kept.insert(Self.littleEndian(header.count + (alpha?.range.count ?? 0) + picture.range.count))
+        kept.keep(header)
+        if let alpha { kept.keep(alpha.range) }
+        kept.keep(picture.range)
     }
 
     private mutating func keep(_ chunk: Chunk) {
@@ -231,7 +230,7 @@ struct WebPProbe {
             // The flags are the first byte of the first chunk's payload; the three after them are reserved.
             kept.overwrite(at: Self.headerByteCount + 8, with: [stated, 0, 0, 0])
         }
-        return kept.bytes
+        return kept.joined()
     }
 
     private static func littleEndian(_ number: Int) -> [UInt8] {

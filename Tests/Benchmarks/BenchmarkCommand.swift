@@ -23,7 +23,8 @@ struct MeasureCommand: ParsableCommand {
     @Option(help: "Items in the small store, to measure growth from") var smallItems = 10_000
     @Option(help: "Seconds of one measurement") var seconds = 5
     @Option(help: "Rounds, of which medians are taken") var rounds = 3
-    @Option(help: ArgumentHelp("Parts to run: memory, reads, creates, flood", valueName: "LIST")) var only = "memory,reads,creates,flood"
+    @Option(help: ArgumentHelp("Parts to run: memory, reads, creates, flood, bodies", valueName: "LIST"))
+    var only = "memory,reads,creates,flood,bodies"
 
     func validate() throws {
         guard smallItems >= 1_000, items >= smallItems, (1...600).contains(seconds), (1...99).contains(rounds) else {
@@ -44,13 +45,20 @@ struct MeasureCommand: ParsableCommand {
     }
 
     private func measure() throws {
-        let large = try BenchmarkStore.prepared(in: "\(directory)/\(items)", items: items, personas: personas)
-        let small = try BenchmarkStore.prepared(in: "\(directory)/\(smallItems)", items: smallItems, personas: personas)
         var report = Report()
         report.describe("machine", "\(ProcessInfo.processInfo.activeProcessorCount) cores, shared by servers and load generator")
+        var parts = Set(only.split(separator: ",").map(String.init))
+        // Measured within this process: without a server, and without a store to fill first.
+        if parts.remove("bodies") != nil { BodyMeasurements(rounds: rounds).run(&report) }
+        if !parts.isEmpty { try measureService(parts, &report) }
+        Console.line(report.text)
+    }
+
+    private func measureService(_ parts: Set<String>, _ report: inout Report) throws {
+        let large = try BenchmarkStore.prepared(in: "\(directory)/\(items)", items: items, personas: personas)
+        let small = try BenchmarkStore.prepared(in: "\(directory)/\(smallItems)", items: smallItems, personas: personas)
         for store in [large, small] { report.describe("store", try store.description()) }
         report.describe("method", "medians of \(rounds) rounds, \(seconds) s each, hello and service in turn, 64 connections for reads")
-        let parts = Set(only.split(separator: ",").map(String.init))
         if parts.contains("memory") { try MemoryMeasurements(personas: personas, store: large).run(&report) }
         if parts.contains("reads") {
             try ReadMeasurements(personas: personas, large: large, small: small, seconds: seconds, rounds: rounds).run(&report)
@@ -61,7 +69,6 @@ struct MeasureCommand: ParsableCommand {
         if parts.contains("flood") {
             try FloodMeasurements(personas: personas, store: small, seconds: seconds, rounds: rounds).run(&report)
         }
-        Console.line(report.text)
     }
 }
 

@@ -152,4 +152,49 @@ struct JSONObjectTests {
         let many = (0..<500).map { "\"\($0)\":[[{}]]" }.joined(separator: ",")
         _ = try JSONObject(Array("{\(many)}".utf8))
     }
+
+    @Test(
+        "takes a number for a whole one where it is written as one and a word of the machine holds it",
+        arguments: [
+            ("0", 0), ("-1", -1), ("9223372036854775807", .max), ("-9223372036854775808", .min), ("9223372036854775808", nil),
+            ("-9223372036854775809", nil), ("100000000000000000000", nil), ("-100000000000000000000", nil), ("1.0", nil), ("1e1", nil),
+            (String(repeating: "9", count: 100_000), nil), ("0.\(String(repeating: "0", count: 100_000))", nil),
+        ] as [(String, Int?)])
+    func integers(text: String, number: Int?) throws {
+        let member = try JSONObject(Array(#"{"x":\#(text)}"#.utf8)).integer("x")
+        switch (member, number) {
+        case (.value(let found), .some(let number)): #expect(found == number)
+        case (.malformed(let rule), nil): #expect(rule == "must be a whole number")
+        default: Issue.record("\(member)")
+        }
+    }
+
+    @Test("two bodies that say the same have the same pieces, their members in the order of their names' bytes")
+    func canonicalPieces() throws {
+        func pieces(_ text: String) throws -> [UInt8] {
+            var pieces: [UInt8] = []
+            try JSONObject(Array(text.utf8)).canonicalPieces { pieces += $0 }
+            return pieces
+        }
+        let long = String(repeating: "a", count: 1_000)
+        let names = ["", "A", "a", "aa", "ab", "b", long, long + "a", long + "b", "é", "\u{1F600}"]
+        let expected = try pieces(
+            "{" + names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }.map { "\"\($0)\":1" }.joined(separator: ",") + "}")
+        var generator = SeededGenerator(seed: 9)
+        for _ in 0..<20 {
+            let shuffled = names.shuffled(using: &generator)
+            #expect(try pieces("{" + shuffled.map { " \"\($0)\" :\n1 " }.joined(separator: ",") + "}") == expected)
+        }
+        // In this order by their bytes: the empty name, A, a.
+        let lengths = [0, 1, 1].map { UInt8($0) }
+        var start = expected[...]
+        for (length, name) in zip(lengths, ["", "A", "a"]) {
+            #expect(
+                start.starts(
+                    with: [length, 0, 0, 0, 0, 0, 0, 0] + Array(name.utf8) + [UInt8(ascii: "#"), 1, 0, 0, 0, 0, 0, 0, 0] + "1".utf8))
+            start = start.dropFirst(18 + Int(length))
+        }
+        #expect(try pieces(#"{"a":"\u0062"}"#) == pieces(#"{"\u0061":"b"}"#))
+        #expect(try pieces(#"{"a":1}"#) != pieces(#"{"a":"1"}"#))
+    }
 }

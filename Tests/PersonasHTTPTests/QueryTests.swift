@@ -144,18 +144,37 @@ struct QueryTests {
         }
     }
 
-    @Test("no request target stops the process")
+    @Test("every request target is taken for a list within its bounds, or refused by the name of what is wrong with it")
     func randomTargets() {
         var generator = SeededGenerator(seed: 3)
         let pieces = [
             "/", "?", "#", ":", "//", "://", "http://", "&", "=", "%", "%4", "%41", "%zz", "limit", "q", "cursor", "é", "\0", " ", "@", "[",
             "]", "1", "+",
         ]
+        var taken = 0
+        var refused: Set<String> = []
         for _ in 0..<20_000 {
             let target = (0..<Int.random(in: 0...10, using: &generator)).map { _ in pieces.randomElement(using: &generator) ?? "" }.joined()
             let uri = URI(target)
+            #expect(target.isEmpty || uri.description == target)
             _ = (uri.path, uri.host, uri.port, uri.query)
-            _ = try? ListQuery(uri, fixedMode: nil, itemsMax: 100)
+            do throws(Failure) {
+                let query = try ListQuery(uri, fixedMode: nil, itemsMax: 100)
+                taken += 1
+                #expect((1...100).contains(query.limit) && query.filter.search?.isEmpty != true && query.after == nil, "\(target)")
+                #expect(query.limit == 20 || target.contains("limit=") || target.contains("%"), "\(target)")
+                #expect(query.sort == .newestFirst && query.filter.mode == nil && query.filter.status == nil, "\(target)")
+            } catch {
+                guard case .invalid(let violations) = error else {
+                    Issue.record("\(target): \(error)")
+                    continue
+                }
+                #expect(!violations.isEmpty && violations.allSatisfy { target.contains($0.field) }, "\(target): \(violations)")
+                refused.formUnion(violations.map(\.field))
+            }
         }
+        // Otherwise only one of the two was seen.
+        #expect(taken > 1_000)
+        #expect(refused == ["limit", "cursor"])
     }
 }

@@ -38,6 +38,7 @@ struct APIKeySecretTests {
             let secret = APIKeySecret.random()
             #expect(secret.text.wholeMatch(of: /pkz_[0-9A-Za-z]{38}/) != nil)
             #expect(Self.isChecksumRight(secret.text))
+            #expect(secret.text.utf8.count == APIKeySecret.textBytes)
             #expect(secret.prefix.utf8.elementsEqual(secret.text.utf8.prefix(8)))
         }
     }

@@ -21,6 +21,9 @@ struct AccountTests {
             ("a" + String(repeating: "\u{301}", count: 100), "must be 1 to 100 characters long"),
             ("a\u{1B}[31m", "must not hold control characters"), ("\u{0}", "must not hold control characters"),
             ("a\u{7F}", "must not hold control characters"),
+            ("\u{0}" + String(repeating: "x", count: 100), "must be 1 to 100 characters long"),
+            (String(repeating: "x ", count: 50) + "\u{0}", "must be 1 to 100 characters long"),
+            (String(repeating: "x ", count: 49) + "\u{0}", "must not hold control characters"),
         ])
     func refusedLabels(raw: String, rule: String) {
         #expect(throws: Violation("label", rule)) { try Account.checkedLabel(raw, field: "label") }

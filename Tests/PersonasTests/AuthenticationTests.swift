@@ -102,10 +102,23 @@ struct AuthenticationTests {
             (nil, .missingAPIKey), ("", .missingAPIKey), (" ", .malformedAPIKey), ("pkz", .malformedAPIKey),
             ("PKZ_0123456789", .malformedAPIKey),
             (" pkz_0123456789", .malformedAPIKey), ("Bearer pkz_0123456789", .malformedAPIKey), ("pkz-0123456789", .malformedAPIKey),
-            ("pkz_\u{301}", .malformedAPIKey), ("pkz_", .unknownAPIKey), ("pkz_0123456789", .unknownAPIKey), ("pkz_ü", .unknownAPIKey),
+            ("pkz_\u{301}", .unknownAPIKey), ("pk\u{301}z_", .malformedAPIKey), ("pkz_", .unknownAPIKey),
+            ("pkz_0123456789", .unknownAPIKey), ("pkz_ü", .unknownAPIKey),
         ] as [(String?, Failure)])
     func form(presented: String?, failure: Failure) async {
         await #expect(throws: failure) { try await Authentication(keys: AnsweringKeyStore(.success(nil))).caller(presenting: presented) }
+    }
+
+    @Test("A text longer than every key is unknown without a look into the store")
+    func longerThanAnyKey() async {
+        let store = AnsweringKeyStore(.success((key: Self.key(), account: Self.account())))
+        let longest = "pkz_" + String(repeating: "x", count: 38)
+        for text in [longest + "x", "pkz_" + String(repeating: "\u{301}\u{323}", count: 100_000)] {
+            await #expect(throws: Failure.unknownAPIKey) { try await Authentication(keys: store).caller(presenting: text) }
+        }
+        #expect(store.askedFor == [])
+        await #expect(throws: Never.self) { try await Authentication(keys: store).caller(presenting: longest) }
+        #expect(store.askedFor == [longest])
     }
 
     @Test("A failure of the store is passed on and lets nobody in")

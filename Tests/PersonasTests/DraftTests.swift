@@ -224,6 +224,19 @@ struct CreateDraftTests {
         }
     }
 
+    @Test("A URL is looked at for its scheme first, for its length next, and for white space last")
+    func orderOfRules() {
+        let long = "s.example/" + String(repeating: " ", count: 8_192)
+        for (url, rule) in [
+            ("https://" + long, "must be at most 8192 characters long"), ("ftp://" + long, "must be an https URL without white space"),
+            ("https://" + long.prefix(8_184), "must be an https URL without white space"),
+        ] {
+            #expect(throws: Failure.invalid([Violation(field: "image_urls", message: "image_urls[0] \(rule)")])) {
+                try Self.draft(urls: [url, "https://a", "https://a"]).checked(acceptingPlainHTTP: false)
+            }
+        }
+    }
+
     @Test("Plain http is taken only where the operator accepts it", arguments: ["http://127.0.0.1:8080/a.png", "http://a"])
     func plainHTTP(url: String) throws {
         let draft = Self.draft(urls: [url, "https://a", url])

@@ -66,7 +66,9 @@ struct NameTests {
             ("\u{180E}a", wrongCharacters),
             ("abcdefghijklmnopqrstuvwxyz", tooLong),
             ("abcdefghijklm  nopqrstuvwxy", tooLong),
-            ("abcdefghijklmnopqrstuvwxyz é", wrongCharacters),
+            ("abcdefghijklmnopqrstuvwxyz é", tooLong),
+            ("abcdefghijklmnopqrstuvwxyé", wrongCharacters),
+            ("abcdefghijklmnopqrstuvwxé yz", wrongCharacters),
         ])
     func refuses(raw: String, message: String) {
         #expect(throws: Violation(field: "name", message: message)) { try Name(normalising: raw) }
@@ -77,8 +79,23 @@ struct NameTests {
         let spaces = String(repeating: " ", count: 100_000)
         #expect(try Name(normalising: spaces + "a" + spaces + "b" + spaces).text == "a b")
         #expect(throws: Violation(field: "name", message: Self.tooLong)) { try Name(normalising: String(repeating: "a ", count: 100_000)) }
-        #expect(throws: Violation(field: "name", message: Self.wrongCharacters)) {
-            try Name(normalising: String(repeating: "a ", count: 100_000) + "é")
+    }
+
+    @Test("What follows the longest name is not looked at, because a text may be as long as its body")
+    func stopsAtTheLimit() {
+        for rest in ["é", "\u{0}", String(repeating: "\u{301}", count: 100_000)] {
+            #expect(throws: Violation(field: "name", message: Self.tooLong)) {
+                try Name(normalising: "abcdefghijklmnopqrstuvwxyz" + rest)
+            }
+        }
+    }
+
+    @Test("White space is what Unicode says it is, and nothing else")
+    func whiteSpaceProperty() throws {
+        for scalar in (0...0xFFFF).compactMap({ Unicode.Scalar($0 as UInt32) })
+        where scalar.value > 0x7F || scalar.properties.isWhitespace {
+            let isTaken = (try? Name(normalising: "a\(scalar)b"))?.text == "a b"
+            if isTaken != scalar.properties.isWhitespace { Issue.record("U+\(String(scalar.value, radix: 16))") }
         }
     }
 
@@ -133,8 +150,10 @@ struct NameTests {
         let text = words.map { String($0) }.joined(separator: " ")
         if words.isEmpty { return .failure(Message(text: empty)) }
         let allowed = /[A-Za-z0-9 _\-]+/.matchingSemantics(.unicodeScalar)
-        if text.wholeMatch(of: allowed) == nil { return .failure(Message(text: wrongCharacters)) }
-        if text.utf8.count > 25 { return .failure(Message(text: tooLong)) }
+        // The first scalar beyond the longest name ends the search for one that may not be there.
+        let looked = String(String.UnicodeScalarView(text.unicodeScalars.prefix(26)))
+        if looked.wholeMatch(of: allowed) == nil { return .failure(Message(text: wrongCharacters)) }
+        if text.unicodeScalars.count > 25 { return .failure(Message(text: tooLong)) }
         return .success(text)
     }
 

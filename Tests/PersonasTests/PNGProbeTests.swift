@@ -155,4 +155,32 @@ struct PNGProbeTests {
         #expect(problem(in: bytes) == nil)
         #expect(problem(in: bytes, removingMetadata: false) == "is not supported: a PNG has more metadata than is stored")
     }
+
+    @Test(
+        "keeps each chunk that affects the picture once, before the data, and at the sizes that it may have",
+        arguments: [
+            ("tRNS", 1...256), ("bKGD", 1...6), ("pHYs", 9...9), ("acTL", 8...8), ("gAMA", 4...4), ("cHRM", 32...32), ("sRGB", 1...1),
+            ("sBIT", 1...4), ("cICP", 4...4), ("mDCV", 24...24), ("cLLI", 8...8), ("iCCP", 1...1_048_576),
+        ] as [(String, ClosedRange<Int>)])
+    func keptChunks(type: String, sizes: ClosedRange<Int>) throws {
+        func chunk(_ size: Int) -> [UInt8] { pngChunk(type, [UInt8](repeating: 1, count: size)) }
+        let plain = Self.file(Self.header(4, 4), Self.data, Self.end)
+        for size in [sizes.lowerBound, sizes.upperBound] {
+            let kept = Self.file(Self.header(4, 4), chunk(size), Self.data, Self.end)
+            #expect(try ImageProbe.probe(kept).bytes == kept)
+            let twice = Self.file(Self.header(4, 4), chunk(size), chunk(size), Self.data, chunk(size), Self.end)
+            #expect(try ImageProbe.probe(twice).bytes == kept)
+        }
+        for size in [sizes.lowerBound - 1, sizes.upperBound + 1] {
+            #expect(try ImageProbe.probe(Self.file(Self.header(4, 4), chunk(size), Self.data, Self.end)).bytes == plain)
+        }
+    }
+
+    @Test("drops chunks whose names differ in one letter", arguments: ["tRNT", "gAMB", "sRGC", "iCCQ", "acTM", "eXIg"])
+    func unknownChunks(type: String) throws {
+        let plain = Self.file(Self.header(4, 4), Self.data, Self.end)
+        let bytes = Self.file(Self.header(4, 4), pngChunk(type, [0, 0, 0, 1]), Self.data, Self.end)
+        #expect(try ImageProbe.probe(bytes).bytes == plain)
+        #expect(try ImageProbe.probe(bytes, removingMetadata: false).bytes == bytes)
+    }
 }

@@ -40,6 +40,8 @@ struct SpecialInstructionsTests {
             String(repeating: "\r\n", count: 151),
             String(repeating: "👩‍👩‍👧‍👦", count: 43),
             String(repeating: "x", count: 100_000),
+            String(repeating: "x", count: 1_201),
+            String(repeating: "é", count: 301),
         ])
     func refusesTooLong(text: String) {
         #expect(throws: Self.tooLong) { try SpecialInstructions.validated(text) }

@@ -6,7 +6,7 @@ package import Personas
 /// So this one refuses what it does not know, and what is requested is built from its parts and never from the text that came.
 package struct DownloadURL: Sendable, Hashable {
     /// How to reach the host.
-    package enum Scheme: String, Sendable, Hashable {
+    package enum Scheme: String, Sendable, Hashable, CaseIterable {
         /// Without TLS, for development.
         case http
         /// With TLS.
@@ -84,7 +84,8 @@ package struct DownloadURL: Sendable, Hashable {
         if reference.path.isEmpty {
             return DownloadURL(scheme: scheme, host: host, port: port, path: path, query: reference.query ?? query)
         }
-        let folder = reference.path.hasPrefix("/") ? "" : path[...(path.lastIndex(of: "/") ?? path.startIndex)]
+        let slash = UInt8(ascii: "/")
+        let folder = reference.path.utf8.first == slash ? "" : path[...(path.utf8.lastIndex(of: slash) ?? path.startIndex)]
         return DownloadURL(scheme: scheme, host: host, port: port, path: folder + reference.path, query: reference.query)
     }
 
@@ -110,7 +111,7 @@ package struct DownloadURL: Sendable, Hashable {
     }
 
     private init(_ reference: URLReference, defaultScheme: Scheme?, rules: Rules) throws(Problem) {
-        let scheme = reference.scheme.map { Scheme(rawValue: $0.lowercased()) } ?? defaultScheme
+        let scheme = reference.scheme.map { text in Scheme.allCases.first { $0.rawValue.utf8.elementsEqual(text) } } ?? defaultScheme
         guard let scheme, scheme == .https || rules.acceptsPlainHTTP, let authority = reference.authority else { throw .malformed }
         let (hostPart, portPart) = try Self.split(authority)
         let host = try Self.host(from: hostPart, rules: rules)
@@ -120,111 +121,117 @@ package struct DownloadURL: Sendable, Hashable {
     }
 
     /// Splits `host`, `host:port` and their forms with brackets; user information is refused.
-    private static func split(_ authority: Substring) throws(Problem) -> (host: Substring, port: Substring?) {
-        guard !authority.contains("@") else { throw .malformed }
-        let hostEnd: Substring.Index
-        if authority.hasPrefix("[") {
-            guard let bracket = authority.firstIndex(of: "]") else { throw .malformed }
-            hostEnd = authority.index(after: bracket)
+    private static func split(_ authority: ArraySlice<UInt8>) throws(Problem) -> (host: ArraySlice<UInt8>, port: ArraySlice<UInt8>?) {
+        guard !authority.contains(UInt8(ascii: "@")) else { throw .malformed }
+        let hostEnd: Int
+        if authority.first == UInt8(ascii: "[") {
+            guard let bracket = authority.firstIndex(of: UInt8(ascii: "]")) else { throw .malformed }
+            hostEnd = bracket + 1
         } else {
-            hostEnd = authority.firstIndex(of: ":") ?? authority.endIndex
+            hostEnd = authority.firstIndex(of: UInt8(ascii: ":")) ?? authority.endIndex
         }
         guard hostEnd < authority.endIndex else { return (authority, nil) }
-        guard authority[hostEnd] == ":" else { throw .malformed }
-        return (authority[..<hostEnd], authority[authority.index(after: hostEnd)...])
+        guard authority[hostEnd] == UInt8(ascii: ":") else { throw .malformed }
+        return (authority[..<hostEnd], authority[(hostEnd + 1)...])
     }
 
-    private static func port(from text: Substring) throws(Problem) -> Int {
-        guard text.utf8.allSatisfy({ 0x30...0x39 ~= $0 }), !text.hasPrefix("0"), let port = Int(text), port <= 65_535 else {
-            throw .malformed
-        }
+    private static func port(from text: ArraySlice<UInt8>) throws(Problem) -> Int {
+        guard text.allSatisfy({ 0x30...0x39 ~= $0 }), text.first != UInt8(ascii: "0"),
+            let port = Int(String(decoding: text, as: UTF8.self)), port <= 65_535
+        else { throw .malformed }
         return port
     }
 
-    private static func host(from text: Substring, rules: Rules) throws(Problem) -> Host {
-        if text.hasPrefix("[") {
-            guard text.hasSuffix("]"), let address = IPAddress(String(text.dropFirst().dropLast())), address.family == .v6 else {
-                throw .malformed
-            }
+    private static func host(from text: ArraySlice<UInt8>, rules: Rules) throws(Problem) -> Host {
+        if text.first == UInt8(ascii: "[") {
+            guard text.last == UInt8(ascii: "]"), let address = IPAddress(String(decoding: text.dropFirst().dropLast(), as: UTF8.self)),
+                address.family == .v6
+            else { throw .malformed }
             guard rules.acceptsLocalHosts else { throw .forbidden }
             return .address(address)
         }
-        var name = text.lowercased()
-        if name.hasSuffix(".") { name.removeLast() }
-        let labels = name.split(separator: ".", omittingEmptySubsequences: false)
-        guard name.utf8.count <= 253, labels.allSatisfy(isLabel), let last = labels.last else { throw .malformed }
+        var bytes = text.map(\.lowercasedASCII)
+        if bytes.last == UInt8(ascii: ".") { bytes.removeLast() }
+        let labels = bytes.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+        guard bytes.count <= 253, labels.allSatisfy(isLabel), let last = labels.last else { throw .malformed }
+        let name = String(decoding: bytes, as: UTF8.self)
         // getaddrinfo reads every name whose last label is a number as an IPv4 address: 127.1, 0x7f.1, 2130706433, 0177.0.0.1.
         // No top-level domain begins with a digit, so that is the whole test.
-        if let first = last.utf8.first, 0x30...0x39 ~= first {
-            guard rules.acceptsLocalHosts, let address = IPAddress(name), address.description == name else { throw .forbidden }
+        if let first = last.first, 0x30...0x39 ~= first {
+            guard rules.acceptsLocalHosts, let address = IPAddress(name), address.description.utf8.elementsEqual(bytes) else {
+                throw .forbidden
+            }
             return .address(address)
         }
         guard labels.count > 1 || rules.acceptsLocalHosts else { throw .forbidden }
         return .name(name)
     }
 
-    private static func isLabel(_ label: Substring) -> Bool {
-        let isLDH = label.utf8.allSatisfy { 0x61...0x7a ~= $0 || 0x30...0x39 ~= $0 || $0 == UInt8(ascii: "-") }
-        return isLDH && 1...63 ~= label.utf8.count && !label.hasPrefix("-") && !label.hasSuffix("-")
+    private static func isLabel(_ label: ArraySlice<UInt8>) -> Bool {
+        let hyphen = UInt8(ascii: "-")
+        let isLDH = label.allSatisfy { 0x61...0x7a ~= $0 || 0x30...0x39 ~= $0 || $0 == hyphen }
+        return isLDH && 1...63 ~= label.count && label.first != hyphen && label.last != hyphen
     }
 }
 
 /// The parts of a URL reference (RFC 3986, appendix B), of printable ASCII without spaces and backslashes.
 struct URLReference {
-    /// What stands before the first colon, if that can be a scheme.
-    let scheme: Substring?
+    /// What stands before the first colon, if that can be a scheme; in lower case.
+    let scheme: [UInt8]?
     /// What follows two slashes.
-    let authority: Substring?
+    let authority: ArraySlice<UInt8>?
     /// The path with every byte encoded that a path may not hold.
     let path: String
     /// What follows the question mark, encoded in the same way.
     let query: String?
 
-    /// Takes a reference apart; the fragment is dropped.
+    /// Takes a reference apart; the fragment is dropped. By bytes, because nothing else than ASCII is let in.
     init(_ text: String) throws(DownloadURL.Problem) {
-        let isPlain = text.utf8.allSatisfy { 0x21...0x7e ~= $0 && $0 != UInt8(ascii: "\\") }
-        guard isPlain, text.utf8.count <= Limits.imageURLCharactersMax else { throw .malformed }
-        var rest = text[...]
-        if let fragment = rest.firstIndex(of: "#") { rest = rest[..<fragment] }
-        let delimiter = rest.firstIndex { ":/?".contains($0) }
-        if let delimiter, rest[delimiter] == ":" {
-            scheme = rest[..<delimiter]
-            rest = rest[rest.index(after: delimiter)...]
+        let isPlain =
+            text.utf8.count <= Limits.imageURLCharactersMax
+            && text.utf8.allSatisfy { 0x21...0x7e ~= $0 && $0 != UInt8(ascii: "\\") }
+        guard isPlain else { throw .malformed }
+        var rest = Array(text.utf8)[...]
+        if let fragment = rest.firstIndex(of: UInt8(ascii: "#")) { rest = rest[..<fragment] }
+        let delimiter = rest.firstIndex { ":/?".utf8.contains($0) }
+        if let delimiter, rest[delimiter] == UInt8(ascii: ":") {
+            scheme = rest[..<delimiter].map(\.lowercasedASCII)
+            rest = rest[(delimiter + 1)...]
         } else {
             scheme = nil
         }
-        if rest.hasPrefix("//") {
+        if rest.starts(with: "//".utf8) {
             rest = rest.dropFirst(2)
-            let end = rest.firstIndex { "/?".contains($0) } ?? rest.endIndex
+            let end = rest.firstIndex { "/?".utf8.contains($0) } ?? rest.endIndex
             authority = rest[..<end]
             rest = rest[end...]
         } else {
             authority = nil
         }
-        let question = rest.firstIndex(of: "?")
+        let question = rest.firstIndex(of: UInt8(ascii: "?"))
         path = Self.encoded(rest[..<(question ?? rest.endIndex)])
-        query = question.map { Self.encoded(rest[rest.index(after: $0)...]) }
+        query = question.map { Self.encoded(rest[($0 + 1)...]) }
     }
 
     /// Encodes what may stand neither in a path nor in a query (RFC 3986, 3.3 and 3.4), and percent signs that encode nothing.
     ///
     /// What is already right stays as it is to the byte, because signatures cover it.
-    private static func encoded(_ part: Substring) -> String {
-        let bytes = Array(part.utf8)
+    private static func encoded(_ bytes: ArraySlice<UInt8>) -> String {
         var encoded: [UInt8] = []
         encoded.reserveCapacity(bytes.count)
-        for (index, byte) in bytes.enumerated() {
+        for (index, byte) in zip(bytes.indices, bytes) {
             let isEncoding =
-                byte == UInt8(ascii: "%") && index + 2 < bytes.count && isHexDigit(bytes[index + 1]) && isHexDigit(bytes[index + 2])
+                byte == UInt8(ascii: "%") && index + 2 < bytes.endIndex && isHexDigit(bytes[index + 1]) && isHexDigit(bytes[index + 2])
             if isEncoding || isAllowed(byte) {
                 encoded.append(byte)
             } else {
-                let digits = Array("0123456789ABCDEF".utf8)
-                encoded += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 0xf)]]
+                encoded += [UInt8(ascii: "%"), hexDigits[Int(byte >> 4)], hexDigits[Int(byte & 0xf)]]
             }
         }
         return String(decoding: encoded, as: UTF8.self)
     }
+
+    private static let hexDigits = Array("0123456789ABCDEF".utf8)
 
     private static func isHexDigit(_ byte: UInt8) -> Bool {
         0x30...0x39 ~= byte || 0x41...0x46 ~= byte || 0x61...0x66 ~= byte
@@ -236,17 +243,17 @@ struct URLReference {
 
     /// Resolves `.` and `..` (RFC 3986, 5.2.4); the result begins with a slash.
     static func removingDotSegments(from path: String) -> String {
-        var kept: [Substring] = []
-        let segments = path.split(separator: "/", omittingEmptySubsequences: false).dropFirst()
+        var kept: [Substring.UTF8View] = []
+        let segments = path.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false).dropFirst()
         for segment in segments {
-            switch segment {
-            case ".": break
-            case "..": _ = kept.popLast()
-            default: kept.append(segment)
+            if segment.elementsEqual("..".utf8) {
+                _ = kept.popLast()
+            } else if !segment.elementsEqual(".".utf8) {
+                kept.append(segment)
             }
         }
         // A path that ends in a dot segment names a folder.
-        if segments.last == "." || segments.last == ".." { kept.append("") }
-        return "/" + kept.joined(separator: "/")
+        if let last = segments.last, last.elementsEqual(".".utf8) || last.elementsEqual("..".utf8) { kept.append(""[...].utf8) }
+        return "/" + String(decoding: Array(kept.joined(separator: "/".utf8)), as: UTF8.self)
     }
 }

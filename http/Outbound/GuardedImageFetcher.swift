@@ -238,7 +238,8 @@ extension GuardedImageFetcher {
         default:
             throw ImageFetchProblem.unavailable(reason: FetchReason.status(response.status))
         }
-        guard response.headers[canonicalForm: "content-encoding"].allSatisfy({ $0.lowercased() == "identity" }) else {
+        guard response.headers[canonicalForm: "content-encoding"].allSatisfy({ $0.utf8.map(\.lowercasedASCII) == Array("identity".utf8) })
+        else {
             throw ImageFetchProblem.unavailable(reason: FetchReason.compressed)
         }
         guard Self.mayBeImage(contentType: response.headers.first(name: "content-type") ?? "") else {
@@ -249,8 +250,9 @@ extension GuardedImageFetcher {
 
     /// Whether a declared type leaves room for an image. The bytes decide later; this spares the download of pages that say what they are.
     static func mayBeImage(contentType: String) -> Bool {
-        let type = contentType.prefix { !"; \t".contains($0) }.lowercased()
-        return type.isEmpty || type.hasPrefix("image/") || type == "application/octet-stream" || type == "binary/octet-stream"
+        let type = contentType.utf8.prefix { !"; \t".utf8.contains($0) }.map(\.lowercasedASCII)
+        return type.isEmpty || type.starts(with: "image/".utf8) || type.elementsEqual("application/octet-stream".utf8)
+            || type.elementsEqual("binary/octet-stream".utf8)
     }
 
     private static func body(of response: HTTPClientResponse) async throws -> [UInt8] {

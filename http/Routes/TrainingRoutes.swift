@@ -164,7 +164,7 @@ private struct FailBody {
             fields.violations.append(
                 Violation("code", "must be one of \(TrainingErrorCode.allCases.map(\.rawValue).joined(separator: ", "))"))
         }
-        if let message, message.isEmpty || message.unicodeScalars.count > Limits.failureMessageCharactersMax {
+        if let message, message.isEmpty || message.holdsMoreScalars(than: Limits.failureMessageCharactersMax) {
             fields.violations.append(Violation("message", "must be 1 to \(Limits.failureMessageCharactersMax) characters long"))
         }
         self.token = try fields.finish(token)

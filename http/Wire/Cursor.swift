@@ -27,7 +27,7 @@ package struct Cursor {
         let milliseconds = bytes[25..<33].reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
         position = PikzonalityPosition(nameKey: nameKey, createdAt: Timestamp(milliseconds: Int64(bitPattern: milliseconds)), id: id)
         // One text per position: anything else that decodes to it, such as stray bits at the end, is garbage.
-        guard self.text(filter: filter, sort: sort) == text else { return nil }
+        guard self.text(filter: filter, sort: sort).utf8.elementsEqual(text.utf8) else { return nil }
     }
 
     /// The text for a client.

@@ -1,3 +1,4 @@
+import Foundation
 package import Personas
 
 /// A request body: one JSON object, read strictly (RFC 8259), its members as they stand in the bytes.
@@ -10,6 +11,9 @@ package struct JSONObject: Sendable {
     package static let depthMax = 32
     /// Values and members in all. A request has a dozen; clients' extra members may bring some more.
     package static let valuesMax = 4_096
+
+    /// Characters of the longest whole number, `Int.min`; a request's number may be as long as its body.
+    private static let integerCharactersMax = 20
 
     /// What a member's value is, with its place in the bytes where that is needed.
     enum Value: Sendable {
@@ -42,7 +46,7 @@ package struct JSONObject: Sendable {
 
     /// A member that is to be a string.
     package func string(_ name: String) -> DraftMember<String> {
-        switch members[JSONMemberName(name.utf8)] {
+        switch members[JSONMemberName(Array(name.utf8))] {
         case nil: .absent
         case .null: .null
         case .string(let range, let isEscaped): .value(String(decoding: text(range, isEscaped: isEscaped), as: UTF8.self))
@@ -58,7 +62,7 @@ package struct JSONObject: Sendable {
     /// A member that is to be an array of strings, each as its UTF-8, uncopied unless something in it is escaped.
     package func texts(_ name: String) -> DraftMember<[ArraySlice<UInt8>]> {
         let rule = "must be an array of strings"
-        switch members[JSONMemberName(name.utf8)] {
+        switch members[JSONMemberName(Array(name.utf8))] {
         case nil: return .absent
         case .null: return .null
         case .array(let elements):
@@ -74,7 +78,7 @@ package struct JSONObject: Sendable {
 
     /// A member that is to be a string, as its UTF-8, uncopied unless something in it is escaped.
     package func text(_ name: String) -> DraftMember<ArraySlice<UInt8>> {
-        switch members[JSONMemberName(name.utf8)] {
+        switch members[JSONMemberName(Array(name.utf8))] {
         case nil: .absent
         case .null: .null
         case .string(let range, let isEscaped): .value(text(range, isEscaped: isEscaped))
@@ -84,11 +88,13 @@ package struct JSONObject: Sendable {
 
     /// A member that is to be a whole number.
     package func integer(_ name: String) -> DraftMember<Int> {
-        switch members[JSONMemberName(name.utf8)] {
+        switch members[JSONMemberName(Array(name.utf8))] {
         case nil: return .absent
         case .null: return .null
         case .number(let range):
-            guard let number = Int(String(decoding: bytes[range], as: UTF8.self)) else { return .malformed("must be a whole number") }
+            guard range.count <= Self.integerCharactersMax, let number = Int(String(decoding: bytes[range], as: UTF8.self)) else {
+                return .malformed("must be a whole number")
+            }
             return .value(number)
         default: return .malformed("must be a whole number")
         }
@@ -96,7 +102,7 @@ package struct JSONObject: Sendable {
 
     /// A member that is to be `true` or `false`.
     package func boolean(_ name: String) -> DraftMember<Bool> {
-        switch members[JSONMemberName(name.utf8)] {
+        switch members[JSONMemberName(Array(name.utf8))] {
         case nil: .absent
         case .null: .null
         case .boolean(let value): .value(value)
@@ -107,7 +113,7 @@ package struct JSONObject: Sendable {
     /// Hands out the object's content piece by piece, the same for two bodies that say the same: whatever their order of members, their blanks
     /// and their escapes. Objects within, which no request has, count without their content.
     package func canonicalPieces(_ take: (ArraySlice<UInt8>) -> Void) {
-        for (name, value) in members.sorted(by: { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }) {
+        for (name, value) in members.sorted(by: { $0.key < $1.key }) {
             takeText(name.utf8[...], take)
             canonicalPieces(of: value, take)
         }
@@ -147,7 +153,7 @@ package struct JSONObject: Sendable {
     }
 
     private func text(_ range: Range<Int>, isEscaped: Bool) -> ArraySlice<UInt8> {
-        isEscaped ? ArraySlice(JSONScanner.unescaped(bytes[range])) : bytes[range]
+        isEscaped ? bytes[range].withUnsafeBufferPointer { ArraySlice(JSONScanner.unescaped($0)) } : bytes[range]
     }
 }
 
@@ -155,15 +161,21 @@ package struct JSONObject: Sendable {
 ///
 /// As a `String` it would be hashed and compared in its normal form, which takes Swift time quadratic in a run of combining marks: two
 /// minutes for a name of 1 MB.
-struct JSONMemberName: Hashable {
+struct JSONMemberName: Hashable, Comparable {
     let utf8: [UInt8]
 
-    init(_ utf8: some Collection<UInt8>) {
-        self.utf8 = Array(utf8)
+    init(_ utf8: [UInt8]) {
+        self.utf8 = utf8
     }
 
     func hash(into hasher: inout Hasher) {
         utf8.withUnsafeBytes { hasher.combine(bytes: $0) }
+    }
+
+    /// Orders as the bytes do, by `memcmp`: names with the same long beginning are compared a dozen times each when they are sorted.
+    static func < (left: JSONMemberName, right: JSONMemberName) -> Bool {
+        let order = memcmp(left.utf8, right.utf8, min(left.utf8.count, right.utf8.count))
+        return order == 0 ? left.utf8.count < right.utf8.count : order < 0
     }
 }
 

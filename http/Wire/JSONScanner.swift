@@ -63,8 +63,8 @@ struct JSONScanner {
         while true {
             skipWhiteSpace()
             guard peek() == UInt8(ascii: "\""), case .string(let range, let isEscaped) = try string() else { throw .malformed }
-            let raw = bytes[range]
-            let name = isEscaped ? JSONMemberName(Self.unescaped(raw)) : JSONMemberName(raw)
+            let raw = UnsafeBufferPointer(rebasing: bytes[range])
+            let name = JSONMemberName(isEscaped ? Self.unescaped(raw) : Array(raw))
             skipWhiteSpace()
             guard take(UInt8(ascii: ":")) else { throw .malformed }
             skipWhiteSpace()
@@ -234,33 +234,51 @@ struct JSONScanner {
     }
 
     /// The bytes of a string that this scanner has passed, with its escapes resolved.
-    static func unescaped(_ text: some Collection<UInt8>) -> [UInt8] {
-        var result: [UInt8] = []
-        result.reserveCapacity(text.count)
-        var rest = text.makeIterator()
-        func unit() -> UInt16 { (0..<4).reduce(0) { unit, _ in unit << 4 | (rest.next().flatMap(hexadecimalDigit) ?? 0) } }
-        while let byte = rest.next() {
-            guard byte == UInt8(ascii: "\\"), let kind = rest.next() else {
-                result.append(byte)
-                continue
+    static func unescaped(_ text: UnsafeBufferPointer<UInt8>) -> [UInt8] {
+        // What an escape stands for is never longer than the escape.
+        [UInt8](unsafeUninitializedCapacity: text.count) { result, count in
+            var index = 0
+            func put(_ byte: UInt8) {
+                result[count] = byte
+                count += 1
             }
-            switch kind {
-            case UInt8(ascii: "b"): result.append(0x08)
-            case UInt8(ascii: "f"): result.append(0x0c)
-            case UInt8(ascii: "n"): result.append(0x0a)
-            case UInt8(ascii: "r"): result.append(0x0d)
-            case UInt8(ascii: "t"): result.append(0x09)
-            case UInt8(ascii: "u"):
-                var units = [unit()]
-                if (0xd800...0xdbff).contains(units[0]) {
-                    _ = (rest.next(), rest.next())
-                    units.append(unit())
+            while index < text.count {
+                guard text[index] == UInt8(ascii: "\\"), index + 1 < text.count else {
+                    put(text[index])
+                    index += 1
+                    continue
                 }
-                result.append(contentsOf: String(decoding: units, as: UTF16.self).utf8)
-            default: result.append(kind)
+                let kind = text[index + 1]
+                index += 2
+                switch kind {
+                case UInt8(ascii: "b"): put(0x08)
+                case UInt8(ascii: "f"): put(0x0c)
+                case UInt8(ascii: "n"): put(0x0a)
+                case UInt8(ascii: "r"): put(0x0d)
+                case UInt8(ascii: "t"): put(0x09)
+                case UInt8(ascii: "u"): UTF8.encode(escapedScalar(in: text, at: &index))?.forEach(put)
+                default: put(kind)
+                }
             }
         }
-        return result
+    }
+
+    /// The scalar whose digits stand at an index, of both escapes if it takes two; steps behind it.
+    private static func escapedScalar(in text: UnsafeBufferPointer<UInt8>, at index: inout Int) -> Unicode.Scalar {
+        func unit() -> UInt32 {
+            var unit: UInt32 = 0
+            for _ in 0..<4 where index < text.count {
+                unit = unit << 4 | UInt32(hexadecimalDigit(text[index]) ?? 0)
+                index += 1
+            }
+            return unit
+        }
+        let first = unit()
+        guard (0xd800...0xdbff).contains(first) else { return Unicode.Scalar(first) ?? "\u{fffd}" }
+        index += 2
+        let second = unit()
+        guard (0xdc00...0xdfff).contains(second) else { return "\u{fffd}" }
+        return Unicode.Scalar(0x10000 + (first - 0xd800) << 10 + (second - 0xdc00)) ?? "\u{fffd}"
     }
 
     private static func hexadecimalDigit(_ byte: UInt8) -> UInt16? {

@@ -1,0 +1,72 @@
+import Foundation
+import Personas
+import PersonasWire
+
+/// What the worst bodies and the worst images cost, in processor time for each of their bytes, measured in this process.
+struct BodyMeasurements {
+    private static let bodyBytes = 32_000_000
+    private static let imageBytes = 10_000_000
+    private static let nanosecondsPerByteMax = 15.0
+
+    let rounds: Int
+
+    func run(_ report: inout Report) {
+        for body in WorstBodies.all(byteCount: Self.bodyBytes) { measure(body.name, body.bytes, &report, Self.takeIn) }
+        for body in WorstBodies.small { measure(body.name, body.bytes, &report, isShort: true, Self.takeIn) }
+        for image in WorstImages.all(byteCount: Self.imageBytes) {
+            measure(image.name, image.bytes, &report) { Self.probe($0, removingMetadata: true) }
+            measure("", image.bytes, &report, detail: "metadata stays") { Self.probe($0, removingMetadata: false) }
+        }
+        measureBase64(&report)
+    }
+
+    private func measureBase64(_ report: inout Report) {
+        let data = Data(repeating: 0x5A, count: Self.imageBytes)
+        let wrapping: Data.Base64EncodingOptions = [.lineLength64Characters, .endLineWithCarriageReturn, .endLineWithLineFeed]
+        for (name, base64) in [("base64", data.base64EncodedData()), ("base64 in lines", data.base64EncodedData(options: wrapping))] {
+            measure(name, Array(base64), &report) { bytes in
+                _ = try? ReferenceImage.decode(base64: bytes[...], at: ImagePosition(field: "image"))
+            }
+        }
+    }
+
+    /// What the service does with the body of a create, up to its images, and with that of a request under an idempotency key.
+    private static func takeIn(_ bytes: [UInt8]) {
+        guard let body = try? JSONObject(bytes) else { return }
+        let draft = CreateDraft(
+            name: body.string("name"), imageURLs: body.strings("image_urls"), imageBase64s: body.texts("image_base64s"),
+            specialInstructions: body.string("special_instructions"))
+        if let checked = try? draft.checked(acceptingPlainHTTP: false), case .base64(let text) = checked.images.first {
+            _ = try? ReferenceImage.decode(base64: text, at: ImagePosition(field: checked.imageField, index: 0))
+        }
+        _ = body.integer("name")
+        var byteCount = 0
+        body.canonicalPieces { byteCount += $0.count }
+    }
+
+    private static func probe(_ bytes: [UInt8], removingMetadata: Bool) {
+        _ = try? ImageProbe.probe(bytes, removingMetadata: removingMetadata)
+    }
+
+    private func measure(
+        _ name: String, _ bytes: [UInt8], _ report: inout Report, detail: String? = nil, isShort: Bool = false, _ work: ([UInt8]) -> Void
+    ) {
+        let repetitions = isShort ? 100 : 1
+        let nanoseconds = (0..<rounds).map { _ in
+            let start = Self.processorNanoseconds
+            for _ in 0..<repetitions { work(bytes) }
+            return Double(Self.processorNanoseconds - start) / Double(repetitions * bytes.count)
+        }
+        // A short body shows what one value costs. The number of values is bounded, so that its bytes need not justify it.
+        report.add(
+            name, detail ?? "\(Report.number(Double(bytes.count) / 1_000_000)) MB", value: nanoseconds.median, unit: " ns a byte",
+            target: isShort ? nil : .below(Self.nanosecondsPerByteMax))
+    }
+
+    /// Processor time of this thread.
+    private static var processorNanoseconds: UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+    }
+}
