@@ -88,7 +88,7 @@ enum Serve {
             configuration: configuration(settings),
             useCases: HTTPUseCases(
                 catalog: house.catalog, training: house.training, authentication: house.authentication,
-                idempotency: house.idempotency, maintenance: house.storage.maintenance,
+                idempotency: house.idempotency, decoding: house.decoding, maintenance: house.storage.maintenance,
                 schema: house.storage.schema),
             publicURL: PublicURL(settings[SettingsList.publicURL]), logger: logger, metrics: house.metrics
         ) { address in
@@ -122,7 +122,6 @@ enum Serve {
         configuration.trustsIncomingRequestID = settings[SettingsList.trustRequestID]
         configuration.connectionsMax = settings[SettingsList.connectionsMax]
         configuration.bodyBytesMax = settings[SettingsList.bodyBytesMax]
-        configuration.largeBodiesMax = settings[SettingsList.largeBodiesMax]
         configuration.bodyBytesInFlightMax = settings[SettingsList.bodyBytesInFlightMax]
         configuration.rateLimits = RateLimitPolicy(
             readsPerSecond: settings[SettingsList.readsPerSecond], writesPerSecond: settings[SettingsList.writesPerSecond],

@@ -16,7 +16,8 @@ struct TrainingLoopTests {
             #expect(try await open.jobs.lease(limit: 1, policy: policy, at: .now).count == 1)
 
             let training = Training(
-                jobs: open.jobs, media: open.media, signals: CatalogSignals(), policy: policy, keepsImageMetadata: false)
+                jobs: open.jobs, media: open.media, decoding: .ofTests, signals: CatalogSignals(), policy: policy, keepsImageMetadata: false
+            )
             let loop = TrainingLoop(training: training, trainer: EmbeddedTrainer(media: open.media)) { failure in
                 Issue.record("\(failure)")
             }
@@ -103,7 +104,7 @@ struct TrainingLoopTests {
             let store = StoppingStore(open.jobs) { running.withLock { $0 }?.cancel() }
             let trainer = SlowTrainer()
             let training = Training(
-                jobs: store, media: open.media, signals: CatalogSignals(), policy: policy, keepsImageMetadata: false)
+                jobs: store, media: open.media, decoding: .ofTests, signals: CatalogSignals(), policy: policy, keepsImageMetadata: false)
             let loop = TrainingLoop(training: training, trainer: trainer) { failure in Issue.record("\(failure)") }
             let mayBegin = Bell()
             let task = Task {
@@ -128,7 +129,7 @@ struct TrainingLoopTests {
             let signals = CatalogSignals()
             let trainer = SlowTrainer()
             let training = Training(
-                jobs: open.jobs, media: open.media, signals: signals, policy: LeasePolicy(), keepsImageMetadata: false)
+                jobs: open.jobs, media: open.media, decoding: .ofTests, signals: signals, policy: LeasePolicy(), keepsImageMetadata: false)
             let loop = TrainingLoop(training: training, trainer: trainer) { failure in Issue.record("\(failure)") }
             let running = Task { await loop.run() }
             await trainer.begun.wait(after: 0, atMost: .seconds(30))

@@ -118,39 +118,4 @@ struct RateLimitTests {
             #expect(try await lease.status == 200)
         }
     }
-
-    @Test("let a key hold half of the memory for bodies, and all keys no more than all of it")
-    func bodyBytes() {
-        let budget = BodyBudget(bytesMax: 100)
-        let (first, second, third) = (Identifier.random(), Identifier.random(), Identifier.random())
-        // The first body of a key may be as large as all of it, or no large body could ever come in.
-        #expect(budget.reserve(60, for: first))
-        #expect(!budget.reserve(1, for: first))
-        #expect(budget.reserve(30, for: second))
-        #expect(budget.reserve(10, for: second))
-        #expect(!budget.reserve(1, for: third))
-        budget.giveBack(60, from: first)
-        #expect(budget.reserve(50, for: third))
-        #expect(!budget.reserve(11, for: first))
-        budget.giveBack(40, from: second)
-        budget.giveBack(50, from: third)
-        #expect(budget.reserve(100, for: third))
-    }
-
-    @Test("refuse a body for which there is no memory, and take it when there is")
-    func bodies() async throws {
-        var configuration = HTTPConfiguration()
-        configuration.bodyBytesInFlightMax = 10_000
-        try await TestService.run(configuration: configuration) { service in
-            let large = TestBody(#"{"name":"Nova","x":"\#(String(repeating: "x", count: 10_000))"}"#)
-            try await service.withoutTrace {
-                let answer = try await service.send(.post, "/v2/personas", large)
-                answer.expect(
-                    429, .tooManyRequests,
-                    "The account has too many large request bodies under way; try again when one has ended")
-                #expect(answer.header("Retry-After") == "1")
-            }
-            for index in 0..<20 { #expect(try await service.send(.post, "/v2/personas", .create("Nova \(index)")).status == 201) }
-        }
-    }
 }
