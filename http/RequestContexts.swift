@@ -1,5 +1,6 @@
 import ErrorEnvelopeHummingbird
 import Hummingbird
+import NIOCore
 import Personas
 import Synchronization
 
@@ -7,9 +8,11 @@ import Synchronization
 struct PersonasRequestContext: EnvelopeRequestContext {
     var coreContext: CoreRequestContextStorage
     private let facts = RequestFacts()
+    private let channel: any Channel
 
     init(source: ApplicationRequestContextSource) {
         coreContext = CoreRequestContextStorage(source: source)
+        channel = source.channel
     }
 
     var requestID: String {
@@ -27,6 +30,31 @@ struct PersonasRequestContext: EnvelopeRequestContext {
     var rateLimit: RateLimiter.Standing? {
         get { facts.state.withLock { $0.rateLimit } }
         nonmutating set { facts.state.withLock { $0.rateLimit = newValue } }
+    }
+}
+
+extension PersonasRequestContext {
+    /// How often is looked whether the client is still there. The channel would tell by itself, but each request that asked it to would leave
+    /// something behind until the connection ends.
+    private static let lookInterval = Duration.milliseconds(200)
+
+    /// Waits for something to be granted, and cancels the wait once the client has gone away.
+    func whileConnected(_ wait: @escaping @Sendable () async -> Bool) async -> Bool {
+        // Only a channel that a server has accepted can be closed by a client.
+        guard channel.parent != nil else { return await wait() }
+        return await withTaskGroup(of: Bool?.self) { group in
+            group.addTask { await wait() }
+            group.addTask { [channel] in
+                while channel.isActive, !Task.isCancelled { try? await Task.sleep(for: Self.lookInterval) }
+                return nil
+            }
+            var isGranted = false
+            for await answer in group {
+                if let answer { isGranted = answer }
+                group.cancelAll()
+            }
+            return isGranted
+        }
     }
 }
 

@@ -9,9 +9,9 @@ import Synchronization
 package final class MemoryBudget: Sendable {
     /// Bytes that are reserved at once, so that a body which arrives in small parts costs few locks.
     static let stepBytes = 65_536
-    /// Bytes of one request that do not count: a body of 64 KiB, and what is decoded from it. As many such requests as there are connections
-    /// fit into memory anyway.
-    package static let uncountedBytes = 131_072
+    /// Bytes of one request that do not count: a body of 64 KiB, a copy of it without escapes, and what is decoded from that. As many such
+    /// requests as there are connections fit into memory anyway.
+    package static let uncountedBytes = 196_608
 
     private struct Holding {
         var bytes = 0
