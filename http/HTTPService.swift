@@ -25,9 +25,8 @@ package struct HTTPConfiguration: Sendable {
     package var bodyBytesMax = 64 * 1_024 * 1_024
     /// Items of one page of a list at most; a client that asks for more gets these.
     package var pageItemsMax = Limits.pageItemsMax
-    /// Bodies over 1 MiB that are decoded at once; more wait their turn.
-    package var largeBodiesMax = 2
-    /// Bytes of request bodies held in memory at once, of all requests together; one key may hold half of them.
+    /// Bytes of request bodies, and of images on their way in, held in memory at once, of all requests together; one account may hold half of
+    /// them.
     package var bodyBytesInFlightMax = 512 * 1_024 * 1_024
     /// What one API key may have.
     package var rateLimits = RateLimitPolicy()
@@ -66,6 +65,8 @@ package struct HTTPUseCases: Sendable {
     package let authentication: Authentication
     /// What makes POSTs safe to send again.
     package let idempotency: Idempotency
+    /// Where bodies and images are worked on.
+    package let decoding: BodyDecoding
     /// Whether clients are turned away.
     package let maintenance: any MaintenanceStore
     /// Whether the store is ready.
@@ -73,13 +74,14 @@ package struct HTTPUseCases: Sendable {
 
     /// Takes all members.
     package init(
-        catalog: Catalog, training: Training, authentication: Authentication, idempotency: Idempotency,
+        catalog: Catalog, training: Training, authentication: Authentication, idempotency: Idempotency, decoding: BodyDecoding,
         maintenance: any MaintenanceStore, schema: any SchemaStore
     ) {
         self.catalog = catalog
         self.training = training
         self.authentication = authentication
         self.idempotency = idempotency
+        self.decoding = decoding
         self.maintenance = maintenance
         self.schema = schema
     }
@@ -195,10 +197,9 @@ package struct HTTPService: Service {
         let mediaAnswers = MediaAnswers(atMost: max(1, configuration.connectionsMax / 2))
         MediaRoutes(catalog: useCases.catalog, answers: mediaAnswers, limits: limits).add(to: router)
 
-        let waitingBodies = Meter(label: "personas_body_decoding_queue_depth", factory: factory)
         let intake = BodyIntake(
-            bodyBytesMax: configuration.bodyBytesMax, budget: BodyBudget(bytesMax: configuration.bodyBytesInFlightMax),
-            largeBodies: Gate(places: configuration.largeBodiesMax, waiting: waitingBodies))
+            bodyBytesMax: configuration.bodyBytesMax, memory: MemoryBudget(bytesMax: configuration.bodyBytesInFlightMax),
+            decoding: useCases.decoding)
         let callers = router.group()
             .add(middleware: AuthenticationGate(authentication: useCases.authentication))
             .add(

@@ -36,18 +36,27 @@ struct IdempotentCall: Sendable {
     /// Nil for a request without a key.
     fileprivate var scope: IdempotentRequest.Scope?
 
+    /// SHA-256 of the whole request, which tells another under the same key apart; none for a request without a key.
+    func fingerprint(of body: JSONObject?) -> [UInt8] {
+        guard scope != nil else { return [] }
+        var hash = SHA256()
+        hash.update(data: Array("\(target)\n".utf8))
+        body?.canonicalPieces { piece in piece.withUnsafeBytes { hash.update(bufferPointer: $0) } }
+        return Array(hash.finalize())
+    }
+
     /// Does what the request asks for unless that was done before, and answers.
     /// - Parameters:
-    ///   - body: the request's body, if it has one.
+    ///   - fingerprint: that of this call and its body.
     ///   - answer: makes the answer of what was done.
     ///   - isKept: whether the store kept the answer together with what was done; where it did nothing, the answer is kept here.
     ///   - effect: does it, handing on to the store what is to be kept with it.
     func perform<Value: Sendable>(
-        body: JSONObject?, answer: @escaping @Sendable (Value) -> JSONAnswer, isKept: (Value) -> Bool = { _ in true },
+        fingerprint: [UInt8], answer: @escaping @Sendable (Value) -> JSONAnswer, isKept: (Value) -> Bool = { _ in true },
         effect: (Acknowledgement<Value>?) async throws -> Value
     ) async throws -> Response {
         guard let scope else { return answer(try await effect(nil)).response }
-        let request = IdempotentRequest(scope: scope, fingerprint: fingerprint(of: body))
+        let request = IdempotentRequest(scope: scope, fingerprint: fingerprint)
         if case .answered(let kept) = try idempotency.claim(request) { return try Self.replay(kept) }
         defer { idempotency.release(request) }
         let requestID = context.requestID
@@ -72,13 +81,6 @@ struct IdempotentCall: Sendable {
         } catch {
             context.logger.warning("a refusal could not be kept for replay", metadata: ["reason": "\(error)"])
         }
-    }
-
-    private func fingerprint(of body: JSONObject?) -> [UInt8] {
-        var hash = SHA256()
-        hash.update(data: Array("\(target)\n".utf8))
-        body?.canonicalPieces { piece in piece.withUnsafeBytes { hash.update(bufferPointer: $0) } }
-        return Array(hash.finalize())
     }
 
     /// Gives an answer again. A refusal is made anew of what it said, because every error carries the id of its own request.

@@ -234,7 +234,8 @@ package struct Administration: Sendable {
             name: .value(entry.name), imageURLs: .absent, imageBase64s: .value((entry.imageBase64s ?? []).map { ArraySlice($0.utf8) }),
             specialInstructions: entry.specialInstructions.map(DraftMember.value) ?? .absent)
         do throws(Failure) {
-            _ = try await catalog.create(draft, mode: mode, accountID: account.id, outcome: entry.outcome)
+            _ = try await catalog.create(
+                draft, mode: mode, accountID: account.id, holding: .unlimited(for: account.id), outcome: entry.outcome)
             return true
         } catch .nameTaken {
             return false

@@ -11,38 +11,44 @@ package struct Catalog: Sendable {
     private let store: any PikzonalityStore
     private let media: any MediaStore
     private let intake: ImageIntake
+    private let decoding: BodyDecoding
     private let policy: ContentPolicy
     private let signals: CatalogSignals
 
     /// Ties the use cases to their ports.
     package init(
-        store: any PikzonalityStore, media: any MediaStore, fetcher: any ImageFetcher, policy: ContentPolicy, signals: CatalogSignals,
-        keepsImageMetadata: Bool
+        store: any PikzonalityStore, media: any MediaStore, fetcher: any ImageFetcher, decoding: BodyDecoding, policy: ContentPolicy,
+        signals: CatalogSignals, keepsImageMetadata: Bool
     ) {
         self.store = store
         self.media = media
-        self.intake = ImageIntake(fetcher: fetcher, keepsMetadata: keepsImageMetadata)
+        self.intake = ImageIntake(fetcher: fetcher, decoding: decoding, keepsMetadata: keepsImageMetadata)
+        self.decoding = decoding
         self.policy = policy
         self.signals = signals
     }
 
     /// Takes in an item: form, content, name, then images, in this order. What is returned is on disk.
     /// - Parameters:
+    ///   - memory: what the request holds, its images included.
     ///   - outcome: how training has ended already, for seeds; nil queues a training job.
     ///   - acknowledging: how the client is answered, to be kept with the item.
-    /// - Throws: `invalid`, `blockedContent`, `nameReserved`, `nameTaken`, `invalidImage`, `imageTooLarge`, `mediaNotStored`.
+    /// - Throws: `invalid`, `blockedContent`, `nameReserved`, `nameTaken`, `invalidImage`, `imageTooLarge`, `tooManyRequests`, `usedUp`,
+    ///   `mediaNotStored`.
     package func create(
-        _ draft: CreateDraft, mode: Mode, accountID: Identifier, outcome: TrainingOutcome? = nil,
+        _ draft: CreateDraft, mode: Mode, accountID: Identifier, holding memory: MemoryReservation, outcome: TrainingOutcome? = nil,
         acknowledging: Acknowledgement<Pikzonality>? = nil
     ) async throws(Failure) -> Pikzonality {
-        let checked = try draft.checked(acceptingPlainHTTP: intake.acceptsPlainHTTP)
+        let checked = try await decoding.perform(on: memory.heldBytes, for: accountID) { () throws(Failure) in
+            try draft.checked(acceptingPlainHTTP: intake.acceptsPlainHTTP)
+        }
         try policy.check(name: checked.name, specialInstructions: checked.specialInstructions)
         switch try await store.availability(of: checked.name, mode: mode, accountID: accountID) {
         case .free: break
         case .reserved: throw .nameReserved
         case .taken(let id): throw .nameTaken(mode, id)
         }
-        let references = try await storeAll(try await intake.images(of: checked))
+        let references = try await storeAll(try await intake.images(of: checked, holding: memory))
         let now = Timestamp.now
         let item: Pikzonality
         do throws(Failure) {
@@ -67,9 +73,12 @@ package struct Catalog: Sendable {
     }
 
     /// Changes an item, whatever its status.
+    /// - Parameter memory: what the request holds.
     /// - Throws: `invalid`, `blockedContent`, `notFound`, `nameReserved`, `nameTaken`.
-    package func update(_ id: Identifier, mode: Mode?, accountID: Identifier, draft: ChangeDraft) async throws(Failure) -> Pikzonality {
-        let change = try draft.checked()
+    package func update(
+        _ id: Identifier, mode: Mode?, accountID: Identifier, draft: ChangeDraft, holding memory: MemoryReservation
+    ) async throws(Failure) -> Pikzonality {
+        let change = try await decoding.perform(on: memory.heldBytes, for: accountID) { () throws(Failure) in try draft.checked() }
         try policy.check(name: change.name, specialInstructions: change.specialInstructions ?? nil)
         return try await store.update(id, mode: mode, accountID: accountID, change: change, at: .now)
     }

@@ -16,19 +16,25 @@ package struct CreateDraft: Sendable {
     package var name: DraftMember<String>
     /// The member `image_urls`.
     package var imageURLs: DraftMember<[String]>
-    /// The member `image_base64s`, each as the ASCII bytes that were sent.
-    package var imageBase64s: DraftMember<[ArraySlice<UInt8>]>
+    /// The member `image_base64s`.
+    package var imageBase64s: DraftMember<[ImageText]>
     /// The member `special_instructions`.
     package var specialInstructions: DraftMember<String>
 
-    /// Takes the members as found.
+    /// Takes the members as found, images in base64 as the ASCII bytes that were sent.
     package init(
         name: DraftMember<String>, imageURLs: DraftMember<[String]>, imageBase64s: DraftMember<[ArraySlice<UInt8>]>,
         specialInstructions: DraftMember<String>
     ) {
         self.name = name
         self.imageURLs = imageURLs
-        self.imageBase64s = imageBase64s
+        self.imageBase64s =
+            switch imageBase64s {
+            case .absent: .absent
+            case .null: .null
+            case .malformed(let rule): .malformed(rule)
+            case .value(let texts): .value(texts.map { ImageText($0) })
+            }
         self.specialInstructions = specialInstructions
     }
 }

@@ -93,9 +93,6 @@ package struct TokenBucket: Sendable, Equatable {
 
 /// Holds every API key to its rate limits. All of it is memory: after a restart everybody starts anew.
 package final class RateLimiter: Sendable {
-    /// Keys from which on those are forgotten that have been quiet.
-    private static let keysRememberedMax = 10_000
-
     /// Where a key stands with one of its limits.
     package struct Standing: Sendable, Equatable {
         /// The limit that is told of.
@@ -113,16 +110,11 @@ package final class RateLimiter: Sendable {
         }
     }
 
-    private struct Waiter {
-        let ticket: UInt64
-        let continuation: CheckedContinuation<Bool, Never>
-    }
-
     private struct Usage {
         var reads: TokenBucket
         var writes: TokenBucket
         var inFlight = 0
-        var waiting: [Waiter] = []
+        var waiting: [Waiter<Bool>] = []
 
         func isIdle(at now: ContinuousClock.Instant) -> Bool {
             inFlight == 0 && reads.isFull(at: now) && writes.isFull(at: now)
@@ -136,42 +128,58 @@ package final class RateLimiter: Sendable {
 
     /// What every key may have.
     package let policy: RateLimitPolicy
+    private let keysRememberedMax: Int
+    private let sleep: @Sendable (Duration) async throws -> Void
     private let state = Mutex(State())
 
-    /// Takes what every key may have.
-    package init(policy: RateLimitPolicy) {
+    /// - Parameters:
+    ///   - policy: what every key may have.
+    ///   - keysRememberedMax: keys from which on those are forgotten that have been quiet.
+    ///   - sleep: how patience runs out.
+    package init(
+        policy: RateLimitPolicy, keysRememberedMax: Int = 10_000,
+        sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
+    ) {
         self.policy = policy
+        self.keysRememberedMax = keysRememberedMax
+        self.sleep = sleep
+    }
+
+    /// Keys that are remembered.
+    package var keysRemembered: Int { state.withLock { $0.usages.count } }
+
+    /// Takes a place among the requests of a key that run, where there is one at this moment; `leave` must give it back in the end.
+    package func tryEnter(_ keyID: Identifier) -> Bool {
+        state.withLock { place(in: &$0, keyID) }
     }
 
     /// Takes a place among the requests of a key that run. Where all are taken, it waits for one, in turn: a page that asks for twenty things
     /// at once is no flood.
-    /// - Parameter patience: how long it waits at most.
-    /// - Returns: whether there is a place, which `leave` must give back in the end.
+    /// - Parameter patience: how long it waits at most. With none it is answered at once.
+    /// - Returns: whether there is a place, which `leave` must give back in the end. A cancelled task waits no longer.
     package func enter(_ keyID: Identifier, waiting patience: Duration) async -> Bool {
-        let ticket = state.withLock { state in
+        let ticket = state.withLock { state -> UInt64? in
+            if place(in: &state, keyID) { return nil }
             state.nextTicket += 1
             return state.nextTicket
         }
-        if state.withLock({ place(in: &$0, keyID) }) { return true }
-        let timeout = Task {
-            try? await Task.sleep(for: patience)
-            self.giveUp(keyID, ticket)
-        }
-        defer { timeout.cancel() }
-        return await withCheckedContinuation { continuation in
-            let answer: Bool? = state.withLock { state in
+        guard let ticket else { return true }
+        guard patience > .zero else { return false }
+        return await waitForTurn(clock: { [sleep] in try await sleep(patience) }) { continuation in
+            state.withLock { state in
                 if place(in: &state, keyID) { return true }
-                guard let count = state.usages[keyID]?.waiting.count, count < policy.waitingMax else { return false }
+                guard !Task.isCancelled, let count = state.usages[keyID]?.waiting.count, count < policy.waitingMax else { return false }
                 state.usages[keyID]?.waiting.append(Waiter(ticket: ticket, continuation: continuation))
                 return nil
             }
-            if let answer { continuation.resume(returning: answer) }
+        } leave: { [self] _ in
+            giveUp(keyID, ticket)
         }
     }
 
     /// Gives a place back, to whoever of the key has waited longest.
     package func leave(_ keyID: Identifier) {
-        let next = state.withLock { state -> Waiter? in
+        let next = state.withLock { state -> Waiter<Bool>? in
             if let first = state.usages[keyID]?.waiting.first {
                 state.usages[keyID]?.waiting.removeFirst()
                 return first
@@ -207,13 +215,13 @@ package final class RateLimiter: Sendable {
 
     private func usage(of keyID: Identifier, _ state: inout State, at now: ContinuousClock.Instant) -> Usage {
         if let usage = state.usages[keyID] { return usage }
-        if state.usages.count >= Self.keysRememberedMax { state.usages = state.usages.filter { !$0.value.isIdle(at: now) } }
+        if state.usages.count >= keysRememberedMax { state.usages = state.usages.filter { !$0.value.isIdle(at: now) } }
         return Usage(
             reads: TokenBucket(capacity: policy.readsPerWindow, at: now), writes: TokenBucket(capacity: policy.writesPerWindow, at: now))
     }
 
     private func giveUp(_ keyID: Identifier, _ ticket: UInt64) {
-        let waiter = state.withLock { state -> Waiter? in
+        let waiter = state.withLock { state -> Waiter<Bool>? in
             guard let index = state.usages[keyID]?.waiting.firstIndex(where: { $0.ticket == ticket }) else { return nil }
             return state.usages[keyID]?.waiting.remove(at: index)
         }

@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 
 /// An image as it lies in the media store: named by its content.
 package struct StoredImage: Sendable, Hashable {
@@ -27,12 +28,41 @@ package struct StoredImage: Sendable, Hashable {
 package enum ImageSource: Sendable {
     /// To be fetched within the create call.
     case url(String)
-    /// Base64, bare or within a data URL, as the ASCII bytes that were sent.
-    case base64(ArraySlice<UInt8>)
+    /// Base64, bare or within a data URL.
+    case base64(ImageText)
+}
+
+/// The base64 of an image, bare or within a data URL, as the ASCII bytes that were sent.
+///
+/// They lie in the body of a request, which is many times larger than all the rest that is known of it. Whoever decodes them takes them out,
+/// so that the body is let go of with the last of its images, and not with the request.
+package final class ImageText: Sendable {
+    /// Length of the text.
+    package let byteCount: Int
+    private let text: Mutex<ArraySlice<UInt8>>
+
+    /// Takes the text.
+    package init(_ text: ArraySlice<UInt8>) {
+        byteCount = text.count
+        self.text = Mutex(text)
+    }
+
+    /// Hands the text over; whoever asks again gets none.
+    package func take() -> ArraySlice<UInt8> {
+        text.withLock { text in
+            defer { text = [] }
+            return text
+        }
+    }
 }
 
 /// Taking in reference images: from text to checked bytes.
 package enum ReferenceImage {
+    /// The most bytes that a base64 text of a length can be decoded to, too large ones aside.
+    static func decodedBytesMax(base64ByteCount count: Int) -> Int {
+        min(count / 4 * 3, Limits.imageBytesMax)
+    }
+
     /// Decodes base64, bare or as a data URL. The declared type is ignored, because clients label any bytes as JPEG.
     ///
     /// Line breaks within the base64 are passed over, as encoders for mail put them there.
@@ -93,6 +123,9 @@ package enum ImageFetchProblem: Error, Sendable, Equatable {
     case tooLarge
     /// No image came; the reason is safe to show. All forbidden addresses share one reason, so that nobody can map a network with it.
     case unavailable(reason: String)
+    /// There was no place or no memory for the download, which says nothing about the image: `tooManyRequests` where that was the account's own
+    /// doing, `usedUp` where it was that of others.
+    case refused(Failure)
 }
 
 /// Fetches images from URLs that clients name, and never from inside the operator's network.
@@ -100,8 +133,12 @@ package protocol ImageFetcher: Sendable {
     /// Whether plain `http` URLs are taken too: only in development.
     var acceptsPlainHTTP: Bool { get }
     /// Fetches one image, following a few redirects, each checked like the first address.
-    /// - Parameter deadline: when to give up at the latest, whatever is under way.
-    func fetch(_ url: String, before deadline: ContinuousClock.Instant) async throws(ImageFetchProblem) -> [UInt8]
+    /// - Parameters:
+    ///   - memory: what holds the image from its first byte on, and on whose account's share it is fetched.
+    ///   - deadline: when to give up at the latest, whatever is under way.
+    func fetch(
+        _ url: String, holding memory: MemoryReservation, before deadline: ContinuousClock.Instant
+    ) async throws(ImageFetchProblem) -> [UInt8]
 }
 
 /// Keeps image bytes, named by their SHA-256.

@@ -4,13 +4,17 @@ package struct Training: Sendable {
     private let media: any MediaStore
     private let signals: CatalogSignals
     private let policy: LeasePolicy
+    private let decoding: BodyDecoding
     private let keepsImageMetadata: Bool
 
     /// Ties the use cases to their ports.
-    package init(jobs: any TrainingJobStore, media: any MediaStore, signals: CatalogSignals, policy: LeasePolicy, keepsImageMetadata: Bool)
-    {
+    package init(
+        jobs: any TrainingJobStore, media: any MediaStore, decoding: BodyDecoding, signals: CatalogSignals, policy: LeasePolicy,
+        keepsImageMetadata: Bool
+    ) {
         self.jobs = jobs
         self.media = media
+        self.decoding = decoding
         self.signals = signals
         self.policy = policy
         self.keepsImageMetadata = keepsImageMetadata
@@ -48,17 +52,20 @@ package struct Training: Sendable {
     }
 
     /// Ends a job well.
-    /// - Parameter portrait: the portrait's bytes; nil takes the first reference image.
-    /// - Throws: `invalidImage`, `imageTooLarge`, `mediaNotStored`, `notFound`, `conflict`.
+    /// - Parameters:
+    ///   - portraitBase64: the portrait; nil takes the first reference image.
+    ///   - memory: what the request holds, the portrait included; without a bound where no client asks.
+    /// - Throws: `invalidImage`, `imageTooLarge`, `tooManyRequests`, `usedUp`, `mediaNotStored`, `notFound`, `conflict`.
     package func complete(
-        _ id: Identifier, token: RandomToken, portraitBase64: ArraySlice<UInt8>?, acknowledging: Acknowledgement<Void>? = nil
+        _ id: Identifier, token: RandomToken, portraitBase64: ImageText?, holding memory: MemoryReservation = .unlimited(),
+        acknowledging: Acknowledgement<Void>? = nil
     ) async throws(Failure) {
         guard let portraitBase64 else {
             return try await jobs.complete(id, token: token, portrait: nil, at: .now, acknowledging: acknowledging)
         }
         let position = ImagePosition(field: "portrait_base64")
-        let bytes = try ReferenceImage.decode(base64: portraitBase64, at: position)
-        let portrait = try await media.store(try ReferenceImage.checked(bytes, keepingMetadata: keepsImageMetadata, at: position))
+        let portrait = try await media.store(
+            try await decoding.image(portraitBase64, keepingMetadata: keepsImageMetadata, at: position, holding: memory))
         do throws(Failure) {
             try await jobs.complete(id, token: token, portrait: portrait, at: .now, acknowledging: acknowledging)
         } catch {

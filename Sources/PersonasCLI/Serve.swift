@@ -89,7 +89,7 @@ enum Serve {
             configuration: try configuration(settings, logger: logger),
             useCases: HTTPUseCases(
                 catalog: house.catalog, training: house.training, authentication: house.authentication,
-                idempotency: house.idempotency, maintenance: house.storage.maintenance,
+                idempotency: house.idempotency, decoding: house.decoding, maintenance: house.storage.maintenance,
                 schema: house.storage.schema),
             publicURL: PublicURL(settings[SettingsList.publicURL]), logger: logger, metrics: house.metrics
         ) { address in
@@ -126,7 +126,6 @@ enum Serve {
         configuration.connectionsPerAddressMax = settings[SettingsList.connectionsPerAddressMax]
         configuration.trustedProxies = settings[SettingsList.trustedProxies]
         configuration.bodyBytesMax = settings[SettingsList.bodyBytesMax]
-        configuration.largeBodiesMax = settings[SettingsList.largeBodiesMax]
         configuration.bodyBytesInFlightMax = settings[SettingsList.bodyBytesInFlightMax]
         configuration.rateLimits = RateLimitPolicy(
             readsPerSecond: settings[SettingsList.readsPerSecond], writesPerSecond: settings[SettingsList.writesPerSecond],

@@ -20,6 +20,8 @@ struct Wiring: Sendable {
     let authentication: Authentication
     /// What makes POSTs safe to send again.
     let idempotency: Idempotency
+    /// Where bodies and images are worked on.
+    let decoding: BodyDecoding
     /// The use cases of operators.
     let administration: Administration
     /// What is counted and measured; nil where the settings say no.
@@ -43,12 +45,12 @@ struct Wiring: Sendable {
         metrics = registry.map { MetricsSource(registry: $0, backlog: backlog) }
         signals = CatalogSignals()
         let keepsMetadata = settings[SettingsList.keepImageMetadata]
+        decoding = BodyDecoding(places: settings[SettingsList.largeBodiesMax], metrics: factory)
         catalog = Catalog(
-            store: storage.pikzonalities, media: storage.media, fetcher: fetcher, policy: ContentPolicy(terms: storage.terms),
-            signals: signals,
-            keepsImageMetadata: keepsMetadata)
+            store: storage.pikzonalities, media: storage.media, fetcher: fetcher, decoding: decoding,
+            policy: ContentPolicy(terms: storage.terms), signals: signals, keepsImageMetadata: keepsMetadata)
         training = Training(
-            jobs: storage.jobs, media: storage.media, signals: signals,
+            jobs: storage.jobs, media: storage.media, decoding: decoding, signals: signals,
             policy: LeasePolicy(seconds: settings[SettingsList.leaseSeconds], attemptsMax: settings[SettingsList.trainingAttemptsMax]),
             keepsImageMetadata: keepsMetadata)
         authentication = Authentication(keys: storage.keys)
@@ -82,6 +84,7 @@ struct Wiring: Sendable {
     private static func downloads(_ settings: Settings) -> GuardedImageFetcher.Configuration {
         var configuration = GuardedImageFetcher.Configuration()
         configuration.isDevelopment = settings[SettingsList.developmentDownloads]
+        configuration.downloadsMax = settings[SettingsList.downloadsMax]
         configuration.trustRootsFile = settings[SettingsList.downloadTrustRoots]
         configuration.blockedPrefixes = settings[SettingsList.blockedDownloadPrefixes]
         return configuration

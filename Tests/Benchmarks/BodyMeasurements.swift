@@ -37,7 +37,7 @@ struct BodyMeasurements {
             name: body.string("name"), imageURLs: body.strings("image_urls"), imageBase64s: body.texts("image_base64s"),
             specialInstructions: body.string("special_instructions"))
         if let checked = try? draft.checked(acceptingPlainHTTP: false), case .base64(let text) = checked.images.first {
-            _ = try? ReferenceImage.decode(base64: text, at: ImagePosition(field: checked.imageField, index: 0))
+            _ = try? ReferenceImage.decode(base64: text.take(), at: ImagePosition(field: checked.imageField, index: 0))
         }
         _ = body.integer("name")
         var byteCount = 0

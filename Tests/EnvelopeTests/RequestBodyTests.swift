@@ -36,6 +36,26 @@ struct RequestBodyTests {
         }
     }
 
+    @Test("asks for memory as the body arrives, and for none that is only announced")
+    func reserves() async throws {
+        struct Refused: Error {}
+        for headers in [[:], [.contentLength: "5"]] as [HTTPFields] {
+            var reserved: [Int] = []
+            _ = try await self.request(chunks: ["ab", "cde"], headers: headers).bodyBytes(upTo: 10) { reserved.append($0) }
+            #expect(reserved == [2, 3])
+            reserved = []
+            await #expect(throws: Refused.self) {
+                try await self.request(chunks: ["ab", "cde"], headers: headers).bodyBytes(upTo: 10) { count in
+                    guard reserved.isEmpty else { throw Refused() }
+                    reserved.append(count)
+                }
+            }
+        }
+        var reserved: [Int] = []
+        _ = try? await self.request(chunks: ["ab"], headers: [.contentLength: "1000000"]).bodyBytes(upTo: 1_000_000) { reserved.append($0) }
+        #expect(reserved == [2])
+    }
+
     @Test("refuses half a body")
     func incomplete() async throws {
         let request = self.request(chunks: ["abc"], headers: [.contentLength: "4"])

@@ -17,7 +17,8 @@ struct TrainingLoopTests {
             #expect(try await open.jobs.lease(limit: 1, policy: policy, at: .now).count == 1)
 
             let training = Training(
-                jobs: open.jobs, media: open.media, signals: CatalogSignals(), policy: policy, keepsImageMetadata: false)
+                jobs: open.jobs, media: open.media, decoding: .ofTests, signals: CatalogSignals(), policy: policy, keepsImageMetadata: false
+            )
             let loop = TrainingLoop(training: training, trainer: EmbeddedTrainer(media: open.media)) { failure in
                 Issue.record("\(failure)")
             }
@@ -104,7 +105,7 @@ struct TrainingLoopTests {
             let store = StoppingStore(open.jobs) { running.withLock { $0 }?.cancel() }
             let trainer = SlowTrainer()
             let training = Training(
-                jobs: store, media: open.media, signals: CatalogSignals(), policy: policy, keepsImageMetadata: false)
+                jobs: store, media: open.media, decoding: .ofTests, signals: CatalogSignals(), policy: policy, keepsImageMetadata: false)
             let loop = TrainingLoop(training: training, trainer: trainer) { failure in Issue.record("\(failure)") }
             let mayBegin = Bell()
             let task = Task {
@@ -129,7 +130,7 @@ struct TrainingLoopTests {
             let signals = CatalogSignals()
             let trainer = SlowTrainer()
             let training = Training(
-                jobs: open.jobs, media: open.media, signals: signals, policy: LeasePolicy(), keepsImageMetadata: false)
+                jobs: open.jobs, media: open.media, decoding: .ofTests, signals: signals, policy: LeasePolicy(), keepsImageMetadata: false)
             let loop = TrainingLoop(training: training, trainer: trainer) { failure in Issue.record("\(failure)") }
             let running = Task { await loop.run() }
             await trainer.begun.wait(after: 0, atMost: .seconds(30))
@@ -150,11 +151,13 @@ struct TrainingLoopTests {
         try await withStorage { open in
             _ = try await open.insert("Item", of: try await open.account())
             let signals = CatalogSignals()
-            let training = Training(jobs: open.jobs, media: open.media, signals: signals, policy: LeasePolicy(), keepsImageMetadata: false)
+            let training = Training(
+                jobs: open.jobs, media: open.media, decoding: .ofTests, signals: signals, policy: LeasePolicy(),
+                keepsImageMetadata: false)
             let job = try #require(try await training.lease(limit: 1, waiting: .zero).first)
             let portrait = Array(Data(try ProbedImage.fixture(1).bytes).base64EncodedString().utf8)
             let refused = await result { () throws(Failure) in
-                try await training.complete(job.id, token: .random(), portraitBase64: portrait[...])
+                try await training.complete(job.id, token: .random(), portraitBase64: ImageText(portrait[...]))
             }
             guard case .failure(.conflict) = refused else {
                 Issue.record("\(refused)")

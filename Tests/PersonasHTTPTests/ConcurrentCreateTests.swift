@@ -86,9 +86,7 @@ struct ConcurrentCreateTests {
 
     @Test("large bodies wait for one another, and none that was refused keeps its place")
     func largeBodies() async throws {
-        var configuration = HTTPConfiguration()
-        configuration.largeBodiesMax = 1
-        try await TestService.run(configuration: configuration) { service in
+        try await TestService.run(decodingPlaces: 1) { service in
             let image = TestImage.base64(TestImage.png(bytes: 600_000))
             let bad = String(image.dropLast(4))
             try await withThrowingTaskGroup(of: Void.self) { group in

@@ -1,6 +1,7 @@
 import ErrorEnvelope
 import Foundation
 import HTTPTypes
+import HummingbirdTesting
 import Personas
 import PersonasHTTP
 import Testing
@@ -138,6 +139,33 @@ struct RateLimitTests {
         }
     }
 
+    @Test("let those who went away while they waited leave the line")
+    func goneClients() async throws {
+        var configuration = Self.configuration(RateLimitPolicy(inFlightMax: 1, waitingMax: 1))
+        configuration.overLimitWait = .seconds(3_600)
+        try await TestService.run(.live, configuration: configuration) { service in
+            for index in 1...3 { service.fetcher.serve("https://a.test/\(index)", TestImage.png(UInt8(index))) }
+            service.fetcher.answerOnlyCrowd(of: 4)
+            async let running = service.send(
+                .post, "/v2/personas", #"{"name":"Nova","image_urls":["https://a.test/1","https://a.test/2","https://a.test/3"]}"#)
+            try await eventually("the images are asked for") { service.fetcher.fetched.count == 3 }
+            let port = try #require(service.client.port)
+            let head = "GET /v2/personas HTTP/1.1\r\nHost: a\r\nX-Api-Key: \(service.key)\r\n\r\n"
+            func inFlight() async throws -> Int? {
+                let lines = try await service.send(.get, "/metrics", key: .none).text.split(separator: "\n")
+                return lines.first { $0.hasPrefix("personas_http_requests_in_flight ") }.flatMap { Int($0.split(separator: " ")[1]) }
+            }
+            // The create, the question for the number, and one that waits.
+            let gone = Task { try await RawExchange.run(port: port, sending: head) }
+            try await eventually("one waits") { try await inFlight() == 3 }
+            gone.cancel()
+            _ = try? await gone.value
+            try await eventually("nobody waits") { try await inFlight() == 2 }
+            _ = try? await service.fetcher.fetch("https://a.test/4", before: .now + .seconds(10))
+            #expect(try await running.status == 201)
+        }
+    }
+
     @Test("do not count a worker who waits for a job as running")
     func waiting() async throws {
         let policy = RateLimitPolicy(inFlightMax: 1)
@@ -150,41 +178,6 @@ struct RateLimitTests {
             #expect(try await service.send(.get, "/v2/personas", key: key).status == 200)
             try await service.create(.persona, "Nova")
             #expect(try await lease.status == 200)
-        }
-    }
-
-    @Test("let a key hold half of the memory for bodies, and all keys no more than all of it")
-    func bodyBytes() {
-        let budget = BodyBudget(bytesMax: 100)
-        let (first, second, third) = (Identifier.random(), Identifier.random(), Identifier.random())
-        // The first body of a key may be as large as all of it, or no large body could ever come in.
-        #expect(budget.reserve(60, for: first))
-        #expect(!budget.reserve(1, for: first))
-        #expect(budget.reserve(30, for: second))
-        #expect(budget.reserve(10, for: second))
-        #expect(!budget.reserve(1, for: third))
-        budget.giveBack(60, from: first)
-        #expect(budget.reserve(50, for: third))
-        #expect(!budget.reserve(11, for: first))
-        budget.giveBack(40, from: second)
-        budget.giveBack(50, from: third)
-        #expect(budget.reserve(100, for: third))
-    }
-
-    @Test("refuse a body for which there is no memory, and take it when there is")
-    func bodies() async throws {
-        var configuration = HTTPConfiguration()
-        configuration.bodyBytesInFlightMax = 10_000
-        try await TestService.run(configuration: configuration) { service in
-            let large = TestBody(#"{"name":"Nova","x":"\#(String(repeating: "x", count: 10_000))"}"#)
-            try await service.withoutTrace {
-                let answer = try await service.send(.post, "/v2/personas", large)
-                answer.expect(
-                    429, .tooManyRequests,
-                    "The account has too many large request bodies under way; try again when one has ended")
-                #expect(answer.header("Retry-After") == "1")
-            }
-            for index in 0..<20 { #expect(try await service.send(.post, "/v2/personas", .create("Nova \(index)")).status == 201) }
         }
     }
 }

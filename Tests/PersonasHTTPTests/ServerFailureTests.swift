@@ -70,7 +70,7 @@ struct ServerFailureTests {
         try await TestService.run { service in
             let useCases = HTTPUseCases(
                 catalog: service.catalog, training: service.training, authentication: Authentication(keys: BrokenKeys()),
-                idempotency: service.useCases.idempotency,
+                idempotency: service.useCases.idempotency, decoding: service.useCases.decoding,
                 maintenance: service.storage.maintenance, schema: service.storage.schema)
             let log = LogRecorder()
             let http = HTTPService(configuration: HTTPConfiguration(), useCases: useCases, publicURL: PublicURL(nil), logger: log.logger)
@@ -114,7 +114,7 @@ struct ServerFailureTests {
             _ = try await service.administration.perform(.reserveNames(["Admin"]))
             let useCases = HTTPUseCases(
                 catalog: service.catalog, training: service.training, authentication: service.useCases.authentication,
-                idempotency: Idempotency(answers: FullAnswers()),
+                idempotency: Idempotency(answers: FullAnswers()), decoding: service.useCases.decoding,
                 maintenance: service.storage.maintenance, schema: service.storage.schema)
             let log = LogRecorder()
             let http = HTTPService(configuration: HTTPConfiguration(), useCases: useCases, publicURL: PublicURL(nil), logger: log.logger)

@@ -30,7 +30,7 @@ struct StoppingTests {
             let arrivals = Arrivals()
             let useCases = HTTPUseCases(
                 catalog: service.catalog, training: service.training, authentication: service.useCases.authentication,
-                idempotency: service.useCases.idempotency,
+                idempotency: service.useCases.idempotency, decoding: service.useCases.decoding,
                 maintenance: arrivals, schema: service.useCases.schema)
             var configuration = HTTPConfiguration()
             configuration.port = 0

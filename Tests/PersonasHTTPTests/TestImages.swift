@@ -97,7 +97,14 @@ final class TestFetcher: ImageFetcher {
     /// Answers nobody before that many have asked.
     func answerOnlyCrowd(of count: Int) { state.withLock { $0.crowd = count } }
 
+    /// Asks for an image that no request names.
     func fetch(_ url: String, before deadline: ContinuousClock.Instant) async throws(ImageFetchProblem) -> [UInt8] {
+        try await fetch(url, holding: .unlimited(), before: deadline)
+    }
+
+    func fetch(
+        _ url: String, holding memory: MemoryReservation, before deadline: ContinuousClock.Instant
+    ) async throws(ImageFetchProblem) -> [UInt8] {
         state.withLock { $0.fetched.append(url) }
         arrivals.ring()
         while ContinuousClock.now < deadline {
@@ -106,6 +113,12 @@ final class TestFetcher: ImageFetcher {
             await arrivals.wait(after: seen, atMost: .seconds(1))
         }
         guard let outcome = state.withLock({ $0.outcomes[url] }) else { throw .unavailable(reason: "could not be fetched") }
-        return try outcome.get()
+        let bytes = try outcome.get()
+        do {
+            try memory.grow(by: bytes.count)
+        } catch {
+            throw .refused(error)
+        }
+        return bytes
     }
 }

@@ -47,7 +47,8 @@ struct TestService: Sendable {
     /// Starts a service, hands it to a test and takes everything away again.
     static func run(
         _ transport: Transport = .router, configuration: HTTPConfiguration = HTTPConfiguration(), policy: LeasePolicy = LeasePolicy(),
-        fetcher: TestFetcher = TestFetcher(), baseURL: String? = Self.baseURL, _ test: @Sendable (TestService) async throws -> Void
+        fetcher: TestFetcher = TestFetcher(), decodingPlaces: Int = 2, decodingThreads: (any TaskExecutor)? = nil,
+        baseURL: String? = Self.baseURL, _ test: @Sendable (TestService) async throws -> Void
     ) async throws {
         // In memory where there is such a folder, because a new store waits for the disk some hundred times.
         let parent = FileManager.default.isWritableFile(atPath: "/dev/shm") ? "/dev/shm/" : NSTemporaryDirectory()
@@ -60,18 +61,22 @@ struct TestService: Sendable {
         _ = try await storage.migrate()
         let signals = CatalogSignals()
         let log = LogRecorder()
+        let decoding =
+            decodingThreads.map { BodyDecoding(places: decodingPlaces, threads: $0) { _ in } }
+            ?? BodyDecoding(places: decodingPlaces, metrics: registry)
         let catalog = Catalog(
-            store: storage.pikzonalities, media: storage.media, fetcher: fetcher, policy: ContentPolicy(terms: storage.terms),
-            signals: signals,
-            keepsImageMetadata: false)
-        let training = Training(jobs: storage.jobs, media: storage.media, signals: signals, policy: policy, keepsImageMetadata: false)
+            store: storage.pikzonalities, media: storage.media, fetcher: fetcher, decoding: decoding,
+            policy: ContentPolicy(terms: storage.terms), signals: signals, keepsImageMetadata: false)
+        let training = Training(
+            jobs: storage.jobs, media: storage.media, decoding: decoding, signals: signals, policy: policy, keepsImageMetadata: false)
         let administration = Administration(
             accounts: storage.accounts, keys: storage.keys, names: storage.names, terms: storage.terms, maintenance: storage.maintenance,
             items: storage.pikzonalities, schema: storage.schema, catalog: catalog, signals: signals, backups: storage.backups,
             soundness: storage.soundness)
         let useCases = HTTPUseCases(
             catalog: catalog, training: training, authentication: Authentication(keys: storage.keys),
-            idempotency: Idempotency(answers: storage.answers), maintenance: storage.maintenance, schema: storage.schema)
+            idempotency: Idempotency(answers: storage.answers), decoding: decoding, maintenance: storage.maintenance, schema: storage.schema
+        )
         let http = HTTPService(
             configuration: configuration, useCases: useCases, publicURL: PublicURL(baseURL), logger: log.logger,
             metrics: MetricsSource(registry: registry, backlog: storage.backlog, backlogAgeMax: .zero))

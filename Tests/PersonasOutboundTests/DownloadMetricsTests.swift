@@ -7,7 +7,7 @@ import Testing
 @Suite("What downloads count", .timeLimit(.minutes(1)))
 struct DownloadMetricsTests {
     private func ended(_ metrics: TestMetrics) -> [Int64] {
-        ["fetched", "too_large", "forbidden", "unavailable"].map {
+        ["fetched", "too_large", "forbidden", "unavailable", "refused"].map {
             metrics.counterTotal(label: "personas_downloads_total", dimensions: [("outcome", $0)])
         }
     }
@@ -26,10 +26,10 @@ struct DownloadMetricsTests {
             let fetcher = try FetcherFixture.fetcher(ports: [server.port], metrics: metrics)
             let host = "https://img.example.test:\(server.port)"
             for (url, counts) in [
-                ("\(host)/a", [1, 0, 0, 0]), ("\(host)/b", [2, 0, 0, 0]), ("\(host)/large", [2, 1, 0, 0]),
-                ("\(host)/missing", [2, 1, 0, 1]),
-                ("\(host)/inside", [2, 1, 1, 1]), ("https://inside.test/", [2, 1, 2, 1]), ("not a url", [2, 1, 2, 2]),
-                ("http://img.example.test/", [2, 1, 2, 3]),
+                ("\(host)/a", [1, 0, 0, 0, 0]), ("\(host)/b", [2, 0, 0, 0, 0]), ("\(host)/large", [2, 1, 0, 0, 0]),
+                ("\(host)/missing", [2, 1, 0, 1, 0]),
+                ("\(host)/inside", [2, 1, 1, 1, 0]), ("https://inside.test/", [2, 1, 2, 1, 0]), ("not a url", [2, 1, 2, 2, 0]),
+                ("http://img.example.test/", [2, 1, 2, 3, 0]),
             ] as [(String, [Int64])] {
                 _ = await FetcherFixture.result(of: fetcher, url)
                 #expect(ended(metrics) == counts, "\(url)")
@@ -59,7 +59,7 @@ struct DownloadMetricsTests {
             others[1].cancel()
             for task in [first] + others { _ = await task.value }
             #expect(await FetcherFixture.eventually { inFlight.lastValue == 0 })
-            #expect(ended(metrics) == [0, 0, 0, 3])
+            #expect(ended(metrics) == [0, 0, 0, 3, 0])
         }
     }
 }

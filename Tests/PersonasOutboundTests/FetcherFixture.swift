@@ -43,6 +43,9 @@ extension IPAddress {
 }
 
 enum FetcherFixture {
+    /// The account for which images are fetched where a test names no other.
+    static let account = Identifier.random()
+
     /// The file of the tests' certificate authority.
     static let authorityFile: String = {
         let file = FileManager.default.temporaryDirectory.appendingPathComponent("personas-outbound-tests-authority.pem")
@@ -71,10 +74,11 @@ enum FetcherFixture {
 
     /// Fetches with a deadline, as a result.
     static func result(
-        of fetcher: GuardedImageFetcher, _ url: String, within time: Duration = .seconds(10)
+        of fetcher: GuardedImageFetcher, _ url: String, within time: Duration = .seconds(10),
+        holding memory: MemoryReservation = .unlimited(for: account)
     ) async -> Result<[UInt8], ImageFetchProblem> {
         do {
-            return .success(try await fetcher.fetch(url, before: .now + time))
+            return .success(try await fetcher.fetch(url, holding: memory, before: .now + time))
         } catch {
             return .failure(error)
         }
@@ -93,5 +97,7 @@ enum FetcherFixture {
 
 extension Result where Success == [UInt8], Failure == ImageFetchProblem {
     static func unavailable(_ reason: String) -> Self { .failure(.unavailable(reason: reason)) }
+    static let ownShareUsedUp = Self.failure(.refused(.tooManyRequests(.downloads, retryAfterSeconds: 1)))
+    static let allUsedUp = Self.failure(.refused(.usedUp(.downloads, retryAfterSeconds: 1)))
     static func image(_ text: String) -> Self { .success(Array(text.utf8)) }
 }

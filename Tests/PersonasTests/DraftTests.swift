@@ -78,7 +78,7 @@ struct CreateDraftTests {
     private static func text(of source: ImageSource) -> String {
         switch source {
         case .url(let url): url
-        case .base64(let bytes): String(decoding: bytes, as: UTF8.self)
+        case .base64(let text): String(decoding: text.take(), as: UTF8.self)
         }
     }
 

@@ -108,6 +108,66 @@ struct RateLimitTests {
         #expect((1...3).contains(running.most))
     }
 
+    @Test("Who waits stands in line before the clock starts, so that no clock is too fast", .timeLimit(.minutes(1)))
+    func immediateClock() async {
+        let limiter = RateLimiter(policy: RateLimitPolicy(inFlightMax: 1)) { _ in }
+        let key = Identifier.random()
+        #expect(await limiter.enter(key, waiting: .seconds(10)))
+        for _ in 0..<1_000 {
+            guard await !limiter.enter(key, waiting: .seconds(10)) else {
+                Issue.record("there was no place")
+                return
+            }
+        }
+        limiter.leave(key)
+        #expect(await limiter.enter(key, waiting: .seconds(10)))
+    }
+
+    @Test("Without patience the answer comes at once, and no clock is asked", .timeLimit(.minutes(1)))
+    func noPatience() async {
+        let limiter = RateLimiter(policy: RateLimitPolicy(inFlightMax: 1)) { _ in
+            Issue.record("waited")
+        }
+        let key = Identifier.random()
+        #expect(await limiter.enter(key, waiting: .zero))
+        #expect(await !limiter.enter(key, waiting: .zero))
+    }
+
+    @Test("A cancelled task waits no longer, and leaves its place in the line to others", .timeLimit(.minutes(1)))
+    func cancelled() async {
+        let asleep = Order()
+        let limiter = RateLimiter(policy: RateLimitPolicy(inFlightMax: 1, waitingMax: 1)) { duration in
+            asleep.note("sleeps")
+            try await Task.sleep(for: duration)
+        }
+        let key = Identifier.random()
+        #expect(await limiter.enter(key, waiting: .zero))
+        let waiting = Task { await limiter.enter(key, waiting: .seconds(3_600)) }
+        while asleep.count < 1 { await Task.yield() }
+        waiting.cancel()
+        #expect(await !waiting.value)
+        let next = Task { await limiter.enter(key, waiting: .seconds(3_600)) }
+        while asleep.count < 2 { await Task.yield() }
+        limiter.leave(key)
+        #expect(await next.value)
+    }
+
+    @Test("At the cap those keys are forgotten that have been quiet, and nobody's use is")
+    func forgetting() async {
+        let limiter = RateLimiter(policy: RateLimitPolicy(readsPerSecond: 1, writesPerSecond: 1), keysRememberedMax: 4)
+        let (quiet, busy, running) = (Identifier.random(), Identifier.random(), Identifier.random())
+        _ = limiter.count(quiet, isWrite: false, at: Self.at(0))
+        for _ in 0..<10 { #expect(limiter.count(busy, isWrite: true, at: Self.at(20)).isAdmitted) }
+        #expect(await limiter.enter(running, waiting: .zero))
+        for number in 0..<20 {
+            _ = limiter.count(.random(), isWrite: false, at: Self.at(20 + Double(number) / 1_000))
+            #expect(!limiter.count(busy, isWrite: true, at: Self.at(20)).isAdmitted, "after \(number) strangers")
+        }
+        _ = limiter.count(.random(), isWrite: false, at: Self.at(1_000))
+        #expect(limiter.keysRemembered <= 3, "all but who runs, and the last")
+        limiter.leave(running)
+    }
+
     @Test("A poller of twenty items every two seconds never meets the default limits")
     func poller() {
         let limiter = RateLimiter(policy: RateLimitPolicy())

@@ -6,23 +6,24 @@ import NIOCore
 extension Request {
     /// Reads the whole body into memory.
     ///
-    /// A body whose `Content-Length` says too much is refused before a byte of it is read; any other is counted while it arrives.
+    /// A body whose `Content-Length` says too much is refused before a byte of it is read. Beyond that the length is not relied upon: what is
+    /// only announced costs nothing, and everything is counted while it arrives.
     /// - Parameters:
     ///   - bodyBytesMax: The largest body that is taken, in bytes.
-    ///   - reserve: Told of memory before it is taken, in bytes: once for a declared length, or part by part as they arrive. What it throws ends
-    ///     the reading.
+    ///   - reserve: Told of memory before it is taken, in bytes, for each part as it arrives. What it throws ends the reading.
     /// - Throws: ``ErrorCode/payloadTooLarge``, what `reserve` throws, or what the connection throws when it breaks.
     public func bodyBytes(upTo bodyBytesMax: Int, reserving reserve: (Int) throws -> Void = { _ in }) async throws -> [UInt8] {
         let declared = self.headers[.contentLength].flatMap { Int($0) }
         if let declared, declared > bodyBytesMax { throw EnvelopeError.payloadTooLarge(bodyBytesMax: bodyBytesMax) }
-        if let declared { try reserve(declared) }
         var bytes: [UInt8] = []
-        bytes.reserveCapacity(declared ?? 0)
         for try await buffer in self.body {
             guard bytes.count + buffer.readableBytes <= bodyBytesMax else {
                 throw EnvelopeError.payloadTooLarge(bodyBytesMax: bodyBytesMax)
             }
-            if declared == nil { try reserve(buffer.readableBytes) }
+            try reserve(buffer.readableBytes)
+            let count = bytes.count + buffer.readableBytes
+            // At most twice of what has arrived, and no more than will come.
+            if count > bytes.capacity { bytes.reserveCapacity(max(count, min(2 * count, declared ?? .max))) }
             buffer.withUnsafeReadableBytes { bytes.append(contentsOf: $0) }
         }
         // Whatever ended the body early, half of it must never be acted upon.

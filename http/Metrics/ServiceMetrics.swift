@@ -19,7 +19,7 @@ package enum ServiceMetrics {
         "personas_store_commit_group_size": MetricDescription("Operations that shared one transaction.", bounds: groupSizes),
         "personas_store_write_queue_depth": MetricDescription("Operations that wait for the next transaction."),
         "personas_search_queue_depth": MetricDescription("Searches that wait for a thread."),
-        "personas_body_decoding_queue_depth": MetricDescription("Large request bodies that wait to be decoded."),
+        "personas_body_decoding_queue_depth": MetricDescription("Large request bodies and images that wait to be decoded."),
         "personas_training_jobs": MetricDescription("Training jobs that have not ended, by state; counted up to 100000."),
         "personas_training_jobs_completed_total": MetricDescription("Training jobs that ended well."),
         "personas_training_jobs_failed_total": MetricDescription("Training jobs that ended badly."),

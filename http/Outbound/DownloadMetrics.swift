@@ -11,6 +11,7 @@ struct DownloadMetrics: Sendable {
     private let tooLarge: Counter
     private let forbidden: Counter
     private let unavailable: Counter
+    private let refused: Counter
 
     init(factory: any MetricsFactory) {
         func ended(_ outcome: String) -> Counter {
@@ -22,15 +23,17 @@ struct DownloadMetrics: Sendable {
         tooLarge = ended("too_large")
         forbidden = ended("forbidden")
         unavailable = ended("unavailable")
+        refused = ended("refused")
     }
 
     /// Counts a download that ended.
-    func count(_ outcome: DownloadOutcome.Value) {
-        switch outcome {
+    func count(_ result: Result<[UInt8], ImageFetchProblem>) {
+        switch result {
         case .success: fetched.increment()
         case .failure(.tooLarge): tooLarge.increment()
         case .failure(.unavailable(FetchReason.forbiddenAddress)): forbidden.increment()
         case .failure(.unavailable): unavailable.increment()
+        case .failure(.refused): refused.increment()
         }
     }
 }

@@ -34,8 +34,11 @@ package final class GuardedImageFetcher: ImageFetcher {
         package var imageSecondsMax = 10.0
         /// Redirects that are followed for one image.
         package var redirectsMax = 3
-        /// Images that are fetched at once; more wait for their turn until their deadline.
+        /// Images that are fetched at once, shared by account; more wait for their turn until their deadline.
         package var downloadsMax = 12
+        /// Names that are looked up at once, shared by account. More than downloads, because a lookup that nobody waits for any more goes on
+        /// until the name servers are given up.
+        package var lookupsMax: Int { downloadsMax * 4 }
         /// A file of PEM certificates to trust instead of the system's.
         package var trustRootsFile: String?
         /// Ranges never to connect to, for example the NAT64 prefix of the operator's own network.
@@ -49,7 +52,8 @@ package final class GuardedImageFetcher: ImageFetcher {
     private let rules: DownloadURL.Rules
     private let policy: AddressPolicy
     private let resolver: any HostResolver
-    private let slots: DownloadSlots
+    private let places: SharedPlaces
+    private let lookups: SharedPlaces
     private let tls: TLSConfiguration
     private let logger: Logger
     private let metrics: DownloadMetrics
@@ -63,7 +67,7 @@ package final class GuardedImageFetcher: ImageFetcher {
             configuration: configuration,
             rules: configuration.isDevelopment ? .development : .strict,
             policy: AddressPolicy(acceptsPrivate: configuration.isDevelopment, blocked: configuration.blockedPrefixes),
-            resolver: SystemHostResolver(lookupsMax: configuration.downloadsMax, takesSearchDomains: configuration.isDevelopment),
+            resolver: SystemHostResolver(lookupsMax: configuration.lookupsMax, takesSearchDomains: configuration.isDevelopment),
             logger: logger, metrics: metrics
         )
     }
@@ -80,7 +84,8 @@ package final class GuardedImageFetcher: ImageFetcher {
         self.resolver = resolver
         self.logger = logger
         self.metrics = DownloadMetrics(factory: metrics)
-        slots = DownloadSlots(count: configuration.downloadsMax, waiting: self.metrics.waiting)
+        places = SharedPlaces(count: configuration.downloadsMax) { [waiting = self.metrics.waiting] in waiting.set($0) }
+        lookups = SharedPlaces(count: configuration.lookupsMax)
         var tls = TLSConfiguration.makeClientConfiguration()
         tls.minimumTLSVersion = .tlsv12
         tls.certificateVerification = .fullVerification
@@ -91,38 +96,54 @@ package final class GuardedImageFetcher: ImageFetcher {
     package var acceptsPlainHTTP: Bool { rules.acceptsPlainHTTP }
 
     /// How many more images could be fetched at this moment. A place is free again when its last connection is closed.
-    package var freeDownloads: Int { slots.free }
+    package var freeDownloads: Int { places.free }
 
-    package func fetch(_ url: String, before deadline: ContinuousClock.Instant) async throws(ImageFetchProblem) -> [UInt8] {
-        let result = await result(of: url, before: deadline)
+    /// How many more names could be looked up at this moment. One that was given up counts until the system answers.
+    package var freeLookups: Int { lookups.free }
+
+    package func fetch(
+        _ url: String, holding memory: MemoryReservation, before deadline: ContinuousClock.Instant
+    ) async throws(ImageFetchProblem) -> [UInt8] {
+        let result = await result(of: url, holding: memory, before: deadline)
         metrics.count(result)
         return try result.get()
     }
 
-    private func result(of url: String, before deadline: ContinuousClock.Instant) async -> DownloadOutcome.Value {
+    private func result(
+        of url: String, holding memory: MemoryReservation, before deadline: ContinuousClock.Instant
+    ) async -> Result<[UInt8], ImageFetchProblem> {
         let target: DownloadURL
         do {
             target = try DownloadURL(url, rules: rules)
         } catch {
             return .failure(Self.problem(of: error))
         }
-        let outcome = DownloadOutcome(overdue: .unavailable(reason: FetchReason.unreachable))
+        let turn = await places.enter(memory.accountID, before: deadline)
+        guard turn == .admitted else { return .failure(Self.problem(of: turn)) }
+        metrics.inFlight.increment()
+        let deadline = min(deadline, .now + .seconds(configuration.imageSecondsMax))
+        let outcome = DeadlineResult<[UInt8], ImageFetchProblem>(overdue: .unavailable(reason: FetchReason.unreachable))
         outcome.arm(until: deadline)
-        // The task may outlive this call, as long as a lookup or a connection takes to end; its slot bounds how many do.
+        // The task may outlive this call, as long as a connection takes to close; its place bounds how many do.
         let work = Task {
-            guard await slots.acquire() else { return }
-            metrics.inFlight.increment()
-            let deadline = min(deadline, .now + .seconds(configuration.imageSecondsMax))
-            outcome.arm(until: deadline)
             await withDiscardingTaskGroup { closing in
-                outcome.resolve(await download(target, before: deadline, closing: &closing))
+                outcome.resolve(await download(target, holding: memory, before: deadline, closing: &closing))
             }
             metrics.inFlight.decrement()
-            slots.release()
+            places.leave(memory.accountID)
         }
         let result = await outcome.wait()
         work.cancel()
         return result
+    }
+
+    /// What a download without a place ends with: never a fault of the image, which nobody has looked at.
+    fileprivate static func problem(of turn: SharedPlaces.Turn) -> ImageFetchProblem {
+        switch turn {
+        case .ownShareUsedUp: .refused(.tooManyRequests(.downloads, retryAfterSeconds: 1))
+        case .allUsedUp: .refused(.usedUp(.downloads, retryAfterSeconds: 1))
+        case .admitted, .cancelled: .unavailable(reason: FetchReason.unreachable)
+        }
     }
 
     private static func trustRoots(from file: String?) throws(Failure) -> NIOSSLTrustRoots {
@@ -155,12 +176,13 @@ extension GuardedImageFetcher {
 
     /// Follows redirects until an image comes. Connections are closed by tasks of the group, so that nobody waits for them here.
     private func download(
-        _ url: DownloadURL, before deadline: ContinuousClock.Instant, closing: inout DiscardingTaskGroup
-    ) async -> DownloadOutcome.Value {
+        _ url: DownloadURL, holding memory: MemoryReservation, before deadline: ContinuousClock.Instant,
+        closing: inout DiscardingTaskGroup
+    ) async -> Result<[UInt8], ImageFetchProblem> {
         var url = url
         do {
             for _ in 0...configuration.redirectsMax {
-                switch try await exchange(url, before: deadline, closing: &closing) {
+                switch try await exchange(url, holding: memory, before: deadline, closing: &closing) {
                 case .image(let bytes):
                     return .success(bytes)
                 case .redirect(let location):
@@ -184,9 +206,10 @@ extension GuardedImageFetcher {
 
     /// Asks one host, at the first of its addresses that takes the connection.
     private func exchange(
-        _ url: DownloadURL, before deadline: ContinuousClock.Instant, closing: inout DiscardingTaskGroup
+        _ url: DownloadURL, holding memory: MemoryReservation, before deadline: ContinuousClock.Instant,
+        closing: inout DiscardingTaskGroup
     ) async throws -> Answer {
-        let addresses = try await vettedAddresses(of: url.host).prefix(Self.addressesTriedMax)
+        let addresses = try await vettedAddresses(of: url.host, for: memory.accountID).prefix(Self.addressesTriedMax)
         for (index, address) in addresses.enumerated() {
             try Task.checkCancellation()
             let isLast = index == addresses.count - 1
@@ -196,7 +219,7 @@ extension GuardedImageFetcher {
             )
             defer { closing.addTask { await connection.close() } }
             do {
-                return try await answer(to: connection.get(url))
+                return try await answer(to: connection.get(url), holding: memory)
             } catch  where !isLast && !connection.isConnected {
                 // The next address may have a better way: of hosts with two families, often one alone can be reached.
                 continue
@@ -206,20 +229,13 @@ extension GuardedImageFetcher {
     }
 
     /// The addresses of a host, if all of them are allowed.
-    private func vettedAddresses(of host: DownloadURL.Host) async throws -> [IPAddress] {
+    private func vettedAddresses(of host: DownloadURL.Host, for accountID: Identifier) async throws -> [IPAddress] {
         let addresses: [IPAddress]
         switch host {
         case .address(let address):
             addresses = [address]
         case .name(let name):
-            do {
-                addresses = try await resolver.addresses(of: name)
-            } catch is CancellationError {
-                throw CancellationError()
-            } catch {
-                logger.debug("host not found", metadata: ["host": "\(name)", "cause": "\(error)"])
-                addresses = []
-            }
+            addresses = try await lookUp(name, for: accountID)
         }
         // A mixed answer is refused whole: an honest host has no reason to give one.
         guard !addresses.isEmpty, addresses.allSatisfy(policy.allows) else {
@@ -228,7 +244,26 @@ extension GuardedImageFetcher {
         return addresses
     }
 
-    private func answer(to response: HTTPClientResponse) async throws -> Answer {
+    /// The addresses of a name; none where it has none. A lookup outlasts its cancellation, so it is left behind then: the account gets its
+    /// place for another only when the system has answered.
+    private func lookUp(_ name: String, for accountID: Identifier) async throws -> [IPAddress] {
+        let turn = lookups.tryEnter(accountID)
+        guard turn == .admitted else { throw Self.problem(of: turn) }
+        let found = DeadlineResult<[IPAddress], CancellationError>(overdue: CancellationError())
+        Task {
+            var addresses: [IPAddress] = []
+            do {
+                addresses = try await resolver.addresses(of: name)
+            } catch {
+                logger.debug("host not found", metadata: ["host": "\(name)", "cause": "\(error)"])
+            }
+            lookups.leave(accountID)
+            found.resolve(.success(addresses))
+        }
+        return try await found.wait().get()
+    }
+
+    private func answer(to response: HTTPClientResponse, holding memory: MemoryReservation) async throws -> Answer {
         switch response.status {
         case .ok, .nonAuthoritativeInformation:
             break
@@ -245,7 +280,7 @@ extension GuardedImageFetcher {
         guard Self.mayBeImage(contentType: response.headers.first(name: "content-type") ?? "") else {
             throw ImageFetchProblem.unavailable(reason: FetchReason.notImage)
         }
-        return .image(try await Self.body(of: response))
+        return .image(try await Self.body(of: response, holding: memory))
     }
 
     /// Whether a declared type leaves room for an image. The bytes decide later; this spares the download of pages that say what they are.
@@ -255,19 +290,24 @@ extension GuardedImageFetcher {
             || type.elementsEqual("binary/octet-stream".utf8)
     }
 
-    private static func body(of response: HTTPClientResponse) async throws -> [UInt8] {
+    private static func body(of response: HTTPClientResponse, holding memory: MemoryReservation) async throws -> [UInt8] {
         // The parser has made sure that there is one length at most, and that it is a number.
         let announced = response.headers.first(name: "content-length").map { Int($0) ?? .max }
         guard announced ?? 0 <= Limits.imageBytesMax else { throw ImageFetchProblem.tooLarge }
         var bytes: [UInt8] = []
-        for try await chunk in response.body {
-            guard bytes.count + chunk.readableBytes <= Limits.imageBytesMax else { throw ImageFetchProblem.tooLarge }
-            // What is only announced costs no memory: room for all is made when the first bytes are there.
-            if bytes.isEmpty { bytes.reserveCapacity(announced ?? 0) }
-            bytes.append(contentsOf: chunk.readableBytesView)
+        do {
+            // What is only announced costs no memory: room is made as bytes come.
+            for try await chunk in response.body {
+                guard bytes.count + chunk.readableBytes <= Limits.imageBytesMax else { throw ImageFetchProblem.tooLarge }
+                try memory.grow(by: chunk.readableBytes)
+                bytes.append(contentsOf: chunk.readableBytesView)
+            }
+            // A cancelled body could look like a finished one.
+            try Task.checkCancellation()
+        } catch {
+            memory.shrink(by: bytes.count)
+            throw (error as? Failure).map(ImageFetchProblem.refused) ?? error
         }
-        // A cancelled body could look like a finished one.
-        try Task.checkCancellation()
         return bytes
     }
 }

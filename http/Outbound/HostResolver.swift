@@ -1,5 +1,6 @@
 import NIOPosix
 package import Personas
+import Synchronization
 
 #if canImport(Glibc)
     import Glibc
@@ -31,28 +32,38 @@ package final class SystemHostResolver: HostResolver {
         package var description: String { code == 0 ? "no usable address" : String(cString: gai_strerror(code)) }
     }
 
-    private let threads: NIOThreadPool
+    private let lookupsMax: Int
     private let takesSearchDomains: Bool
+    /// Started by the first lookup, because most commands look up nothing.
+    private let threads = Mutex<NIOThreadPool?>(nil)
 
-    /// Starts the threads.
     /// - Parameters:
     ///   - lookupsMax: how many names are looked up at once; more wait for their turn.
     ///   - takesSearchDomains: whether the system's search list is tried too, and names from `/etc/hosts`. A stranger's name must not be
     ///     completed to one of the operator's own.
     package init(lookupsMax: Int, takesSearchDomains: Bool) {
-        threads = NIOThreadPool(numberOfThreads: lookupsMax)
+        self.lookupsMax = lookupsMax
         self.takesSearchDomains = takesSearchDomains
-        threads.start()
     }
 
     deinit {
-        threads.shutdownGracefully { _ in }
+        threads.withLock { $0 }?.shutdownGracefully { _ in }
     }
 
     package func addresses(of name: String) async throws -> [IPAddress] {
         // A dot at the end makes a name complete, so that no search domain is added to it.
         let query = takesSearchDomains ? name : "\(name)."
-        return try await threads.runIfActive { try Self.lookUp(query) }
+        return try await startedThreads().runIfActive { try Self.lookUp(query) }
+    }
+
+    private func startedThreads() -> NIOThreadPool {
+        threads.withLock { threads in
+            if let threads { return threads }
+            let started = NIOThreadPool(numberOfThreads: lookupsMax)
+            started.start()
+            threads = started
+            return started
+        }
     }
 
     private static func lookUp(_ name: String) throws -> [IPAddress] {

@@ -42,9 +42,13 @@ struct PikzonalityRoutes: Sendable {
         try context.caller.require(.write)
         let call = try calls.call(request, context)
         return try await intake.withObject(of: request, from: context.caller) { body in
-            try await call.perform(body: body, answer: { created($0, requestID: context.requestID) }) { acknowledgement in
+            (draft: CreateDraft(body), fingerprint: call.fingerprint(of: body))
+        } handle: { form, memory in
+            try await call.perform(
+                fingerprint: form.fingerprint, answer: { created($0, requestID: context.requestID) }
+            ) { acknowledgement in
                 try await catalog.create(
-                    CreateDraft(body), mode: mode, accountID: context.caller.accountID, acknowledging: acknowledgement)
+                    form.draft, mode: mode, accountID: context.caller.accountID, holding: memory, acknowledging: acknowledgement)
             }
         }
     }
@@ -80,7 +84,9 @@ struct PikzonalityRoutes: Sendable {
         try context.caller.require(.write)
         let id = try identifier(context)
         let item = try await intake.withObject(of: request, from: context.caller) { body in
-            try await catalog.update(id, mode: fixedMode, accountID: context.caller.accountID, draft: ChangeDraft(body))
+            ChangeDraft(body)
+        } handle: { draft, memory in
+            try await catalog.update(id, mode: fixedMode, accountID: context.caller.accountID, draft: draft, holding: memory)
         }
         let representation = Representation(base: publicURL.base)
         return representation.response(item) { writer in

@@ -25,10 +25,15 @@ struct TrainingRoutes: Sendable {
     private func lease(_ request: Request, _ context: CallerContext) async throws -> Response {
         try context.caller.require(.trainer)
         let call = try calls.call(request, context)
-        let (waitSeconds, body): (Int, JSONObject?) =
+        // The body is let go of before the wait for a job.
+        let (waitSeconds, fingerprint) =
             request.announcesBody
-            ? try await intake.withObject(of: request, from: context.caller) { (try LeaseBody($0).waitSeconds, $0) } : (0, nil)
-        return try await call.perform(body: body, answer: leased, isKept: { !$0.isEmpty }) { acknowledgement in
+            ? try await intake.withObject(of: request, from: context.caller) { body throws(Failure) in
+                (try LeaseBody(body).waitSeconds, call.fingerprint(of: body))
+            } handle: { form, _ in
+                form
+            } : (0, call.fingerprint(of: nil))
+        return try await call.perform(fingerprint: fingerprint, answer: leased, isKept: { !$0.isEmpty }) { acknowledgement in
             // A worker that waits must not hold up a server that stops.
             try await cancelWhenGracefulShutdown {
                 try await training.lease(limit: 1, waiting: .seconds(waitSeconds), acknowledging: acknowledgement)
@@ -59,37 +64,42 @@ struct TrainingRoutes: Sendable {
     }
 
     private func heartbeat(_ request: Request, _ context: CallerContext) async throws -> Response {
-        try await report(request, context, answer: Self.heard) { id, object, acknowledgement in
-            let body = try HeartbeatBody(object)
-            return try await training.heartbeat(id, token: body.token, progress: body.progress, acknowledging: acknowledgement)
+        try await report(request, context, body: HeartbeatBody.init, answer: Self.heard) { id, body, _, acknowledgement in
+            try await training.heartbeat(id, token: body.token, progress: body.progress, acknowledging: acknowledgement)
         }
     }
 
     private func complete(_ request: Request, _ context: CallerContext) async throws -> Response {
-        try await report(request, context, answer: { Self.done("Job completed") }) { id, object, acknowledgement in
-            let body = try CompleteBody(object)
-            try await training.complete(id, token: body.token, portraitBase64: body.portrait, acknowledging: acknowledgement)
+        try await report(
+            request, context, body: CompleteBody.init, answer: { Self.done("Job completed") }
+        ) { id, body, memory, acknowledgement in
+            try await training.complete(
+                id, token: body.token, portraitBase64: body.portrait, holding: memory, acknowledging: acknowledgement)
         }
     }
 
     private func fail(_ request: Request, _ context: CallerContext) async throws -> Response {
-        try await report(request, context, answer: { Self.done("Failure recorded") }) { id, object, acknowledgement in
-            let body = try FailBody(object)
+        try await report(request, context, body: FailBody.init, answer: { Self.done("Failure recorded") }) { id, body, _, acknowledgement in
             try await training.fail(
                 id, token: body.token, error: body.error, retryable: body.isRetryable, acknowledging: acknowledgement)
         }
     }
 
     /// What the three reports on a job have in common: the scope, the job's id, the body, the idempotency key.
-    private func report<Value: Sendable>(
-        _ request: Request, _ context: CallerContext, answer: @escaping @Sendable (Value) -> JSONAnswer,
-        effect: (Identifier, JSONObject, Acknowledgement<Value>?) async throws -> Value
+    ///
+    /// What is wrong with a body is told only to the first request under an idempotency key, as are all refusals.
+    private func report<Body: Sendable, Value: Sendable>(
+        _ request: Request, _ context: CallerContext, body: (JSONObject) throws(Failure) -> Body,
+        answer: @escaping @Sendable (Value) -> JSONAnswer,
+        effect: (Identifier, Body, MemoryReservation, Acknowledgement<Value>?) async throws -> Value
     ) async throws -> Response {
         try context.caller.require(.trainer)
         guard let id = context.parameters.get("job_id").flatMap({ Identifier($0) }) else { throw Failure.notFound }
         let call = try calls.call(request, context)
         return try await intake.withObject(of: request, from: context.caller) { object in
-            try await call.perform(body: object, answer: answer) { try await effect(id, object, $0) }
+            (body: Result { () throws(Failure) in try body(object) }, fingerprint: call.fingerprint(of: object))
+        } handle: { form, memory in
+            try await call.perform(fingerprint: form.fingerprint, answer: answer) { try await effect(id, form.body.get(), memory, $0) }
         }
     }
 
@@ -136,14 +146,14 @@ private struct HeartbeatBody {
 
 private struct CompleteBody {
     let token: RandomToken
-    let portrait: ArraySlice<UInt8>?
+    let portrait: ImageText?
 
     init(_ body: JSONObject) throws(Failure) {
         var fields = FieldReader()
         let token = fields.token(body)
         let portrait = fields.optional("portrait_base64", body.text("portrait_base64"))
         self.token = try fields.finish(token)
-        self.portrait = portrait
+        self.portrait = portrait.map { ImageText($0) }
     }
 }
 

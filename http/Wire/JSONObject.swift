@@ -44,6 +44,17 @@ package struct JSONObject: Sendable {
         }
     }
 
+    /// Bytes of all texts in which something is escaped, as they were sent.
+    package var escapedBytes: Int { members.values.reduce(0) { $0 + Self.escapedBytes(in: $1) } }
+
+    private static func escapedBytes(in value: Value) -> Int {
+        switch value {
+        case .string(let range, isEscaped: true): range.count
+        case .array(let elements): elements.reduce(0) { $0 + escapedBytes(in: $1) }
+        default: 0
+        }
+    }
+
     /// A member that is to be a string.
     package func string(_ name: String) -> DraftMember<String> {
         switch members[JSONMemberName(Array(name.utf8))] {

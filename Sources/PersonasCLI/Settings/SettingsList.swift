@@ -61,10 +61,13 @@ enum SettingsList {
     static let bodyBytesMax = Setting.integer(
         "body-bytes-max", default: 64 * 1_024 * 1_024, in: 1_024...1_073_741_824, "Bytes of the largest request body")
     static let largeBodiesMax = Setting.integer(
-        "large-bodies-max", default: 2, in: 1...1_024, "Request bodies over 1 MiB decoded at once; more wait their turn")
+        "large-bodies-max", default: 2, in: 1...1_024,
+        "Bodies and images over 64 KiB decoded at once; one account has half, and the rest wait")
     static let bodyBytesInFlightMax = Setting.integer(
         "body-bytes-in-flight-max", default: 512 * 1_024 * 1_024, in: 1_048_576...68_719_476_736,
-        "Bytes of all request bodies in memory at once; one key may hold half")
+        "Bytes of request bodies and images coming in, in memory at once; one account may hold half")
+    static let downloadsMax = Setting.integer(
+        "downloads-max", default: 12, in: 1...256, "Images downloaded at once; one account has half, and the rest wait their turn")
     static let bodyBytesPerSecondMin = Setting.integer(
         "body-bytes-per-second-min", default: 4_096, in: 1...1_073_741_824,
         "Bytes of a body that earn its client a further second to send it")
@@ -107,7 +110,8 @@ enum SettingsList {
         graceSeconds.definition, readers.definition, connectionsMax.definition, connectionsPerAddressMax.definition,
         trustedProxies.definition, firstRequestSeconds.definition, idleTimeoutSeconds.definition, requestReadSeconds.definition,
         writeStallSeconds.definition, answerBytesPerSecondMin.definition, bodyBytesMax.definition, largeBodiesMax.definition,
-        bodyBytesInFlightMax.definition, bodyBytesPerSecondMin.definition, headerBytesMax.definition, headerFieldBytesMax.definition,
+        bodyBytesInFlightMax.definition, downloadsMax.definition, bodyBytesPerSecondMin.definition, headerBytesMax.definition,
+        headerFieldBytesMax.definition,
         headerFieldsMax.definition, pageItemsMax.definition, searchesWaitingMax.definition,
         writesWaitingMax.definition, readsPerSecond.definition, writesPerSecond.definition, overLimitWaitMilliseconds.definition,
         requestsWaitingMax.definition,

@@ -73,6 +73,7 @@ struct ServiceOptions: ParsableArguments {
     @Flag(inversion: .prefixedNo, help: SettingsList.metrics.argumentHelp()) var metrics: Bool?
 
     @Option(help: SettingsList.bodyBytesInFlightMax.argumentHelp("N")) var bodyBytesInFlightMax: String?
+    @Option(help: SettingsList.downloadsMax.argumentHelp("N")) var downloadsMax: String?
     @Option(help: SettingsList.bodyBytesPerSecondMin.argumentHelp("N")) var bodyBytesPerSecondMin: String?
     @Option(help: SettingsList.headerBytesMax.argumentHelp("N")) var headerBytesMax: String?
     @Option(help: SettingsList.headerFieldBytesMax.argumentHelp("N")) var headerFieldBytesMax: String?
@@ -106,7 +107,7 @@ struct ServiceOptions: ParsableArguments {
             List.idleTimeoutSeconds.definition.name: idleTimeoutSeconds,
             List.requestReadSeconds.definition.name: requestReadSeconds, List.writeStallSeconds.definition.name: writeStallSeconds,
             List.bodyBytesMax.definition.name: bodyBytesMax, List.largeBodiesMax.definition.name: largeBodiesMax,
-            List.bodyBytesInFlightMax.definition.name: bodyBytesInFlightMax,
+            List.bodyBytesInFlightMax.definition.name: bodyBytesInFlightMax, List.downloadsMax.definition.name: downloadsMax,
             List.bodyBytesPerSecondMin.definition.name: bodyBytesPerSecondMin, List.headerBytesMax.definition.name: headerBytesMax,
             List.headerFieldBytesMax.definition.name: headerFieldBytesMax, List.headerFieldsMax.definition.name: headerFieldsMax,
             List.pageItemsMax.definition.name: pageItemsMax, List.searchesWaitingMax.definition.name: searchesWaitingMax,

@@ -1,5 +1,6 @@
 import NIOCore
 import NIOPosix
+import Personas
 import Synchronization
 
 /// A plain HTTP server on this machine, which stands for the hosts that images are fetched from.
@@ -14,6 +15,8 @@ final class LocalImageServer: Sendable {
         case redirect(String)
         /// An image that comes a byte a second.
         case dripping([UInt8])
+        /// An image, once a bell was rung.
+        case held(until: Bell, [UInt8])
         /// Nothing at all, while the connection stays open.
         case silence
     }
@@ -106,6 +109,10 @@ final class LocalImageServer: Sendable {
                     try await write(ByteBuffer(bytes: [byte]))
                     try await Task.sleep(for: .seconds(1))
                 }
+            case .held(let bell, let bytes):
+                await bell.wait(after: 0, atMost: .seconds(300))
+                try await write(Self.head(200, "Content-Type: image/png", length: bytes.count))
+                try await write(ByteBuffer(bytes: bytes))
             case .silence:
                 try await Task.sleep(for: .seconds(300))
             }

@@ -94,7 +94,7 @@ extension FuzzTarget {
             try require((try? Name(normalising: checked.name.text)) == checked.name, "a normalised name normalises to itself")
             try require(checked.images.count == Limits.referenceImages, "an accepted create has its three images")
         }
-        guard case .value(let texts) = draft.imageBase64s else { return }
+        guard case .value(let texts) = object.texts("image_base64s") else { return }
         for text in texts {
             guard let image = try? ReferenceImage.decode(base64: text, at: ImagePosition(field: "image_base64s", index: 0)) else {
                 continue

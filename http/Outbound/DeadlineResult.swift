@@ -1,13 +1,12 @@
 import NIOCore
 import NIOPosix
-import Personas
 import Synchronization
 
-/// The result of a download, which whoever waits for it gets at the deadline at the latest, whatever is still under way.
+/// The result of work that cannot be hurried, which whoever waits for it gets at the deadline at the latest, whatever is still under way.
 ///
-/// A task group would not do: it waits for all its children, and neither a name lookup nor a closing connection can be hurried.
-final class DownloadOutcome: Sendable {
-    typealias Value = Result<[UInt8], ImageFetchProblem>
+/// A task group would not do: it waits for all its children, and neither a name lookup nor a closing connection ends because it is cancelled.
+final class DeadlineResult<Success: Sendable, Problem: Error>: Sendable {
+    typealias Value = Result<Success, Problem>
 
     private struct State {
         var value: Value?
@@ -17,10 +16,10 @@ final class DownloadOutcome: Sendable {
 
     private let state = Mutex(State())
 
-    /// What is resolved when time is up.
+    /// What is resolved when time is up, or when nobody waits any more.
     private let overdue: Value
 
-    init(overdue: ImageFetchProblem) {
+    init(overdue: Problem) {
         self.overdue = .failure(overdue)
     }
 
