@@ -146,7 +146,7 @@ package protocol MediaStore: Sendable {
     /// Makes an image durable: when this returns it survives a power cut.
     ///
     /// The bytes are held against removal until `release` is called, so that a row can be written that names them.
-    /// - Throws: `mediaNotStored`.
+    /// - Throws: `mediaNotStored`, or `usedUp` when no file can be opened for the moment.
     func store(_ image: ProbedImage) async throws(Failure) -> StoredImage
     /// Ends the hold of `store`, once the row that names the image is committed.
     func release(_ images: [StoredImage])

@@ -61,7 +61,7 @@ struct PowerLossTests {
             let replay = try PowerLossReplay(root)
             if lying.isEmpty {
                 // As slow as a disk, so that others use an image between its renaming and the sync of its folder.
-                faults.set(.delay(milliseconds: 5), on: [.sync], of: [.media])
+                faults.set(.delay(milliseconds: 50), on: [.sync], of: [.media])
             } else {
                 faults.set(.skip, on: [.sync], of: lying)
             }
@@ -86,8 +86,8 @@ struct PowerLossTests {
         for step in 0..<requestsEach {
             let choice = Int.random(in: 0..<10, using: &random)
             guard let id = own.randomElement(using: &random), choice >= 5 else {
-                // Every other item has images that all clients send at about the same time; what one deletes another may be storing.
-                let seed = step % 2 == 0 ? 100_000 + step : number * 1_000 + step
+                // Most items have images that all clients send at about the same time, and that one may be deleting while another stores them.
+                let seed = step % 3 == 2 ? number * 1_000 + step : 100_000 + step
                 let answer = try await client.create(name: "Item \(number) \(step)", seed: seed)
                 own.append(try answer.id)
                 continue
@@ -119,8 +119,11 @@ struct PowerLossTests {
         for (index, event) in events.enumerated() {
             replay.take(event)
             if case .answer(let id) = event { created.insert(id) }
-            guard points.contains(index + 1) else { continue }
-            for remainder in remainders {
+            // The moment of an answer is where nothing may be left to chance: what it promises was waited for, or is not there.
+            var cuts: [PowerLossReplay.Remainder] = []
+            if case .answer = event { cuts = [.nothing] }
+            if points.contains(index + 1) { cuts = remainders }
+            for remainder in cuts {
                 let image = try replay.cut(remainder, in: place, &random)
                 let broken = promises.broken(by: image, created: created, before: index + 1)
                 report.images += 1

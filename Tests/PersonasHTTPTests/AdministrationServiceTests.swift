@@ -135,7 +135,9 @@ struct AdministrationServiceTests {
         }
     }
 
-    @Test("leaves what it did not bind: somebody else's socket that is answered, and what is no socket", arguments: [true, false])
+    @Test(
+        "leaves what it did not bind: somebody else's socket that is answered, and what is no socket", .timeLimit(.minutes(1)),
+        arguments: [true, false])
     func notOurs(isSocket: Bool) async throws {
         try await TestService.run { service in
             let path = service.directory + "/admin.sock"
