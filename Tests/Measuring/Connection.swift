@@ -2,37 +2,8 @@ import Foundation
 
 /// One HTTP connection to 127.0.0.1 that blocks its thread: the least that can stand between a measurement and the server.
 package final class Connection {
-    /// An answer, read to its end.
-    package struct Answer: Sendable {
-        /// The number in its first line.
-        package let status: Int
-        /// The lines of its head, the first one apart.
-        package let headerLines: [Substring]
-        /// Everything behind the head.
-        package let body: [UInt8]
-
-        /// The value of a header, whose name is given in lower case.
-        package func header(_ name: String) -> String? {
-            headerLines.first { $0.lowercased().hasPrefix(name + ":") }.map {
-                $0.dropFirst(name.count + 1).trimmingCharacters(in: .whitespaces)
-            }
-        }
-
-        /// The body's JSON object; empty where it is none.
-        package var object: [String: Any] {
-            (try? JSONSerialization.jsonObject(with: Data(body))).flatMap { $0 as? [String: Any] } ?? [:]
-        }
-
-        /// A text member of the body's JSON object.
-        package func member(_ name: String) -> String? { object[name] as? String }
-
-        /// The code of an error.
-        package var code: String? { (object["error"] as? [String: Any])?["code"] as? String }
-    }
-
     private let socket: Socket
     private let timeoutSeconds: Double
-    private var received: [UInt8] = []
     private var buffer = [UInt8](repeating: 0, count: 65_536)
 
     /// Connects.
@@ -72,30 +43,11 @@ package final class Connection {
     }
 
     private func receive(_ watch: Stopwatch) throws -> Answer {
-        received.removeAll(keepingCapacity: true)
-        var headEnd: Int?
-        while headEnd == nil {
-            try receiveMore(watch)
-            headEnd = received.firstRange(of: Array("\r\n\r\n".utf8))?.upperBound
-        }
-        let bodyStart = headEnd ?? 0
-        let lines = String(decoding: received[..<bodyStart], as: UTF8.self).split(separator: "\r\n")
-        guard let status = lines.first.flatMap({ Int($0.dropFirst(9).prefix(3)) }) else { throw ConnectionFailure.malformed }
-        let announced = lines.first(where: { $0.lowercased().hasPrefix("content-length:") }).flatMap { Int($0.filter(\.isNumber)) }
-        guard let length = announced ?? ([204, 304].contains(status) ? 0 : nil) else { throw ConnectionFailure.malformed }
-        // A 304 names the length of what it does not send.
-        let expected = status == 304 ? 0 : length
-        while received.count < bodyStart + expected { try receiveMore(watch) }
-        return Answer(status: status, headerLines: Array(lines.dropFirst()), body: Array(received[bodyStart..<bodyStart + expected]))
-    }
-
-    private func receiveMore(_ watch: Stopwatch) throws {
+        var reader = AnswerReader()
         while true {
             switch socket.receive(into: &buffer, atMost: buffer.count) {
-            case .bytes(let count):
-                received += buffer[..<count]
-                return
-            case .closed: throw ConnectionFailure.closed(isBeforeAnswer: received.isEmpty)
+            case .bytes(let count): if let answer = try reader.read(buffer[..<count]) { return answer }
+            case .closed: throw ConnectionFailure.closed(isBeforeAnswer: reader.isEmpty)
             case .nothing:
                 guard socket.awaitInput(max(0, timeoutSeconds - watch.seconds)) else { throw ConnectionFailure.timedOut }
             }

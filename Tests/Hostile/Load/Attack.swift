@@ -43,6 +43,18 @@ struct Crowd {
         return before - sockets.count
     }
 
+    /// Forgets those that the service has answered or closed. Returns how many of each answer there were.
+    mutating func dropAnswered() -> [String: Int] {
+        var counts: [String: Int] = [:]
+        sockets.removeAll { socket in
+            let answer = Self.answer(of: socket)
+            guard answer != "no answer" else { return false }
+            counts[answer, default: 0] += 1
+            return true
+        }
+        return counts
+    }
+
     /// What the service has begun to answer to each, without reading it.
     var answers: [String: Int] {
         var counts: [String: Int] = [:]

@@ -1,4 +1,4 @@
-package import Measuring
+import Measuring
 
 /// What became of all scenarios, as one table.
 package struct OutcomeTable: Sendable {

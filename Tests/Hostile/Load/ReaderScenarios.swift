@@ -66,7 +66,12 @@ extension Scenario {
                 }
                 let paths = try service.published(by: "victim", name: "Large", images: images.map(\.base64) + Pictures.small(1))
                 let groups = [
-                    SlowReaders.Group(count: readers.steady, path: paths[0], image: images[0].bytes, bytesPerSecond: bytesPerSecond.steady),
+                    // What the kernel has room for is on its way whatever the service does; so half of them have less room.
+                    SlowReaders.Group(
+                        count: readers.steady / 2, path: paths[0], image: images[0].bytes, bytesPerSecond: bytesPerSecond.steady),
+                    SlowReaders.Group(
+                        count: readers.steady / 2, path: paths[0], image: images[0].bytes, bytesPerSecond: bytesPerSecond.steady,
+                        receiveBufferBytes: 65_536),
                     SlowReaders.Group(count: readers.slow, path: paths[1], image: images[1].bytes, bytesPerSecond: bytesPerSecond.slow),
                     SlowReaders.Group(
                         count: readers.narrow, path: paths[1], image: images[1].bytes, bytesPerSecond: bytesPerSecond.slow,
@@ -183,6 +188,9 @@ struct Others {
 
 /// Images as base64.
 enum Pictures {
+    /// A small one as it is.
+    static let bytes = NoiseImage(width: 31, height: 32, seed: 5).variant(0).bytes
+
     /// Small ones, no two alike.
     static func small(_ count: Int, number: UInt64 = 0) -> [[UInt8]] {
         let picture = NoiseImage(width: 31, height: 32, seed: 5)

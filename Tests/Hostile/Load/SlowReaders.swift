@@ -14,7 +14,7 @@ package struct SlowReaders: Attack {
         /// - Parameters:
         ///   - image: what has to come.
         ///   - bytesPerSecond: how much each takes in a second.
-        ///   - receiveBufferBytes: nil for the kernel's default, which holds megabytes; else a small window, over small segments.
+        ///   - receiveBufferBytes: nil for the kernel's default, which holds megabytes; a very small one comes with small segments.
         package init(count: Int, path: String, image: [UInt8], bytesPerSecond: Int, receiveBufferBytes: Int? = nil) {
             self.count = count
             self.path = path
@@ -41,6 +41,8 @@ package struct SlowReaders: Attack {
 
     /// A segment as over a telephone's link, so that a small window holds some.
     private static let segmentBytesMax = 536
+    /// Windows below this come with such segments.
+    private static let narrowBytes = 16_384
     private static let turnSeconds = 0.02
 
     package func run(on service: Service, _ run: AttackRun) throws {
@@ -76,7 +78,8 @@ package struct SlowReaders: Attack {
             let window = group.receiveBufferBytes
             guard
                 let socket = try? Socket(
-                    port: port, receiveBufferBytes: window, segmentBytesMax: window.map { _ in SlowReaders.segmentBytesMax })
+                    port: port, receiveBufferBytes: window,
+                    segmentBytesMax: window.flatMap { $0 < SlowReaders.narrowBytes ? SlowReaders.segmentBytesMax : nil })
             else {
                 run.count("not connected")
                 return nil
