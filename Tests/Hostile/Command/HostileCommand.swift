@@ -39,19 +39,25 @@ struct HostileCommand: ParsableCommand {
         Console.note("seed \(seed)")
         var table = OutcomeTable()
         for scenario in Scenario.all where onlyRows?.contains(scenario.row) ?? true {
-            Console.note("\(scenario.row) \(scenario.name) …")
-            let (watch, use) = (Stopwatch(), ProcessorUse.now)
-            do {
-                table.add(scenario, try scenario.run(arena))
-            } catch {
-                table.add(scenario, Outcome(sent: "", checks: [Check("it can be measured", seen: "\(error)", holds: false)]))
-            }
-            let foreign = Int(ProcessorUse.now.foreignShare(since: use) * 100)
-            Console.note(
-                "\(scenario.row) \(scenario.name): \(table.lastVerdict), \(Int(watch.seconds)) s; other programs had \(foreign) % of the processor"
-            )
+            add(to: &table, row: scenario.row, name: scenario.name) { try scenario.run(arena) }
+        }
+        if minutes > 0 {
+            add(to: &table, row: "", name: "soak") { try Soak(minutes: minutes) { Console.note($0) }.run(arena) }
         }
         if !table.isEmpty { Console.line(table.text) }
         guard table.failures == 0 else { throw ExitCode.failure }
+    }
+
+    /// Runs something and adds what came of it.
+    private func add(to table: inout OutcomeTable, row: String, name: String, _ run: () throws -> Outcome) {
+        Console.note("\(row) \(name) …")
+        let (watch, use) = (Stopwatch(), ProcessorUse.now)
+        do {
+            table.add(row: row, name: name, try run())
+        } catch {
+            table.add(row: row, name: name, Outcome(sent: "", checks: [Check("it can be measured", seen: "\(error)", holds: false)]))
+        }
+        let foreign = Int(ProcessorUse.now.foreignShare(since: use) * 100)
+        Console.note("\(row) \(name): \(table.lastVerdict), \(Int(watch.seconds)) s; other programs had \(foreign) % of the processor")
     }
 }

@@ -1,5 +1,5 @@
 import Foundation
-package import Measuring
+import Measuring
 
 /// What a client does that means no good, or does not know better.
 package protocol Attack: Sendable {

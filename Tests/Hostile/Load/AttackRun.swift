@@ -65,6 +65,9 @@ package final class AttackRun: Sendable {
         counts.isEmpty ? "nothing" : counts.sorted { $0.key < $1.key }.map { "\($0.value) × \($0.key)" }.joined(separator: ", ")
     }
 
+    /// Whether it has let go of everything.
+    package var hasEnded: Bool { state.withLock { $0.hasEnded } }
+
     /// Waits until everything is in place.
     package func awaitReady(within seconds: Double = 120) throws {
         try wait("was not in place", within: seconds) { $0.isReady }

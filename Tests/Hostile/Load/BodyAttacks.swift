@@ -114,11 +114,14 @@ package struct LongHeaders: Attack {
     package let name = "long headers"
     let account: String
     let mediaPath: String
+    /// Seconds between five requests and the next five.
+    let pauseSeconds: Double
 
     /// Takes all members.
-    package init(account: String, mediaPath: String) {
+    package init(account: String, mediaPath: String, pauseSeconds: Double = 0.01) {
         self.account = account
         self.mediaPath = mediaPath
+        self.pauseSeconds = pauseSeconds
     }
 
     /// Bytes of each text, just below the limit of a field.
@@ -170,7 +173,7 @@ package struct LongHeaders: Attack {
         let all = requests(to: service)
         run.ready()
         var number = 0
-        while run.pause(0.01) {
+        while run.pause(pauseSeconds) {
             number += 1
             _ = Self.send(all[number % all.count].bytes, times: 5, to: service)
             run.count("requests", 5)

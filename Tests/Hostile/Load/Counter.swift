@@ -10,6 +10,9 @@ package final class Counter: Sendable {
     /// Counts up.
     package func add(_ count: Int = 1) { number.add(count, ordering: .relaxed) }
 
+    /// Counts up by one. Returns where it stood before.
+    package func next() -> Int { number.add(1, ordering: .relaxed).oldValue }
+
     /// Where it stands.
     package var value: Int { number.load(ordering: .relaxed) }
 }

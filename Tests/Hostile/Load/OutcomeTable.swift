@@ -15,8 +15,8 @@ package struct OutcomeTable: Sendable {
     package var isEmpty: Bool { rows.count == 1 }
 
     /// Adds a scenario: what was sent, then a line for each thing that must hold.
-    package mutating func add(_ scenario: Scenario, _ outcome: Outcome) {
-        rows.append([scenario.row, scenario.name, outcome.sent, "", ""])
+    package mutating func add(row: String, name: String, _ outcome: Outcome) {
+        rows.append([row, name, outcome.sent, "", ""])
         for check in outcome.checks { rows.append(["", "", "  " + check.rule, check.seen, check.holds ? "pass" : "FAIL"]) }
         failures += outcome.failures.count
         lastVerdict = outcome.failures.isEmpty ? "pass" : "FAIL"

@@ -52,12 +52,13 @@ extension Scenario {
 
     /// Row 2: readers that are slow and steady.
     /// - Parameters:
-    ///   - imageSides: of a large square image and of one for the slowest.
-    ///   - readers: how many at each speed.
-    ///   - bytesPerSecond: of most, and of the slowest.
+    ///   - imageSides: of a large square image and of a small one.
+    ///   - readers: how many of each kind.
+    ///   - bytesPerSecond: of the quick ones, of the middling ones, and of the slowest.
+    ///   - slowSeconds: how long the slowest are slow with a large image, of which they then take the rest at once.
     package static func slowReaders(
-        imageSides: (large: Int, small: Int) = (3_066, 1_000), readers: (steady: Int, slow: Int, narrow: Int) = (60, 4, 4),
-        bytesPerSecond: (steady: Int, slow: Int) = (100_000, 11_000), flags: [String] = []
+        imageSides: (large: Int, small: Int) = (3_066, 1_000), readers: (steady: Int, slow: Int) = (30, 4),
+        bytesPerSecond: (quick: Int, middling: Int, slow: Int) = (100_000, 60_000, 11_000), slowSeconds: Double = 120, flags: [String] = []
     ) -> Scenario {
         Scenario(row: "2", name: "slow readers") { arena in
             try arena.withService(accounts: ["victim"], flags: flags) { service in
@@ -65,34 +66,33 @@ extension Scenario {
                     NoiseImage(width: side, height: side + 1, seed: arena.seed).variant(1)
                 }
                 let paths = try service.published(by: "victim", name: "Large", images: images.map(\.base64) + Pictures.small(1))
+                func group(_ count: Int, image: Int, _ bytesPerSecond: Int, window: Int? = nil, secondsMax: Double = .infinity)
+                    -> SlowReaders.Group
+                {
+                    SlowReaders.Group(
+                        count: count, path: paths[image], image: images[image].bytes, bytesPerSecond: bytesPerSecond,
+                        receiveBufferBytes: window, secondsMax: secondsMax)
+                }
+                // What the kernel has room for is on its way whatever the service does; so some have less room.
                 let groups = [
-                    // What the kernel has room for is on its way whatever the service does; so half of them have less room.
-                    SlowReaders.Group(
-                        count: readers.steady / 2, path: paths[0], image: images[0].bytes, bytesPerSecond: bytesPerSecond.steady),
-                    SlowReaders.Group(
-                        count: readers.steady / 2, path: paths[0], image: images[0].bytes, bytesPerSecond: bytesPerSecond.steady,
-                        receiveBufferBytes: 65_536),
-                    SlowReaders.Group(count: readers.slow, path: paths[1], image: images[1].bytes, bytesPerSecond: bytesPerSecond.slow),
-                    SlowReaders.Group(
-                        count: readers.narrow, path: paths[1], image: images[1].bytes, bytesPerSecond: bytesPerSecond.slow,
-                        receiveBufferBytes: 2_304),
-                    SlowReaders.Group(
-                        count: readers.narrow, path: paths[1], image: images[1].bytes, bytesPerSecond: bytesPerSecond.slow,
-                        receiveBufferBytes: 4_096),
+                    group(readers.steady, image: 0, bytesPerSecond.quick),
+                    group(readers.steady, image: 0, bytesPerSecond.middling, window: 65_536),
+                    group(readers.slow, image: 0, bytesPerSecond.slow, secondsMax: slowSeconds),
+                    group(readers.slow, image: 0, bytesPerSecond.slow, window: 65_536, secondsMax: slowSeconds),
+                    group(readers.slow, image: 1, bytesPerSecond.slow, window: 4_096),
+                    group(readers.slow, image: 1, bytesPerSecond.slow, window: 2_304),
                 ]
-                let slowest = groups.map { Double($0.image.count) / Double($0.bytesPerSecond) }.max() ?? 0
+                let slowest = groups.map { min(Double($0.image.count) / Double($0.bytesPerSecond), $0.secondsMax) }.max() ?? 0
                 let attack = SlowReaders(groups).start(on: service)
                 try attack.awaitReady()
                 // Small windows may make it somewhat slower than was meant.
-                try? attack.awaitEnd(within: slowest * 2 + 30)
+                try? attack.awaitEnd(within: slowest * 1.5 + 30)
                 try attack.end()
                 let whole = attack.counts.filter { $0.key.hasSuffix(": whole") }.values.reduce(0, +)
                 let all = groups.map(\.count).reduce(0, +)
+                let speeds = [bytesPerSecond.quick, bytesPerSecond.middling, bytesPerSecond.slow].map { "\($0 / 1_000)" }
                 return Outcome(
-                    sent: """
-                        \(all) readers: \(readers.steady) at \(bytesPerSecond.steady / 1_000) kB/s, \(readers.slow + 2 * readers.narrow) at \
-                        \(bytesPerSecond.slow / 1_000) kB/s, \(2 * readers.narrow) of these with small windows
-                        """,
+                    sent: "\(all) readers take an image at \(speeds.joined(separator: ", ")) kB/s, some with small windows",
                     checks: [Check("every byte comes to all", seen: attack.summary, holds: whole == all)])
             }
         }
