@@ -1,4 +1,4 @@
-import Foundation
+package import Foundation
 
 /// A server under measurement: started, found by the address in its log, asked for its memory and processor time, stopped.
 package final class ServerProcess: Sendable {
@@ -18,16 +18,17 @@ package final class ServerProcess: Sendable {
     ///   - data: its data folder.
     ///   - flags: of `serve`, beyond the folder and the port.
     ///   - launcher: a program with its arguments that becomes the service after changing what it may do.
-    ///   - logPath: by default beside the data folder.
+    ///   - environment: variables that it gets beside those of this process.
     package static func personas(
-        _ executable: String, data: String, port: Int = 0, flags: [String] = [], launcher: [String] = [], logPath: String? = nil
+        _ executable: String, data: String, port: Int = 0, flags: [String] = [], launcher: [String] = [],
+        environment: [String: String] = [:]
     ) throws -> ServerProcess {
         let command = launcher + [executable, "serve", "--data", data, "--port", "\(port)"] + flags
-        return try ServerProcess(command[0], Array(command.dropFirst()), logPath: logPath ?? "\(data).log")
+        return try ServerProcess(command[0], Array(command.dropFirst()), logPath: "\(data).log", environment: environment)
     }
 
     /// A server that says in its log where it listens.
-    package init(_ executable: String, _ arguments: [String], logPath: String) throws {
+    package init(_ executable: String, _ arguments: [String], logPath: String, environment: [String: String] = [:]) throws {
         self.logPath = logPath
         _ = FileManager.default.createFile(atPath: logPath, contents: nil)
         let descriptor = open(logPath, O_WRONLY | O_APPEND | O_CLOEXEC)
@@ -35,6 +36,7 @@ package final class ServerProcess: Sendable {
         process = Process()
         process.executableURL = URL(fileURLWithPath: executable)
         process.arguments = arguments
+        if !environment.isEmpty { process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 } }
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = FileHandle.nullDevice
         process.standardError = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
@@ -79,6 +81,9 @@ package final class ServerProcess: Sendable {
     package var logLines: [Substring] {
         String(decoding: FileManager.default.contents(atPath: logPath) ?? Data(), as: UTF8.self).split(separator: "\n")
     }
+
+    /// The number of the process.
+    package var id: pid_t { process.processIdentifier }
 
     /// Whether it has not ended.
     package var isRunning: Bool { process.isRunning }

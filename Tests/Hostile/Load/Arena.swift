@@ -1,4 +1,4 @@
-import Foundation
+package import Foundation
 package import Measuring
 
 /// Where services are started for scenarios, each on a data folder of its own.
@@ -9,12 +9,21 @@ package struct Arena: Sendable {
     package let directory: String
     /// What all chance depends on.
     package let seed: UInt64
+    /// Variables that services get beside those of this process.
+    package let environment: [String: String]
+    /// Told of every service that was started.
+    package let onStart: @Sendable (pid_t) -> Void
 
     /// Takes all members.
-    package init(personas: String, directory: String, seed: UInt64) {
+    package init(
+        personas: String, directory: String, seed: UInt64, environment: [String: String] = [:],
+        onStart: @escaping @Sendable (pid_t) -> Void = { _ in }
+    ) {
         self.personas = personas
         self.directory = directory
         self.seed = seed
+        self.environment = environment
+        self.onStart = onStart
     }
 
     /// Runs a body on a new service.
@@ -38,8 +47,10 @@ package struct Arena: Sendable {
         }
         let limit = descriptorsMax.map { "\($0):\($0)" } ?? "1024:"
         let server = try ServerProcess.personas(
-            personas, data: data, flags: flags, launcher: [try Program.path(of: "prlimit"), "--nofile=\(limit)"])
+            personas, data: data, flags: flags, launcher: [try Program.path(of: "prlimit"), "--nofile=\(limit)"],
+            environment: environment)
         defer { server.stop() }
+        onStart(server.id)
         return try body(Service(server: server, keys: keys))
     }
 }
