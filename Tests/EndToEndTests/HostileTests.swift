@@ -12,7 +12,8 @@ struct HostileTests {
         "One client cannot stop the others",
         arguments: [
             Scenario.stalledReaders(
-                connections: 60, holdSeconds: 3, flags: ["--connections-max", "100"], mediaConnectionsMax: 50, megabytesMax: (100, 60)),
+                connections: 60, holdSeconds: 3, flags: ["--connections-max", "100"], mediaConnectionsMax: 50, megabytesMax: (100, 60),
+                secondsMax: nil),
             .slowReaders(
                 imageSides: (3_066, 300), readers: (5, 2), bytesPerSecond: (2_000_000, 1_000_000, 100_000), slowSeconds: 8,
                 flags: ["--idle-timeout-seconds", "1", "--write-stall-seconds", "2"]),

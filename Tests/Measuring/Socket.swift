@@ -39,11 +39,11 @@ package final class Socket: Sendable {
         if isUnderWay, Self.wait(descriptor, POLLOUT, seconds: seconds) {
             var (problem, length) = (Int32(0), socklen_t(MemoryLayout<Int32>.size))
             getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &problem, &length)
-            if problem == 0 { return }
+            // The deinitialiser runs although this throws, because everything is initialised, and closes the descriptor.
+            guard problem == 0 else { throw ConnectionFailure.notConnected(problem) }
+            return
         }
-        let problem = isUnderWay ? ETIMEDOUT : errno
-        // The deinitialiser runs although this throws, because everything is initialised, and closes the descriptor.
-        throw ConnectionFailure.notConnected(problem)
+        throw ConnectionFailure.notConnected(isUnderWay ? ETIMEDOUT : errno)
     }
 
     deinit { close(descriptor) }

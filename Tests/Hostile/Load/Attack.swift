@@ -102,7 +102,8 @@ package struct StalledReaders: Attack {
             guard isReturning else { continue }
             for _ in 0..<crowd.dropClosed() { crowd.join(port: service.port, saying: request, run) }
         }
-        for (answer, count) in answers where answer != "closed" { run.count(answer, count) }
+        for (answer, count) in answers where answer.first?.isNumber == true { run.count(answer, count) }
+        if let silent = crowd.answers["no answer"] { run.count("no answer", silent) }
     }
 }
 

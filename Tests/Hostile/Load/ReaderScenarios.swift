@@ -9,9 +9,10 @@ extension Scenario {
     ///   - holdSeconds: how long they stay.
     ///   - mediaConnectionsMax: how many of them may be given an image.
     ///   - megabytesMax: what they may cost in memory, and how much of it may stay, in MB.
+    ///   - secondsMax: within which others are answered meanwhile; nil where the time is no matter.
     package static func stalledReaders(
         connections: Int = 400, imageSide: Int = 3_066, holdSeconds: Double = 20, flags: [String] = [], mediaConnectionsMax: Int = 256,
-        megabytesMax: (held: Double, left: Double) = (100, 30)
+        megabytesMax: (held: Double, left: Double) = (100, 30), secondsMax: Double? = 1
     ) -> Scenario {
         Scenario(row: "1", name: "stalled readers") { arena in
             try arena.withService(accounts: ["victim", "other"], flags: flags) { service in
@@ -27,7 +28,7 @@ extension Scenario {
                     most = max(most, service.megabytes)
                     usleep(100_000)
                 }
-                let checks = try others.end()
+                let checks = try others.end(within: secondsMax)
                 try attack.end()
                 let released = try awaitLess(than: before + megabytesMax.left, within: 60) { service.megabytes }
                 let counts = attack.counts
@@ -178,10 +179,13 @@ struct Others {
     }
 
     /// Stops them and tells whether all of them were served.
-    func end() throws -> [Check] {
+    /// - Parameter secondsMax: within which; nil where the time is no matter.
+    func end(within secondsMax: Double?) throws -> [Check] {
         try [("health", health), ("reads", reads), ("creates", creates)].map { name, prober in
             let seen = try prober.end()
-            return Check("\(name) of others go on", seen: seen.text, holds: seen.failureCount == 0 && !seen.seconds.isEmpty)
+            return Check(
+                "\(name) of others go on" + (secondsMax.map { ", within \(Report.number($0)) s" } ?? ""), seen: seen.text,
+                holds: seen.failureCount == 0 && !seen.seconds.isEmpty && seen.longest < secondsMax ?? .infinity)
         }
     }
 }

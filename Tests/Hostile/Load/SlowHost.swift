@@ -62,6 +62,9 @@ package final class SlowHost: Sendable {
     /// Whether an address has been asked for.
     package func wasAsked(_ manner: Manner, _ name: String) -> Bool { paths.withLock { $0.contains("/\(manner.rawValue)/\(name)") } }
 
+    /// Whether anything has been asked for.
+    package var wasAsked: Bool { paths.withLock { !$0.isEmpty } }
+
     /// Stops it and closes all its connections.
     package func stop() {
         isOver.store(true, ordering: .relaxed)

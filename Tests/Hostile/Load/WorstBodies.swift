@@ -26,7 +26,7 @@ package struct WorstBody: Sendable {
     ///   - imageBytes: of each of three images, before base64.
     package static func all(textBytes: Int, imageBytes: Int) -> [WorstBody] {
         let texts: [(String, String)] = [
-            ("ASCII", "a"), ("combining marks", "\u{301}"), ("escapes", "\\u0061"), ("escaped combining marks", "\\u0301"),
+            ("ASCII", "a"), ("combining marks", "\u{301}\u{323}"), ("escapes", "\\u0061"), ("escaped combining marks", "\\u0301\\u0323"),
             ("escaped pairs of surrogates", "\\uD83D\\uDE00"), ("spaces", " "), ("line ends", "\\n"), ("Hangul jamo", "\u{1100}\u{1161}"),
         ]
         let names = texts.map { label, text in
@@ -47,7 +47,7 @@ package struct WorstBody: Sendable {
             }
         }
         let members = WorstBody(name: "member name of combining marks") { _ in
-            Array("{\"name\":\"A\",\"".utf8) + Bodies.repeated("\u{301}", bytes: textBytes) + Array("\":1}".utf8)
+            Array("{\"name\":\"A\",\"".utf8) + Bodies.repeated(texts[1].1, bytes: textBytes) + Array("\":1}".utf8)
         }
         return names + instructions + addresses + [members] + images(imageBytes: imageBytes)
     }
