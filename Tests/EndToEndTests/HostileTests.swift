@@ -45,5 +45,6 @@ struct HostileTests {
 }
 
 extension Scenario: CustomTestStringConvertible {
+    /// As in the table.
     public var testDescription: String { "\(row) \(name)" }
 }

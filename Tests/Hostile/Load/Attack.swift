@@ -73,19 +73,22 @@ struct Crowd {
 
 /// Connections that ask for something large and read nothing of it.
 package struct StalledReaders: Attack {
-    package let name = "stalled readers"
+    package var name: String { "stalled readers of \(what)" }
+    /// What they ask for.
+    private let what: String
     /// How many.
     let connections: Int
     /// What each sends, once or more often without waiting.
     let request: String
     /// Whether one that the service closes comes again.
-    var isReturning = false
+    let isReturning: Bool
 
     /// Those of a path.
     /// - Parameter times: how often each asks.
     package init(connections: Int, path: String, key: String? = nil, times: Int = 1, isReturning: Bool = false) {
         self.connections = connections
         self.isReturning = isReturning
+        what = path.hasPrefix("/media/") ? "images" : String(path.prefix { $0 != "?" })
         let field = key.map { "X-Api-Key: \($0)\r\n" } ?? ""
         request = String(repeating: "GET \(path) HTTP/1.1\r\nHost: 127.0.0.1\r\n\(field)\r\n", count: times)
     }

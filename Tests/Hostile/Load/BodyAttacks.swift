@@ -10,17 +10,18 @@ package enum SlowDownloads {
     package static func attack(
         _ name: String, accounts: [String], connections: Int, manner: SlowHost.Manner, host: SlowHost, padding: Int
     ) -> RepeatedRequests {
-        RepeatedRequests(name: name, connections: connections, pauseSeconds: 0.5) { number, answer in
+        let folder = name.filter(\.isLetter)
+        return RepeatedRequests(name: name, connections: connections, pauseSeconds: 0.5) { number, answer in
             guard answer.code == "INVALID_IMAGE" else {
                 let retry = answer.header("retry-after") == nil ? "without Retry-After" : "with Retry-After"
                 return answer.status == 201 ? "201" : "\(RepeatedRequests.label(answer)) \(retry)"
             }
             let details = (answer.object["error"] as? [String: Any])?["details"] as? [[String: Any]] ?? []
-            let wasAsked = details.allSatisfy { host.wasAsked(manner, "\(name)/\(number)/\($0["index"] as? Int ?? 0)") }
+            let wasAsked = details.allSatisfy { host.wasAsked(manner, "\(folder)/\(number)/\($0["index"] as? Int ?? 0)") }
             return wasAsked ? "400 INVALID_IMAGE" : unjustified
         } _: { number, service in
             let account = accounts[number % accounts.count]
-            let addresses = (0..<3).map { host.address(manner, "\(name)/\(number)/\($0)") }
+            let addresses = (0..<3).map { host.address(manner, "\(folder)/\(number)/\($0)") }
             return RepeatedRequests.bytes(
                 "POST", "/v2/personas", key: service.key(account),
                 json: Bodies.create(name: "S\(number)", addresses: addresses, padding: padding))

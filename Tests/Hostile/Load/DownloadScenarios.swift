@@ -16,7 +16,7 @@ extension Scenario {
             defer { host.stop() }
             return try arena.withService(accounts: ["attacker", "other"], flags: ["--development-downloads"]) { service in
                 let attack = SlowDownloads.attack(
-                    "slow", accounts: ["attacker"], connections: creates, manner: .drip, host: host, padding: 1_100_000
+                    "slow addresses", accounts: ["attacker"], connections: creates, manner: .drip, host: host, padding: 1_100_000
                 ).start(on: service)
                 try attack.awaitReady()
                 try awaitTrue("a slow address was asked for", within: 30) { host.wasAsked }
@@ -46,7 +46,7 @@ extension Scenario {
             defer { for host in [host, quick] { host.stop() } }
             return try arena.withService(accounts: ["first", "second", "other"], flags: ["--development-downloads"]) { service in
                 let attack = SlowDownloads.attack(
-                    "hang", accounts: ["first", "second"], connections: creates, manner: .silent, host: host, padding: 0
+                    "hanging hosts", accounts: ["first", "second"], connections: creates, manner: .silent, host: host, padding: 0
                 ).start(on: service)
                 try attack.awaitReady()
                 try awaitTrue("a hanging host was asked", within: 30) { host.wasAsked }

@@ -40,7 +40,7 @@ package struct Soak: Sendable {
         let hosts = try SoakHosts()
         defer { hosts.stop() }
         let accounts = OrdinaryTraffic.accounts + SoakAttacks.accounts
-        return try arena.withService(accounts: accounts, trainers: ["trainer"], flags: ["--development-downloads"]) { service in
+        return try arena.withService(accounts: accounts, flags: ["--development-downloads"]) { service in
             let attacks = try SoakAttacks(service, hosts: hosts, seed: arena.seed)
             let traffic = try OrdinaryTraffic(service, seed: arena.seed)
             defer { traffic.end() }

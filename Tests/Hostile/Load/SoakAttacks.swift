@@ -97,11 +97,6 @@ final class SoakAttacks: Sendable {
         [
             Lane(attack: LongHeaders(account: "header", mediaPath: mediaPath, pauseSeconds: 0.1), spans: 10...60),
             Lane(
-                attack: RepeatedRequests(name: "waiting leases", connections: 30) { _, service in
-                    RepeatedRequests.bytes(
-                        "POST", "/v2/training/lease", key: service.key("trainer"), json: Array("{\"wait_seconds\":30}".utf8))
-                }, spans: 10...60),
-            Lane(
                 attack: RepeatedRequests(name: "too large bodies", connections: 5, pauseSeconds: 0.5) { number, service in
                     RepeatedRequests.bytes(
                         "POST", "/v2/personas", key: service.key("flood"),

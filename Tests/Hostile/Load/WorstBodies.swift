@@ -160,7 +160,8 @@ package struct WorstBodies: Attack {
 
     package func run(on service: Service, _ run: AttackRun) throws {
         run.ready()
-        var number = 0
+        // Another start each time, so that no name is taken already, which would be told before an image is looked at.
+        var number = Int.random(in: 0..<1_000_000_000)
         repeat {
             number += 1
             let body = bodies[number % bodies.count]
