@@ -161,11 +161,11 @@ package struct LongHeaders: Attack {
             ("many ranges", get(mediaPath, "Range: bytes=\(Self.ranges)\r\n", key: nil)),
             ("If-Range", get(mediaPath, "Range: bytes=0-1\r\nIf-Range: \(marks)\r\n", key: nil)),
             ("Idempotency-Key", post("application/json", "Idempotency-Key: \(marks)\r\n")),
-            ("traceparent", get("/healthz", "traceparent: \(marks)\r\n", key: nil)),
-            ("X-Request-Id", get("/healthz", "X-Request-Id: \(marks)\r\n", key: nil)),
-            ("Connection", get("/healthz", "Connection: \(marks)\r\n", key: nil)),
-            ("Accept", get("/v2/personas", "Accept: \(marks)\r\n")), ("unknown field", get("/healthz", "X-Any: \(marks)\r\n", key: nil)),
         ]
+            + [
+                "traceparent", "X-Request-Id", "Connection", "Expect", "Upgrade", "Origin", "Prefer", "If-Match", "Accept",
+                "Accept-Encoding", "TE", "X-Forwarded-For", "X-Any",
+            ].map { ($0, get("/v2/personas", "\($0): \(marks)\r\n")) }
     }
 
     private static let commas = String(repeating: "\"\u{301}\",", count: textBytes / 5)
