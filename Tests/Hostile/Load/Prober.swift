@@ -34,6 +34,9 @@ package final class Prober: Sendable {
         }
     }
 
+    /// Longer than the longest soak.
+    private static let secondsMax = 200_000.0
+
     private let log: LatencyLog
     private let run: AttackRun
 
@@ -46,7 +49,7 @@ package final class Prober: Sendable {
     ) {
         let log = LatencyLog()
         self.log = log
-        run = AttackRun.start { run in
+        run = AttackRun.start(secondsMax: Self.secondsMax) { run in
             var connection: Connection?
             var number = 0
             repeat {

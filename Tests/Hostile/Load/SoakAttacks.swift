@@ -26,6 +26,8 @@ final class SoakAttacks: Sendable {
     /// Of those that are read slowly, so that several are read to their end.
     private static let largeSide = 3_066
     private static let pauseSeconds = 0.0...2.0
+    /// An attack looks up only between two requests, and may wait long for an answer.
+    private static let endSecondsMax = 400.0
 
     private let lanes: [Lane]
     private let seed: UInt64
@@ -115,7 +117,7 @@ final class SoakAttacks: Sendable {
 
     /// Ends all of them. Returns what each came to.
     func end() throws -> [(name: String, counts: [String: Int])] {
-        for run in runs.withLock({ $0 }) { try run.end() }
+        for run in runs.withLock({ $0 }) { try run.end(within: Self.endSecondsMax) }
         return counts.withLock { counts in counts.sorted { $0.key < $1.key }.map { ($0.key, $0.value) } }
     }
 
@@ -125,7 +127,7 @@ final class SoakAttacks: Sendable {
             let attack = lane.attack.start(on: service, secondsMax: Double.random(in: lane.spans, using: &random))
             // An attack ends by itself when its time is over.
             while run.pause(0.2), !attack.hasEnded {}
-            try? attack.end()
+            try? attack.end(within: Self.endSecondsMax / 2)
             counts.withLock { $0[lane.attack.name, default: [:]].merge(attack.counts, uniquingKeysWith: +) }
         } while run.pause(Double.random(in: Self.pauseSeconds, using: &random))
     }
