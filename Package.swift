@@ -151,10 +151,13 @@ let package = Package(
             path: "Tests/CommandLineTests",
             swiftSettings: settings
         ),
+        // What programs share that start the built executable and measure it from outside.
+        .target(name: "Measuring", dependencies: ["Personas"], path: "Tests/Measuring", swiftSettings: settings),
         // Measures the built executable; no test. See .ci/benchmark.
         .executableTarget(
             name: "PersonasBenchmark",
             dependencies: [
+                "Measuring",
                 "Personas",
                 "PersonasWire",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -165,10 +168,19 @@ let package = Package(
             path: "Tests/Benchmarks",
             swiftSettings: settings
         ),
+        // Attacks on the built executable and what must hold meanwhile; the tests run short forms of them, .ci/hostile the whole.
+        .target(name: "HostileLoad", dependencies: ["Measuring", "Personas"], path: "Tests/Hostile/Load", swiftSettings: settings),
+        .executableTarget(
+            name: "PersonasHostile",
+            dependencies: ["HostileLoad", "Measuring", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            path: "Tests/Hostile/Command",
+            swiftSettings: settings
+        ),
 
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
+                "HostileLoad",
                 "Personas",
                 // Not imported: the tests start the executable, which is built beside them because it stands here.
                 "PersonasCLI",

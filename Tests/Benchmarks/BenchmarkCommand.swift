@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Measuring
 
 /// Measures the service against its own targets and against a bare "hello" of the same build.
 @main
@@ -70,22 +71,4 @@ struct MeasureCommand: ParsableCommand {
             try FloodMeasurements(personas: personas, store: small, seconds: seconds, rounds: rounds).run(&report)
         }
     }
-}
-
-/// Something that could not be measured, in one line.
-struct MeasurementFailed: Error, CustomStringConvertible {
-    let description: String
-
-    init(_ description: String) {
-        self.description = description
-    }
-}
-
-/// Where the benchmark speaks.
-enum Console {
-    /// The result.
-    static func line(_ text: String) { FileHandle.standardOutput.write(Data((text + "\n").utf8)) }
-
-    /// Progress, and what went wrong.
-    static func note(_ text: String) { FileHandle.standardError.write(Data((text + "\n").utf8)) }
 }

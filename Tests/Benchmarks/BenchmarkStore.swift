@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import Measuring
 
 /// A data folder with a known number of items.
 ///
@@ -183,5 +184,20 @@ struct BenchmarkStore {
             text += (byte < 16 ? "0" : "") + String(byte, radix: 16)
         }
         return text
+    }
+}
+
+extension ServerProcess {
+    /// The service with its defaults, on a free port.
+    /// - Parameter isLimited: whether each key is held to the default limits, which most loads of one key would meet at once.
+    static func personas(_ executable: String, store: BenchmarkStore, port: Int = 0, isLimited: Bool = false) throws -> ServerProcess {
+        let unlimited =
+            ["reads-per-second", "writes-per-second"].flatMap { ["--\($0)", "1000000"] } + ["--requests-in-flight-max", "1024"]
+        return try personas(executable, data: store.directory, port: port, flags: isLimited ? [] : unlimited)
+    }
+
+    /// The bare server of this executable.
+    static func hello(logPath: String) throws -> ServerProcess {
+        try ServerProcess(CommandLine.arguments[0], ["hello"], logPath: logPath)
     }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Measuring
 import Synchronization
 
 /// Creates of personas with three images each, no two images alike, so that none is stored already.
@@ -89,45 +90,6 @@ final class CreateLoad: Sendable {
                     guard waited.seconds < 120 else { throw MeasurementFailed("items could not be deleted within 120 s") }
                     usleep(20_000)
                 }
-            }
-        }
-    }
-}
-
-/// Threads that block, one per connection: the least overhead, and none of it shared with the server's runtime.
-enum Threads {
-    /// Runs `body` on that many threads and gathers what all return.
-    static func gather(_ count: Int, _ body: @escaping @Sendable (Int) throws -> [String]) throws -> [String] {
-        let results = Results()
-        let done = DispatchSemaphore(value: 0)
-        for index in 0..<count {
-            let thread = Thread {
-                let result = Result { try body(index) }
-                results.add(result)
-                done.signal()
-            }
-            thread.start()
-        }
-        for _ in 0..<count { done.wait() }
-        return try results.all()
-    }
-
-    private final class Results: Sendable {
-        private let gathered = Mutex<(values: [String], failure: (any Error)?)>(([], nil))
-
-        func add(_ result: Result<[String], any Error>) {
-            gathered.withLock { gathered in
-                switch result {
-                case .success(let values): gathered.values += values
-                case .failure(let error): gathered.failure = gathered.failure ?? error
-                }
-            }
-        }
-
-        func all() throws -> [String] {
-            try gathered.withLock { gathered in
-                if let failure = gathered.failure { throw failure }
-                return gathered.values
             }
         }
     }

@@ -1,4 +1,5 @@
 import Foundation
+import Measuring
 import Synchronization
 
 /// Creates one after another against creates on 64 connections.

@@ -1,4 +1,5 @@
 import Foundation
+import Measuring
 import Synchronization
 
 /// What a flood under one key costs the reads of another, with the limits that a server has by default.

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Hummingbird
+import Measuring
 import NIOCore
 
 /// What the service is compared with: Hummingbird with one route and nothing around it, in the same build.

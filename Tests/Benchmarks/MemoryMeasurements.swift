@@ -1,4 +1,5 @@
 import Foundation
+import Measuring
 
 /// The start of the service, its memory without requests, and its memory with the largest of them.
 struct MemoryMeasurements {

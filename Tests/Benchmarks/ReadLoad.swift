@@ -1,4 +1,5 @@
 import Foundation
+import Measuring
 
 /// GET requests from wrk: one thread, so that the server has the larger part of two cores, and 64 connections that stay open.
 ///
@@ -81,31 +82,5 @@ struct ReadLoad {
         }
         return Outcome(
             rate: numbers[0] / (numbers[1] / 1_000_000), processorMicroseconds: spent / numbers[0] * 1_000_000, foreignShare: foreign)
-    }
-}
-
-/// Processor time since the machine started, to tell how much of a span went to others.
-private struct ProcessorUse {
-    /// Of all processes, and what a hypervisor gave to other machines, in seconds.
-    let busy: Double
-    /// Of this process's children that ended, in seconds.
-    let children: Double
-    let clock = ContinuousClock.now
-
-    static var now: ProcessorUse {
-        // The fields: user, nice, system, idle, iowait, irq, softirq, steal. Interrupts are nobody's.
-        let line = (try? String(contentsOfFile: "/proc/stat", encoding: .utf8))?.split(separator: "\n").first ?? ""
-        let ticks = line.split(separator: " ").dropFirst().compactMap { Double($0) }
-        let busy = ticks.count > 7 ? ticks[0] + ticks[1] + ticks[2] + ticks[7] : 0
-        var usage = rusage()
-        getrusage(RUSAGE_CHILDREN.rawValue, &usage)
-        let children = [usage.ru_utime, usage.ru_stime].reduce(0) { $0 + Double($1.tv_sec) + Double($1.tv_usec) / 1_000_000 }
-        return ProcessorUse(busy: busy / Double(sysconf(Int32(_SC_CLK_TCK))), children: children)
-    }
-
-    /// - Parameter own: seconds of a server that was measured and still runs.
-    func foreignShare(since start: ProcessorUse, own: Double) -> Double {
-        let all = start.clock.duration(to: clock) / .seconds(1) * Double(ProcessInfo.processInfo.activeProcessorCount)
-        return max(0, (busy - start.busy - (children - start.children) - own) / all)
     }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Measuring
 
 /// Reads against hello, and reads of a large store against those of a small one.
 struct ReadMeasurements {

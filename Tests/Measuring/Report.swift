@@ -1,8 +1,10 @@
 /// What was measured, as one table.
-struct Report {
+package struct Report {
     /// What a figure must be.
-    enum Target {
+    package enum Target {
+        /// This or more.
         case atLeast(Double)
+        /// Less than this.
         case below(Double)
 
         func isMet(by value: Double) -> Bool {
@@ -16,11 +18,14 @@ struct Report {
     private var descriptions: [[String]] = []
     private var rows = [["what", "measured", "", "target", ""]]
 
+    /// An empty one.
+    package init() {}
+
     /// Says under which circumstances all of it was measured.
-    mutating func describe(_ name: String, _ text: String) { descriptions.append([name, text]) }
+    package mutating func describe(_ name: String, _ text: String) { descriptions.append([name, text]) }
 
     /// Adds a figure; one without a target is for information.
-    mutating func add(_ what: String, _ measured: String, value: Double? = nil, unit: String = "", target: Target? = nil) {
+    package mutating func add(_ what: String, _ measured: String, value: Double? = nil, unit: String = "", target: Target? = nil) {
         let shownTarget =
             switch target {
             case .atLeast(let bound): "≥ \(Self.number(bound))\(unit)"
@@ -32,17 +37,18 @@ struct Report {
     }
 
     /// The table.
-    var text: String { "\n" + Self.aligned(descriptions) + "\n\n" + Self.aligned(rows) }
+    package var text: String { "\n" + Self.aligned(descriptions) + "\n\n" + Self.aligned(rows) }
 
     /// A number with about three digits that matter.
-    static func number(_ value: Double) -> String {
+    package static func number(_ value: Double) -> String {
         if abs(value) >= 100 { return String(Int(value.rounded())) }
         let digits = abs(value) >= 10 ? 10.0 : 100.0
         let text = String((value * digits).rounded() / digits)
         return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
     }
 
-    private static func aligned(_ rows: [[String]]) -> String {
+    /// Rows of cells with their columns below one another.
+    package static func aligned(_ rows: [[String]]) -> String {
         let columns = rows.map(\.count).max() ?? 0
         let widths = (0..<columns).map { column in rows.map { $0[column].count }.max() ?? 0 }
         return rows.map { row in
@@ -54,7 +60,7 @@ struct Report {
 
 extension [Double] {
     /// The middle one, or the mean of the two in the middle; 0 of none.
-    var median: Double {
+    package var median: Double {
         let sorted = self.sorted()
         guard !sorted.isEmpty else { return 0 }
         return (sorted[(count - 1) / 2] + sorted[count / 2]) / 2

@@ -5,7 +5,7 @@ import Personas
 ///
 /// The pixels lie in stored deflate blocks, so that the file is as large as the picture. Variants differ in the last pixels; all before them,
 /// as base64 and with both checksums so far, is made once.
-struct NoiseImage {
+package struct NoiseImage: Sendable {
     private static let storedBlockBytesMax = 65_535
     private static let variantBytes = 16
 
@@ -17,7 +17,7 @@ struct NoiseImage {
     private let headAdler: Adler32
 
     /// Makes the picture. A width of 141 and a height of 142 give 20 KB.
-    init(width: Int, height: Int, seed: UInt64) {
+    package init(width: Int, height: Int, seed: UInt64) {
         let byteCount = (width + 1) * height
         var noise = SplitMix64(state: seed)
         var adler = Adler32()
@@ -50,7 +50,7 @@ struct NoiseImage {
     }
 
     /// Appends one variant as base64.
-    func append(variant: (UInt64, UInt64), to body: inout [UInt8]) {
+    package func append(variant: (UInt64, UInt64), to body: inout [UInt8]) {
         var tail = tailStart
         withUnsafeBytes(of: (variant.0.bigEndian, variant.1.bigEndian)) { tail += $0 }
         var adler = headAdler
@@ -60,6 +60,13 @@ struct NoiseImage {
         tail += Self.chunk("IEND", [])
         body += headBase64
         body += Data(tail).base64EncodedString().utf8
+    }
+
+    /// One variant as base64, and the bytes that it stands for.
+    package func variant(_ first: UInt64, _ second: UInt64 = 0) -> (base64: [UInt8], bytes: [UInt8]) {
+        var base64: [UInt8] = []
+        append(variant: (first, second), to: &base64)
+        return (base64, [UInt8](Data(base64Encoded: Data(base64)) ?? Data()))
     }
 
     private static func chunk(_ type: String, _ data: [UInt8]) -> [UInt8] {
@@ -86,10 +93,13 @@ private struct Adler32 {
 }
 
 /// Sebastiano Vigna's SplitMix64: noise that is the same in every run.
-struct SplitMix64: RandomNumberGenerator {
-    var state: UInt64
+package struct SplitMix64: RandomNumberGenerator, Sendable {
+    private var state: UInt64
 
-    mutating func next() -> UInt64 {
+    /// Starts at a number, which is the whole secret of what follows.
+    package init(state: UInt64) { self.state = state }
+
+    package mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         var mixed = state
         mixed = (mixed ^ mixed >> 30) &* 0xBF58_476D_1CE4_E5B9

@@ -1,0 +1,58 @@
+import Foundation
+
+/// An answer, read to its end.
+package struct Answer: Sendable {
+    /// The number in its first line.
+    package let status: Int
+    /// The lines of its head, the first one apart.
+    package let headerLines: [Substring]
+    /// Everything behind the head.
+    package let body: [UInt8]
+
+    /// The value of a header, whose name is given in lower case.
+    package func header(_ name: String) -> String? {
+        headerLines.first { $0.lowercased().hasPrefix(name + ":") }.map {
+            $0.dropFirst(name.count + 1).trimmingCharacters(in: .whitespaces)
+        }
+    }
+
+    /// The body's JSON object; empty where it is none.
+    package var object: [String: Any] {
+        (try? JSONSerialization.jsonObject(with: Data(body))).flatMap { $0 as? [String: Any] } ?? [:]
+    }
+
+    /// A text member of the body's JSON object.
+    package func member(_ name: String) -> String? { object[name] as? String }
+
+    /// The code of an error.
+    package var code: String? { (object["error"] as? [String: Any])?["code"] as? String }
+}
+
+/// Puts an answer together from what arrives.
+package struct AnswerReader {
+    private var received: [UInt8] = []
+    private var head: (end: Int, status: Int, lines: [Substring], bodyBytes: Int)?
+
+    /// Without anything yet.
+    package init() {}
+
+    /// Whether nothing has arrived.
+    package var isEmpty: Bool { received.isEmpty }
+
+    /// Takes what has arrived. Returns the answer once it is whole.
+    /// - Throws: `ConnectionFailure.malformed`.
+    package mutating func read(_ bytes: ArraySlice<UInt8>) throws -> Answer? {
+        let searchStart = max(0, received.count - 3)
+        received += bytes
+        if head == nil, let end = received[searchStart...].firstRange(of: Array("\r\n\r\n".utf8))?.upperBound {
+            let lines = String(decoding: received[..<end], as: UTF8.self).split(separator: "\r\n")
+            guard let status = lines.first.flatMap({ Int($0.dropFirst(9).prefix(3)) }) else { throw ConnectionFailure.malformed }
+            let announced = lines.first { $0.lowercased().hasPrefix("content-length:") }.flatMap { Int($0.filter(\.isNumber)) }
+            guard let length = announced ?? ([204, 304].contains(status) ? 0 : nil) else { throw ConnectionFailure.malformed }
+            // A 304 names the length of what it does not send.
+            head = (end, status, Array(lines.dropFirst()), status == 304 ? 0 : length)
+        }
+        guard let head, received.count >= head.end + head.bodyBytes else { return nil }
+        return Answer(status: head.status, headerLines: head.lines, body: Array(received[head.end..<head.end + head.bodyBytes]))
+    }
+}
