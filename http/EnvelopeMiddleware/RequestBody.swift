@@ -21,9 +21,7 @@ extension Request {
                 throw EnvelopeError.payloadTooLarge(bodyBytesMax: bodyBytesMax)
             }
             try reserve(buffer.readableBytes)
-            let count = bytes.count + buffer.readableBytes
-            // At most twice of what has arrived, and no more than will come.
-            if count > bytes.capacity { bytes.reserveCapacity(max(count, min(2 * count, declared ?? .max))) }
+            bytes.makeRoom(for: buffer.readableBytes, ofAll: declared)
             buffer.withUnsafeReadableBytes { bytes.append(contentsOf: $0) }
         }
         // Whatever ended the body early, half of it must never be acted upon.
@@ -56,6 +54,19 @@ extension Request {
         case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"): true
         default: "!#$%&'*+-.^_`|~".utf8.contains(byte)
         }
+    }
+}
+
+extension [UInt8] {
+    /// Makes room for further bytes, in proportion to those that are there.
+    ///
+    /// A body that is moved into a larger room is there twice for a moment. So the room for all of a body whose length is known is made once a
+    /// sixteenth of it has come, when little has to be moved; what is not written to yet takes no memory of the machine.
+    fileprivate mutating func makeRoom(for added: Int, ofAll declared: Int?) {
+        let count = count + added
+        guard count > capacity else { return }
+        guard let declared, declared >= count else { return reserveCapacity(2 * count) }
+        reserveCapacity(declared / 16 <= count ? declared : 4 * count)
     }
 }
 
