@@ -13,14 +13,13 @@ struct ListQuery {
     /// Reads the parameters; `mode` only where the surface does not fix it.
     /// - Throws: `invalid` with all violations.
     init(_ uri: URI, fixedMode: Mode?, itemsMax: Int) throws(Failure) {
-        // Forms, browsers and most clients' libraries write a space as a plus, which Hummingbird leaves as it is.
-        let hasPlus = uri.query?.utf8.contains(UInt8(ascii: "+")) ?? false
-        let parameters = (hasPlus ? URI("/?" + (uri.query ?? "").replacing("+", with: "%20")) : uri).queryParameters
+        // Hummingbird's own parameters leave a plus as it is, and are found by a hash of their names as texts.
+        let parameters = QueryParameters(uri.query)
         var violations: [Violation] = []
-        func value(_ name: String) -> String? { parameters[Substring(name)].map(String.init) }
+        func value(_ name: String) -> String? { parameters.value(of: name) }
         func choice<Choice: RawRepresentable<String> & CaseIterable>(_ name: String, _ type: Choice.Type) -> Choice? {
             guard let text = value(name) else { return nil }
-            guard let choice = Choice(rawValue: text) else {
+            guard let choice = Choice.allCases.first(where: { text.utf8.elementsEqual($0.rawValue.utf8) }) else {
                 violations.append(Violation(name, "must be one of \(Choice.allCases.map(\.rawValue).joined(separator: ", "))"))
                 return nil
             }

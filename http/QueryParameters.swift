@@ -1,0 +1,45 @@
+/// The parameters of a query, as browsers, forms and clients' libraries write them. Names are told apart by their bytes.
+struct QueryParameters {
+    private let pairs: [(name: Substring.UTF8View, value: Substring.UTF8View)]
+
+    /// Takes apart what follows the question mark of a target.
+    init(_ query: String?) {
+        pairs = (query ?? "")[...].utf8.split(separator: UInt8(ascii: "&")).map { pair in
+            let end = pair.firstIndex(of: UInt8(ascii: "=")) ?? pair.endIndex
+            return (pair[..<end], pair[end...].dropFirst())
+        }
+    }
+
+    /// The value of a parameter, the first where there are several; nil where there is none.
+    ///
+    /// A plus is a space. What is percent-encoded is decoded; a value in which that makes no sense stays as it is.
+    func value(of name: String) -> String? {
+        guard let value = pairs.first(where: { $0.name.elementsEqual(name.utf8) })?.value else { return nil }
+        return Self.decoded(value) ?? String(decoding: value, as: UTF8.self)
+    }
+
+    private static func decoded(_ text: Substring.UTF8View) -> String? {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(text.count)
+        var rest = text.makeIterator()
+        while let byte = rest.next() {
+            switch byte {
+            case UInt8(ascii: "+"): bytes.append(UInt8(ascii: " "))
+            case UInt8(ascii: "%"):
+                guard let high = rest.next().flatMap(digit), let low = rest.next().flatMap(digit) else { return nil }
+                bytes.append(high << 4 | low)
+            default: bytes.append(byte)
+            }
+        }
+        return String(validating: bytes, as: UTF8.self)
+    }
+
+    private static func digit(_ byte: UInt8) -> UInt8? {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
+        case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
+        case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
+        default: nil
+        }
+    }
+}
