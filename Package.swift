@@ -116,9 +116,11 @@ let package = Package(
         ),
 
         // The executable, which ties everything together.
+        .systemLibrary(name: "CAllocator"),
         .executableTarget(
             name: "PersonasCLI",
             dependencies: [
+                "CAllocator",
                 "ErrorEnvelope",
                 "ErrorEnvelopeHummingbird",
                 "Personas",

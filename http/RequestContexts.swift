@@ -34,31 +34,6 @@ struct PersonasRequestContext: EnvelopeRequestContext {
     }
 }
 
-extension PersonasRequestContext {
-    /// How often is looked whether the client is still there. The channel would tell by itself, but each request that asked it to would leave
-    /// something behind until the connection ends.
-    private static let lookInterval = Duration.milliseconds(200)
-
-    /// Waits for something to be granted, and cancels the wait once the client has gone away.
-    func whileConnected(_ wait: @escaping @Sendable () async -> Bool) async -> Bool {
-        // Only a channel that a server has accepted can be closed by a client.
-        guard channel.parent != nil else { return await wait() }
-        return await withTaskGroup(of: Bool?.self) { group in
-            group.addTask { await wait() }
-            group.addTask { [channel] in
-                while channel.isActive, !Task.isCancelled { try? await Task.sleep(for: Self.lookInterval) }
-                return nil
-            }
-            var isGranted = false
-            for await answer in group {
-                if let answer { isGranted = answer }
-                group.cancelAll()
-            }
-            return isGranted
-        }
-    }
-}
-
 /// What the layers find out about a request, in one place for all copies of its context: the access log learns the caller from the layers
 /// within, and handing a context on copies one reference.
 private final class RequestFacts: Sendable {

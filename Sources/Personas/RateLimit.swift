@@ -148,11 +148,6 @@ package final class RateLimiter: Sendable {
     /// Keys that are remembered.
     package var keysRemembered: Int { state.withLock { $0.usages.count } }
 
-    /// Takes a place among the requests of a key that run, where there is one at this moment; `leave` must give it back in the end.
-    package func tryEnter(_ keyID: Identifier) -> Bool {
-        state.withLock { place(in: &$0, keyID) }
-    }
-
     /// Takes a place among the requests of a key that run. Where all are taken, it waits for one, in turn: a page that asks for twenty things
     /// at once is no flood.
     /// - Parameter patience: how long it waits at most. With none it is answered at once.

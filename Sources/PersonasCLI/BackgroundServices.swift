@@ -126,11 +126,11 @@ struct MemoryReturn: Service {
 
     func run() async {
         await cancelWhenGracefulShutdown {
-            var leastBytes = ProcessLimits.residentBytes
+            var leastBytes = Allocator.residentBytes
             while !Task.isCancelled {
                 try? await Task.sleep(for: .seconds(10))
-                if ProcessLimits.residentBytes > leastBytes + Self.excessBytesMin { ProcessLimits.returnFreeMemory() }
-                leastBytes = min(leastBytes, ProcessLimits.residentBytes)
+                if Allocator.residentBytes > leastBytes + Self.excessBytesMin { Allocator.returnFreeMemory() }
+                leastBytes = min(leastBytes, Allocator.residentBytes)
             }
         }
     }

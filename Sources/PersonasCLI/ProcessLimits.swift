@@ -2,7 +2,7 @@ import Foundation
 import Personas
 import PersonasHTTP
 
-/// What the system lets this process have, and gets back from it.
+/// What the system lets this process have.
 enum ProcessLimits {
     /// Descriptors kept for what is neither a client's connection nor an image on its way out: files being stored, downloads, look-ups, commands.
     private static let workDescriptors = 40
@@ -60,35 +60,4 @@ enum ProcessLimits {
     private static func openDescriptors() -> Int {
         (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count) ?? 64
     }
-
-    /// Has large pieces of memory given back to the system as soon as they are free. Left to itself, the allocator raises the size from which on
-    /// it does so with each large body that it sees, and keeps hundreds of megabytes after the last one.
-    static func returnLargeMemory() {
-        #if canImport(Glibc)
-            guard let symbol = allocatorFunction("mallopt") else { return }
-            let mallopt = unsafeBitCast(symbol, to: (@convention(c) (CInt, CInt) -> CInt).self)
-            let (trimThreshold, mmapThreshold) = (CInt(-1), CInt(-3))
-            // The latter is the initial value; that it is set at all keeps it from growing.
-            _ = mallopt(trimThreshold, 1_024 * 1_024)
-            _ = mallopt(mmapThreshold, 128 * 1_024)
-        #endif
-    }
-
-    /// Gives all memory that is free back to the system. Takes some milliseconds, in which others that allocate may wait.
-    static func returnFreeMemory() {
-        #if canImport(Glibc)
-            guard let symbol = allocatorFunction("malloc_trim") else { return }
-            _ = unsafeBitCast(symbol, to: (@convention(c) (Int) -> CInt).self)(0)
-        #endif
-    }
-
-    /// Memory of the process that is not swapped out, in bytes; 0 where the system does not tell (proc_pid_statm(5)).
-    static var residentBytes: Int {
-        guard let text = try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8) else { return 0 }
-        let pages = text.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
-        return pages * Int(sysconf(Int32(_SC_PAGESIZE)))
-    }
-
-    /// Swift's module of the C library leaves <malloc.h> out, so its functions are looked up by name.
-    private static func allocatorFunction(_ name: String) -> UnsafeMutableRawPointer? { dlsym(nil, name) }
 }

@@ -15,10 +15,10 @@ enum Serve {
 
     /// Runs until SIGTERM or SIGINT.
     static func run(_ settings: Settings, withDemo: Bool) async throws(CommandFailure) {
+        Allocator.returnLargeBlocks()
         let log = LogWriter()
         let logger = LineLogHandler.bootstrap(settings, writer: log)
         defer { log.flush() }
-        ProcessLimits.returnLargeMemory()
         let lock = try await lock(settings.dataDirectory)
         defer { withExtendedLifetime(lock) {} }
         let house = try await open(settings, logger: logger)

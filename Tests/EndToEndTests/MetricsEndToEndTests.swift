@@ -1,5 +1,6 @@
 import Foundation
 import NIOHTTP1
+import Synchronization
 import Testing
 
 /// What an operator sees of a running server: metrics, and traces in the log.
@@ -116,18 +117,26 @@ struct MetricsEndToEndTests {
     @Test("Connections are counted while they are open, and so is it when there may be no more")
     func connections() async throws {
         try await Stage.run { stage in
-            let service = try await stage.serve("--connections-max", "2", "--request-read-seconds", "1")
-            let exchange = try await rawExchange(port: service.port) { writer in
+            let service = try await stage.serve("--connections-max", "2", "--request-read-seconds", "1", "--first-request-seconds", "2")
+            let isAnswered = Mutex(false)
+            async let kept = rawExchange(port: service.port) { writer in
                 try await writer.write("GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n")
                 try await writer.awaitAnswer("personas_http_connections 1\n")
-                // The other place is taken by a client that sends no whole request, until its time is over.
-                let slow = try await rawExchange(port: service.port) { try await $0.write("GET / HTTP/1.1\r\n") }
-                #expect(slow.wasClosed)
-                try await writer.write("GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+                isAnswered.withLock { $0 = true }
             }
-            #expect(exchange.statuses == [200, 200])
-            let scrape = try Exposition(exchange.body)
-            #expect(scrape.value("personas_http_connections") == 1)
+            try await eventually("an answer") { isAnswered.withLock { $0 } }
+            // The other place is taken by a client that sends no whole request, until its time is over.
+            let slow = try await rawExchange(port: service.port) { try await $0.write("GET / HTTP/1.1\r\n") }
+            #expect(slow.wasClosed)
+            // Then by one that says nothing; a third takes the place of the one that was quiet longest, which is the first.
+            async let silent = rawExchange(port: service.port) { _ in }
+            try await eventually("both places taken") {
+                try await Self.scrape(service).value("personas_limits_hit_total", ["limit": "connections"]) == 1
+            }
+            let first = try await kept
+            #expect(first.statuses == [200] && first.wasClosed)
+            #expect(try await silent.wasClosed)
+            let scrape = try await Self.scrape(service)
             #expect(scrape.value("personas_limits_hit_total", ["limit": "request_time"]) == 1)
             #expect(scrape.value("personas_limits_hit_total", ["limit": "connections"]) ?? 0 >= 1)
             #expect(scrape.value("personas_limits_hit_total", ["limit": "answer_time"]) == 0)

@@ -137,6 +137,24 @@ struct SharesEndToEndTests {
         }
     }
 
+    @Test(
+        "What large creates took is given back to the system",
+        .enabled(if: patienceFactor == 1, "instrumented builds keep what was freed for a while"))
+    func memoryGoesBack() async throws {
+        try await Stage.run { stage in
+            let service = try await stage.serve()
+            let client = service.client(try await stage.key())
+            _ = try await client.create(name: "Small")
+            let before = try service.memoryBytes()
+            let images = JSONValue.array(Picture.largest.map { .string(Picture.base64($0)) })
+            for name in ["Nova", "Orion"] {
+                #expect(try await client.post("/v2/personas", ["name": .string(name), "image_base64s": images]).status == 201)
+            }
+            #expect(try service.peakMemoryBytes() - before < 3 * 42 * Self.megabyte)
+            try await eventually("the memory is given back") { try service.memoryBytes() - before < 30 * Self.megabyte }
+        }
+    }
+
     private static func head(_ key: Key, _ request: String, contentLength: Int) -> String {
         """
         \(request) HTTP/1.1\r\nHost: localhost\r\nX-Api-Key: \(key.secret)\r\nContent-Type: application/json\r\n\

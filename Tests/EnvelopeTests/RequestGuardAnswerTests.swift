@@ -162,6 +162,7 @@ struct RequestGuardAnswerTests {
             ("/", [.transferEncoding: "gzip, chunked"], RequestRefusal.transferCoding),
             ("/", [.transferEncoding: "identity"], .transferCoding),
             ("/", [.contentLength: "9223372036854775808"], .contentLength),
+            ("/", [.connection: "close, \u{301}\u{323}"], .connectionOptions),
             ("/\u{300}", [:], .target), ("/a\u{e9}?q=1", [:], .target),
         ] as [(String, HTTPFields, RequestRefusal)]
     )

@@ -239,7 +239,9 @@ struct MetricsTests {
             let registry = MetricsRegistry(descriptions: ServiceMetrics.descriptions)
             let http = HTTPService(
                 configuration: HTTPConfiguration(), useCases: service.useCases, publicURL: PublicURL(nil), logger: service.log.logger,
-                metrics: MetricsSource(registry: registry, backlog: backlog, backlogAgeMax: isBrief ? .zero : .seconds(3_600)))
+                metrics: MetricsSource(
+                    registry: registry, backlog: backlog, backlogAgeMax: isBrief ? .zero : .seconds(3_600),
+                    textAgeMax: .zero))
             try await http.application().test(.router) { client in
                 func text() async throws -> String {
                     let answer = try await client.executeRequest(uri: "/metrics", method: .get, headers: [:], body: nil)

@@ -1,7 +1,6 @@
 import ErrorEnvelope
 import Foundation
 import HTTPTypes
-import HummingbirdTesting
 import Personas
 import PersonasHTTP
 import Testing
@@ -136,33 +135,6 @@ struct RateLimitTests {
                 return try await group.reduce(into: [Int]()) { $0.append($1) }
             }
             #expect(statuses.filter { $0 == 200 }.count == 20 && statuses.filter { $0 == 201 }.count == 20)
-        }
-    }
-
-    @Test("let those who went away while they waited leave the line")
-    func goneClients() async throws {
-        var configuration = Self.configuration(RateLimitPolicy(inFlightMax: 1, waitingMax: 1))
-        configuration.overLimitWait = .seconds(3_600)
-        try await TestService.run(.live, configuration: configuration) { service in
-            for index in 1...3 { service.fetcher.serve("https://a.test/\(index)", TestImage.png(UInt8(index))) }
-            service.fetcher.answerOnlyCrowd(of: 4)
-            async let running = service.send(
-                .post, "/v2/personas", #"{"name":"Nova","image_urls":["https://a.test/1","https://a.test/2","https://a.test/3"]}"#)
-            try await eventually("the images are asked for") { service.fetcher.fetched.count == 3 }
-            let port = try #require(service.client.port)
-            let head = "GET /v2/personas HTTP/1.1\r\nHost: a\r\nX-Api-Key: \(service.key)\r\n\r\n"
-            func inFlight() async throws -> Int? {
-                let lines = try await service.send(.get, "/metrics", key: .none).text.split(separator: "\n")
-                return lines.first { $0.hasPrefix("personas_http_requests_in_flight ") }.flatMap { Int($0.split(separator: " ")[1]) }
-            }
-            // The create, the question for the number, and one that waits.
-            let gone = Task { try await RawExchange.run(port: port, sending: head) }
-            try await eventually("one waits") { try await inFlight() == 3 }
-            gone.cancel()
-            _ = try? await gone.value
-            try await eventually("nobody waits") { try await inFlight() == 2 }
-            _ = try? await service.fetcher.fetch("https://a.test/4", before: .now + .seconds(10))
-            #expect(try await running.status == 201)
         }
     }
 

@@ -79,7 +79,7 @@ struct TestService: Sendable {
         )
         let http = HTTPService(
             configuration: configuration, useCases: useCases, publicURL: PublicURL(baseURL), logger: log.logger,
-            metrics: MetricsSource(registry: registry, backlog: storage.backlog, backlogAgeMax: .zero))
+            metrics: MetricsSource(registry: registry, backlog: storage.backlog, backlogAgeMax: .zero, textAgeMax: .zero))
         let key = try await administration.newKey(account: "studio")
         @Sendable func run(_ client: some TestClientProtocol) async throws {
             try await test(

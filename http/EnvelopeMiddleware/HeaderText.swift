@@ -19,7 +19,7 @@ extension Collection<UInt8> {
     package func isEqual(to text: String) -> Bool { self.elementsEqual(text.utf8) }
 
     /// The bytes without spaces and tabs at either end (RFC 9110, section 5.6.3).
-    package var trimmingBlanks: SubSequence {
+    package var withoutOuterBlanks: SubSequence {
         let start = self.firstIndex { !$0.isBlank } ?? self.endIndex
         var end = start
         var index = start

@@ -40,7 +40,7 @@ extension Request {
     }
 
     private static func isJSON(_ contentType: String) -> Bool {
-        let mediaType = contentType.utf8.prefix { $0 != UInt8(ascii: ";") }.trimmingBlanks
+        let mediaType = contentType.utf8.prefix { $0 != UInt8(ascii: ";") }.withoutOuterBlanks
         let parts = mediaType.split(separator: UInt8(ascii: "/"), maxSplits: 1, omittingEmptySubsequences: false)
         guard parts.count == 2, parts[0].isEqual(ignoringCaseOf: "application") else { return false }
         let subtype = parts[1]

@@ -20,6 +20,8 @@ enum RequestRefusal: String {
     case transferCoding
     /// The header says of a length what no number can.
     case contentLength
+    /// The options of the connection are no tokens (RFC 9110, section 7.6.1).
+    case connectionOptions
     /// The body is over the limit of the whole service.
     case bodyTooLarge
     /// As many connections are open as may be.
@@ -46,6 +48,7 @@ enum RequestRefusal: String {
         case .target: .invalidRequest("its path may hold only ASCII characters, others percent-encoded")
         case .transferCoding: .invalidRequest("chunked is the only transfer coding that is taken")
         case .contentLength: .invalidRequest("its Content-Length is no length")
+        case .connectionOptions: .invalidRequest("its Connection header holds what is no option")
         case .bodyTooLarge: EnvelopeError(.payloadTooLarge)
         case .connections:
             EnvelopeError(.serviceUnavailable, message: "Too many connections are open; try again later").retryAfter(seconds: 1)
@@ -61,7 +64,7 @@ enum RequestRefusal: String {
         case .headerTooLarge: .headerSize
         case .connections: .connections
         case .addressConnections: .addressConnections
-        case .malformed, .incomplete, .host, .target, .transferCoding, .contentLength, .bodyTooLarge: nil
+        case .malformed, .incomplete, .host, .target, .transferCoding, .contentLength, .connectionOptions, .bodyTooLarge: nil
         }
     }
 }
@@ -92,10 +95,13 @@ struct RequestHeadFacts {
         for field in head.headerFields {
             // Comparing lengths first keeps this cheap: it runs on every request.
             switch field.name.canonicalName.utf8.count {
-            case 4 where field.name.canonicalName == "host": self.refusal = .host
+            case 4 where field.name.canonicalName.utf8.isEqual(to: "host"): self.refusal = .host
             case 6 where field.name == .expect: self.expectsContinue = field.value.utf8.isEqual(ignoringCaseOf: "100-continue")
             case 7 where field.name == .upgrade: self.isLast = true
-            case 10 where field.name == .connection: self.isLast = self.isLast || Self.isClose(field.value)
+            case 10 where field.name == .connection:
+                // Hummingbird compares it as a text, and no option is made of anything else.
+                if !field.value.utf8.allSatisfy({ $0 < 0x80 }) { self.refusal = .connectionOptions }
+                self.isLast = self.isLast || Self.isClose(field.value)
             case 14 where field.name == .contentLength:
                 self.bodyBytes = Int(field.value)
                 if self.bodyBytes == nil { self.refusal = .contentLength }
@@ -108,7 +114,7 @@ struct RequestHeadFacts {
     }
 
     private static func isClose(_ connection: String) -> Bool {
-        connection.utf8.split(separator: UInt8(ascii: ",")).contains { $0.trimmingBlanks.isEqual(ignoringCaseOf: "close") }
+        connection.utf8.split(separator: UInt8(ascii: ",")).contains { $0.withoutOuterBlanks.isEqual(ignoringCaseOf: "close") }
     }
 
     /// Whether the path is made of ASCII alone: comparing other texts with the routes could take Swift time quadratic in their length.

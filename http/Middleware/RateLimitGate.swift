@@ -35,11 +35,7 @@ struct RateLimitGate: RouterMiddleware {
         try await count(request, caller, context)
         // A worker that waits for a job does nothing meanwhile.
         guard context.endpointPath != TrainingRoutes.leasePath else { return try await next(request, context) }
-        var isIn = limiter.tryEnter(caller.keyID)
-        if !isIn, patience > .zero {
-            isIn = await context.whileConnected { [limiter, patience] in await limiter.enter(caller.keyID, waiting: patience) }
-        }
-        guard isIn else {
+        guard await limiter.enter(caller.keyID, waiting: patience) else {
             context.rateLimit = RateLimiter.Standing(limit: .inFlight, remaining: 0, resetSeconds: 1)
             throw Failure.tooManyRequests(.inFlight, retryAfterSeconds: 1)
         }

@@ -59,7 +59,7 @@ struct MediaRoutes: Sendable {
     /// Whether `If-None-Match` names a tag, weakly compared, or stands for every one.
     private static func names(_ header: String, _ tag: String) -> Bool {
         header.utf8.split(separator: UInt8(ascii: ",")).contains { entry in
-            let entry = entry.trimmingBlanks
+            let entry = entry.withoutOuterBlanks
             return entry.isEqual(to: "*") || (entry.starts(with: "W/".utf8) ? entry.dropFirst(2) : entry).isEqual(to: tag)
         }
     }

@@ -13,12 +13,18 @@ package struct MetricsSource: Sendable {
     package let backlog: any BacklogStore
     /// How old the count of what waits may be. It costs a walk in the store, and the call needs no key.
     package let backlogAgeMax: Duration
+    /// How old the whole text may be. Shorter than anybody measures, so that it only stops those who ask without end.
+    package let textAgeMax: Duration
 
     /// Takes all members.
-    package init(registry: MetricsRegistry, backlog: any BacklogStore, backlogAgeMax: Duration = .seconds(1)) {
+    package init(
+        registry: MetricsRegistry, backlog: any BacklogStore, backlogAgeMax: Duration = .seconds(1),
+        textAgeMax: Duration = .milliseconds(100)
+    ) {
         self.registry = registry
         self.backlog = backlog
         self.backlogAgeMax = backlogAgeMax
+        self.textAgeMax = textAgeMax
     }
 }
 
@@ -30,21 +36,47 @@ struct MetricsRoutes: Sendable {
     private let registry: MetricsRegistry
     private let backlog: BacklogMetrics
     private let process: ProcessMetrics
+    private let exposition: Exposition
 
     init(_ source: MetricsSource) {
         registry = source.registry
         backlog = BacklogMetrics(source)
         process = ProcessMetrics(factory: source.registry)
+        exposition = Exposition(ageMax: source.textAgeMax)
     }
 
     /// Adds the call.
     func add(to router: Router<PersonasRequestContext>) {
         router.get(RouterPath(Self.path)) { _, context in
             await backlog.refresh(logger: context.logger)
-            process.refresh()
+            let text = exposition.text {
+                process.refresh()
+                return ByteBuffer(bytes: registry.text())
+            }
             return Response(
                 status: .ok, headers: [.contentType: MetricsText.contentType, .cacheControl: "no-store"],
-                body: ResponseBody(byteBuffer: ByteBuffer(bytes: registry.text())))
+                body: ResponseBody(byteBuffer: text))
+        }
+    }
+}
+
+/// The text of all numbers, written anew only when the last one is old: it costs a millisecond, and anybody may ask for it.
+private final class Exposition: Sendable {
+    private let ageMax: Duration
+    private let last = Mutex<(text: ByteBuffer, writtenAt: ContinuousClock.Instant)?>(nil)
+
+    init(ageMax: Duration) {
+        self.ageMax = ageMax
+    }
+
+    /// The text; of those who ask at once, one writes it.
+    func text(_ write: () -> ByteBuffer) -> ByteBuffer {
+        last.withLock { last in
+            let now = ContinuousClock.now
+            if let last, last.writtenAt.duration(to: now) < ageMax { return last.text }
+            let text = write()
+            last = (text, now)
+            return text
         }
     }
 }

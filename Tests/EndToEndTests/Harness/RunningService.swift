@@ -43,9 +43,14 @@ struct RunningService: Sendable {
     }
 
     /// The most memory that it has had in use, in bytes (`VmHWM` of proc(5)).
-    func peakMemoryBytes() throws -> Int {
+    func peakMemoryBytes() throws -> Int { try memoryBytes("VmHWM") }
+
+    /// The memory that it has in use, in bytes (`VmRSS` of proc(5)).
+    func memoryBytes() throws -> Int { try memoryBytes("VmRSS") }
+
+    private func memoryBytes(_ name: String) throws -> Int {
         let status = try String(contentsOfFile: "/proc/\(process.id)/status", encoding: .utf8)
-        let line = try #require(status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") })
+        let line = try #require(status.split(separator: "\n").first { $0.hasPrefix("\(name):") })
         return try #require(Int(line.split(whereSeparator: { $0 == " " || $0 == "\t" })[1])) * 1_024
     }
 
