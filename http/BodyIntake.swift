@@ -45,5 +45,8 @@ struct BodyIntake: Sendable {
 
 extension Request {
     /// Whether the header says that a body follows.
-    var announcesBody: Bool { headers[.transferEncoding] != nil || headers[.contentLength].map { !$0.utf8.elementsEqual("0".utf8) } ?? false }
+    var announcesBody: Bool {
+        headers[.transferEncoding] != nil
+            || headers[.contentLength].map { !$0.utf8.elementsEqual("0".utf8) } ?? false
+    }
 }

@@ -89,6 +89,9 @@ package struct HTTPUseCases: Sendable {
 
 /// The HTTP server: every route, every layer, in one place.
 package struct HTTPService: Service {
+    /// Connections that wait to be taken; of further ones the system drops the first packet, which costs the client a second.
+    private static let backlog = 4_096
+
     private let configuration: HTTPConfiguration
     private let useCases: HTTPUseCases
     private let publicURL: PublicURL
@@ -139,7 +142,7 @@ package struct HTTPService: Service {
             responder: responder(),
             server: .guardedHTTP1(limits: bounds, connections: connections, logger: logger) { [limits] in limits.hit(ClientLimit($0)) },
             configuration: ApplicationConfiguration(
-                address: .hostname(configuration.host, port: configuration.port), serverName: nil,
+                address: .hostname(configuration.host, port: configuration.port), serverName: nil, backlog: Self.backlog,
                 availableConnectionsDelegate: boundedConnections()),
             onServerRunning: { channel in
                 await pauseWhenShort(channel)
@@ -156,13 +159,12 @@ package struct HTTPService: Service {
     /// Has the listening channel wait while there is no descriptor for a further connection, and makes one free.
     private func pauseWhenShort(_ channel: any Channel) async {
         let shortages = LogOnce(logger: logger)
-        let pause = AcceptPause { [limits, connections] error in
-            limits.hit(.fileDescriptors)
-            shortages.warning("connections cannot be taken for want of file descriptors or memory", reason: error)
-            connections.spareOne()
-        }
         do {
-            try await channel.pipeline.addHandler(pause, position: .first)
+            try await AcceptPause.add(to: channel) { [limits, connections] error in
+                limits.hit(.fileDescriptors)
+                shortages.warning("connections cannot be taken for want of file descriptors or memory", reason: error)
+                connections.spareOne()
+            }
         } catch {
             logger.error("the listening socket is not watched for shortages", error: error)
         }
@@ -195,7 +197,7 @@ package struct HTTPService: Service {
         if let metrics { MetricsRoutes(metrics).add(to: router) }
         // Half of the connections, so that whoever reads slowly, for which no key is needed, leaves the other half to calls.
         let mediaAnswers = MediaAnswers(atMost: max(1, configuration.connectionsMax / 2))
-        MediaRoutes(catalog: useCases.catalog, answers: mediaAnswers, limits: limits).add(to: router)
+        MediaRoutes(catalog: useCases.catalog, answers: mediaAnswers, connections: connections, limits: limits).add(to: router)
 
         let intake = BodyIntake(
             bodyBytesMax: configuration.bodyBytesMax, memory: MemoryBudget(bytesMax: configuration.bodyBytesInFlightMax),

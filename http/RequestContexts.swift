@@ -27,6 +27,12 @@ struct PersonasRequestContext: EnvelopeRequestContext {
         nonmutating set { facts.state.withLock { $0.caller = newValue } }
     }
 
+    /// Whether a key was presented that nobody was ever given, which need not be looked up a second time.
+    var isKeyUnknown: Bool {
+        get { facts.state.withLock { $0.isKeyUnknown } }
+        nonmutating set { facts.state.withLock { $0.isKeyUnknown = newValue } }
+    }
+
     /// Where the caller's key stands with its rate limits; nil until it was counted.
     var rateLimit: RateLimiter.Standing? {
         get { facts.state.withLock { $0.rateLimit } }
@@ -40,6 +46,7 @@ private final class RequestFacts: Sendable {
     struct State {
         var requestID = ""
         var caller: Caller?
+        var isKeyUnknown = false
         var rateLimit: RateLimiter.Standing?
     }
 

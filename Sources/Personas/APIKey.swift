@@ -137,7 +137,9 @@ package struct Authentication: Sendable {
 
     /// The id of a presented key, whatever state it and its account are in; nil for no key, and for one that is unknown or cannot be looked up.
     package func knownKeyID(presenting secret: String?) async -> Identifier? {
-        guard let secret, secret.utf8.starts(with: APIKeySecret.textPrefix.utf8) else { return nil }
+        guard let secret, secret.utf8.starts(with: APIKeySecret.textPrefix.utf8), secret.utf8.count <= APIKeySecret.textBytes else {
+            return nil
+        }
         return (try? await keys.find(secret: secret))?.key.id
     }
 

@@ -115,9 +115,11 @@ package final class RateLimiter: Sendable {
         var writes: TokenBucket
         var inFlight = 0
         var waiting: [Waiter<Bool>] = []
+        /// Refusals that are held back.
+        var heldBack = 0
 
         func isIdle(at now: ContinuousClock.Instant) -> Bool {
-            inFlight == 0 && reads.isFull(at: now) && writes.isFull(at: now)
+            inFlight == 0 && heldBack == 0 && reads.isFull(at: now) && writes.isFull(at: now)
         }
     }
 
@@ -198,6 +200,20 @@ package final class RateLimiter: Sendable {
             let limit: RateLimit = isWrite ? .writes : .reads
             return (isAdmitted, Standing(limit: limit, remaining: bucket.remaining, resetSeconds: bucket.secondsUntilNext))
         }
+    }
+
+    /// Holds the refusal of a request back for a while, so that a client which does not look at its answers is slowed by it.
+    ///
+    /// Only so many of one key at a time, because each keeps a connection from others; more are given at once.
+    package func holdBack(_ keyID: Identifier, for patience: Duration) async {
+        let isHeld = state.withLock { state in
+            guard let count = state.usages[keyID]?.heldBack, count < policy.waitingMax else { return false }
+            state.usages[keyID]?.heldBack += 1
+            return true
+        }
+        guard isHeld else { return }
+        try? await sleep(patience)
+        state.withLock { $0.usages[keyID]?.heldBack -= 1 }
     }
 
     private func place(in state: inout State, _ keyID: Identifier) -> Bool {

@@ -121,16 +121,23 @@ struct StopLimit: Service {
 
 /// Gives memory that was freed in small pieces back to the system after a peak, which the allocator does not do by itself.
 struct MemoryReturn: Service {
-    /// Memory above the least that was ever in use which is worth a walk over all that the allocator has.
-    private static let excessBytesMin = 16 * 1_024 * 1_024
+    /// Growth that is worth a walk over all that the allocator has.
+    private static let growthBytesMin = 16 * 1_024 * 1_024
+    /// Rounds after which a walk is worth it although nothing has grown: what was in use at the last one may be free by now.
+    private static let roundsMax = 6
 
     func run() async {
         await cancelWhenGracefulShutdown {
-            var leastBytes = Allocator.residentBytes
+            let initialBytes = Allocator.residentBytes
+            var (settledBytes, rounds) = (initialBytes, 0)
             while !Task.isCancelled {
                 try? await Task.sleep(for: .seconds(10))
-                if Allocator.residentBytes > leastBytes + Self.excessBytesMin { Allocator.returnFreeMemory() }
-                leastBytes = min(leastBytes, Allocator.residentBytes)
+                rounds += 1
+                let bytes = Allocator.residentBytes
+                let isOverdue = rounds >= Self.roundsMax && bytes > initialBytes + Self.growthBytesMin
+                guard isOverdue || bytes > settledBytes + Self.growthBytesMin else { continue }
+                Allocator.returnFreeMemory()
+                (settledBytes, rounds) = (Allocator.residentBytes, 0)
             }
         }
     }

@@ -4,8 +4,11 @@ import PersonasHTTP
 
 /// What the system lets this process have.
 enum ProcessLimits {
-    /// Descriptors kept for what is neither a client's connection nor an image on its way out: files being stored, downloads, look-ups, commands.
-    private static let workDescriptors = 40
+    /// Descriptors kept for what is neither a client's connection nor an image on its way out: files being stored, downloads, look-ups,
+    /// commands, and event loops.
+    private static let workDescriptors = 40 + 3 * ProcessInfo.processInfo.activeProcessorCount
+    /// Descriptors beyond those that are reckoned with, where the system allows them.
+    private static let spareDescriptors = 64
     /// The fewest connections that are worth a start.
     private static let connectionsMin = 4
 
@@ -28,7 +31,7 @@ enum ProcessLimits {
     static func fit(connectionsMax: Int) throws(Failure) -> Connections {
         let used = openDescriptors() + workDescriptors
         let needed = used + descriptors(forConnections: connectionsMax)
-        let limit = raiseDescriptors(to: needed)
+        let limit = raiseDescriptors(to: needed + spareDescriptors)
         return try connections(upTo: connectionsMax, used: used, limit: limit)
     }
 

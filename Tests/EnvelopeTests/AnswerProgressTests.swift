@@ -39,8 +39,30 @@ struct AnswerProgressTests {
         // The window is tiny, and the system's buffer as full as before; yet the client reads.
         #expect(!progress.isTooSlow(self.taken(1_000_000, 130_000), at: self.start + .seconds(29)))
         #expect(progress.progress.movedAt == self.start + .seconds(29))
-        #expect(!progress.isTooSlow(self.taken(1_000_000, 130_000), at: self.start + .seconds(58)))
-        #expect(progress.isTooSlow(self.taken(1_000_000, 130_000), at: self.start + .seconds(59)))
+        // The 30,000 bytes earn 30 s on top of the timeout since the beginning, of which 29 s are gone.
+        #expect(!progress.isTooSlow(self.taken(1_000_000, 130_000), at: self.start + .seconds(59)))
+        #expect(progress.isTooSlow(self.taken(1_000_000, 130_000), at: self.start + .seconds(61)))
+        let silent = Watch()
+        silent.begin(self.taken(0, 9), at: self.start)
+        #expect(!silent.isTooSlow(self.taken(0, 9), at: self.start + .seconds(29)))
+        #expect(silent.isTooSlow(self.taken(0, 9), at: self.start + .seconds(31)))
+    }
+
+    @Test("waits twice as long for a client that has earned it, whose system acknowledges rarely but much")
+    func rareAcknowledgements() {
+        let progress = Watch()
+        progress.begin(self.taken(0, 0), at: self.start)
+        // What the buffer has room for at once, then a sixteenth of it every 39 s: 10 kB/s.
+        func taken(_ round: Int) -> TakenBytes { self.taken(0, 6_000_000 + UInt64(round) * 390_000) }
+        #expect(!progress.isTooSlow(taken(0), at: self.start))
+        for round in 1...20 {
+            let now = self.start + .seconds(Int64(round) * 39)
+            #expect(!progress.isTooSlow(taken(round - 1), at: now - .seconds(1)), "\(round)")
+            #expect(!progress.isTooSlow(taken(round), at: now), "\(round)")
+        }
+        let last = self.start + .seconds(20 * 39)
+        #expect(!progress.isTooSlow(taken(20), at: last + .seconds(59)))
+        #expect(progress.isTooSlow(taken(20), at: last + .seconds(60)))
     }
 
     @Test("holds the client to a least rate, however steadily it drips", arguments: [(1_100, false), (900, true)])
@@ -57,9 +79,9 @@ struct AnswerProgressTests {
     func withoutAcknowledgements() {
         let progress = Watch()
         progress.begin(self.taken(10), at: self.start)
-        #expect(!progress.isTooSlow(self.taken(50_000), at: self.start + .seconds(29)))
-        #expect(!progress.isTooSlow(self.taken(50_001), at: self.start + .seconds(58)))
-        #expect(progress.isTooSlow(self.taken(50_001), at: self.start + .seconds(88)))
+        #expect(!progress.isTooSlow(self.taken(10_010), at: self.start + .seconds(29)))
+        #expect(!progress.isTooSlow(self.taken(10_010), at: self.start + .seconds(39)))
+        #expect(progress.isTooSlow(self.taken(10_010), at: self.start + .seconds(41)))
     }
 
     @Test("adds up the waits of one answer, and forgets them with its end")

@@ -84,6 +84,54 @@ struct ConnectionRegistryTests {
         #expect(try served.passed() == 2)
     }
 
+    @Test("keeps no connection for a next request while newcomers find no place, so that all have their turn")
+    func turns() throws {
+        let registry = self.registry(1)
+        let greedy = try GuardedConnection(among: registry)
+        // There is always a further request behind the one that is answered.
+        for _ in 0..<3 { try greedy.receiveGet() }
+        try greedy.answer()
+        #expect(try greedy.sent() == ["200"])
+        let refused = try GuardedConnection(among: registry)
+        #expect(try self.refusal(of: refused) == ["503 close"])
+        try greedy.answer()
+        #expect(try greedy.sent() == ["200 close"])
+        greedy.advance(1)
+        #expect(!greedy.isOpen)
+        let next = try GuardedConnection(among: registry)
+        try next.receiveGet()
+        #expect(try next.passed() == 2)
+    }
+
+    @Test("a request that is half there behind one that is worked for does not make the connection one that can be spared")
+    func pipelinedBody() throws {
+        let registry = self.registry(1)
+        let connection = try GuardedConnection(among: registry)
+        try connection.receiveGet()
+        try connection.receivePostHead([.contentLength: "100"])
+        try connection.receiveBody(10)
+        connection.channel.pipeline.fireChannelReadComplete()
+        #expect(connection.isQuiet == false)
+        try connection.answer()
+        #expect(connection.isQuiet == false, "it has some seconds for the rest")
+    }
+
+    @Test("spares the reader that takes nothing of its answer, and none that does")
+    func stalledReaders() throws {
+        let registry = self.registry(9)
+        let idle = try GuardedConnection(among: registry)
+        let reader = try GuardedConnection(among: registry)
+        try reader.receiveGet()
+        reader.answerUntaken()
+        registry.spareStalledReader()
+        self.settle([idle, reader])
+        #expect([idle, reader].map(\.isOpen) == [true, true], "it has only just begun to take nothing")
+        try reader.makeQuiet()
+        registry.spareStalledReader()
+        self.settle([idle, reader])
+        #expect([idle, reader].map(\.isOpen) == [true, false])
+    }
+
     @Test("says with the refusal what it was, and when to come back")
     func refusalEnvelope() throws {
         for (refusal, status, code) in [
@@ -196,6 +244,8 @@ struct ConnectionRegistryTests {
         #expect(errors.withLock { $0 } == [EMFILE])
         channel.pipeline.fireErrorCaught(IOError(errnoCode: ECONNABORTED, reason: "accept"))
         #expect(autoReads() == [true])
+        try channel.throwIfErrorCaught()
+        channel.pipeline.fireErrorCaught(IOError(errnoCode: EBADF, reason: "accept"))
         #expect(throws: IOError.self) { try channel.throwIfErrorCaught() }
     }
 }

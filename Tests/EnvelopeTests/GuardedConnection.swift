@@ -75,6 +75,13 @@ struct GuardedConnection {
         try self.channel.writeOutbound(HTTPResponsePart.end(nil))
     }
 
+    /// Answers with a client that takes nothing, which a write that waits for its end would wait for.
+    func answerUntaken() {
+        self.taker.takes = false
+        self.channel.pipeline.write(HTTPResponsePart.head(HTTPResponse(status: .ok)), promise: nil)
+        self.channel.pipeline.writeAndFlush(HTTPResponsePart.end(nil), promise: nil)
+    }
+
     /// The statuses that were sent since the last look, with their `Connection` header.
     func sent() throws -> [String] {
         var sent: [String] = []
@@ -95,6 +102,14 @@ struct GuardedConnection {
     func advance(_ seconds: Int64) { self.channel.embeddedEventLoop.advanceTime(by: .seconds(seconds)) }
 
     var isOpen: Bool { self.channel.isActive }
+
+    private var place: ConnectionPlace? { try? self.channel.pipeline.syncOperations.handler(type: RequestGuard.self).place }
+
+    /// Whether the connection could be spared for another; nil where there is no registry.
+    var isQuiet: Bool? { self.place?.isQuiet }
+
+    /// Lets the time pass after which nothing that moves on the connection is expected any more.
+    func makeQuiet() throws { self.place?.becomesQuiet() }
 }
 
 /// Takes answers, or does not, like the system's buffer of a client that reads or does not.

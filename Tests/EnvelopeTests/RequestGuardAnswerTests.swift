@@ -68,6 +68,17 @@ struct RequestGuardAnswerTests {
         #expect(connection.recorder.lines.first?.metadata["hb.request.id"] == "the id")
     }
 
+    @Test("a server that stops gives up an answer that nobody takes, once Hummingbird gives up waiting for it", arguments: [false, true])
+    func givenUp(isWhole: Bool) throws {
+        let connection = try GuardedConnection()
+        try self.begin(connection)
+        if isWhole { self.end(connection) }
+        connection.channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
+        connection.channel.pipeline.close(mode: .input, promise: nil)
+        #expect(!connection.isOpen)
+        #expect(connection.recorder.lines.map(\.message) == ["Answer cut off"])
+    }
+
     @Test("an answer that is whole but not taken when the client goes is logged, too")
     func untakenAnswer() throws {
         let connection = try GuardedConnection()
@@ -90,6 +101,18 @@ struct RequestGuardAnswerTests {
         #expect(!connection.isOpen)
         #expect(connection.met.all == [.answerTime])
         #expect(connection.recorder.lines.map(\.message) == ["Connection closed", "Answer cut off"])
+    }
+
+    @Test("what is left of a request that makes no sense does not cut off its answer")
+    func nonsenseBehindAnswer() throws {
+        let connection = try GuardedConnection()
+        try connection.receivePostHead([.contentLength: "100"])
+        connection.answerUntaken()
+        connection.channel.pipeline.fireErrorCaught(HTTPParserError.invalidEOFState)
+        #expect(connection.isOpen)
+        try connection.taker.take(on: connection.channel)
+        #expect(try connection.sent() == ["200"])
+        #expect(!connection.isOpen)
     }
 
     @Test("the time that an answer is worked on is not the client's")

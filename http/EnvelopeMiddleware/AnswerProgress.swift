@@ -46,15 +46,27 @@ struct AnswerProgress {
         self.waitingSince = nil
     }
 
-    /// Whether the client takes too little: nothing for the timeout, or less than the least rate since its answer began to wait.
+    /// Whether the client has taken anything since that was last asked.
+    mutating func hasMoved(_ taken: TakenBytes, at now: NIODeadline) -> Bool {
+        guard taken != self.last else { return false }
+        self.last = taken
+        self.movedAt = now
+        return true
+    }
+
+    /// Whether the client takes too little: less than the least rate since its answer began to wait, beyond the timeout, or nothing for the
+    /// timeout.
+    ///
+    /// The latter is doubled for a client that has earned it. One with a large buffer lets the system acknowledge nothing while a sixteenth of
+    /// it becomes free, which at the least rate takes longer than the timeout.
     mutating func isTooSlow(_ taken: TakenBytes, at now: NIODeadline) -> Bool {
         guard let since = self.waitingSince else { return false }
-        if taken != self.last { self.movedAt = now }
-        self.last = taken
-        guard now - self.movedAt < self.stallTimeout else { return true }
+        _ = self.hasMoved(taken, at: now)
         let earnedSeconds = Double(taken.count(since: self.before)) / Double(self.bytesPerSecondMin)
         let waited = self.waitedBefore + (now - since)
-        return waited > self.stallTimeout + .nanoseconds(Int64(earnedSeconds * 1e9))
+        let left = self.stallTimeout + .nanoseconds(Int64(earnedSeconds * 1e9)) - waited
+        guard left >= .zero else { return true }
+        return now - self.movedAt >= self.stallTimeout + min(self.stallTimeout, left)
     }
 }
 

@@ -30,15 +30,19 @@ public final class ConnectionRegistry: Sendable {
         var servedCount = 0
         var addressCounts: [AddressShare: Int] = [:]
         /// Places that were quiet when last looked for, the longest quiet one last, so that not every new connection looks at all others.
-        var candidates: [(place: ConnectionPlace, quietSince: UInt64)] = []
+        var candidates: [(id: UInt64, quietSince: UInt64)] = []
     }
 
     /// Quiet places that one look at all of them remembers.
     private static let candidatesMax = 64
+    /// How long connections count as short after one found no place.
+    private static let shortness = TimeAmount.seconds(1)
 
     /// How many connections there may be.
     public let limits: Limits
     private let state = Mutex(State())
+    /// Until when connections are short, in nanoseconds of the same clock.
+    private let shortUntil = Atomic<UInt64>(0)
 
     /// A registry without connections.
     public init(limits: Limits = Limits()) {
@@ -64,6 +68,9 @@ public final class ConnectionRegistry: Sendable {
             var spared: [ConnectionPlace] = []
             let refusal = self.makeRoom(for: share, in: &state, sparing: &spared)
             state.nextID += 1
+            if refusal == .connections {
+                self.shortUntil.store((NIODeadline.now() + Self.shortness).uptimeNanoseconds, ordering: .relaxed)
+            }
             let place = ConnectionPlace(id: state.nextID, share: share, refusal: refusal, spare: spare)
             state.places[place.id] = place
             if refusal == nil { Self.count(place, by: 1, in: &state) }
@@ -71,6 +78,12 @@ public final class ConnectionRegistry: Sendable {
         }
         for place in spared { place.spare() }
         return place
+    }
+
+    /// Whether a new connection found no place just now, because all others were worked for.
+    var isShort: Bool {
+        let until = self.shortUntil.load(ordering: .relaxed)
+        return until > 0 && NIODeadline.now().uptimeNanoseconds < until
     }
 
     /// Gives the place of a connection back that was closed.
@@ -81,13 +94,19 @@ public final class ConnectionRegistry: Sendable {
         }
     }
 
-    /// Takes back that a connection is spared: it was not quiet any more.
+    /// Takes back that a connection is spared: it was not quiet any more. For as long as it lasts there is one more than there may be.
     func keep(_ place: ConnectionPlace) {
         self.state.withLock { state in
             guard place.isSpared, state.places[place.id] != nil else { return }
             place.isSpared = false
             if place.refusal == nil { Self.count(place, by: 1, in: &state) }
         }
+    }
+
+    /// Has the connection closed whose client has taken nothing of its answer for longest, if there is one.
+    public func spareStalledReader() {
+        let place = self.state.withLock { state in Self.longestQuiet(in: &state) { $0.isTaking } }
+        place?.spare()
     }
 
     /// Has one connection closed that was quiet for longest: one without a place if there is any, else one with a place.
@@ -103,7 +122,9 @@ public final class ConnectionRegistry: Sendable {
     ) -> RequestRefusal? {
         if let share, state.addressCounts[share, default: 0] >= self.limits.connectionsPerAddressMax {
             guard let place = Self.longestQuiet(in: &state, { $0.refusal == nil && $0.share == share }) else { return .addressConnections }
+            // It makes room in both respects.
             spared.append(place)
+            return nil
         }
         if state.servedCount >= self.limits.connectionsMax {
             guard let place = Self.longestQuietServed(in: &state) else { return .connections }
@@ -115,13 +136,13 @@ public final class ConnectionRegistry: Sendable {
     /// The served connection that was quiet for longest, which counts no more from now on.
     private static func longestQuietServed(in state: inout State) -> ConnectionPlace? {
         for _ in 0..<2 {
-            while let (place, quietSince) = state.candidates.popLast() {
-                guard state.places[place.id] != nil, !place.isSpared, place.quietSince == quietSince else { continue }
+            while let (id, quietSince) = state.candidates.popLast() {
+                guard let place = state.places[id], !place.isSpared, place.quietSince == quietSince else { continue }
                 return Self.spare(place, in: &state)
             }
             let now = NIODeadline.now().uptimeNanoseconds
             let quiet = state.places.values.lazy.filter { $0.refusal == nil && !$0.isSpared }
-                .map { (place: $0, quietSince: $0.quietSince) }.filter { $0.quietSince <= now }
+                .map { (id: $0.id, quietSince: $0.quietSince) }.filter { $0.quietSince <= now }
                 .sorted { $0.quietSince > $1.quietSince }
             state.candidates = Array(quiet.suffix(Self.candidatesMax))
         }
@@ -166,6 +187,7 @@ final class ConnectionPlace: Sendable {
     let spare: @Sendable () -> Void
     private let quietFrom: Atomic<UInt64>
     private let spared = Atomic(false)
+    private let taking = Atomic(false)
 
     fileprivate init(id: UInt64, share: AddressShare?, refusal: RequestRefusal?, spare: @escaping @Sendable () -> Void) {
         self.id = id
@@ -183,6 +205,15 @@ final class ConnectionPlace: Sendable {
         get { self.spared.load(ordering: .relaxed) }
         set { self.spared.store(newValue, ordering: .relaxed) }
     }
+
+    /// Whether bytes of an answer wait for the client to take them.
+    var isTaking: Bool { self.taking.load(ordering: .relaxed) }
+
+    /// Says that bytes of an answer begin to wait.
+    func beginsTaking() { self.taking.store(true, ordering: .relaxed) }
+
+    /// Says that no bytes of an answer wait any more.
+    func endsTaking() { self.taking.store(false, ordering: .relaxed) }
 
     /// Whether nothing moves on the connection and nobody works for it.
     var isQuiet: Bool { self.quietSince <= NIODeadline.now().uptimeNanoseconds }

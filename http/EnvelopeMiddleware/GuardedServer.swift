@@ -107,31 +107,56 @@ public struct BoundedConnections: AvailableConnectionsDelegate {
 
 /// Stops taking connections for a moment when the process may have no further descriptor, or the system has no memory for one.
 ///
-/// It belongs at the front of the listening channel. NIO's own handler for this only delays reads that somebody asks for, while the socket
-/// stays registered, is ready again at once, and keeps its event loop spinning.
-public final class AcceptPause: ChannelInboundHandler, RemovableChannelHandler, Sendable {
+/// It belongs at the front of the listening channel, see ``add(to:onShortage:)``. NIO's own handler for this only delays reads that somebody
+/// asks for, while the socket stays registered, is ready again at once, and keeps its event loop spinning.
+public final class AcceptPause: ChannelDuplexHandler {
     /// Connections, which are passed on.
     public typealias InboundIn = any Channel
+    /// Nothing is written to a listening channel.
+    public typealias OutboundIn = Never
 
     private static let pause = TimeAmount.milliseconds(100)
 
     private let onShortage: @Sendable (IOError) -> Void
+    private var isPausing = false
 
-    /// - Parameter onShortage: Told of every attempt that failed, ten times a second at most.
-    public init(onShortage: @escaping @Sendable (IOError) -> Void) {
+    init(onShortage: @escaping @Sendable (IOError) -> Void) {
         self.onShortage = onShortage
+    }
+
+    /// Has a listening channel pause for shortages.
+    /// - Parameter onShortage: Told of every pause, ten times a second at most.
+    public static func add(to channel: any Channel, onShortage: @escaping @Sendable (IOError) -> Void) async throws {
+        try await channel.eventLoop.submit {
+            try channel.pipeline.syncOperations.addHandler(AcceptPause(onShortage: onShortage), position: .first)
+        }.get()
+    }
+
+    /// Takes no connection during a pause, after which it goes on by itself.
+    public func read(context: ChannelHandlerContext) {
+        if !self.isPausing { context.read() }
     }
 
     /// Pauses for an error that ends by itself when others close something.
     public func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        guard let error = error as? IOError, [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(error.errnoCode) else {
-            return context.fireErrorCaught(error)
-        }
-        self.onShortage(error)
-        let channel = context.channel
-        try? channel.syncOptions?.setOption(.autoRead, value: false)
-        channel.eventLoop.assumeIsolated().scheduleTask(in: Self.pause) {
-            try? channel.syncOptions?.setOption(.autoRead, value: true)
+        guard let error = error as? IOError else { return context.fireErrorCaught(error) }
+        switch error.errnoCode {
+        case ECONNABORTED:
+            // A client went away before its connection was taken: no reason to take no more.
+            return
+        case EMFILE, ENFILE, ENOBUFS, ENOMEM:
+            guard !self.isPausing else { return }
+            self.isPausing = true
+            self.onShortage(error)
+            let channel = context.channel
+            // What keeps the socket registered is that somebody wants to read, not that somebody does.
+            try? channel.syncOptions?.setOption(.autoRead, value: false)
+            channel.eventLoop.assumeIsolated().scheduleTask(in: Self.pause) {
+                self.isPausing = false
+                try? channel.syncOptions?.setOption(.autoRead, value: true)
+            }
+        default:
+            context.fireErrorCaught(error)
         }
     }
 }

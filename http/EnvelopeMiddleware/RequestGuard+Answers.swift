@@ -38,8 +38,8 @@ extension RequestGuard {
     public func flush(context: ChannelHandlerContext) {
         context.flush()
         guard self.writesWaiting > 0, !self.progress.isWaiting else { return }
-        let now = context.eventLoop.now
-        self.progress.begin(self.taken(context), at: now)
+        self.progress.begin(self.taken(context), at: context.eventLoop.now)
+        self.place?.beginsTaking()
         self.place?.becomesQuiet(after: self.limits.quietDelay)
         self.armClock(context: context)
     }
@@ -51,7 +51,8 @@ extension RequestGuard {
             return self.writeRefusal(refusal, context: context, promise: promise)
         }
         var head = head
-        let closes = self.closesAfterHead
+        // Where newcomers find no place, connections are not kept for a next request, so that everybody gets one in turn.
+        let closes = self.closesAfterHead || self.connections?.isShort == true
         if closes {
             self.closesAfterAnswer = true
             head.headerFields[.connection] = "close"
@@ -112,6 +113,9 @@ extension RequestGuard {
     /// stops. The former are closed when the answer is taken, the latter by ``finish(context:data:promise:)`` in good time.
     public func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
         switch self.phase {
+        case _ where mode == .input && self.isQuiescing:
+            // Hummingbird has waited as long as it may for the answers that are still being taken, and gives them up.
+            context.close(promise: promise)
         case .closing where mode != .input:
             context.channel.closeFuture.cascade(to: promise)
         case .serving where mode != .input && self.writesWaiting > 0 && self.openAnswer == nil:
@@ -150,7 +154,7 @@ extension RequestGuard {
         self.writesWaiting += 1
         self.lastWrite = promise.futureResult
         promise.futureResult.hop(to: context.eventLoop).assumeIsolated().whenComplete { result in
-            if case .failure = result { self.isCut = true }
+            if case .failure = result, !self.hasEnded { self.isCut = true }
             self.writesWaiting -= 1
             if self.writesWaiting == 0 { self.noteAllTaken(context: context) }
         }
@@ -161,6 +165,7 @@ extension RequestGuard {
         guard context.channel.isActive else { return }
         let isWholeAnswer = self.openAnswer == nil
         let now = context.eventLoop.now
+        if self.progress.isWaiting { self.place?.endsTaking() }
         self.progress.end(isWholeAnswer: isWholeAnswer, at: now)
         guard isWholeAnswer else {
             self.place?.becomesBusy()
@@ -169,7 +174,7 @@ extension RequestGuard {
         self.activeAt = now
         // What arrives behind an answer has its time from here on: until now nobody may have read it.
         if self.arrivingSince != nil { self.arrivingSince = now }
-        if self.requestsAnswered == self.requestsStarted { self.place?.becomesQuiet() } else { self.place?.becomesBusy() }
+        self.noteTurn()
         if self.clock == nil { self.armClock(context: context) }
         let closes = self.heldCloses
         self.heldCloses = []

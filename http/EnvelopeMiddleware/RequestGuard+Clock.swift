@@ -26,7 +26,7 @@ extension RequestGuard {
     }
 
     /// Whether nothing can go on before the client sends something: answers that are still to come to earlier requests must not be cut off.
-    private var isClientsTurn: Bool {
+    var isClientsTurn: Bool {
         guard case .serving = self.phase, !self.progress.isWaiting else { return false }
         return self.requestsAnswered >= (self.isReading ? self.requestsStarted - 1 : self.requestsStarted)
     }
@@ -79,7 +79,10 @@ extension RequestGuard {
     /// Gives the place of a quiet connection to another.
     func spare(context: ChannelHandlerContext) {
         guard let place = self.place, context.channel.isActive else { return }
-        guard place.isQuiet else {
+        // A client that takes its answer was last looked at some seconds ago.
+        let moves = self.progress.isWaiting && self.progress.hasMoved(self.taken(context), at: context.eventLoop.now)
+        guard place.isQuiet, !moves else {
+            if moves { place.becomesQuiet(after: self.limits.quietDelay) }
             self.connections?.keep(place)
             return
         }
@@ -141,6 +144,7 @@ extension RequestGuard {
     }
 
     private func end() {
+        self.hasEnded = true
         if self.openAnswer != nil || self.isCut {
             let requestID = self.lastAnswer?[.xRequestID] ?? ""
             self.logger.info("Answer cut off", metadata: ["hb.request.id": .string(requestID)])

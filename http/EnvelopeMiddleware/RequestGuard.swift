@@ -69,6 +69,8 @@ public final class RequestGuard: ChannelDuplexHandler, RemovableChannelHandler {
     var writesWaiting = 0
     /// Whether a write failed because the connection was closed before.
     var isCut = false
+    /// Whether the connection is closed, and that was told.
+    var hasEnded = false
     /// When the write that was watched last is taken by the system.
     var lastWrite: EventLoopFuture<Void>?
     /// Bytes of bodies that were written so far.
@@ -117,7 +119,7 @@ extension RequestGuard {
         self.sawPartSinceReadComplete = true
         let part = Self.unwrapInboundIn(data)
         guard case .serving = self.phase, !self.isDone, self.heldCloses.isEmpty else {
-            if case .body(let buffer) = part { self.lingerBytes += buffer.readableBytes }
+            self.countLingering(part)
             return
         }
         switch part {
@@ -134,9 +136,18 @@ extension RequestGuard {
         case .end:
             self.requestsRead += 1
             self.arrivingSince = nil
-            if !self.isAnsweredWhileReading { self.place?.becomesBusy() }
+            self.noteTurn()
         }
         context.fireChannelRead(data)
+    }
+
+    /// Counts what comes and is thrown away; of a header, which costs more than its bytes, about as much as the least has.
+    private func countLingering(_ part: HTTPRequestPart) {
+        switch part {
+        case .head: self.lingerBytes += 256
+        case .body(let buffer): self.lingerBytes += buffer.readableBytes
+        case .end: break
+        }
     }
 
     /// Looks at the header of a request. False: it was refused.
@@ -171,7 +182,7 @@ extension RequestGuard {
             let isArriving = (self.isReading || !self.sawPartSinceReadComplete) && !self.isDone
             if isArriving {
                 if self.arrivingSince == nil { self.arrivingSince = self.activeAt }
-                if self.isReading, !self.isAnsweredWhileReading { self.place?.becomesQuiet(after: self.limits.quietDelay) }
+                if self.isReading { self.noteTurn() }
                 self.armClock(context: context)
             } else {
                 self.arrivingSince = nil
@@ -186,8 +197,18 @@ extension RequestGuard {
         context.fireChannelReadComplete()
     }
 
-    /// Whether the request that was started last has its answer already, so that nobody works for it.
-    private var isAnsweredWhileReading: Bool { self.requestsAnswered >= self.requestsStarted }
+    /// Says to the others whether anybody works for the connection, or whether it could be spared.
+    func noteTurn() {
+        // What lingers only lets its client read on.
+        if case .closing = self.phase {
+            self.place?.becomesQuiet()
+        } else if self.isClientsTurn {
+            let isAnswered = self.requestsAnswered >= self.requestsStarted
+            self.place?.becomesQuiet(after: isAnswered ? .zero : self.limits.quietDelay)
+        } else {
+            self.place?.becomesBusy()
+        }
+    }
 
     /// Notes a failure of the parser, so that its answer can be written in full.
     public func errorCaught(context: ChannelHandlerContext, error: any Error) {
@@ -199,7 +220,7 @@ extension RequestGuard {
         guard case .serving = self.phase, !self.isDone else { return }
         if self.requestsAnswered > self.requestsRead {
             // The request has its answer already and what is left of it makes no sense.
-            context.close(promise: nil)
+            self.close(context: context, mode: .all, promise: nil)
         } else {
             self.refuse(RequestRefusal(error), context: context)
         }
@@ -227,7 +248,9 @@ extension RequestGuard {
     /// Tells a client that waits for it to send its body, when a handler begins to read that. Interim answers have their turn: the handler of a
     /// pipelined request does not run before earlier ones are answered.
     func payContinue(context: ChannelHandlerContext) {
-        guard case .serving = self.phase, self.owesContinue, self.isReading else { return }
+        guard case .serving = self.phase, self.owesContinue, self.isReading, self.requestsAnswered == self.requestsStarted - 1 else {
+            return
+        }
         self.owesContinue = false
         context.writeAndFlush(Self.wrapOutboundOut(.head(HTTPResponse(status: .continue))), promise: nil)
     }

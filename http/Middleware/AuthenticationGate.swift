@@ -11,7 +11,12 @@ struct AuthenticationGate: RouterMiddleware {
     func handle(
         _ request: Request, context: Context, next: (Request, Context) async throws -> Response
     ) async throws -> Response {
-        context.caller = try await authentication.caller(presenting: request.headers[.xAPIKey])
+        do throws(Failure) {
+            context.caller = try await authentication.caller(presenting: request.headers[.xAPIKey])
+        } catch {
+            context.isKeyUnknown = error == .unknownAPIKey
+            throw error
+        }
         return try await next(request, context)
     }
 }

@@ -47,7 +47,7 @@ struct RateLimitGate: RouterMiddleware {
         let (isAdmitted, standing) = limiter.count(caller.keyID, isWrite: request.isWrite)
         context.rateLimit = standing
         guard !isAdmitted else { return }
-        try? await Task.sleep(for: patience)
+        await limiter.holdBack(caller.keyID, for: patience)
         throw Failure.tooManyRequests(standing.limit, retryAfterSeconds: standing.resetSeconds)
     }
 }
@@ -93,7 +93,7 @@ struct RateLimitFields: RouterMiddleware {
         // Where no route is found, Hummingbird gives none or a name that is no path.
         let route = context.endpointPath.flatMap { $0.utf8.first == UInt8(ascii: "/") ? $0 : nil }
         if let route, Self.keylessRoutes.contains(route) { return nil }
-        guard let keyID = await authentication.knownKeyID(presenting: request.headers[.xAPIKey]) else { return nil }
+        guard !context.isKeyUnknown, let keyID = await authentication.knownKeyID(presenting: request.headers[.xAPIKey]) else { return nil }
         // A path that nobody knows changes nothing, whatever the method.
         return limiter.count(keyID, isWrite: route != nil && request.isWrite).standing
     }

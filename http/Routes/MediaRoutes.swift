@@ -18,6 +18,7 @@ struct MediaRoutes: Sendable {
 
     let catalog: Catalog
     let answers: MediaAnswers
+    let connections: ConnectionRegistry
     let limits: LimitCounters
 
     /// Adds the call.
@@ -73,6 +74,8 @@ struct MediaRoutes: Sendable {
         let place = request.method == .get ? answers.begin() : nil
         guard place != nil || request.method != .get else {
             limits.hit(.mediaAnswers)
+            // Whoever comes back finds the place of one that reads nothing.
+            connections.spareStalledReader()
             throw .usedUp(.mediaAnswers, retryAfterSeconds: Self.retryAfterSeconds)
         }
         let channel = context.channel

@@ -96,9 +96,12 @@ package struct SlowReaders: Attack {
 
         /// Takes what is due by now. Returns how it ended, nil while it goes on.
         func take(_ buffer: inout [UInt8]) -> String? {
+            let seconds = watch.seconds
+            let isInHurry = seconds > group.secondsMax
+            // What becomes due while this one takes its bytes waits for the next look: at high rates it would never come to an end before.
+            let dueByNow = isInHurry ? taken + buffer.count : Int(seconds * Double(group.bytesPerSecond))
             while true {
-                let isInHurry = watch.seconds > group.secondsMax
-                let due = isInHurry ? buffer.count : Int(watch.seconds * Double(group.bytesPerSecond)) - taken
+                let due = dueByNow - taken
                 guard due > 0 else { return nil }
                 switch socket.receive(into: &buffer, atMost: due) {
                 case .nothing: return nil
