@@ -30,6 +30,6 @@ extension BodyDecoding {
     /// Work on threads of its own, which tells how much of it waits.
     package init(places: Int, metrics: any MetricsFactory) {
         let waiting = Meter(label: "personas_body_decoding_queue_depth", factory: metrics)
-        self.init(places: places, threads: DecodingThreads(count: places)) { waiting.set($0) }
+        self.init(places: places, threads: DecodingThreads(count: 2 * places)) { waiting.set($0) }
     }
 }

@@ -1,3 +1,5 @@
+import Synchronization
+
 /// Where request bodies and images are worked on: on threads of their own, in places that accounts share.
 ///
 /// Such work takes as long as its bytes are many, and costs a multiple of them in memory while it runs. On the threads that serve all requests
@@ -5,16 +7,22 @@
 package struct BodyDecoding: Sendable {
     /// Up to so many bytes are worked on at once by whoever has them: that takes no longer than an ordinary request.
     package static let smallBytesMax = 65_536
+    /// What is larger than this takes a processor for tens of milliseconds, for which the images of an ordinary create shall not wait.
+    package static let mediumBytesMax = 1_048_576
 
-    private let places: SharedPlaces
+    private let mediumPlaces: SharedPlaces
+    private let largePlaces: SharedPlaces
     private let threads: any TaskExecutor
 
     /// - Parameters:
-    ///   - places: how many are worked on at once. One account never holds the last of them, unless there is but one.
-    ///   - threads: as many threads.
+    ///   - places: how many are worked on at once, of those over and of those up to `mediumBytesMax`. One account never holds the last of them,
+    ///     unless there is but one.
+    ///   - threads: twice as many threads.
     ///   - onWaiting: told how many wait whenever that changes.
     package init(places: Int, threads: any TaskExecutor, onWaiting: @escaping @Sendable (Int) -> Void) {
-        self.places = SharedPlaces(count: places, onWaiting: onWaiting)
+        let waiting = WaitingCounts(onChange: onWaiting)
+        mediumPlaces = SharedPlaces(count: places) { waiting.set(medium: $0) }
+        largePlaces = SharedPlaces(count: places) { waiting.set(large: $0) }
         self.threads = threads
     }
 
@@ -27,8 +35,33 @@ package struct BodyDecoding: Sendable {
         on byteCount: Int, for accountID: Identifier, _ work: () throws(Failure) -> Value
     ) async throws(Failure) -> Value {
         guard byteCount > Self.smallBytesMax else { return try work() }
+        let places = byteCount > Self.mediumBytesMax ? largePlaces : mediumPlaces
         guard await places.enter(accountID) == .admitted else { throw .usedUp(.bodyMemory, retryAfterSeconds: 1) }
         defer { places.leave(accountID) }
         return try await withTaskExecutorPreference(threads) { () async throws(Failure) -> Value in try work() }
+    }
+}
+
+/// How many wait, in both lines together.
+private final class WaitingCounts: Sendable {
+    private let counts = Mutex((medium: 0, large: 0))
+    private let onChange: @Sendable (Int) -> Void
+
+    init(onChange: @escaping @Sendable (Int) -> Void) {
+        self.onChange = onChange
+    }
+
+    func set(medium count: Int) {
+        counts.withLock { counts in
+            counts.medium = count
+            onChange(counts.medium + counts.large)
+        }
+    }
+
+    func set(large count: Int) {
+        counts.withLock { counts in
+            counts.large = count
+            onChange(counts.medium + counts.large)
+        }
     }
 }

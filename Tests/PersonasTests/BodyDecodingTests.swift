@@ -19,6 +19,22 @@ struct BodyDecodingTests {
         }
     }
 
+    @Test("An ordinary create waits for no body of many megabytes, whoever they are from")
+    func mediumAndLarge() async throws {
+        let depth = Mutex(0)
+        let decoding = BodyDecoding(places: 2, threads: threads) { count in depth.withLock { $0 = count } }
+        let hold = DispatchSemaphore(value: 0)
+        let running = (0..<3).map { _ in
+            Task {
+                try await decoding.perform(on: BodyDecoding.mediumBytesMax + 1, for: .random()) { () throws(Failure) in hold.wait() }
+            }
+        }
+        while depth.withLock({ $0 }) < 1 { await Task.yield() }
+        #expect(try await decoding.perform(on: BodyDecoding.mediumBytesMax, for: .random()) { () throws(Failure) in 1 } == 1)
+        for _ in running { hold.signal() }
+        for task in running { try await task.value }
+    }
+
     @Test("One account never holds the last place, and work that fails gives its place back")
     func places() async throws {
         let depth = Mutex(0)

@@ -62,7 +62,7 @@ enum SettingsList {
         "body-bytes-max", default: 64 * 1_024 * 1_024, in: 1_024...1_073_741_824, "Bytes of the largest request body")
     static let largeBodiesMax = Setting.integer(
         "large-bodies-max", default: 2, in: 1...1_024,
-        "Bodies and images over 64 KiB decoded at once; one account has half, and the rest wait")
+        "Bodies and images over 1 MiB decoded at once, and as many over 64 KiB; one account has half")
     static let bodyBytesInFlightMax = Setting.integer(
         "body-bytes-in-flight-max", default: 512 * 1_024 * 1_024, in: 1_048_576...68_719_476_736,
         "Bytes of request bodies and images coming in, in memory at once; one account may hold half")
