@@ -64,9 +64,8 @@ public final class ConnectionRegistry: Sendable {
     ///   - spare: Closes the connection if it is still quiet. Called from any thread, without a lock held.
     func open(from address: SocketAddress?, spare: @escaping @Sendable () -> Void) -> ConnectionPlace {
         let share = self.limits.connectionsPerAddressMax > 0 ? address.flatMap(self.share) : nil
-        let (place, spared) = self.state.withLock { state -> (ConnectionPlace, [ConnectionPlace]) in
-            var spared: [ConnectionPlace] = []
-            let refusal = self.makeRoom(for: share, in: &state, sparing: &spared)
+        let (place, spared) = self.state.withLock { state -> (ConnectionPlace, ConnectionPlace?) in
+            let (refusal, spared) = self.makeRoom(for: share, in: &state)
             state.nextID += 1
             if refusal == .connections {
                 self.shortUntil.store((NIODeadline.now() + Self.shortness).uptimeNanoseconds, ordering: .relaxed)
@@ -76,7 +75,7 @@ public final class ConnectionRegistry: Sendable {
             if refusal == nil { Self.count(place, by: 1, in: &state) }
             return (place, spared)
         }
-        for place in spared { place.spare() }
+        spared?.spare()
         return place
     }
 
@@ -117,20 +116,16 @@ public final class ConnectionRegistry: Sendable {
         place?.spare()
     }
 
-    private func makeRoom(
-        for share: AddressShare?, in state: inout State, sparing spared: inout [ConnectionPlace]
-    ) -> RequestRefusal? {
+    /// Finds out whether there is a place: why not, or which connection gives way where one has to.
+    private func makeRoom(for share: AddressShare?, in state: inout State) -> (refusal: RequestRefusal?, spared: ConnectionPlace?) {
         if let share, state.addressCounts[share, default: 0] >= self.limits.connectionsPerAddressMax {
-            guard let place = Self.longestQuiet(in: &state, { $0.refusal == nil && $0.share == share }) else { return .addressConnections }
-            // It makes room in both respects.
-            spared.append(place)
-            return nil
+            // It makes room among the connections of the address and among all.
+            let spared = Self.longestQuiet(in: &state) { $0.refusal == nil && $0.share == share }
+            return (spared == nil ? .addressConnections : nil, spared)
         }
-        if state.servedCount >= self.limits.connectionsMax {
-            guard let place = Self.longestQuietServed(in: &state) else { return .connections }
-            spared.append(place)
-        }
-        return nil
+        guard state.servedCount >= self.limits.connectionsMax else { return (nil, nil) }
+        let spared = Self.longestQuietServed(in: &state)
+        return (spared == nil ? .connections : nil, spared)
     }
 
     /// The served connection that was quiet for longest, which counts no more from now on.

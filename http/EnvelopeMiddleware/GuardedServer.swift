@@ -97,7 +97,7 @@ public struct BoundedConnections: AvailableConnectionsDelegate {
         self.onChange(self.count)
     }
 
-    /// Asked before each connection is taken; after a no, not again before one has closed, so that one is made to.
+    /// Asked before a few connections are taken; after a no, not again before one has closed, so that one is made to.
     public func isAcceptingNewConnections() -> Bool {
         if self.count < self.registry.limits.connectionsMax + self.registry.limits.refusedMax { return true }
         self.registry.spareOne()

@@ -14,7 +14,7 @@ extension RequestGuard {
         public var bodyBytesMax = 67_108_864
         /// How long a connection may be silent while it waits for a request or for the next part of one.
         public var idleTimeout: Duration = .seconds(15)
-        /// How long a new connection may take until its first request arrives. Short, because only a connection that says nothing needs it; the
+        /// How long a new connection may say nothing before its first request. Short, because only a connection that says nothing needs it; the
         /// shorter of this and ``idleTimeout`` counts.
         public var firstRequestTimeout: Duration = .seconds(10)
         /// How long a connection for which there is no place is kept open to be told so.
