@@ -59,7 +59,8 @@ struct MediaRoutes: Sendable {
 
     /// Whether `If-None-Match` names a tag, weakly compared, or stands for every one.
     private static func names(_ header: String, _ tag: String) -> Bool {
-        header.utf8.split(separator: UInt8(ascii: ",")).contains { entry in
+        // An array, because a view of a text is slow to cut into thousands of pieces.
+        Array(header.utf8).split(separator: UInt8(ascii: ",")).contains { entry in
             let entry = entry.withoutOuterBlanks
             return entry.isEqual(to: "*") || (entry.starts(with: "W/".utf8) ? entry.dropFirst(2) : entry).isEqual(to: tag)
         }
