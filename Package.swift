@@ -52,7 +52,7 @@ let package = Package(
             ],
             path: "db",
             exclude: ["README.md"],
-            resources: [.embedInCode("migrations"), .embedInCode("seeds")],
+            resources: [.embedInCode("sqlite/migrations"), .embedInCode("seeds")],
             swiftSettings: settings
         ),
 

@@ -123,7 +123,7 @@ final class FaultInjector: Sendable {
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         ProcessWarden.watch(folder: folder)
         var root = URL(fileURLWithPath: #filePath)
-        for _ in 0..<3 { root.deleteLastPathComponent() }
+        for _ in 0..<4 { root.deleteLastPathComponent() }
         let source = root.appendingPathComponent("FaultInjection/faults.c").path
         let compiler = Process()
         compiler.executableURL = URL(fileURLWithPath: "/usr/bin/env")

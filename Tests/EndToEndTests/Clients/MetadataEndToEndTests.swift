@@ -14,7 +14,7 @@ struct MetadataEndToEndTests {
     ]
 
     private static func image(_ name: String) throws -> [UInt8] {
-        let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().path
+        let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
         return [UInt8](try Data(contentsOf: URL(fileURLWithPath: "\(tests)/Fuzz/Corpus/images/\(name)")))
     }
 

@@ -13,7 +13,8 @@ struct MigrationTests {
 
     @Test("The list holds every file of the folder, in order and unchanged")
     func listEqualsFolder() throws {
-        let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../../db/migrations").standardized
+        let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../../../db/sqlite/migrations")
+            .standardized
         let files = try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
         #expect(files == Migration.all.map { $0.name + ".sql" })
         for migration in Migration.all {
