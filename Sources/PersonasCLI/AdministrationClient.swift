@@ -10,7 +10,7 @@ import PersonasHTTP
 /// Carries out what an operator asks for: through the server that holds the data folder, or in this process when none does.
 enum AdministrationClient {
     /// How long a server that starts or stops, or another command, is waited for.
-    private static let patience = Duration.seconds(10)
+    private static let timeout = Duration.seconds(10)
     private static let pause = Duration.milliseconds(50)
 
     /// Opens the way to the data, does something with it and closes it again.
@@ -51,7 +51,7 @@ enum AdministrationClient {
     }
 
     private static func open(_ settings: Settings, migrating: Bool) async throws(CommandFailure) -> any AdministrationSession {
-        let deadline = ContinuousClock.now + patience
+        let deadline = ContinuousClock.now + timeout
         let directory = settings.dataDirectory
         while true {
             do throws(Failure) {
@@ -88,29 +88,29 @@ extension AdministrationSession {
 
 /// The data, opened by this process under the folder's lock.
 private struct LocalSession: AdministrationSession {
-    let house: Wiring
+    let app: Application
     let lock: DataFolderLock
 
     static func open(_ settings: Settings, lock: DataFolderLock, migrating: Bool) async throws(Failure) -> LocalSession {
-        let house = try Wiring(settings, logger: Wiring.silentLogger)
+        let app = try Application(settings, logger: Application.silentLogger)
         if migrating {
             do throws(Failure) {
-                _ = try await house.migrate()
+                _ = try await app.migrate()
             } catch {
-                house.close()
+                app.close()
                 throw error
             }
         }
-        return LocalSession(house: house, lock: lock)
+        return LocalSession(app: app, lock: lock)
     }
 
     func perform(_ request: AdministrationRequest, progress: @escaping ProgressHandler) async throws(CommandFailure) -> AdministrationReply
     {
         do throws(Failure) {
-            let reply = try await house.administration.perform(request, progress: progress)
+            let reply = try await app.administration.perform(request, progress: progress)
             switch request {
             // What a server does in the background, nobody else will do soon.
-            case .deleteItem, .deleteAccount: _ = try await house.storage.media.removeUnreferenced()
+            case .deleteItem, .deleteAccount: _ = try await app.storage.media.removeUnreferenced()
             default: break
             }
             return reply
@@ -120,7 +120,7 @@ private struct LocalSession: AdministrationSession {
     }
 
     func close() async {
-        house.close()
+        app.close()
         withExtendedLifetime(lock) {}
     }
 }

@@ -24,7 +24,6 @@ struct CommandFailure: Error, Equatable {
     /// The reason in words.
     let message: String
 
-    /// Takes all members.
     init(_ status: ExitStatus, code: String? = nil, _ message: String) {
         self.status = status
         self.code = code

@@ -15,8 +15,8 @@ struct BodyMeasurements {
         for body in WorstBodies.all(byteCount: Self.bodyBytes) { measure(body.name, body.bytes, &report, Self.takeIn) }
         for body in WorstBodies.small { measure(body.name, body.bytes, &report, isShort: true, Self.takeIn) }
         for image in WorstImages.all(byteCount: Self.imageBytes) {
-            measure(image.name, image.bytes, &report) { Self.probe($0, removingMetadata: true) }
-            measure("", image.bytes, &report, detail: "metadata stays") { Self.probe($0, removingMetadata: false) }
+            measure(image.name, image.bytes, &report) { Self.sanitize($0, removingMetadata: true) }
+            measure("", image.bytes, &report, detail: "metadata stays") { Self.sanitize($0, removingMetadata: false) }
         }
         measureBase64(&report)
     }
@@ -45,8 +45,8 @@ struct BodyMeasurements {
         body.canonicalPieces { byteCount += $0.count }
     }
 
-    private static func probe(_ bytes: [UInt8], removingMetadata: Bool) {
-        _ = try? ImageProbe.probe(bytes, removingMetadata: removingMetadata)
+    private static func sanitize(_ bytes: [UInt8], removingMetadata: Bool) {
+        _ = try? ImageSanitizer.sanitize(bytes, removingMetadata: removingMetadata)
     }
 
     private func measure(

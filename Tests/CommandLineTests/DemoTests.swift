@@ -10,7 +10,7 @@ struct DemoArtworkTests {
     @Test("Each is a complete PNG image of moderate size that nothing need be taken from", arguments: DemoArtwork.names)
     func isImage(name: String) throws {
         let file = try #require(DemoArtwork.file(named: name))
-        let image = try ImageProbe.probe(file)
+        let image = try ImageSanitizer.sanitize(file)
         #expect(image.format == .png)
         #expect(image.width == 512 && image.height == 512)
         #expect(image.bytes == file)
@@ -109,7 +109,7 @@ struct DemoIntroductionTests {
         let members = try #require(object as? [String: Any])
         let images = try #require(members["image_base64s"] as? [String])
         #expect(images.count == Limits.referenceImages)
-        for image in images { _ = try ImageProbe.probe([UInt8](try #require(Data(base64Encoded: image)))) }
+        for image in images { _ = try ImageSanitizer.sanitize([UInt8](try #require(Data(base64Encoded: image)))) }
         _ = try Name(normalising: try #require(members["name"] as? String))
     }
 

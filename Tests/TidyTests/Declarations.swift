@@ -12,6 +12,8 @@ struct Declaration: Sendable {
     let isShared: Bool
     /// Lines from the first to the closing brace; 1 where it has none.
     let lineCount: Int
+    /// Whether it is an initialiser that does nothing but take its parameters as members, which its signature says already.
+    let isMemberwise: Bool
 
     /// Those of a file.
     /// - Parameter code: its lines without comments and texts.
@@ -79,9 +81,17 @@ private struct DeclarationScanner {
         guard Self.keywords.contains(keyword) else { return nil }
         if let scope, scope.isShared, scope.keyword == "protocol" || scope.keyword == "enum" && keyword == "case" { isShared = true }
         let name = String((words.first ?? "").prefix { $0.isLetter || $0.isNumber || $0 == "_" })
+        let lineCount = Self.measured.union(Self.types).contains(keyword) ? lineCount(from: index) : 1
         return Declaration(
             keyword: keyword, name: ["init", "deinit", "subscript"].contains(keyword) ? keyword : name, line: index, isShared: isShared,
-            lineCount: Self.measured.union(Self.types).contains(keyword) ? lineCount(from: index) : 1)
+            lineCount: lineCount, isMemberwise: keyword == "init" && isMemberwise(from: index, lineCount: lineCount))
+    }
+
+    /// Whether the body of an initialiser holds assignments of parameters to members of the same names, and nothing else.
+    private func isMemberwise(from start: Int, lineCount: Int) -> Bool {
+        let lines = code[start..<start + lineCount]
+        guard let head = lines.firstIndex(where: { $0.hasSuffix("{") }), head + 2 < start + lineCount else { return false }
+        return code[head + 1..<start + lineCount - 1].allSatisfy { $0.contains(/^ *self\.(\w+) = \1$/) }
     }
 
     /// Lines from the head of a declaration to the brace that closes its body; 1 where it has none.

@@ -76,13 +76,13 @@ struct OutsideTextTests {
             path: "Sources/Personas/Catalog/ContentPolicy.swift", work: .letterCase,
             reason: "a name or instructions have passed their rules by then: 300 scalars at most"),
         Exception(
-            path: "Sources/Personas/Images/Formats/PNGProbe.swift", work: .search,
+            path: "Sources/Personas/Images/Formats/PNGWalker.swift", work: .search,
             reason: "a ChunkType is a number, whatever its literals look like"),
         Exception(
-            path: "Sources/Personas/Images/Formats/PNGProbe.swift", work: .literal,
+            path: "Sources/Personas/Images/Formats/PNGWalker.swift", work: .literal,
             reason: "a ChunkType is a number, whatever its literals look like"),
         Exception(
-            path: "Sources/Personas/Images/Formats/WebPProbe.swift", work: .literal,
+            path: "Sources/Personas/Images/Formats/WebPWalker.swift", work: .literal,
             reason: "a ChunkType is a number, whatever its literals look like"),
         Exception(
             path: "Sources/Personas/Catalog/SpecialInstructions.swift", work: .literal,

@@ -38,6 +38,14 @@ struct TidyScannerTests {
             final class Box: @unchecked Sendable {
                 package static var shared: Int { 1 }
                 private func own() {}
+                package init(first: Int, second: Int) {
+                    self.first = first
+                    self.second = second
+                }
+                package init(first: Int) {
+                    self.first = first
+                    second = 2
+                }
             }
             """#)
 
@@ -51,15 +59,20 @@ struct TidyScannerTests {
     @Test("Shared declarations without a comment are found, those in bodies are not taken for any")
     func declarations() {
         let shared = Self.sample.declarations.filter(\.isShared)
-        #expect(shared.map(\.name) == ["Kind", "one", "two", "long", "Port", "promised", "open", "shared"])
+        #expect(shared.map(\.name) == ["Kind", "one", "two", "long", "Port", "promised", "open", "shared", "init", "init"])
         let undocumented = shared.filter { !Self.sample.comment(above: $0.line).contains("///") }
-        #expect(undocumented.map(\.name) == ["two", "long", "Port", "open", "shared"])
+        #expect(undocumented.map(\.name) == ["two", "long", "Port", "open", "shared", "init", "init"])
     }
 
     @Test("Functions are measured from their first line to their closing brace")
     func lengths() {
         let lengths = Self.sample.declarations.filter { $0.keyword == "func" }.map { "\($0.name) \($0.lineCount)" }
         #expect(lengths == ["long 8", "promised 1", "open 1", "own 1"])
+    }
+
+    @Test("An initialiser is memberwise that only takes its parameters as members of the same names")
+    func memberwise() {
+        #expect(Self.sample.declarations.filter { $0.keyword == "init" }.map(\.isMemberwise) == [true, false])
     }
 
     @Test("A comment counts when it stands just above, attributes aside")

@@ -83,7 +83,7 @@ struct TidyTests {
         for file in try SourceTree.files(under: folder, except: except) {
             for (line, module) in file.imports where forbidden.contains(module) {
                 Issue.record(
-                    "\(file.path):\(line) imports \(module): take what is needed through a port of the domain, wired in Wiring.swift")
+                    "\(file.path):\(line) imports \(module): take what is needed through a port of the domain, wired in Application.swift")
             }
         }
     }
@@ -123,7 +123,8 @@ struct TidyTests {
         // A protocol's comments state the contract, and implementations do not repeat them.
         let promised = Set(files.flatMap(Self.documentedRequirements))
         for file in files {
-            for declaration in file.declarations where declaration.isShared && !promised.contains(declaration.name) {
+            for declaration in file.declarations
+            where declaration.isShared && !declaration.isMemberwise && !promised.contains(declaration.name) {
                 #expect(
                     file.comment(above: declaration.line).contains("///"),
                     "\(file.path):\(declaration.line + 1) \(declaration.keyword) \(declaration.name) has no doc comment: write what it is for, or make it internal"

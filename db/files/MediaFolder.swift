@@ -17,14 +17,14 @@ final class MediaFolder: MediaStore {
     let directory: String
     let pool: NIOThreadPool
     let writer: GroupWriter
-    let readers: ReaderSet
+    let readers: ReadPool
     let holds = MediaHolds()
     /// Files that were stored for rows which were then not written; they need no sweep to be found.
     let abandoned = Mutex<Set<[UInt8]>>([])
     /// The folder that the next sweep begins with; only its last byte counts.
     let nextFolder = Atomic<UInt64>(0)
 
-    init(directory: String, threads: Int, writer: GroupWriter, readers: ReaderSet) throws {
+    init(directory: String, threads: Int, writer: GroupWriter, readers: ReadPool) throws {
         self.directory = directory
         self.writer = writer
         self.readers = readers
@@ -33,7 +33,7 @@ final class MediaFolder: MediaStore {
         pool.start()
     }
 
-    func store(_ image: ProbedImage) async throws(Failure) -> StoredImage {
+    func store(_ image: SanitizedImage) async throws(Failure) -> StoredImage {
         do {
             let digest = try await pool.runIfActive { Array(SHA256.hash(data: image.bytes)) }
             await holds.hold(digest)

@@ -23,7 +23,7 @@ struct Migration: Sendable {
 /// Brings a database to the schema that this binary knows, and tells how it stands.
 struct Migrator: SchemaStore {
     let writer: GroupWriter
-    let readers: ReaderSet
+    let readers: ReadPool
     let migrations: [Migration]
 
     /// Applies what is pending, each migration in a transaction of its own with its entry in the book.

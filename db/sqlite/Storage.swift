@@ -43,29 +43,30 @@ package final class Storage: Sendable {
     /// Reserved names.
     package let names: any ReservedNameStore
     /// Answers under idempotency keys.
-    package let answers: any KeptAnswerStore
+    package let answers: any IdempotencyStore
     /// Blocked terms.
-    package var terms: any BlockedTermStore { remembered }
+    package var terms: any BlockedTermStore { termCache }
     /// Whether maintenance is on.
-    package var maintenance: any MaintenanceStore { remembered }
+    package var maintenance: any MaintenanceStore { maintenanceCache }
     /// Image bytes.
     package var media: any MediaStore { mediaFolder }
     /// Backups of the folder.
     package var backups: any BackupStore { DataFolderBackup(dataFolder: directory, media: mediaFolder, turn: turn) }
     /// Whether what is stored agrees with itself.
-    package var soundness: any SoundnessStore {
+    package var integrity: any IntegrityStore {
         DataFolderCheck(dataFolder: directory, media: mediaFolder, openedAt: openedAt, turn: turn)
     }
     /// How the schema stands.
     package var schema: any SchemaStore { migrator }
     /// What waits to be done.
-    package var backlog: any BacklogStore { BacklogTables(searches: searches) }
+    package var queueDepths: any QueueDepthStore { SQLiteQueueDepthStore(scans: scans) }
 
     private let queue: DatabaseQueue
-    private let readers: ReaderSet
-    private let searches: SlowReads
+    private let readers: ReadPool
+    private let scans: ScanPool
     private let migrator: Migrator
-    private let remembered: RememberedSettings
+    private let maintenanceCache: SQLiteMaintenanceStore
+    private let termCache: SQLiteBlockedTermStore
     private let mediaFolder: MediaFolder
     private let openedAt = Timestamp.now
     private let directory: String
@@ -86,23 +87,24 @@ package final class Storage: Sendable {
         try PendingRestore.finish(in: directory)
         let path = directory + "/personas.sqlite"
         queue = try Self.writingConnection(path: path)
-        readers = try ReaderSet(path: path, count: configuration.readers)
+        readers = try ReadPool(path: path, count: configuration.readers)
         let metrics = StoreMetrics(factory: configuration.metrics)
         let writer = GroupWriter(queue: queue, waitingMax: configuration.writesWaitingMax, metrics: metrics)
-        let searchReaders = try ReaderSet(path: path, count: SlowReads.threads)
+        let searchReaders = try ReadPool(path: path, count: ScanPool.threads)
         migrator = Migrator(writer: writer, readers: readers, migrations: Migration.all)
-        remembered = RememberedSettings(writer: writer, readers: readers)
+        maintenanceCache = SQLiteMaintenanceStore(writer: writer, readers: readers)
+        termCache = SQLiteBlockedTermStore(writer: writer, readers: readers)
         mediaFolder = try MediaFolder(
             directory: configuration.directory + "/media", threads: configuration.mediaThreads, writer: writer, readers: readers)
         // After all that may fail: a pool of threads must be shut down, which nobody does for a storage that did not open.
-        searches = SlowReads(readers: searchReaders, waitingMax: configuration.searchesWaitingMax, metrics: metrics)
-        pikzonalities = PikzonalityTable(writer: writer, readers: readers, searches: searches)
-        jobs = TrainingJobTable(writer: writer, readers: readers, metrics: metrics)
-        answers = KeptAnswerTable(writer: writer, readers: readers)
-        let keys = APIKeyTable(writer: writer, readers: readers)
+        scans = ScanPool(readers: searchReaders, waitingMax: configuration.searchesWaitingMax, metrics: metrics)
+        pikzonalities = SQLitePikzonalityStore(writer: writer, readers: readers, scans: scans)
+        jobs = SQLiteTrainingJobStore(writer: writer, readers: readers, metrics: metrics)
+        answers = SQLiteIdempotencyStore(writer: writer, readers: readers)
+        let keys = SQLiteAPIKeyStore(writer: writer, readers: readers)
         self.keys = keys
-        accounts = AccountTable(writer: writer, readers: readers, keys: keys)
-        names = ReservedNameTable(writer: writer, readers: readers)
+        accounts = SQLiteAccountStore(writer: writer, readers: readers, keys: keys)
+        names = SQLiteReservedNameStore(writer: writer, readers: readers)
     }
 
     /// Applies the pending migrations.
@@ -110,13 +112,14 @@ package final class Storage: Sendable {
     /// - Throws: `conflict` when an applied migration was changed, or the database is from a newer binary.
     package func migrate() async throws(Failure) -> [String] {
         let applied = try await migrator.migrate()
-        try remembered.load()
+        try maintenanceCache.load()
+        try termCache.load()
         return applied
     }
 
     /// Closes every connection, which folds the write-ahead log into the database. No call may be under way or follow.
     package func close() {
-        searches.close()
+        scans.close()
         readers.close()
         mediaFolder.close()
         try? queue.close()

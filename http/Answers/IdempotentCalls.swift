@@ -75,7 +75,7 @@ struct IdempotentCall: Sendable {
     private func keep(_ error: EnvelopeError, for request: IdempotentRequest) async {
         guard Idempotency.isFinal(status: error.code.status) else { return }
         let envelope = ErrorEnvelope(code: error.code, message: error.message, details: error.details, requestID: context.requestID)
-        let answer = KeptAnswer(requestID: context.requestID, status: error.code.status, body: Array(envelope.encoded()))
+        let answer = IdempotencyRecord(requestID: context.requestID, status: error.code.status, body: Array(envelope.encoded()))
         do throws(Failure) {
             try await idempotency.keep(answer, for: request)
         } catch {
@@ -84,7 +84,7 @@ struct IdempotentCall: Sendable {
     }
 
     /// Gives an answer again. A refusal is made anew of what it said, because every error carries the id of its own request.
-    private static func replay(_ kept: KeptAnswer) throws -> Response {
+    private static func replay(_ kept: IdempotencyRecord) throws -> Response {
         let marks: HTTPFields = [.idempotentReplayed: "true", .originalRequest: kept.requestID]
         if kept.status >= 400 {
             let refusal = try ErrorEnvelope(decoding: kept.body).error

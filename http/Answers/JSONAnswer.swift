@@ -22,15 +22,15 @@ struct JSONAnswer: Sendable {
     }
 
     /// The answer as it is kept.
-    func kept(requestID: String) -> KeptAnswer {
-        KeptAnswer(
+    func kept(requestID: String) -> IdempotencyRecord {
+        IdempotencyRecord(
             requestID: requestID, status: status.code, location: location, entityTag: entityTag, body: body.map { Array(buffer: $0) } ?? [])
     }
 }
 
 extension JSONAnswer {
     /// A kept answer, to be given again.
-    init(_ kept: KeptAnswer) {
+    init(_ kept: IdempotencyRecord) {
         self.init(
             status: HTTPResponse.Status(code: kept.status), location: kept.location, entityTag: kept.entityTag,
             body: kept.body.isEmpty ? nil : ByteBuffer(bytes: kept.body))

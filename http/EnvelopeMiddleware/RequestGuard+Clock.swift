@@ -99,7 +99,7 @@ extension RequestGuard {
         let pipeline = context.pipeline.syncOperations
         if let decoder = try? pipeline.handler(type: ByteToMessageHandler<HTTPRequestDecoder>.self) {
             do {
-                try pipeline.addHandler(OldVersionTranslator(), position: .after(decoder))
+                try pipeline.addHandler(HTTP10Handler(), position: .after(decoder))
             } catch {
                 context.fireErrorCaught(error)
             }

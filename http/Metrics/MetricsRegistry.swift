@@ -8,7 +8,6 @@ package struct MetricDescription: Sendable {
     /// The upper bounds of a histogram's buckets, in the metric's unit, at most 15, rising; of no meaning for counters and gauges.
     package let bounds: [Double]
 
-    /// Takes both members.
     package init(_ help: String, bounds: [Double] = Self.secondsBounds) {
         self.help = help
         self.bounds = bounds

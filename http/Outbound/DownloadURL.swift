@@ -38,7 +38,6 @@ package struct DownloadURL: Sendable, Hashable {
         /// The ports that are taken; nil for all.
         package var ports: Set<Int>?
 
-        /// Takes all members.
         package init(acceptsPlainHTTP: Bool, acceptsLocalHosts: Bool, ports: Set<Int>?) {
             self.acceptsPlainHTTP = acceptsPlainHTTP
             self.acceptsLocalHosts = acceptsLocalHosts

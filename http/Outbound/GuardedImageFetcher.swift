@@ -52,8 +52,8 @@ package final class GuardedImageFetcher: ImageFetcher {
     private let rules: DownloadURL.Rules
     private let policy: AddressPolicy
     private let resolver: any HostResolver
-    private let places: SharedPlaces
-    private let lookups: SharedPlaces
+    private let places: AsyncSemaphore
+    private let lookups: AsyncSemaphore
     private let tls: TLSConfiguration
     private let logger: Logger
     private let metrics: DownloadMetrics
@@ -84,8 +84,8 @@ package final class GuardedImageFetcher: ImageFetcher {
         self.resolver = resolver
         self.logger = logger
         self.metrics = DownloadMetrics(factory: metrics)
-        places = SharedPlaces(count: configuration.downloadsMax) { [waiting = self.metrics.waiting] in waiting.set($0) }
-        lookups = SharedPlaces(count: configuration.lookupsMax)
+        places = AsyncSemaphore(count: configuration.downloadsMax) { [waiting = self.metrics.waiting] in waiting.set($0) }
+        lookups = AsyncSemaphore(count: configuration.lookupsMax)
         var tls = TLSConfiguration.makeClientConfiguration()
         tls.minimumTLSVersion = .tlsv12
         tls.certificateVerification = .fullVerification
@@ -138,7 +138,7 @@ package final class GuardedImageFetcher: ImageFetcher {
     }
 
     /// What a download without a place ends with: never a fault of the image, which nobody has looked at.
-    fileprivate static func problem(of turn: SharedPlaces.Turn) -> ImageFetchProblem {
+    fileprivate static func problem(of turn: AsyncSemaphore.Turn) -> ImageFetchProblem {
         switch turn {
         case .ownShareUsedUp: .refused(.tooManyRequests(.downloads, retryAfterSeconds: 1))
         case .allUsedUp: .refused(.usedUp(.downloads, retryAfterSeconds: 1))

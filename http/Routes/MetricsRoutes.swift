@@ -10,20 +10,19 @@ package struct MetricsSource: Sendable {
     /// What the service records into.
     package let registry: MetricsRegistry
     /// What waits in the store.
-    package let backlog: any BacklogStore
+    package let queueDepths: any QueueDepthStore
     /// How old the count of what waits may be. It costs a walk in the store, and the call needs no key.
-    package let backlogAgeMax: Duration
+    package let queueDepthsAgeMax: Duration
     /// How old the whole text may be. Shorter than anybody measures, so that it only stops those who ask without end.
     package let textAgeMax: Duration
 
-    /// Takes all members.
     package init(
-        registry: MetricsRegistry, backlog: any BacklogStore, backlogAgeMax: Duration = .seconds(1),
+        registry: MetricsRegistry, queueDepths: any QueueDepthStore, queueDepthsAgeMax: Duration = .seconds(1),
         textAgeMax: Duration = .milliseconds(100)
     ) {
         self.registry = registry
-        self.backlog = backlog
-        self.backlogAgeMax = backlogAgeMax
+        self.queueDepths = queueDepths
+        self.queueDepthsAgeMax = queueDepthsAgeMax
         self.textAgeMax = textAgeMax
     }
 }
@@ -34,13 +33,13 @@ struct MetricsRoutes: Sendable {
     static let path = "/metrics"
 
     private let registry: MetricsRegistry
-    private let backlog: BacklogMetrics
+    private let queueDepths: QueueDepthMetrics
     private let process: ProcessMetrics
     private let exposition: Exposition
 
     init(_ source: MetricsSource) {
         registry = source.registry
-        backlog = BacklogMetrics(source)
+        queueDepths = QueueDepthMetrics(source)
         process = ProcessMetrics(factory: source.registry)
         exposition = Exposition(ageMax: source.textAgeMax)
     }
@@ -48,7 +47,7 @@ struct MetricsRoutes: Sendable {
     /// Adds the call.
     func add(to router: Router<PersonasRequestContext>) {
         router.get(RouterPath(Self.path)) { _, context in
-            await backlog.refresh(logger: context.logger)
+            await queueDepths.refresh(logger: context.logger)
             let text = exposition.text {
                 process.refresh()
                 return ByteBuffer(bytes: registry.text())
@@ -82,8 +81,8 @@ private final class Exposition: Sendable {
 }
 
 /// What waits in the store, counted when it is asked for.
-private final class BacklogMetrics: Sendable {
-    private let store: any BacklogStore
+private final class QueueDepthMetrics: Sendable {
+    private let store: any QueueDepthStore
     private let ageMax: Duration
     private let countedAt = Mutex<ContinuousClock.Instant?>(nil)
     private let queuedJobs: Meter
@@ -91,8 +90,8 @@ private final class BacklogMetrics: Sendable {
     private let imageRemovals: Meter
 
     init(_ source: MetricsSource) {
-        store = source.backlog
-        ageMax = source.backlogAgeMax
+        store = source.queueDepths
+        ageMax = source.queueDepthsAgeMax
         queuedJobs = Meter(label: "personas_training_jobs", dimensions: [("state", "queued")], factory: source.registry)
         leasedJobs = Meter(label: "personas_training_jobs", dimensions: [("state", "leased")], factory: source.registry)
         imageRemovals = Meter(label: "personas_media_removal_queue_depth", factory: source.registry)
@@ -109,7 +108,7 @@ private final class BacklogMetrics: Sendable {
         }
         guard isDue else { return }
         do throws(Failure) {
-            set(try await store.backlog())
+            set(try await store.queueDepths())
         } catch {
             set(nil)
             logger.error("what waits in the store could not be counted", metadata: ["reason": "\(error)"])
@@ -117,9 +116,9 @@ private final class BacklogMetrics: Sendable {
     }
 
     /// Not a number means that it is not known.
-    private func set(_ backlog: Backlog?) {
-        queuedJobs.set(backlog.map { Double($0.queuedJobs) } ?? .nan)
-        leasedJobs.set(backlog.map { Double($0.leasedJobs) } ?? .nan)
-        imageRemovals.set(backlog.map { Double($0.imageRemovals) } ?? .nan)
+    private func set(_ queueDepths: QueueDepths?) {
+        queuedJobs.set(queueDepths.map { Double($0.queuedJobs) } ?? .nan)
+        leasedJobs.set(queueDepths.map { Double($0.leasedJobs) } ?? .nan)
+        imageRemovals.set(queueDepths.map { Double($0.imageRemovals) } ?? .nan)
     }
 }

@@ -10,7 +10,7 @@ struct TrainingRoutes: Sendable {
     static let leasePath = "/v2/training/lease"
 
     let training: Training
-    let intake: BodyIntake
+    let bodies: BodyReader
     let calls: IdempotentCalls
     let publicURL: PublicURL
 
@@ -28,7 +28,7 @@ struct TrainingRoutes: Sendable {
         // The body is let go of before the wait for a job.
         let (waitSeconds, fingerprint) =
             request.announcesBody
-            ? try await intake.withObject(of: request, from: context.caller) { body throws(Failure) in
+            ? try await bodies.withObject(of: request, from: context.caller) { body throws(Failure) in
                 (try LeaseBody(body).waitSeconds, call.fingerprint(of: body))
             } handle: { form, _ in
                 form
@@ -96,7 +96,7 @@ struct TrainingRoutes: Sendable {
         try context.caller.require(.trainer)
         guard let id = context.parameters.get("job_id").flatMap({ Identifier($0) }) else { throw Failure.notFound }
         let call = try calls.call(request, context)
-        return try await intake.withObject(of: request, from: context.caller) { object in
+        return try await bodies.withObject(of: request, from: context.caller) { object in
             (body: Result { () throws(Failure) in try body(object) }, fingerprint: call.fingerprint(of: object))
         } handle: { form, memory in
             try await call.perform(fingerprint: form.fingerprint, answer: answer) { try await effect(id, form.body.get(), memory, $0) }
@@ -187,7 +187,7 @@ private struct FailBody {
 private struct FieldReader {
     var violations: [Violation] = []
 
-    mutating func required<Value>(_ name: String, _ member: DraftMember<Value>) -> Value? {
+    mutating func required<Value>(_ name: String, _ member: JSONField<Value>) -> Value? {
         switch member {
         case .value(let value): return value
         case .absent, .null: violations.append(Violation(name, "is required"))
@@ -196,7 +196,7 @@ private struct FieldReader {
         return nil
     }
 
-    mutating func optional<Value>(_ name: String, _ member: DraftMember<Value>) -> Value? {
+    mutating func optional<Value>(_ name: String, _ member: JSONField<Value>) -> Value? {
         if case .malformed(let rule) = member { violations.append(Violation(name, rule)) }
         guard case .value(let value) = member else { return nil }
         return value

@@ -72,7 +72,6 @@ package struct HTTPUseCases: Sendable {
     /// Whether the store is ready.
     package let schema: any SchemaStore
 
-    /// Takes all members.
     package init(
         catalog: Catalog, training: Training, authentication: Authentication, idempotency: Idempotency, decoding: BodyDecoding,
         maintenance: any MaintenanceStore, schema: any SchemaStore
@@ -191,7 +190,7 @@ package struct HTTPService: Service {
             middleware: RateLimitFields(
                 policy: configuration.rateLimits, limiter: limiter, authentication: useCases.authentication))
         router.add(middleware: ErrorEnvelopeMiddleware())
-        router.add(middleware: MaintenanceGate(maintenance: useCases.maintenance))
+        router.add(middleware: MaintenanceMiddleware(maintenance: useCases.maintenance))
 
         HealthRoutes(schema: useCases.schema, stopping: stopping).add(to: router)
         if let metrics { MetricsRoutes(metrics).add(to: router) }
@@ -199,24 +198,24 @@ package struct HTTPService: Service {
         let mediaAnswers = MediaAnswers(atMost: max(1, configuration.connectionsMax / 2))
         MediaRoutes(catalog: useCases.catalog, answers: mediaAnswers, connections: connections, limits: limits).add(to: router)
 
-        let intake = BodyIntake(
+        let bodies = BodyReader(
             bodyBytesMax: configuration.bodyBytesMax, memory: MemoryBudget(bytesMax: configuration.bodyBytesInFlightMax),
             decoding: useCases.decoding)
         let callers = router.group()
-            .add(middleware: AuthenticationGate(authentication: useCases.authentication))
+            .add(middleware: AuthenticationMiddleware(authentication: useCases.authentication))
             .add(
-                middleware: RateLimitGate(
-                    limiter: limiter, patience: configuration.overLimitWait, limits: limits)
+                middleware: RateLimitMiddleware(
+                    limiter: limiter, timeout: configuration.overLimitWait, limits: limits)
             )
             .group(context: CallerContext.self)
         let calls = IdempotentCalls(idempotency: useCases.idempotency)
         for surface in [PikzonalityRoutes.Surface.typed(.persona), .typed(.style), .published] {
             PikzonalityRoutes(
-                surface: surface, catalog: useCases.catalog, intake: intake, calls: calls, publicURL: publicURL,
+                surface: surface, catalog: useCases.catalog, bodies: bodies, calls: calls, publicURL: publicURL,
                 pageItemsMax: configuration.pageItemsMax
             ).add(to: callers)
         }
-        TrainingRoutes(training: useCases.training, intake: intake, calls: calls, publicURL: publicURL).add(to: callers)
+        TrainingRoutes(training: useCases.training, bodies: bodies, calls: calls, publicURL: publicURL).add(to: callers)
         router.refuseOtherMethods()
         return router
     }

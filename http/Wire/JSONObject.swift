@@ -56,7 +56,7 @@ package struct JSONObject: Sendable {
     }
 
     /// A member that is to be a string.
-    package func string(_ name: String) -> DraftMember<String> {
+    package func string(_ name: String) -> JSONField<String> {
         switch members[JSONMemberName(Array(name.utf8))] {
         case nil: .absent
         case .null: .null
@@ -66,12 +66,12 @@ package struct JSONObject: Sendable {
     }
 
     /// A member that is to be an array of strings.
-    package func strings(_ name: String) -> DraftMember<[String]> {
+    package func strings(_ name: String) -> JSONField<[String]> {
         mapped(texts(name)) { $0.map { String(decoding: $0, as: UTF8.self) } }
     }
 
     /// A member that is to be an array of strings, each as its UTF-8, uncopied unless something in it is escaped.
-    package func texts(_ name: String) -> DraftMember<[ArraySlice<UInt8>]> {
+    package func texts(_ name: String) -> JSONField<[ArraySlice<UInt8>]> {
         let rule = "must be an array of strings"
         switch members[JSONMemberName(Array(name.utf8))] {
         case nil: return .absent
@@ -88,7 +88,7 @@ package struct JSONObject: Sendable {
     }
 
     /// A member that is to be a string, as its UTF-8, uncopied unless something in it is escaped.
-    package func text(_ name: String) -> DraftMember<ArraySlice<UInt8>> {
+    package func text(_ name: String) -> JSONField<ArraySlice<UInt8>> {
         switch members[JSONMemberName(Array(name.utf8))] {
         case nil: .absent
         case .null: .null
@@ -98,7 +98,7 @@ package struct JSONObject: Sendable {
     }
 
     /// A member that is to be a whole number.
-    package func integer(_ name: String) -> DraftMember<Int> {
+    package func integer(_ name: String) -> JSONField<Int> {
         switch members[JSONMemberName(Array(name.utf8))] {
         case nil: return .absent
         case .null: return .null
@@ -112,7 +112,7 @@ package struct JSONObject: Sendable {
     }
 
     /// A member that is to be `true` or `false`.
-    package func boolean(_ name: String) -> DraftMember<Bool> {
+    package func boolean(_ name: String) -> JSONField<Bool> {
         switch members[JSONMemberName(Array(name.utf8))] {
         case nil: .absent
         case .null: .null
@@ -154,7 +154,7 @@ package struct JSONObject: Sendable {
         take(text)
     }
 
-    private func mapped<Value, Other>(_ member: DraftMember<Value>, _ transform: (Value) -> Other) -> DraftMember<Other> {
+    private func mapped<Value, Other>(_ member: JSONField<Value>, _ transform: (Value) -> Other) -> JSONField<Other> {
         switch member {
         case .absent: .absent
         case .null: .null

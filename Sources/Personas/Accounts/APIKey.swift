@@ -35,7 +35,6 @@ package struct APIKey: Sendable, Equatable, Codable {
     /// When it was issued.
     package let createdAt: Timestamp
 
-    /// Takes all members.
     package init(
         id: Identifier, accountID: Identifier, prefix: String, label: String?, scopes: Set<Scope>, state: State, createdAt: Timestamp
     ) {
@@ -98,7 +97,6 @@ package struct Caller: Sendable, Equatable {
     /// What the key may be used for.
     package let scopes: Set<Scope>
 
-    /// Takes all members.
     package init(accountID: Identifier, keyID: Identifier, scopes: Set<Scope>) {
         self.accountID = accountID
         self.keyID = keyID

@@ -11,7 +11,6 @@ package struct Account: Sendable, Equatable, Codable {
     /// When it was created.
     package let createdAt: Timestamp
 
-    /// Takes all members.
     package init(id: Identifier, name: String, isSuspended: Bool, hasAPIAccess: Bool, createdAt: Timestamp) {
         self.id = id
         self.name = name

@@ -36,7 +36,7 @@ package struct RateLimitPolicy: Sendable, Equatable {
     /// Writes per window.
     package var writesPerWindow: Int { writesPerSecond * Self.windowSeconds }
 
-    /// Takes all members, each at least 1.
+    /// Every number must be at least 1.
     package init(readsPerSecond: Int = 2_000, writesPerSecond: Int = 500, inFlightMax: Int = 10, waitingMax: Int = 100) {
         self.readsPerSecond = readsPerSecond
         self.writesPerSecond = writesPerSecond
@@ -102,7 +102,6 @@ package final class RateLimiter: Sendable {
         /// Seconds until more is left.
         package let resetSeconds: Int
 
-        /// Takes all members.
         package init(limit: RateLimit, remaining: Int, resetSeconds: Int) {
             self.limit = limit
             self.remaining = remaining
@@ -137,7 +136,7 @@ package final class RateLimiter: Sendable {
     /// - Parameters:
     ///   - policy: what every key may have.
     ///   - keysRememberedMax: keys from which on those are forgotten that have been quiet.
-    ///   - sleep: how patience runs out.
+    ///   - sleep: how timeout runs out.
     package init(
         policy: RateLimitPolicy, keysRememberedMax: Int = 10_000,
         sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
@@ -152,17 +151,17 @@ package final class RateLimiter: Sendable {
 
     /// Takes a place among the requests of a key that run. Where all are taken, it waits for one, in turn: a page that asks for twenty things
     /// at once is no flood.
-    /// - Parameter patience: how long it waits at most. With none it is answered at once.
+    /// - Parameter timeout: how long it waits at most. With none it is answered at once.
     /// - Returns: whether there is a place, which `leave` must give back in the end. A cancelled task waits no longer.
-    package func enter(_ keyID: Identifier, waiting patience: Duration) async -> Bool {
+    package func enter(_ keyID: Identifier, waiting timeout: Duration) async -> Bool {
         let ticket = state.withLock { state -> UInt64? in
             if place(in: &state, keyID) { return nil }
             state.nextTicket += 1
             return state.nextTicket
         }
         guard let ticket else { return true }
-        guard patience > .zero else { return false }
-        return await waitForTurn(clock: { [sleep] in try await sleep(patience) }) { continuation in
+        guard timeout > .zero else { return false }
+        return await waitForTurn(clock: { [sleep] in try await sleep(timeout) }) { continuation in
             state.withLock { state in
                 if place(in: &state, keyID) { return true }
                 guard !Task.isCancelled, let count = state.usages[keyID]?.waiting.count, count < policy.waitingMax else { return false }
@@ -205,14 +204,14 @@ package final class RateLimiter: Sendable {
     /// Holds the refusal of a request back for a while, so that a client which does not look at its answers is slowed by it.
     ///
     /// Only so many of one key at a time, because each keeps a connection from others; more are given at once.
-    package func holdBack(_ keyID: Identifier, for patience: Duration) async {
+    package func holdBack(_ keyID: Identifier, for timeout: Duration) async {
         let isHeld = state.withLock { state in
             guard let count = state.usages[keyID]?.heldBack, count < policy.waitingMax else { return false }
             state.usages[keyID]?.heldBack += 1
             return true
         }
         guard isHeld else { return }
-        try? await sleep(patience)
+        try? await sleep(timeout)
         state.withLock { $0.usages[keyID]?.heldBack -= 1 }
     }
 

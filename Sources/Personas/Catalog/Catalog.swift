@@ -10,19 +10,19 @@ package struct PikzonalityPage: Sendable, Equatable {
 package struct Catalog: Sendable {
     private let store: any PikzonalityStore
     private let media: any MediaStore
-    private let intake: ImageIntake
+    private let imageReader: ImageReader
     private let decoding: BodyDecoding
     private let policy: ContentPolicy
-    private let signals: CatalogSignals
+    private let signals: WorkSignals
 
     /// Ties the use cases to their ports.
     package init(
         store: any PikzonalityStore, media: any MediaStore, fetcher: any ImageFetcher, decoding: BodyDecoding, policy: ContentPolicy,
-        signals: CatalogSignals, keepsImageMetadata: Bool
+        signals: WorkSignals, keepsImageMetadata: Bool
     ) {
         self.store = store
         self.media = media
-        self.intake = ImageIntake(fetcher: fetcher, decoding: decoding, keepsMetadata: keepsImageMetadata)
+        self.imageReader = ImageReader(fetcher: fetcher, decoding: decoding, keepsMetadata: keepsImageMetadata)
         self.decoding = decoding
         self.policy = policy
         self.signals = signals
@@ -40,7 +40,7 @@ package struct Catalog: Sendable {
         acknowledging: Acknowledgement<Pikzonality>? = nil
     ) async throws(Failure) -> Pikzonality {
         let checked = try await decoding.perform(on: memory.heldBytes, for: accountID) { () throws(Failure) in
-            try draft.checked(acceptingPlainHTTP: intake.acceptsPlainHTTP)
+            try draft.checked(acceptingPlainHTTP: imageReader.acceptsPlainHTTP)
         }
         try policy.check(name: checked.name, specialInstructions: checked.specialInstructions)
         switch try await store.availability(of: checked.name, mode: mode, accountID: accountID) {
@@ -48,7 +48,7 @@ package struct Catalog: Sendable {
         case .reserved: throw .nameReserved
         case .taken(let id): throw .nameTaken(mode, id)
         }
-        let references = try await storeAll(try await intake.images(of: checked, holding: memory))
+        let references = try await storeAll(try await imageReader.images(of: checked, holding: memory))
         let now = Timestamp.now
         let item: Pikzonality
         do throws(Failure) {
@@ -62,7 +62,7 @@ package struct Catalog: Sendable {
             throw error
         }
         media.release(references)
-        signals.jobs.ring()
+        signals.jobs.notify()
         return item
     }
 
@@ -88,7 +88,7 @@ package struct Catalog: Sendable {
     /// - Throws: `notFound`, `stillProcessing`.
     package func delete(_ id: Identifier, mode: Mode?, accountID: Identifier?) async throws(Failure) -> Mode {
         let mode = try await store.delete(id, mode: mode, accountID: accountID, at: .now)
-        signals.removals.ring()
+        signals.removals.notify()
         return mode
     }
 
@@ -107,7 +107,7 @@ package struct Catalog: Sendable {
     }
 
     /// Stores images side by side, because most of the time goes into waiting for the disk; all or none stay held.
-    private func storeAll(_ images: [ProbedImage]) async throws(Failure) -> [StoredImage] {
+    private func storeAll(_ images: [SanitizedImage]) async throws(Failure) -> [StoredImage] {
         let media = media
         let results = await mapConcurrently(images) { (_, image) async throws(Failure) in try await media.store(image) }
         let stored = results.compactMap { try? $0.get() }
@@ -121,17 +121,17 @@ package struct Catalog: Sendable {
     /// Gives up images that no item came to have.
     private func abandon(_ images: [StoredImage]) {
         media.abandon(images)
-        signals.removals.ring()
+        signals.removals.notify()
     }
 }
 
-/// The bells that use cases ring for those who work in the background.
-package struct CatalogSignals: Sendable {
-    /// Rung when a training job was queued.
-    package let jobs = Bell()
-    /// Rung when image bytes may have become superfluous.
-    package let removals = Bell()
+/// What use cases wake background work with.
+package struct WorkSignals: Sendable {
+    /// Given when a training job was queued.
+    package let jobs = WakeSignal()
+    /// Given when image bytes may have become superfluous.
+    package let removals = WakeSignal()
 
-    /// Bells that were never rung.
+    /// Signals that were never given.
     package init() {}
 }

@@ -1,5 +1,5 @@
 /// One member of a request as it was found, before any rule is applied.
-package enum DraftMember<Value: Sendable>: Sendable {
+package enum JSONField<Value: Sendable>: Sendable {
     /// Not in the request.
     case absent
     /// In the request as `null`.
@@ -13,18 +13,18 @@ package enum DraftMember<Value: Sendable>: Sendable {
 /// What a client asks to be created.
 package struct CreateDraft: Sendable {
     /// The member `name`.
-    package var name: DraftMember<String>
+    package var name: JSONField<String>
     /// The member `image_urls`.
-    package var imageURLs: DraftMember<[String]>
+    package var imageURLs: JSONField<[String]>
     /// The member `image_base64s`.
-    package var imageBase64s: DraftMember<[ImageText]>
+    package var imageBase64s: JSONField<[ImageText]>
     /// The member `special_instructions`.
-    package var specialInstructions: DraftMember<String>
+    package var specialInstructions: JSONField<String>
 
     /// Takes the members as found, images in base64 as the ASCII bytes that were sent.
     package init(
-        name: DraftMember<String>, imageURLs: DraftMember<[String]>, imageBase64s: DraftMember<[ArraySlice<UInt8>]>,
-        specialInstructions: DraftMember<String>
+        name: JSONField<String>, imageURLs: JSONField<[String]>, imageBase64s: JSONField<[ArraySlice<UInt8>]>,
+        specialInstructions: JSONField<String>
     ) {
         self.name = name
         self.imageURLs = imageURLs
@@ -130,12 +130,12 @@ extension CreateDraft {
 /// What a client asks to be changed.
 package struct ChangeDraft: Sendable {
     /// The member `name`.
-    package var name: DraftMember<String>
+    package var name: JSONField<String>
     /// The member `special_instructions`.
-    package var specialInstructions: DraftMember<String>
+    package var specialInstructions: JSONField<String>
 
     /// Takes the members as found.
-    package init(name: DraftMember<String>, specialInstructions: DraftMember<String>) {
+    package init(name: JSONField<String>, specialInstructions: JSONField<String>) {
         self.name = name
         self.specialInstructions = specialInstructions
     }
@@ -160,7 +160,7 @@ package struct ChangeDraft: Sendable {
     }
 }
 
-private func checkedSpecialInstructions(_ member: DraftMember<String>) throws(Violation) -> String? {
+private func checkedSpecialInstructions(_ member: JSONField<String>) throws(Violation) -> String? {
     switch member {
     case .absent, .null: return nil
     case .malformed(let rule): throw Violation("special_instructions", rule)

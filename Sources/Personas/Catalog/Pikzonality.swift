@@ -45,7 +45,6 @@ package struct Pikzonality: Sendable, Equatable {
     /// Counts every change that a client can see; what entity tags are made of.
     package let version: Int
 
-    /// Takes all members, as a store reads them.
     package init(
         id: Identifier, accountID: Identifier, mode: Mode, name: Name, status: Status, progress: Int, specialInstructions: String?,
         referenceTokens: [RandomToken], portraitToken: RandomToken?, error: TrainingError?, createdAt: Timestamp, updatedAt: Timestamp,
@@ -86,7 +85,6 @@ package struct NewPikzonality: Sendable {
     /// The moment of creation.
     package let createdAt: Timestamp
 
-    /// Takes all members.
     package init(
         id: Identifier, accountID: Identifier, mode: Mode, name: Name, specialInstructions: String?, references: [StoredImage],
         outcome: TrainingOutcome? = nil, createdAt: Timestamp
@@ -159,7 +157,6 @@ package struct PikzonalityPosition: Sendable, Equatable {
     /// The item's id, which breaks ties.
     package let id: Identifier
 
-    /// Takes all members.
     package init(nameKey: String, createdAt: Timestamp, id: Identifier) {
         self.nameKey = nameKey
         self.createdAt = createdAt

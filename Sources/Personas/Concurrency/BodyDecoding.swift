@@ -10,8 +10,8 @@ package struct BodyDecoding: Sendable {
     /// What is larger than this takes a processor for tens of milliseconds, for which the images of an ordinary create shall not wait.
     package static let mediumBytesMax = 1_048_576
 
-    private let mediumPlaces: SharedPlaces
-    private let largePlaces: SharedPlaces
+    private let mediumPlaces: AsyncSemaphore
+    private let largePlaces: AsyncSemaphore
     private let threads: any TaskExecutor
 
     /// - Parameters:
@@ -21,8 +21,8 @@ package struct BodyDecoding: Sendable {
     ///   - onWaiting: told how many wait whenever that changes.
     package init(places: Int, threads: any TaskExecutor, onWaiting: @escaping @Sendable (Int) -> Void) {
         let waiting = WaitingCounts(onChange: onWaiting)
-        mediumPlaces = SharedPlaces(count: places) { waiting.set(medium: $0) }
-        largePlaces = SharedPlaces(count: places) { waiting.set(large: $0) }
+        mediumPlaces = AsyncSemaphore(count: places) { waiting.set(medium: $0) }
+        largePlaces = AsyncSemaphore(count: places) { waiting.set(large: $0) }
         self.threads = threads
     }
 

@@ -11,7 +11,6 @@ package struct IdempotentRequest: Sendable, Equatable {
         /// The key.
         package let key: IdempotencyKey
 
-        /// Takes all members.
         package init(accountID: Identifier, route: String, key: IdempotencyKey) {
             self.accountID = accountID
             self.route = route
@@ -24,7 +23,6 @@ package struct IdempotentRequest: Sendable, Equatable {
     /// SHA-256 of the whole request, which tells another request under the same key apart.
     package let fingerprint: [UInt8]
 
-    /// Takes both members.
     package init(scope: Scope, fingerprint: [UInt8]) {
         self.scope = scope
         self.fingerprint = fingerprint
@@ -32,7 +30,7 @@ package struct IdempotentRequest: Sendable, Equatable {
 }
 
 /// An answer as it is kept to be given again.
-package struct KeptAnswer: Sendable, Equatable {
+package struct IdempotencyRecord: Sendable, Equatable {
     /// The id of the request that was answered so.
     package let requestID: String
     /// The HTTP status.
@@ -44,7 +42,6 @@ package struct KeptAnswer: Sendable, Equatable {
     /// The JSON; empty where the answer had none.
     package let body: [UInt8]
 
-    /// Takes all members.
     package init(requestID: String, status: Int, location: String? = nil, entityTag: String? = nil, body: [UInt8]) {
         self.requestID = requestID
         self.status = status
@@ -60,21 +57,22 @@ package struct Acknowledgement<Value: Sendable>: Sendable {
     /// What is answered.
     package let request: IdempotentRequest
     /// Makes the answer of the write's result. It runs inside the transaction, so it must neither wait nor read anything.
-    package let answer: @Sendable (Value) -> KeptAnswer
+    package let answer: @Sendable (Value) -> IdempotencyRecord
 
-    /// Takes both members.
-    package init(request: IdempotentRequest, answer: @escaping @Sendable (Value) -> KeptAnswer) {
+    package init(request: IdempotentRequest, answer: @escaping @Sendable (Value) -> IdempotencyRecord) {
         self.request = request
         self.answer = answer
     }
 }
 
 /// Keeps answers under idempotency keys.
-package protocol KeptAnswerStore: Sendable {
+package protocol IdempotencyStore: Sendable {
     /// The answer kept for a scope no earlier than the moment named, with the fingerprint of the request that it answered.
-    func find(_ scope: IdempotentRequest.Scope, since oldest: Timestamp) throws(Failure) -> (fingerprint: [UInt8], answer: KeptAnswer)?
+    func find(_ scope: IdempotentRequest.Scope, since oldest: Timestamp) throws(Failure) -> (
+        fingerprint: [UInt8], answer: IdempotencyRecord
+    )?
     /// Keeps the answer to a request that had no effect, so that no other write could keep it.
-    func keep(_ answer: KeptAnswer, for request: IdempotentRequest, at now: Timestamp) async throws(Failure)
+    func keep(_ answer: IdempotencyRecord, for request: IdempotentRequest, at now: Timestamp) async throws(Failure)
     /// Forgets the answers kept before a moment, at most `limit` of them. Returns how many.
     func forget(before oldest: Timestamp, limit: Int) async throws(Failure) -> Int
 }
@@ -89,14 +87,14 @@ package struct Idempotency: Sendable {
         /// Nobody was answered yet. Whoever gets this must call `release` in the end.
         case first
         /// It was answered before, like this.
-        case answered(KeptAnswer)
+        case answered(IdempotencyRecord)
     }
 
-    private let answers: any KeptAnswerStore
+    private let answers: any IdempotencyStore
     private let running = RunningRequests()
 
     /// Takes the store of answers.
-    package init(answers: any KeptAnswerStore) {
+    package init(answers: any IdempotencyStore) {
         self.answers = answers
     }
 
@@ -123,7 +121,7 @@ package struct Idempotency: Sendable {
     }
 
     /// Keeps the answer to a request that had no effect.
-    package func keep(_ answer: KeptAnswer, for request: IdempotentRequest) async throws(Failure) {
+    package func keep(_ answer: IdempotencyRecord, for request: IdempotentRequest) async throws(Failure) {
         try await answers.keep(answer, for: request, at: .now)
     }
 

@@ -14,7 +14,6 @@ package struct StoredImage: Sendable, Hashable {
     /// Length of the stored file.
     package let byteCount: Int
 
-    /// Takes all members.
     package init(digest: [UInt8], format: ImageFormat, width: Int, height: Int, byteCount: Int) {
         self.digest = digest
         self.format = format
@@ -102,11 +101,11 @@ package enum ReferenceImage {
 
     /// Checks that bytes are one whole image of an accepted format, and takes the location and other metadata out.
     /// - Throws: `invalidImage` with the reason; `imageTooLarge` for what was sent or what would be stored.
-    package static func checked(_ bytes: [UInt8], keepingMetadata: Bool, at position: ImagePosition) throws(Failure) -> ProbedImage {
+    package static func checked(_ bytes: [UInt8], keepingMetadata: Bool, at position: ImagePosition) throws(Failure) -> SanitizedImage {
         guard bytes.count <= Limits.imageBytesMax else { throw .imageTooLarge(position) }
-        let image: ProbedImage
+        let image: SanitizedImage
         do {
-            image = try ImageProbe.probe(bytes, removingMetadata: !keepingMetadata)
+            image = try ImageSanitizer.sanitize(bytes, removingMetadata: !keepingMetadata)
         } catch {
             throw .invalidImage(position, reason: error.reason)
         }
@@ -147,7 +146,7 @@ package protocol MediaStore: Sendable {
     ///
     /// The bytes are held against removal until `release` is called, so that a row can be written that names them.
     /// - Throws: `mediaNotStored`, or `usedUp` when no file can be opened for the moment.
-    func store(_ image: ProbedImage) async throws(Failure) -> StoredImage
+    func store(_ image: SanitizedImage) async throws(Failure) -> StoredImage
     /// Ends the hold of `store`, once the row that names the image is committed.
     func release(_ images: [StoredImage])
     /// Ends the hold of `store` when the row was not committed. The next removal takes the bytes away, unless another row names them.

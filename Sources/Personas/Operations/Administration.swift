@@ -82,7 +82,7 @@ package enum AdministrationReply: Sendable, Codable {
     /// A backup.
     case backedUp(BackupReport)
     /// What a check found.
-    case checked(SoundnessReport)
+    case checked(IntegrityReport)
 }
 
 /// The use cases of operators.
@@ -95,15 +95,15 @@ package struct Administration: Sendable {
     private let items: any PikzonalityStore
     private let schema: any SchemaStore
     private let catalog: Catalog
-    private let signals: CatalogSignals
+    private let signals: WorkSignals
     private let backups: any BackupStore
-    private let soundness: any SoundnessStore
+    private let integrity: any IntegrityStore
 
     /// Ties the use cases to their ports.
     package init(
         accounts: any AccountStore, keys: any APIKeyStore, names: any ReservedNameStore, terms: any BlockedTermStore,
-        maintenance: any MaintenanceStore, items: any PikzonalityStore, schema: any SchemaStore, catalog: Catalog, signals: CatalogSignals,
-        backups: any BackupStore, soundness: any SoundnessStore
+        maintenance: any MaintenanceStore, items: any PikzonalityStore, schema: any SchemaStore, catalog: Catalog, signals: WorkSignals,
+        backups: any BackupStore, integrity: any IntegrityStore
     ) {
         self.accounts = accounts
         self.keys = keys
@@ -115,7 +115,7 @@ package struct Administration: Sendable {
         self.catalog = catalog
         self.signals = signals
         self.backups = backups
-        self.soundness = soundness
+        self.integrity = integrity
     }
 
     /// Carries out what an operator asks for.
@@ -134,7 +134,7 @@ package struct Administration: Sendable {
             return .account(AccountReport(try await accounts.setAPIAccess(value, accountNamed: Self.normalName(name))))
         case .deleteAccount(let name):
             try await accounts.delete(accountNamed: Self.normalName(name), at: .now)
-            signals.removals.ring()
+            signals.removals.notify()
             return .done("Account \(Self.normalName(name)) deleted")
         case .createKey(let account, let label, let scopes):
             return .issuedKey(try await issueKey(accountName: account, label: label, scopes: scopes))
@@ -159,10 +159,10 @@ package struct Administration: Sendable {
         case .listMigrations: return .migrations(try await schema.migrations())
         case .backup(let directory):
             // Whatever was deleted meanwhile had to wait for the backup.
-            defer { signals.removals.ring() }
+            defer { signals.removals.notify() }
             return .backedUp(try await backups.backup(to: directory, progress: progress))
         case .check(let isRepairing):
-            return .checked(try await soundness.check(isRepairing: isRepairing, at: .now, progress: progress))
+            return .checked(try await integrity.check(isRepairing: isRepairing, at: .now, progress: progress))
         }
     }
 
@@ -232,7 +232,7 @@ package struct Administration: Sendable {
         let account = try await accounts.account(named: Self.normalName(entry.account))
         let draft = CreateDraft(
             name: .value(entry.name), imageURLs: .absent, imageBase64s: .value((entry.imageBase64s ?? []).map { ArraySlice($0.utf8) }),
-            specialInstructions: entry.specialInstructions.map(DraftMember.value) ?? .absent)
+            specialInstructions: entry.specialInstructions.map(JSONField.value) ?? .absent)
         do throws(Failure) {
             _ = try await catalog.create(
                 draft, mode: mode, accountID: account.id, holding: .unlimited(for: account.id), outcome: entry.outcome)

@@ -184,7 +184,7 @@ package struct MigrationReport: Sendable, Codable, Equatable {
         case appliedAt = "applied_at"
     }
 
-    /// Takes all members.
+    /// A migration as it stands; one that is pending was never applied.
     package init(name: String, state: State, appliedAt: Timestamp?, hash: String) {
         self.name = name
         self.state = state

@@ -31,7 +31,6 @@ package struct BackupReport: Sendable, Codable, Equatable {
         case databaseBytes = "database_bytes"
     }
 
-    /// Takes all members.
     package init(directory: String, createdAt: String, items: Int, images: Int, imageBytes: Int, databaseBytes: Int) {
         self.directory = directory
         self.createdAt = createdAt

@@ -5,7 +5,6 @@ package struct Maintenance: Sendable, Equatable, Codable {
     /// What they are told to wait, at least 1.
     package let retryAfterSeconds: Int
 
-    /// Takes both members.
     package init(isOn: Bool, retryAfterSeconds: Int = Maintenance.retryAfterSecondsDefault) {
         self.isOn = isOn
         self.retryAfterSeconds = retryAfterSeconds

@@ -7,7 +7,6 @@ package struct WorkProgress: Sendable, Codable, Equatable {
     /// Units that the step has; 0 while nobody knows.
     package let total: Int
 
-    /// Takes all members.
     package init(step: String, done: Int, total: Int) {
         self.step = step
         self.done = done

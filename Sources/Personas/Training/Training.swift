@@ -2,14 +2,14 @@
 package struct Training: Sendable {
     private let jobs: any TrainingJobStore
     private let media: any MediaStore
-    private let signals: CatalogSignals
+    private let signals: WorkSignals
     private let policy: LeasePolicy
     private let decoding: BodyDecoding
     private let keepsImageMetadata: Bool
 
     /// Ties the use cases to their ports.
     package init(
-        jobs: any TrainingJobStore, media: any MediaStore, decoding: BodyDecoding, signals: CatalogSignals, policy: LeasePolicy,
+        jobs: any TrainingJobStore, media: any MediaStore, decoding: BodyDecoding, signals: WorkSignals, policy: LeasePolicy,
         keepsImageMetadata: Bool
     ) {
         self.jobs = jobs
@@ -31,7 +31,7 @@ package struct Training: Sendable {
             let leased = try await jobs.lease(limit: limit, policy: policy, at: .now, acknowledging: acknowledging)
             let left = ContinuousClock.now.duration(to: deadline)
             if !leased.isEmpty || left <= .zero || Task.isCancelled { return leased }
-            // A lease of another worker may run out while this one waits, which rings no bell; so it looks again every second.
+            // A lease of another worker may run out while this one waits, which gives no signal; so it looks again every second.
             await signals.jobs.wait(after: seen, atMost: min(left, .seconds(1)))
         }
     }
@@ -70,7 +70,7 @@ package struct Training: Sendable {
             try await jobs.complete(id, token: token, portrait: portrait, at: .now, acknowledging: acknowledging)
         } catch {
             media.abandon([portrait])
-            signals.removals.ring()
+            signals.removals.notify()
             throw error
         }
         media.release([portrait])
@@ -83,12 +83,12 @@ package struct Training: Sendable {
     ) async throws(Failure) {
         try await jobs.fail(
             id, token: token, error: error, retryable: retryable, policy: policy, at: .now, acknowledging: acknowledging)
-        signals.jobs.ring()
+        signals.jobs.notify()
     }
 
     /// Ends the leases that ran out, so that an item fails on time even when no worker asks for jobs.
     package func expireLeases() async throws(Failure) {
-        if try await jobs.expire(policy: policy, at: .now) > 0 { signals.jobs.ring() }
+        if try await jobs.expire(policy: policy, at: .now) > 0 { signals.jobs.notify() }
     }
 
     /// Ends every lease there is, running or not. For a trainer that starts within the process: whoever trained there before is gone, and its jobs
@@ -100,7 +100,7 @@ package struct Training: Sendable {
     /// Gives a lease back unused.
     package func handBack(_ job: LeasedJob) async throws(Failure) {
         try await jobs.handBack(job.id, token: job.leaseToken, at: .now)
-        signals.jobs.ring()
+        signals.jobs.notify()
     }
 }
 

@@ -154,7 +154,6 @@ package struct LeasedJob: Sendable {
     /// The item's reference images in their order.
     package let references: [StoredImage]
 
-    /// Takes all members.
     package init(
         id: Identifier, leaseToken: RandomToken, leaseExpiresAt: Timestamp, attempt: Int, item: Pikzonality, references: [StoredImage]
     ) {
@@ -174,7 +173,6 @@ package struct LeaseState: Sendable, Equatable {
     /// When the lease ends now.
     package let expiresAt: Timestamp
 
-    /// Takes both members.
     package init(isCancelled: Bool, expiresAt: Timestamp) {
         self.isCancelled = isCancelled
         self.expiresAt = expiresAt

@@ -132,7 +132,7 @@ enum Answer {
         ]
     }
 
-    private static func counts(of report: SoundnessReport) -> [[String]] {
+    private static func counts(of report: IntegrityReport) -> [[String]] {
         let counts = report.counts
         let rows = [
             ("personas and styles", counts.items), ("images", counts.images), ("bytes of images", counts.imageBytes),
@@ -142,7 +142,7 @@ enum Answer {
         return rows.map { [$0.0, String($0.1)] }
     }
 
-    private static func findings(of report: SoundnessReport) -> [[String]] {
+    private static func findings(of report: IntegrityReport) -> [[String]] {
         report.findings.map { [$0.kind.rawValue, $0.subject, $0.detail, $0.repaired ? "yes" : "no"] }
     }
 

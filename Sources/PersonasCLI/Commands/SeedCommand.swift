@@ -20,7 +20,7 @@ struct SeedCommand: PersonasSubcommand {
         for name in seeds { loaded.append(try reporting { () throws(Failure) in try Seed.named(name) }) }
         let seeds = loaded
         let report = try await AdministrationClient.withSession(settings) { (session) throws(CommandFailure) in
-            try await SeedLoading.load(seeds, progress: Progress("Seeding", total: seeds.reduce(0) { $0 + $1.partCount })) {
+            try await SeedLoading.load(seeds, progress: ProgressBar("Seeding", total: seeds.reduce(0) { $0 + $1.partCount })) {
                 (request) throws(CommandFailure) in try await session.perform(request)
             }
         }
@@ -33,7 +33,7 @@ enum SeedLoading {
     /// Loads seeds in their order.
     /// - Parameter perform: carries out one request.
     static func load(
-        _ seeds: [Seed], progress: Progress, perform: (AdministrationRequest) async throws(CommandFailure) -> AdministrationReply
+        _ seeds: [Seed], progress: ProgressBar, perform: (AdministrationRequest) async throws(CommandFailure) -> AdministrationReply
     ) async throws(CommandFailure) -> SeedReport {
         var progress = progress
         defer { progress.finish() }

@@ -15,7 +15,7 @@ enum Demo {
         } catch {
             throw CommandFailure(error)
         }
-        let report = try await SeedLoading.load([seed], progress: Progress("Demo", total: seed.partCount)) {
+        let report = try await SeedLoading.load([seed], progress: ProgressBar("Demo", total: seed.partCount)) {
             (request) throws(CommandFailure) in try await perform(request, administration)
         }
         if let issued = report.keys.first(where: { $0.label == label }) { return issued.key }

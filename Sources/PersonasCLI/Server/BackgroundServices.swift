@@ -43,27 +43,27 @@ struct LeaseExpiry: Service {
 /// Takes image files from the disk that nothing names any more: soon after a deletion, and every minute for what went wrong before.
 struct MediaRemoval: Service {
     let media: any MediaStore
-    let bell: Bell
+    let signal: WakeSignal
     let logger: Logger
 
     func run() async {
         await cancelWhenGracefulShutdown {
             while !Task.isCancelled {
-                let seen = bell.count
+                let seen = signal.count
                 do throws(Failure) {
                     let count = try await media.removeUnreferenced()
                     if count > 0 { logger.debug("images removed", metadata: ["count": .stringConvertible(count)]) }
                 } catch {
                     logger.error("images could not be removed", metadata: ["reason": "\(error)"])
                 }
-                await bell.wait(after: seen, atMost: .seconds(60))
+                await signal.wait(after: seen, atMost: .seconds(60))
             }
         }
     }
 }
 
 /// Forgets the answers under idempotency keys whose time is over.
-struct AnswerExpiry: Service {
+struct IdempotencyRecordExpiry: Service {
     let idempotency: Idempotency
     let logger: Logger
 
@@ -81,14 +81,14 @@ struct AnswerExpiry: Service {
     }
 }
 
-/// Starts a service once a bell rings, so that it need not be stopped again when what it follows cannot start at all.
+/// Starts a service once a signal was given, so that it need not be stopped again when what it follows cannot start at all.
 struct Following: Service {
-    let bell: Bell
+    let signal: WakeSignal
     let service: any Service
 
     func run() async throws {
-        while bell.count == 0 {
-            await cancelWhenGracefulShutdown { await bell.wait(after: 0, atMost: .seconds(60)) }
+        while signal.count == 0 {
+            await cancelWhenGracefulShutdown { await signal.wait(after: 0, atMost: .seconds(60)) }
             if Task.isCancelled || Task.isShuttingDownGracefully { return }
         }
         try await service.run()
@@ -96,7 +96,7 @@ struct Following: Service {
 }
 
 /// Makes sure that the process ends, once it was told to, even when something in it never comes to its end.
-struct StopLimit: Service {
+struct ShutdownWatchdog: Service {
     /// Seconds for what is left to do after the grace: cancelled requests and jobs, and the store's last commit.
     private static let extraSeconds = 10
 

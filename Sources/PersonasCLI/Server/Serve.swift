@@ -11,7 +11,7 @@ import UnixSignals
 /// The server process, from the lock on its data to the last line of its log.
 enum Serve {
     /// How long another command may still hold the data folder.
-    private static let lockPatience = Duration.seconds(2)
+    private static let lockTimeout = Duration.seconds(2)
 
     /// Runs until SIGTERM or SIGINT.
     static func run(_ settings: Settings, withDemo: Bool) async throws(CommandFailure) {
@@ -21,21 +21,21 @@ enum Serve {
         defer { log.flush() }
         let lock = try await lock(settings.dataDirectory)
         defer { withExtendedLifetime(lock) {} }
-        let house = try await open(settings, logger: logger)
+        let app = try await open(settings, logger: logger)
         do throws(CommandFailure) {
-            let demoKey = withDemo ? try await Demo.load(into: house.administration) : nil
-            try await run(house, settings, demoKey: demoKey, log: log, logger: logger)
+            let demoKey = withDemo ? try await Demo.load(into: app.administration) : nil
+            try await run(app, settings, demoKey: demoKey, log: log, logger: logger)
         } catch {
-            house.close()
+            app.close()
             throw error
         }
-        house.close()
+        app.close()
         logger.info("stopped")
     }
 
     /// Takes the right to write to a data folder.
     static func lock(_ directory: String) async throws(CommandFailure) -> DataFolderLock {
-        let deadline = ContinuousClock.now + lockPatience
+        let deadline = ContinuousClock.now + lockTimeout
         while true {
             do throws(Failure) {
                 if let lock = try DataFolderLock.acquireUnlessServed(directory) { return lock }
@@ -50,29 +50,29 @@ enum Serve {
         }
     }
 
-    private static func open(_ settings: Settings, logger: Logger) async throws(CommandFailure) -> Wiring {
+    private static func open(_ settings: Settings, logger: Logger) async throws(CommandFailure) -> Application {
         do throws(Failure) {
-            let house = try Wiring(settings, logger: logger)
+            let app = try Application(settings, logger: logger)
             do throws(Failure) {
                 if !settings[SettingsList.migrate] {
-                    let pending = try await house.pendingMigrations()
+                    let pending = try await app.pendingMigrations()
                     guard pending.isEmpty else {
                         throw .conflict("pending migrations (\(pending.joined(separator: ", "))); run personas migrate up")
                     }
                 }
-                let applied = try await house.migrate()
+                let applied = try await app.migrate()
                 if !applied.isEmpty { logger.info("migrations applied", metadata: ["names": .array(applied.map { .string($0) })]) }
             } catch {
-                house.close()
+                app.close()
                 throw error
             }
-            return house
+            return app
         } catch {
             throw CommandFailure(opening: settings.dataDirectory, error)
         }
     }
 
-    private static func run(_ house: Wiring, _ settings: Settings, demoKey: String?, log: LogWriter, logger: Logger)
+    private static func run(_ app: Application, _ settings: Settings, demoKey: String?, log: LogWriter, logger: Logger)
         async throws(CommandFailure)
     {
         if settings[SettingsList.developmentDownloads] {
@@ -84,30 +84,30 @@ enum Serve {
         } catch {
             throw CommandFailure(error)
         }
-        let listening = Bell()
+        let listening = WakeSignal()
         let http = HTTPService(
             configuration: try configuration(settings, logger: logger),
             useCases: HTTPUseCases(
-                catalog: house.catalog, training: house.training, authentication: house.authentication,
-                idempotency: house.idempotency, decoding: house.decoding, maintenance: house.storage.maintenance,
-                schema: house.storage.schema),
-            publicURL: PublicURL(settings[SettingsList.publicURL]), logger: logger, metrics: house.metrics
+                catalog: app.catalog, training: app.training, authentication: app.authentication,
+                idempotency: app.idempotency, decoding: app.decoding, maintenance: app.storage.maintenance,
+                schema: app.storage.schema),
+            publicURL: PublicURL(settings[SettingsList.publicURL]), logger: logger, metrics: app.metrics
         ) { address in
-            listening.ring()
+            listening.notify()
             if let demoKey { Demo.introduce(key: demoKey, address: address) }
         }
         // They are stopped from the last to the first: requests end before the work behind them, and that before the store.
-        var services: [any Service] = [MediaRemoval(media: house.storage.media, bell: house.signals.removals, logger: logger)]
+        var services: [any Service] = [MediaRemoval(media: app.storage.media, signal: app.signals.removals, logger: logger)]
         switch settings[SettingsList.trainer] {
-        case .embedded: services.append(EmbeddedTraining(training: house.training, media: house.storage.media, logger: logger))
-        case .worker: services.append(LeaseExpiry(training: house.training, logger: logger))
+        case .embedded: services.append(EmbeddedTraining(training: app.training, media: app.storage.media, logger: logger))
+        case .worker: services.append(LeaseExpiry(training: app.training, logger: logger))
         }
         services.append(MemoryReturn())
-        services.append(AnswerExpiry(idempotency: house.idempotency, logger: logger))
-        let administration = AdministrationService(socketPath: socketPath, administration: house.administration, logger: logger)
-        services.append(Following(bell: listening, service: administration))
+        services.append(IdempotencyRecordExpiry(idempotency: app.idempotency, logger: logger))
+        let administration = AdministrationService(socketPath: socketPath, administration: app.administration, logger: logger)
+        services.append(Following(signal: listening, service: administration))
         services.append(http)
-        services.append(StopLimit(graceSeconds: settings[SettingsList.graceSeconds], log: log, logger: logger))
+        services.append(ShutdownWatchdog(graceSeconds: settings[SettingsList.graceSeconds], log: log, logger: logger))
         var group = ServiceGroupConfiguration(services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet(logger))
         group.maximumGracefulShutdownDuration = .seconds(settings[SettingsList.graceSeconds])
         do {

@@ -54,7 +54,7 @@ struct JobRun: Sendable {
                 return await fail(of: error, .download(reference: index))
             }
             do throws(ImageProblem) {
-                let image = try ImageProbe.probe(bytes, removingMetadata: false)
+                let image = try ImageSanitizer.sanitize(bytes, removingMetadata: false)
                 portrait = portrait ?? image.bytes
             } catch {
                 return await fail(.damaged(reference: index), cause: "it \(error.reason)")
@@ -114,7 +114,7 @@ struct JobRun: Sendable {
     private func signsOfLife() async -> JobOutcome? {
         while !Task.isCancelled {
             let (seen, progress) = state.snapshot()
-            await state.bell.wait(after: seen, atMost: heartbeatInterval)
+            await state.signal.wait(after: seen, atMost: heartbeatInterval)
             let now = state.snapshot()
             if Task.isCancelled || state.isFinishing { return nil }
             do throws(WorkerProblem) {
@@ -143,17 +143,17 @@ private final class JobProgress: Sendable {
     }
 
     private let state = Mutex(State())
-    /// Rung when there is progress.
-    let bell = Bell()
+    /// Given when there is progress.
+    let signal = WakeSignal()
 
     var isFinishing: Bool { state.withLock { $0.isFinishing } }
     var isDropped: Bool { state.withLock { $0.isDropped } }
 
-    func snapshot() -> (seen: UInt64, progress: Int) { (bell.count, state.withLock { $0.progress }) }
+    func snapshot() -> (seen: UInt64, progress: Int) { (signal.count, state.withLock { $0.progress }) }
 
     func advance(to progress: Int) {
         state.withLock { $0.progress = max($0.progress, progress) }
-        bell.ring()
+        signal.notify()
     }
 
     /// From here on the job is no longer this worker's.
@@ -162,7 +162,7 @@ private final class JobProgress: Sendable {
     /// From here on the last report is under way.
     func finish() {
         state.withLock { $0.isFinishing = true }
-        bell.ring()
+        signal.notify()
     }
 }
 

@@ -74,7 +74,7 @@ final class ChildProcess: Sendable {
     }
 
     /// Waits for the end. A process that does not end in time is killed.
-    func exit(within limit: Duration = patience) async throws -> Exit {
+    func exit(within limit: Duration = timeout) async throws -> Exit {
         do {
             return try await eventually("the end of process \(id)", within: limit, detail: { self.standardError }) { exit }
         } catch {

@@ -61,7 +61,7 @@ struct Client: Sendable {
     ///   - limit: until the last byte of the answer.
     func send(
         _ method: HTTPMethod, _ target: String, headers: [(name: String, value: String)] = [], body: [UInt8]? = nil,
-        within limit: Duration = patience
+        within limit: Duration = timeout
     ) async throws -> Answer {
         var request = HTTPClientRequest(url: target.hasPrefix("/") ? base + target : target)
         request.method = method
@@ -79,7 +79,7 @@ struct Client: Sendable {
     /// Sends JSON.
     func send(
         _ method: HTTPMethod, _ target: String, json: JSONValue, headers: [(name: String, value: String)] = [],
-        within limit: Duration = patience
+        within limit: Duration = timeout
     ) async throws -> Answer {
         try await send(method, target, headers: [("Content-Type", "application/json")] + headers, body: json.bytes, within: limit)
     }
@@ -88,7 +88,7 @@ struct Client: Sendable {
         try await send(.GET, target, headers: headers)
     }
 
-    func post(_ target: String, _ json: JSONValue, within limit: Duration = patience) async throws -> Answer {
+    func post(_ target: String, _ json: JSONValue, within limit: Duration = timeout) async throws -> Answer {
         try await send(.POST, target, json: json, within: limit)
     }
 
@@ -107,7 +107,7 @@ struct Client: Sendable {
     }
 
     /// Asks for an item until its training has ended.
-    func trained(_ id: String, within limit: Duration = patience) async throws -> JSONValue {
+    func trained(_ id: String, within limit: Duration = timeout) async throws -> JSONValue {
         try await eventually("the end of training of \(id)", within: limit) {
             let answer = try await get("/v2/pikzonality/\(id)")
             try #require(answer.status == 200, "polling met \(answer.status) \(answer.text)")

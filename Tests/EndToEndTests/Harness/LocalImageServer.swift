@@ -15,8 +15,8 @@ final class LocalImageServer: Sendable {
         case redirect(String)
         /// An image that comes a byte a second.
         case dripping([UInt8])
-        /// An image, once a bell was rung.
-        case held(until: Bell, [UInt8])
+        /// An image, once a signal was given.
+        case held(until: WakeSignal, [UInt8])
         /// Nothing at all, while the connection stays open.
         case silence
     }
@@ -109,8 +109,8 @@ final class LocalImageServer: Sendable {
                     try await write(ByteBuffer(bytes: [byte]))
                     try await Task.sleep(for: .seconds(1))
                 }
-            case .held(let bell, let bytes):
-                await bell.wait(after: 0, atMost: .seconds(300))
+            case .held(let signal, let bytes):
+                await signal.wait(after: 0, atMost: .seconds(300))
                 try await write(Self.head(200, "Content-Type: image/png", length: bytes.count))
                 try await write(ByteBuffer(bytes: bytes))
             case .silence:

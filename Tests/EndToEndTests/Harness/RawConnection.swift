@@ -50,7 +50,7 @@ private final class RawText: Sendable {
 ///   - isComplete: when the client has seen enough; by default not before the server closes.
 ///   - write: sends the request. It is cancelled when the connection ends.
 func rawExchange(
-    port: Int, within limit: Duration = patience, until isComplete: @escaping @Sendable (String) -> Bool = { _ in false },
+    port: Int, within limit: Duration = timeout, until isComplete: @escaping @Sendable (String) -> Bool = { _ in false },
     write: @escaping @Sendable (RawWriter) async throws -> Void
 ) async throws -> RawExchange {
     let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)

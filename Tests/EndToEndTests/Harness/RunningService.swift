@@ -37,7 +37,7 @@ struct RunningService: Sendable {
     func log(_ message: String) -> [JSONValue] { Self.lines(of: process, message) }
 
     /// Stops it as an operator does, and waits for the end.
-    func stop(within limit: Duration = patience) async throws -> ChildProcess.Exit {
+    func stop(within limit: Duration = timeout) async throws -> ChildProcess.Exit {
         process.signal(SIGTERM)
         return try await process.exit(within: limit)
     }

@@ -10,7 +10,7 @@ struct Overdue: Error, CustomStringConvertible {
 }
 
 /// How long tests wait for what should take a moment: generous, because a busy machine with two cores is no failure.
-let patience = Duration.seconds(60) * patienceFactor
+let timeout = Duration.seconds(60) * patienceFactor
 
 /// How many times slower than usual the tested build is; .ci/sanitize sets it.
 let patienceFactor = ProcessInfo.processInfo.environment["PERSONAS_TEST_PATIENCE_FACTOR"].flatMap(Int.init) ?? 1
@@ -21,7 +21,7 @@ let patienceFactor = ProcessInfo.processInfo.environment["PERSONAS_TEST_PATIENCE
 ///   - detail: what to show when it does not come.
 ///   - probe: the answer, or nil while there is none yet.
 func eventually<Value>(
-    _ what: String, within limit: Duration = patience, detail: () -> String = { "" }, _ probe: () async throws -> Value?
+    _ what: String, within limit: Duration = timeout, detail: () -> String = { "" }, _ probe: () async throws -> Value?
 ) async throws -> Value {
     let deadline = ContinuousClock.now + limit
     while true {
@@ -33,14 +33,14 @@ func eventually<Value>(
 
 /// Asks until a condition holds.
 func eventually(
-    _ what: String, within limit: Duration = patience, detail: () -> String = { "" }, _ condition: () async throws -> Bool
+    _ what: String, within limit: Duration = timeout, detail: () -> String = { "" }, _ condition: () async throws -> Bool
 ) async throws {
     let _: Bool = try await eventually(what, within: limit, detail: detail) { try await condition() ? true : nil }
 }
 
 /// Ends what takes longer than it may.
 func bounded<Value: Sendable>(
-    _ what: String, within limit: Duration = patience, _ body: @escaping @Sendable () async throws -> Value
+    _ what: String, within limit: Duration = timeout, _ body: @escaping @Sendable () async throws -> Value
 ) async throws -> Value {
     try await withThrowingTaskGroup(of: Value.self) { group in
         group.addTask(operation: body)

@@ -19,9 +19,9 @@ struct SharesEndToEndTests {
 
     @Test("Creates that wait for ten slow ones of another account are answered before any of these")
     func slowHosts() async throws {
-        let bell = Bell()
+        let signal = WakeSignal()
         try await LocalImageServer.run({ path in
-            path == "/held" ? .held(until: bell, Picture.png()) : .content(Picture.png(seed: 1))
+            path == "/held" ? .held(until: signal, Picture.png()) : .content(Picture.png(seed: 1))
         }) { server in
             try await Stage.run { stage in
                 let service = try await stage.serve("--development-downloads")
@@ -45,7 +45,7 @@ struct SharesEndToEndTests {
                     #expect(try await client.post("/v2/personas", ["name": "Sent", "image_base64s": .array(large)]).status == 201)
                     #expect(answered.count == 0, "before any of the slow ones")
                     #expect(server.paths.count { $0 == "/held" } == 6, "half of the downloads")
-                    bell.ring()
+                    signal.notify()
                     for try await answer in group { #expect(answer.status == 201, "\(answer.text)") }
                 }
             }
@@ -59,7 +59,7 @@ struct SharesEndToEndTests {
             let keys = [try await stage.key(account: "first"), try await stage.key(account: "second")]
             let client = service.client(try await stage.key(account: "other"))
             let id = try await client.create(name: "Nova").id
-            let isOver = Bell()
+            let isOver = WakeSignal()
             try await withThrowingTaskGroup(of: RawExchange.self) { group in
                 let begun = Tally()
                 for index in 0..<8 {
@@ -69,7 +69,7 @@ struct SharesEndToEndTests {
                             try await writer.write(Self.head(key, "POST /v2/personas", contentLength: 64 * Self.megabyte))
                             try await writer.write(String(repeating: " ", count: 100))
                             begun.add()
-                            await isOver.wait(after: 0, atMost: patience)
+                            await isOver.wait(after: 0, atMost: timeout)
                             throw CancellationError()
                         }
                     }
@@ -83,7 +83,7 @@ struct SharesEndToEndTests {
                 }
                 // Those who announced so much are themselves still served.
                 #expect(try await service.client(keys[0]).create(name: "Small").status == 201)
-                isOver.ring()
+                isOver.notify()
                 group.cancelAll()
             }
         }
@@ -95,13 +95,13 @@ struct SharesEndToEndTests {
             let service = try await stage.serve("--body-bytes-in-flight-max", "\(8 * Self.megabyte)")
             let (first, second) = (try await stage.key(account: "studio"), try await stage.key(account: "studio"))
             let other = service.client(try await stage.key(account: "other"))
-            let isOver = Bell()
+            let isOver = WakeSignal()
             try await withThrowingTaskGroup(of: RawExchange.self) { group in
                 group.addTask {
                     try await rawExchange(port: service.port, until: { _ in isOver.count > 0 }) { writer in
                         try await writer.write(Self.head(first, "POST /v2/personas", contentLength: 8 * Self.megabyte))
                         try await writer.write(ByteBuffer(repeating: UInt8(ascii: " "), count: 4 * Self.megabyte))
-                        await isOver.wait(after: 0, atMost: patience)
+                        await isOver.wait(after: 0, atMost: timeout)
                         throw CancellationError()
                     }
                 }
@@ -121,7 +121,7 @@ struct SharesEndToEndTests {
                 #expect(refused.header("Retry-After") == "1")
                 for name in ["Orion", "Vega"] { #expect(try await send(other, name).status == 201) }
                 #expect(try await studio.create(name: "Small").status == 201, "a small body counts for nothing")
-                isOver.ring()
+                isOver.notify()
                 group.cancelAll()
             }
             let studio = service.client(second)

@@ -18,15 +18,16 @@ extension FuzzTarget {
         })
 
     private static func checkProbes(_ bytes: [UInt8]) throws(BrokenProperty) {
-        let stored = try? ImageProbe.probe(bytes)
-        let whole = try? ImageProbe.probe(bytes, removingMetadata: false)
+        let stored = try? ImageSanitizer.sanitize(bytes)
+        let whole = try? ImageSanitizer.sanitize(bytes, removingMetadata: false)
         if let whole {
             try require(bytes.starts(with: whole.bytes), "a file whose metadata stays is cut at its end and not changed otherwise")
             try require(
-                (try? ImageProbe.probe(whole.bytes, removingMetadata: false)) == whole, "a file whose metadata stays probes to itself")
+                (try? ImageSanitizer.sanitize(whole.bytes, removingMetadata: false)) == whole,
+                "a file whose metadata stays probes to itself")
         }
         guard let stored else { return }
-        try require((try? ImageProbe.probe(stored.bytes)) == stored, "a stored file probes to itself")
+        try require((try? ImageSanitizer.sanitize(stored.bytes)) == stored, "a stored file probes to itself")
         // A minimal EXIF block may take a few bytes more than the one that it stands for.
         try require(stored.bytes.count <= bytes.count + 16, "a stored file is no longer than what was sent")
         if let whole {

@@ -4,7 +4,7 @@ package import Personas
 /// and finds fault with every other.
 package enum StoredParts {
     /// Whether an image holds its picture, its colours, its animation and its orientation, and nothing else.
-    package static func areClean(_ image: ProbedImage) -> Bool {
+    package static func areClean(_ image: SanitizedImage) -> Bool {
         switch image.format {
         case .jpeg: isCleanJPEG(image.bytes)
         case .png: isCleanPNG(image.bytes)
@@ -15,7 +15,7 @@ package enum StoredParts {
 
     /// The same of a file as it was sent, metadata and all.
     package static func areCleanAsSent(_ bytes: [UInt8]) throws(ImageProblem) -> Bool {
-        areClean(try ImageProbe.probe(bytes, removingMetadata: false))
+        areClean(try ImageSanitizer.sanitize(bytes, removingMetadata: false))
     }
 
     /// The block of EXIF that says nothing but how to turn the picture.

@@ -214,7 +214,7 @@ struct BackupTests {
             _ = try await open.create("Nova", images: 1...70)
             try await withDataFolder { parent in
                 let task = Shared<Task<Result<BackupReport, Failure>, Never>?>(nil)
-                let mayBegin = Bell()
+                let mayBegin = WakeSignal()
                 let running = Task {
                     await mayBegin.wait(after: 0, atMost: .seconds(30))
                     return await result { () async throws(Failure) in
@@ -224,7 +224,7 @@ struct BackupTests {
                     }
                 }
                 task.withLock { $0 = running }
-                mayBegin.ring()
+                mayBegin.notify()
                 let outcome = await running.value
                 // The last step may be over before the cancellation is seen: then the backup is whole.
                 guard case .failure(.conflict(let text)) = outcome else { throw Unexpected("\(outcome)") }

@@ -327,10 +327,10 @@ private struct RunningWrite {
     private let task: Task<Bool, any Error>
 
     init(of writer: GroupWriter) async {
-        let hasBegun = Bell()
+        let hasBegun = WakeSignal()
         task = Task { [mayEnd] in
             try await writer.write { _ in
-                hasBegun.ring()
+                hasBegun.notify()
                 return mayEnd.wait(timeout: .now() + 30) == .success
             }
         }

@@ -60,21 +60,21 @@ struct StoreMetricsTests {
     }
 
     @Test("What waits is counted by state, and nothing else is")
-    func backlog() async throws {
+    func queueDepths() async throws {
         try await withStorage { open in
-            #expect(try await open.storage.backlog.backlog() == Backlog(queuedJobs: 0, leasedJobs: 0, imageRemovals: 0))
+            #expect(try await open.storage.queueDepths.queueDepths() == QueueDepths(queuedJobs: 0, leasedJobs: 0, imageRemovals: 0))
             let account = try await open.account()
             for number in 0..<5 { _ = try await open.insert("Item \(number)", of: account) }
             let leased = try await open.jobs.lease(limit: 3, policy: LeasePolicy(), at: .second(0))
-            #expect(try await open.storage.backlog.backlog() == Backlog(queuedJobs: 2, leasedJobs: 3, imageRemovals: 0))
+            #expect(try await open.storage.queueDepths.queueDepths() == QueueDepths(queuedJobs: 2, leasedJobs: 3, imageRemovals: 0))
             try await open.jobs.complete(leased[0].id, token: leased[0].leaseToken, portrait: nil, at: .second(1))
             try await open.jobs.fail(
                 leased[1].id, token: leased[1].leaseToken, error: .fixture, retryable: false, policy: LeasePolicy(), at: .second(1))
-            #expect(try await open.storage.backlog.backlog() == Backlog(queuedJobs: 2, leasedJobs: 1, imageRemovals: 0))
+            #expect(try await open.storage.queueDepths.queueDepths() == QueueDepths(queuedJobs: 2, leasedJobs: 1, imageRemovals: 0))
             try await open.accounts.delete(accountNamed: "acme", at: .second(2))
-            #expect(try await open.storage.backlog.backlog() == Backlog(queuedJobs: 0, leasedJobs: 0, imageRemovals: 3))
+            #expect(try await open.storage.queueDepths.queueDepths() == QueueDepths(queuedJobs: 0, leasedJobs: 0, imageRemovals: 3))
             _ = try await open.media.removeUnreferenced()
-            #expect(try await open.storage.backlog.backlog() == Backlog(queuedJobs: 0, leasedJobs: 0, imageRemovals: 0))
+            #expect(try await open.storage.queueDepths.queueDepths() == QueueDepths(queuedJobs: 0, leasedJobs: 0, imageRemovals: 0))
         }
     }
 
@@ -83,25 +83,25 @@ struct StoreMetricsTests {
         try await withStorage { open in
             try await open.execute(
                 """
-                WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i <= \(Backlog.countMax))
+                WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i <= \(QueueDepths.countMax))
                 INSERT INTO media_removal (digest, queued_at) SELECT CAST(printf('%032d', i) AS BLOB), 0 FROM n
                 """)
-            #expect(try open.count("media_removal") == Backlog.countMax + 1)
-            #expect(try await open.storage.backlog.backlog().imageRemovals == Backlog.countMax)
+            #expect(try open.count("media_removal") == QueueDepths.countMax + 1)
+            #expect(try await open.storage.queueDepths.queueDepths().imageRemovals == QueueDepths.countMax)
         }
     }
 
     @Test("Searches that wait for a thread are counted until they have one, or never will")
     func searches() async throws {
         try await withCounts { open, metrics in
-            let table = try #require(open.items as? PikzonalityTable)
+            let table = try #require(open.items as? SQLitePikzonalityStore)
             let waiting = try metrics.expectMeter("personas_search_queue_depth")
             let gate = SearchGate()
             try await withThrowingTaskGroup(of: Void.self) { group in
-                for _ in 0..<SlowReads.threads { group.addTask { try await table.searches.read { _ in gate.hold() } } }
-                while gate.held < SlowReads.threads { await Task.yield() }
-                for _ in 0..<3 { group.addTask { try await table.searches.read { _ in } } }
-                let cancelled = Task { try await table.searches.read { _ in } }
+                for _ in 0..<ScanPool.threads { group.addTask { try await table.scans.read { _ in gate.hold() } } }
+                while gate.held < ScanPool.threads { await Task.yield() }
+                for _ in 0..<3 { group.addTask { try await table.scans.read { _ in } } }
+                let cancelled = Task { try await table.scans.read { _ in } }
                 while waiting.lastValue != 4 { await Task.yield() }
                 cancelled.cancel()
                 gate.open()

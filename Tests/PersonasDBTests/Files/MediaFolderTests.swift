@@ -10,7 +10,7 @@ struct MediaFolderTests {
     @Test("An image is stored under the hash of its bytes, and known for what it is")
     func contentAddressing() async throws {
         try await withStorage { open in
-            let probed = try ProbedImage.fixture(1, side: 40)
+            let probed = try SanitizedImage.fixture(1, side: 40)
             let image = try await open.media.store(probed)
             let hash = SHA256.hash(data: probed.bytes).map { String(format: "%02x", $0) }.joined()
             #expect(
@@ -40,7 +40,7 @@ struct MediaFolderTests {
     @Test("Many who store the same bytes at once leave one file, whole")
     func sameBytesAtOnce() async throws {
         try await withStorage { open in
-            let probed = try ProbedImage.fixture(1, side: 100)
+            let probed = try SanitizedImage.fixture(1, side: 100)
             let images = try await withThrowingTaskGroup(of: StoredImage.self) { group in
                 for _ in 0..<30 { group.addTask { try await open.media.store(probed) } }
                 return try await group.reduce(into: Set<StoredImage>()) { $0.insert($1) }
@@ -70,7 +70,7 @@ struct MediaFolderTests {
     @Test("An image that cannot be stored is an error, leaves nothing behind and holds nothing")
     func storeFails() async throws {
         try await withStorage { open in
-            let probed = try ProbedImage.fixture(1)
+            let probed = try SanitizedImage.fixture(1)
             let digest = Array(SHA256.hash(data: probed.bytes))
             let path = open.folder.path(of: digest)
             let folder = String(path.prefix(path.count - 63))
@@ -93,7 +93,7 @@ struct MediaFolderTests {
     @Test("A token opens its image, in parts too; one that never was opens nothing")
     func open() async throws {
         try await withStorage { open in
-            let probed = try (0..<3).map { try ProbedImage.fixture(UInt64($0), side: 60) }
+            let probed = try (0..<3).map { try SanitizedImage.fixture(UInt64($0), side: 60) }
             var images: [StoredImage] = []
             for image in probed { images.append(try await open.media.store(image)) }
             let item = try await open.insert("Nova", of: try await open.account(), images: images)
@@ -112,7 +112,7 @@ struct MediaFolderTests {
     @Test("A reader that began before the deletion reads to the end; afterwards the token opens nothing")
     func readerOutlivesDeletion() async throws {
         try await withStorage { open in
-            let probed = try ProbedImage.fixture(1, side: 60)
+            let probed = try SanitizedImage.fixture(1, side: 60)
             let image = try await open.media.store(probed)
             open.media.release([image])
             let account = try await open.account()

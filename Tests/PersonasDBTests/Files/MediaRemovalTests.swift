@@ -186,7 +186,7 @@ struct MediaRemovalTests {
         try await withStorage(readers: 4) { open in
             let account = try await open.account()
             // Few images for many items, so that everyone steps on everyone's toes.
-            let images = try (0..<4).map { try ProbedImage.fixture(UInt64($0), side: 8) }
+            let images = try (0..<4).map { try SanitizedImage.fixture(UInt64($0), side: 8) }
             try await withThrowingTaskGroup { group in
                 let sweeper = Task {
                     var removed = 0
@@ -224,7 +224,7 @@ struct MediaRemovalTests {
 
     /// One create and, unless it is kept, one deletion, as the use cases do them.
     private func work(
-        _ worker: Int, _ round: Int, _ account: Identifier, _ images: [ProbedImage], _ open: OpenStorage, isKept: Bool,
+        _ worker: Int, _ round: Int, _ account: Identifier, _ images: [SanitizedImage], _ open: OpenStorage, isKept: Bool,
         _ random: inout SeededRandom
     ) async throws {
         var stored: [StoredImage] = []

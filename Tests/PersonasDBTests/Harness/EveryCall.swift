@@ -19,11 +19,11 @@ struct PreparedTexts: Equatable {
 extension OpenStorage {
     /// The statements of the writing connection, of one that reads and of one that searches.
     func preparedStatements() async throws -> PreparedTexts {
-        let table = try #require(items as? PikzonalityTable)
+        let table = try #require(items as? SQLitePikzonalityStore)
         return PreparedTexts(
             written: try await folder.writer.write { db in db.preparedTexts.sorted() },
             read: try folder.readers.read { Set($0.statements.keys) },
-            searched: try await table.searches.read { Set($0.statements.keys) })
+            searched: try await table.scans.read { Set($0.statements.keys) })
     }
 }
 
@@ -122,7 +122,7 @@ private func everyCallOfJobs(_ open: OpenStorage, _ round: Int, _ account: Ident
     let completed = try await open.items.find(leased[0].item.id, mode: nil, accountID: account)
     _ = await result { () throws(Failure) in try await open.media.open(completed.referenceTokens[0]) }
     _ = try await open.items.delete(completed.id, mode: nil, accountID: account, at: .second(round + 4))
-    _ = try await open.storage.backlog.backlog()
+    _ = try await open.storage.queueDepths.queueDepths()
 }
 
 private func everyCallOfMedia(_ open: OpenStorage, _ round: Int, _ account: Identifier) async throws {
@@ -171,7 +171,7 @@ private func everyCallOfAnswers(_ open: OpenStorage, _ round: Int, _ account: Id
 private func everyCallOfMaintenance(_ open: OpenStorage, _ round: Int) async throws {
     _ = try await open.storage.schema.migrations()
     _ = await open.storage.schema.isReady()
-    _ = try await open.storage.soundness.check(isRepairing: true, at: .now) { _ in }
+    _ = try await open.storage.integrity.check(isRepairing: true, at: .now) { _ in }
 }
 
 extension IdempotentRequest {
@@ -182,6 +182,6 @@ extension IdempotentRequest {
     }
 }
 
-extension KeptAnswer {
-    fileprivate static let fixture = KeptAnswer(requestID: "id", status: 201, location: nil, entityTag: nil, body: [])
+extension IdempotencyRecord {
+    fileprivate static let fixture = IdempotencyRecord(requestID: "id", status: 201, location: nil, entityTag: nil, body: [])
 }

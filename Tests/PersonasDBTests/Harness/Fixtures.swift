@@ -115,9 +115,9 @@ extension StoredImage {
     static let three = [withoutFile(1), withoutFile(2), withoutFile(3)]
 }
 
-extension ProbedImage {
+extension SanitizedImage {
     /// A square PNG of true colour whose pixels follow from a seed; its file has about three bytes a pixel.
-    static func fixture(_ seed: UInt64, side: Int = 2) throws -> ProbedImage {
+    static func fixture(_ seed: UInt64, side: Int = 2) throws -> SanitizedImage {
         var random = SeededRandom(seed: seed)
         let rows = (0..<side).flatMap { _ in [0] + (0..<side * 3).map { _ in UInt8.random(in: 0...255, using: &random) } }
         try #require(rows.count <= 65_535, "A stored block of deflate holds no more")
@@ -132,7 +132,7 @@ extension ProbedImage {
         data += bigEndian(high << 16 | low)
         let header = bigEndian(UInt32(side)) + bigEndian(UInt32(side)) + [8, 2, 0, 0, 0]
         let signature: [UInt8] = [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]
-        return try ImageProbe.probe(signature + chunk("IHDR", header) + chunk("IDAT", data) + chunk("IEND", []))
+        return try ImageSanitizer.sanitize(signature + chunk("IHDR", header) + chunk("IDAT", data) + chunk("IEND", []))
     }
 
     private static func chunk(_ type: String, _ data: [UInt8]) -> [UInt8] {

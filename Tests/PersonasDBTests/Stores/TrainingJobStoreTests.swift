@@ -195,7 +195,7 @@ struct TrainingReportTests {
         try await withStorage { open in
             let item = try await open.insert("Nova", of: try await open.account(), images: try await files(3, open))
             let job = try await open.lease(at: 1)
-            let probed = try ProbedImage.fixture(77, side: 9)
+            let probed = try SanitizedImage.fixture(77, side: 9)
             let portrait = try await open.media.store(probed)
             try await open.jobs.complete(job.id, token: job.leaseToken, portrait: portrait, at: .second(2))
             open.media.release([portrait])

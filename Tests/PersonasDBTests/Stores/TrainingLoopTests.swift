@@ -10,14 +10,14 @@ struct TrainingLoopTests {
     @Test("A trainer that starts takes over at once what the one before it had in hand when the process died")
     func takesOver() async throws {
         try await withStorage { open in
-            let image = try await open.media.store(try ProbedImage.fixture(1))
+            let image = try await open.media.store(try SanitizedImage.fixture(1))
             defer { open.media.release([image]) }
             let item = try await open.insert("Ann", of: try await open.account(), images: [image, image, image])
             let policy = LeasePolicy(seconds: 3_600, attemptsMax: 3)
             #expect(try await open.jobs.lease(limit: 1, policy: policy, at: .now).count == 1)
 
             let training = Training(
-                jobs: open.jobs, media: open.media, decoding: .ofTests, signals: CatalogSignals(), policy: policy, keepsImageMetadata: false
+                jobs: open.jobs, media: open.media, decoding: .ofTests, signals: WorkSignals(), policy: policy, keepsImageMetadata: false
             )
             let loop = TrainingLoop(training: training, trainer: EmbeddedTrainer(media: open.media)) { failure in
                 Issue.record("\(failure)")
@@ -84,12 +84,12 @@ struct TrainingLoopTests {
 
     /// Notes the jobs that it is given, and trains on each until it is told to end.
     private final class SlowTrainer: Trainer {
-        let begun = Bell()
-        let mayEnd = Bell()
+        let begun = WakeSignal()
+        let mayEnd = WakeSignal()
 
         func train(_ job: LeasedJob) async throws(TrainingError) {
-            begun.ring()
-            // A stopped task waits no more on the bell, but a job in hand is to be finished all the same.
+            begun.notify()
+            // A stopped task waits no more for the signal, but a job in hand is to be finished all the same.
             let mayEnd = mayEnd
             await Task { await mayEnd.wait(after: 0, atMost: .seconds(30)) }.value
         }
@@ -105,18 +105,18 @@ struct TrainingLoopTests {
             let store = StoppingStore(open.jobs) { running.withLock { $0 }?.cancel() }
             let trainer = SlowTrainer()
             let training = Training(
-                jobs: store, media: open.media, decoding: .ofTests, signals: CatalogSignals(), policy: policy, keepsImageMetadata: false)
+                jobs: store, media: open.media, decoding: .ofTests, signals: WorkSignals(), policy: policy, keepsImageMetadata: false)
             let loop = TrainingLoop(training: training, trainer: trainer) { failure in Issue.record("\(failure)") }
-            let mayBegin = Bell()
+            let mayBegin = WakeSignal()
             let task = Task {
                 await mayBegin.wait(after: 0, atMost: .seconds(30))
                 await loop.run()
             }
             running.withLock { $0 = task }
-            mayBegin.ring()
+            mayBegin.notify()
             await task.value
             #expect(trainer.begun.count == 0)
-            #expect(try await open.storage.backlog.backlog() == Backlog(queuedJobs: 5, leasedJobs: 0, imageRemovals: 0))
+            #expect(try await open.storage.queueDepths.queueDepths() == QueueDepths(queuedJobs: 5, leasedJobs: 0, imageRemovals: 0))
             let leased = try await open.jobs.lease(limit: 10, policy: policy, at: .now)
             #expect(leased.map(\.attempt) == [1, 1, 1, 1, 1])
         }
@@ -127,7 +127,7 @@ struct TrainingLoopTests {
         try await withStorage { open in
             let account = try await open.account()
             let item = try await open.insert("Item", of: account)
-            let signals = CatalogSignals()
+            let signals = WorkSignals()
             let trainer = SlowTrainer()
             let training = Training(
                 jobs: open.jobs, media: open.media, decoding: .ofTests, signals: signals, policy: LeasePolicy(), keepsImageMetadata: false)
@@ -136,13 +136,13 @@ struct TrainingLoopTests {
             await trainer.begun.wait(after: 0, atMost: .seconds(30))
             running.cancel()
             _ = try await open.insert("Late", of: account)
-            signals.jobs.ring()
+            signals.jobs.notify()
             #expect(try await open.items.find(item.id, mode: nil, accountID: account).status == .processing)
-            trainer.mayEnd.ring()
+            trainer.mayEnd.notify()
             await running.value
             #expect(try await open.items.find(item.id, mode: nil, accountID: account).status == .completed)
             #expect(trainer.begun.count == 1)
-            #expect(try await open.storage.backlog.backlog() == Backlog(queuedJobs: 1, leasedJobs: 0, imageRemovals: 0))
+            #expect(try await open.storage.queueDepths.queueDepths() == QueueDepths(queuedJobs: 1, leasedJobs: 0, imageRemovals: 0))
         }
     }
 
@@ -150,12 +150,12 @@ struct TrainingLoopTests {
     func latePortrait() async throws {
         try await withStorage { open in
             _ = try await open.insert("Item", of: try await open.account())
-            let signals = CatalogSignals()
+            let signals = WorkSignals()
             let training = Training(
                 jobs: open.jobs, media: open.media, decoding: .ofTests, signals: signals, policy: LeasePolicy(),
                 keepsImageMetadata: false)
             let job = try #require(try await training.lease(limit: 1, waiting: .zero).first)
-            let portrait = Array(Data(try ProbedImage.fixture(1).bytes).base64EncodedString().utf8)
+            let portrait = Array(Data(try SanitizedImage.fixture(1).bytes).base64EncodedString().utf8)
             let refused = await result { () throws(Failure) in
                 try await training.complete(job.id, token: .random(), portraitBase64: ImageText(portrait[...]))
             }
@@ -188,7 +188,7 @@ struct TrainingLoopTests {
             return try await media.verifiedBytes(of: image)
         }
 
-        func store(_ image: ProbedImage) async throws(Failure) -> StoredImage { try await media.store(image) }
+        func store(_ image: SanitizedImage) async throws(Failure) -> StoredImage { try await media.store(image) }
         func release(_ images: [StoredImage]) { media.release(images) }
         func abandon(_ images: [StoredImage]) { media.abandon(images) }
         func open(_ token: RandomToken) async throws(Failure) -> any MediaContent { try await media.open(token) }
@@ -198,7 +198,7 @@ struct TrainingLoopTests {
     @Test("An image that cannot be opened for the moment is waited for, one that is damaged is not")
     func waitsForDescriptors() async throws {
         try await withStorage { open in
-            let image = try await open.media.store(try ProbedImage.fixture(1))
+            let image = try await open.media.store(try SanitizedImage.fixture(1))
             defer { open.media.release([image]) }
             _ = try await open.insert("Ann", of: try await open.account(), images: [image, image, image])
             let job = try #require(try await open.jobs.lease(limit: 1, policy: LeasePolicy(), at: .now).first)

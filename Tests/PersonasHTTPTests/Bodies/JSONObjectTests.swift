@@ -6,7 +6,7 @@ import Testing
 /// Reading a body: what each member is, byte for byte.
 @Suite("A JSON object")
 struct JSONObjectTests {
-    private static func text<Value>(_ member: DraftMember<Value>) -> String {
+    private static func text<Value>(_ member: JSONField<Value>) -> String {
         switch member {
         case .absent: "absent"
         case .null: "null"

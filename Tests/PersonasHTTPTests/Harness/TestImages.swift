@@ -81,7 +81,7 @@ final class TestFetcher: ImageFetcher {
 
     let acceptsPlainHTTP: Bool
     private let state = Mutex(State())
-    private let arrivals = Bell()
+    private let arrivals = WakeSignal()
 
     init(acceptsPlainHTTP: Bool = false) {
         self.acceptsPlainHTTP = acceptsPlainHTTP
@@ -106,7 +106,7 @@ final class TestFetcher: ImageFetcher {
         _ url: String, holding memory: MemoryReservation, before deadline: ContinuousClock.Instant
     ) async throws(ImageFetchProblem) -> [UInt8] {
         state.withLock { $0.fetched.append(url) }
-        arrivals.ring()
+        arrivals.notify()
         while ContinuousClock.now < deadline {
             let seen = arrivals.count
             if state.withLock({ $0.fetched.count >= $0.crowd }) { break }

@@ -59,7 +59,7 @@ struct TestService: Sendable {
         let storage = try Storage.open(Storage.Configuration(directory: directory, readers: 2, mediaThreads: 3, metrics: registry))
         defer { storage.close() }
         _ = try await storage.migrate()
-        let signals = CatalogSignals()
+        let signals = WorkSignals()
         let log = LogRecorder()
         let decoding =
             decodingThreads.map { BodyDecoding(places: decodingPlaces, threads: $0) { _ in } }
@@ -72,14 +72,14 @@ struct TestService: Sendable {
         let administration = Administration(
             accounts: storage.accounts, keys: storage.keys, names: storage.names, terms: storage.terms, maintenance: storage.maintenance,
             items: storage.pikzonalities, schema: storage.schema, catalog: catalog, signals: signals, backups: storage.backups,
-            soundness: storage.soundness)
+            integrity: storage.integrity)
         let useCases = HTTPUseCases(
             catalog: catalog, training: training, authentication: Authentication(keys: storage.keys),
             idempotency: Idempotency(answers: storage.answers), decoding: decoding, maintenance: storage.maintenance, schema: storage.schema
         )
         let http = HTTPService(
             configuration: configuration, useCases: useCases, publicURL: PublicURL(baseURL), logger: log.logger,
-            metrics: MetricsSource(registry: registry, backlog: storage.backlog, backlogAgeMax: .zero, textAgeMax: .zero))
+            metrics: MetricsSource(registry: registry, queueDepths: storage.queueDepths, queueDepthsAgeMax: .zero, textAgeMax: .zero))
         let key = try await administration.newKey(account: "studio")
         @Sendable func run(_ client: some TestClientProtocol) async throws {
             try await test(

@@ -215,32 +215,32 @@ struct MetricsTests {
     }
 
     /// A store whose counts are dear, or fail.
-    private final class CountedBacklog: BacklogStore {
+    private final class CountedQueueDepths: QueueDepthStore {
         private let state = Mutex((asked: 0, isBroken: false))
 
         var asked: Int { state.withLock { $0.asked } }
 
         func breakDown() { state.withLock { $0.isBroken = true } }
 
-        func backlog() async throws(Failure) -> Backlog {
+        func queueDepths() async throws(Failure) -> QueueDepths {
             let isBroken = state.withLock { state in
                 state.asked += 1
                 return state.isBroken
             }
             if isBroken { throw .unexpected("SQLite 10: disk I/O error") }
-            return Backlog(queuedJobs: 7, leasedJobs: 2, imageRemovals: 5)
+            return QueueDepths(queuedJobs: 7, leasedJobs: 2, imageRemovals: 5)
         }
     }
 
     @Test("asks the store at most once in the time that a count may be old, and goes on when it fails", arguments: [true, false])
-    func backlog(isBrief: Bool) async throws {
+    func queueDepths(isBrief: Bool) async throws {
         try await TestService.run { service in
-            let backlog = CountedBacklog()
+            let queueDepths = CountedQueueDepths()
             let registry = MetricsRegistry(descriptions: ServiceMetrics.descriptions)
             let http = HTTPService(
                 configuration: HTTPConfiguration(), useCases: service.useCases, publicURL: PublicURL(nil), logger: service.log.logger,
                 metrics: MetricsSource(
-                    registry: registry, backlog: backlog, backlogAgeMax: isBrief ? .zero : .seconds(3_600),
+                    registry: registry, queueDepths: queueDepths, queueDepthsAgeMax: isBrief ? .zero : .seconds(3_600),
                     textAgeMax: .zero))
             try await http.application().test(.router) { client in
                 func text() async throws -> String {
@@ -249,9 +249,9 @@ struct MetricsTests {
                     return String(buffer: answer.body)
                 }
                 for _ in 0..<3 { #expect(try await text().contains("\npersonas_training_jobs{state=\"queued\"} 7\n")) }
-                #expect(backlog.asked == (isBrief ? 3 : 1))
+                #expect(queueDepths.asked == (isBrief ? 3 : 1))
                 guard isBrief else { return }
-                backlog.breakDown()
+                queueDepths.breakDown()
                 let broken = try await text()
                 #expect(broken.contains("\npersonas_training_jobs{state=\"leased\"} NaN\n"))
                 #expect(broken.contains("\npersonas_media_removal_queue_depth NaN\n"))

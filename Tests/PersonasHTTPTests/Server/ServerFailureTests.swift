@@ -93,15 +93,16 @@ struct ServerFailureTests {
     }
 
     /// Answers that cannot be kept.
-    private struct FullAnswers: KeptAnswerStore {
+    private struct FullAnswers: IdempotencyStore {
         static let secret = "SQLite 13: database or disk is full in /srv/secret"
 
-        func find(_ scope: IdempotentRequest.Scope, since oldest: Timestamp) throws(Failure) -> (fingerprint: [UInt8], answer: KeptAnswer)?
-        {
+        func find(_ scope: IdempotentRequest.Scope, since oldest: Timestamp) throws(Failure) -> (
+            fingerprint: [UInt8], answer: IdempotencyRecord
+        )? {
             nil
         }
 
-        func keep(_ answer: KeptAnswer, for request: IdempotentRequest, at now: Timestamp) async throws(Failure) {
+        func keep(_ answer: IdempotencyRecord, for request: IdempotentRequest, at now: Timestamp) async throws(Failure) {
             throw .storeBusy(Self.secret)
         }
 

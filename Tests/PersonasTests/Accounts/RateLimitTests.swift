@@ -123,7 +123,7 @@ struct RateLimitTests {
         #expect(await limiter.enter(key, waiting: .seconds(10)))
     }
 
-    @Test("Without patience the answer comes at once, and no clock is asked", .timeLimit(.minutes(1)))
+    @Test("Without timeout the answer comes at once, and no clock is asked", .timeLimit(.minutes(1)))
     func noPatience() async {
         let limiter = RateLimiter(policy: RateLimitPolicy(inFlightMax: 1)) { _ in
             Issue.record("waited")

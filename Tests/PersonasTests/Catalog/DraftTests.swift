@@ -17,7 +17,7 @@ struct CreateDraftTests {
             }
         }
 
-        func member<Element: Sendable>(_ element: (Int) -> Element) -> DraftMember<[Element]> {
+        func member<Element: Sendable>(_ element: (Int) -> Element) -> JSONField<[Element]> {
             switch self {
             case .absent: .absent
             case .null: .null
@@ -31,10 +31,10 @@ struct CreateDraftTests {
     static let both = Violation(field: "image_urls", message: "Provide either image_urls or image_base64s, not both")
 
     static func draft(
-        name: DraftMember<String> = .value("Creator Studio"),
-        imageURLs: DraftMember<[String]> = .absent,
-        imageBase64s: DraftMember<[ArraySlice<UInt8>]> = .absent,
-        specialInstructions: DraftMember<String> = .absent
+        name: JSONField<String> = .value("Creator Studio"),
+        imageURLs: JSONField<[String]> = .absent,
+        imageBase64s: JSONField<[ArraySlice<UInt8>]> = .absent,
+        specialInstructions: JSONField<String> = .absent
     ) -> CreateDraft {
         CreateDraft(name: name, imageURLs: imageURLs, imageBase64s: imageBase64s, specialInstructions: specialInstructions)
     }
@@ -87,7 +87,7 @@ struct CreateDraftTests {
         let urls = (0..<3).map { "https://images.example/\($0).png" }
         for (sent, kept) in [
             (.absent, nil), (.null, nil), (.value(""), nil), (.value("Always smiling"), "Always smiling"),
-        ] as [(DraftMember<String>, String?)] {
+        ] as [(JSONField<String>, String?)] {
             let checked = try Self.draft(name: .value("  Creator \t Studio "), imageURLs: .value(urls), specialInstructions: sent)
                 .checked(acceptingPlainHTTP: false)
             #expect(checked.name.text == "Creator Studio")
@@ -98,14 +98,14 @@ struct CreateDraftTests {
     @Test(
         "The name is required and a string",
         arguments: [
-            (DraftMember<String>.absent, "name is required"),
+            (JSONField<String>.absent, "name is required"),
             (.null, "name is required"),
             (.malformed("must be a string"), "name must be a string"),
             (.value("  "), "name must not be empty"),
             (.value("a.b"), NameTests.wrongCharacters),
             (.value("abcdefghijklmnopqrstuvwxyz"), NameTests.tooLong),
         ])
-    func name(member: DraftMember<String>, message: String) {
+    func name(member: JSONField<String>, message: String) {
         let urls = (0..<3).map { "https://images.example/\($0).png" }
         #expect(throws: Failure.invalid([Violation(field: "name", message: message)])) {
             try Self.draft(name: member, imageURLs: .value(urls)).checked(acceptingPlainHTTP: false)
@@ -257,13 +257,13 @@ struct ChangeDraftTests {
     @Test(
         "Absent leaves the instructions, null and an empty text clear them, a text replaces them",
         arguments: [
-            (DraftMember<String>.absent, String??.none),
+            (JSONField<String>.absent, String??.none),
             (.null, .some(nil)),
             (.value(""), .some(nil)),
             (.value("x"), .some("x")),
             (.value(String(repeating: "x", count: 300)), .some(String(repeating: "x", count: 300))),
         ])
-    func instructions(member: DraftMember<String>, expected: String??) throws {
+    func instructions(member: JSONField<String>, expected: String??) throws {
         let change = try ChangeDraft(name: .absent, specialInstructions: member).checked()
         #expect(change == PikzonalityChange(name: nil, specialInstructions: expected))
         // Equality of nested optionals is easily got wrong, so the two kinds of nil are told apart by hand as well.
@@ -285,7 +285,7 @@ struct ChangeDraftTests {
         for (member, message) in [
             (.null, "name must be a string"), (.malformed("must be a string"), "name must be a string"), (.value(""), NameTests.empty),
             (.value("é"), NameTests.wrongCharacters), (.value(String(repeating: "x", count: 26)), NameTests.tooLong),
-        ] as [(DraftMember<String>, String)] {
+        ] as [(JSONField<String>, String)] {
             #expect(throws: Failure.invalid([Violation(field: "name", message: message)])) {
                 try ChangeDraft(name: member, specialInstructions: .value("x")).checked()
             }
@@ -298,7 +298,7 @@ struct ChangeDraftTests {
             (.value(String(repeating: "x", count: 301)), SpecialInstructionsTests.tooLong),
             (.value("\u{1B}"), SpecialInstructionsTests.control),
             (.malformed("must be a string or null"), Violation("special_instructions", "must be a string or null")),
-        ] as [(DraftMember<String>, Violation)] {
+        ] as [(JSONField<String>, Violation)] {
             #expect(throws: Failure.invalid([violation])) { try ChangeDraft(name: .absent, specialInstructions: member).checked() }
             #expect(throws: Failure.invalid([Violation("name", "must not be empty"), violation])) {
                 try ChangeDraft(name: .value(" "), specialInstructions: member).checked()

@@ -5,15 +5,16 @@ import Testing
 /// The rules of safe retries, over a store in memory.
 @Suite("Idempotency")
 struct IdempotencyTests {
-    private final class Answers: KeptAnswerStore {
-        private let kept = Mutex<[(request: IdempotentRequest, answer: KeptAnswer, at: Timestamp)]>([])
+    private final class Answers: IdempotencyStore {
+        private let kept = Mutex<[(request: IdempotentRequest, answer: IdempotencyRecord, at: Timestamp)]>([])
 
-        func find(_ scope: IdempotentRequest.Scope, since oldest: Timestamp) throws(Failure) -> (fingerprint: [UInt8], answer: KeptAnswer)?
-        {
+        func find(_ scope: IdempotentRequest.Scope, since oldest: Timestamp) throws(Failure) -> (
+            fingerprint: [UInt8], answer: IdempotencyRecord
+        )? {
             kept.withLock { kept in kept.last { $0.request.scope == scope && $0.at >= oldest } }.map { ($0.request.fingerprint, $0.answer) }
         }
 
-        func keep(_ answer: KeptAnswer, for request: IdempotentRequest, at now: Timestamp) async throws(Failure) {
+        func keep(_ answer: IdempotencyRecord, for request: IdempotentRequest, at now: Timestamp) async throws(Failure) {
             kept.withLock { $0.append((request, answer, now)) }
         }
 
@@ -36,7 +37,8 @@ struct IdempotencyTests {
             fingerprint: [fingerprint])
     }
 
-    private static let answer = KeptAnswer(requestID: "first", status: 201, location: "/there", entityTag: "\"v1\"", body: [1, 2, 3])
+    private static let answer = IdempotencyRecord(
+        requestID: "first", status: 201, location: "/there", entityTag: "\"v1\"", body: [1, 2, 3])
 
     @Test("lets one request with a key run at a time, and the next one once it was let go")
     func oneAtATime() throws {

@@ -7,7 +7,7 @@ import Synchronization
 ///
 /// All reading goes through a connection of its own. A file comes before its row and goes after it, so a first look may find either alone;
 /// what looks wrong is therefore looked at again while it is held, or marked as going, so that nobody can change it.
-struct DataFolderCheck: SoundnessStore {
+struct DataFolderCheck: IntegrityStore {
     let dataFolder: String
     let media: MediaFolder
     /// Since when there has been somebody to remove what is queued.
@@ -16,7 +16,7 @@ struct DataFolderCheck: SoundnessStore {
 
     private var removal: MediaRemoval { MediaRemoval(folder: media) }
 
-    func check(isRepairing: Bool, at now: Timestamp, progress: @escaping ProgressHandler) async throws(Failure) -> SoundnessReport {
+    func check(isRepairing: Bool, at now: Timestamp, progress: @escaping ProgressHandler) async throws(Failure) -> IntegrityReport {
         do {
             return try await turn.take {
                 var configuration = Configuration()
@@ -24,7 +24,7 @@ struct DataFolderCheck: SoundnessStore {
                 configuration.busyMode = .timeout(5)
                 let database = try DatabaseQueue(path: dataFolder + "/personas.sqlite", configuration: configuration)
                 defer { try? database.close() }
-                var report = SoundnessReport()
+                var report = IntegrityReport()
                 try await DatabaseCheck(database: database).run(into: &report, progress)
                 try await noting(into: &report) { report in
                     try await checkOrphanedRows(database, isRepairing: isRepairing, into: &report)
@@ -42,7 +42,7 @@ struct DataFolderCheck: SoundnessStore {
         }
     }
 
-    private func checkOrphanedRows(_ database: DatabaseQueue, isRepairing: Bool, into report: inout SoundnessReport) async throws {
+    private func checkOrphanedRows(_ database: DatabaseQueue, isRepairing: Bool, into report: inout IntegrityReport) async throws {
         let digests = try await database.read { db in
             try Data.fetchAll(
                 db,
@@ -62,7 +62,7 @@ struct DataFolderCheck: SoundnessStore {
         }
     }
 
-    private func checkImages(_ database: DatabaseQueue, into report: inout SoundnessReport, _ progress: ProgressHandler) async throws {
+    private func checkImages(_ database: DatabaseQueue, into report: inout IntegrityReport, _ progress: ProgressHandler) async throws {
         let suspects = Mutex<[ImageWalk.Image]>([])
         var found = report
         try await ImageWalk(database: database, pool: media.pool).run("Checking images", progress) { image in
@@ -112,7 +112,7 @@ struct DataFolderCheck: SoundnessStore {
     }
 
     private func checkFiles(
-        _ database: DatabaseQueue, isRepairing: Bool, into report: inout SoundnessReport, _ progress: ProgressHandler
+        _ database: DatabaseQueue, isRepairing: Bool, into report: inout IntegrityReport, _ progress: ProgressHandler
     ) async throws {
         let folders = Set((0...255).map { hexadecimal([UInt8($0)]) })
         for name in try PosixFile.names(in: media.directory) where !folders.contains(name) && name != "incoming" {
@@ -151,7 +151,7 @@ struct DataFolderCheck: SoundnessStore {
     }
 
     /// The proof that deleting removes bytes in time: what waits has not waited longer than it may while there was somebody to remove it.
-    private func checkRemovals(_ database: DatabaseQueue, isRepairing: Bool, at now: Timestamp, into report: inout SoundnessReport)
+    private func checkRemovals(_ database: DatabaseQueue, isRepairing: Bool, at now: Timestamp, into report: inout IntegrityReport)
         async throws
     {
         let since = max(openedAt, media.holds.resumedAt ?? openedAt)
@@ -180,7 +180,7 @@ struct DataFolderCheck: SoundnessStore {
         }
     }
 
-    private func checkIncoming(isRepairing: Bool, at now: Timestamp, into report: inout SoundnessReport) throws {
+    private func checkIncoming(isRepairing: Bool, at now: Timestamp, into report: inout IntegrityReport) throws {
         let folder = media.directory + "/incoming"
         for name in try PosixFile.names(in: folder) {
             var status = stat()
@@ -194,7 +194,7 @@ struct DataFolderCheck: SoundnessStore {
 
     /// Notes down as damage what the database cannot answer.
     private func noting(
-        into report: inout SoundnessReport, _ body: (inout SoundnessReport) async throws -> Void
+        into report: inout IntegrityReport, _ body: (inout IntegrityReport) async throws -> Void
     ) async throws {
         do {
             try await body(&report)

@@ -7,7 +7,7 @@ struct DatabaseCheck {
     let database: DatabaseQueue
 
     /// Asks all questions. What the database cannot answer is noted as damage.
-    func run(into report: inout SoundnessReport, _ progress: ProgressHandler) async throws {
+    func run(into report: inout IntegrityReport, _ progress: ProgressHandler) async throws {
         let questions: [@Sendable (Database) throws -> [Finding]] = [
             Self.integrity, Self.foreignKeys, Self.tokens, Self.jobsOfItems, Self.jobsOfNobody,
         ]

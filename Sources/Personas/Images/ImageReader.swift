@@ -1,0 +1,65 @@
+/// Brings the images of a create in: decodes or fetches them, and checks each.
+struct ImageReader: Sendable {
+    let fetcher: any ImageFetcher
+    let decoding: BodyDecoding
+    let keepsMetadata: Bool
+
+    var acceptsPlainHTTP: Bool { fetcher.acceptsPlainHTTP }
+
+    /// The checked images in their order.
+    /// - Parameter memory: what holds them; the texts that they are decoded from are given back to it.
+    /// - Throws: the first bad image's failure, in the order of the request.
+    func images(of draft: CheckedDraft, holding memory: MemoryReservation) async throws(Failure) -> [SanitizedImage] {
+        let deadline = ContinuousClock.now.advanced(by: .seconds(Limits.imageFetchSecondsMax))
+        let fetched = await mapConcurrently(draft.images) { (index, source) async throws(Failure) -> SanitizedImage? in
+            guard case .url(let url) = source else { return nil }
+            let position = ImagePosition(field: draft.imageField, index: index)
+            return try await self.fetched(url, before: deadline, at: position, holding: memory)
+        }
+        var images: [SanitizedImage] = []
+        var decodedTextBytes = 0
+        for (index, source) in draft.images.enumerated() {
+            if let image = try fetched[index].get() {
+                images.append(image)
+            } else if case .base64(let text) = source {
+                // Side by side, decoding would only hold three images' intermediate copies at once.
+                let position = ImagePosition(field: draft.imageField, index: index)
+                images.append(try await decoding.image(text, keepingMetadata: keepsMetadata, at: position, holding: memory))
+                decodedTextBytes += text.byteCount
+            }
+        }
+        memory.shrink(by: decodedTextBytes)
+        return images
+    }
+
+    private func fetched(
+        _ url: String, before deadline: ContinuousClock.Instant, at position: ImagePosition, holding memory: MemoryReservation
+    ) async throws(Failure) -> SanitizedImage {
+        let bytes: [UInt8]
+        do {
+            bytes = try await fetcher.fetch(url, holding: memory, before: deadline)
+        } catch {
+            switch error {
+            case .tooLarge: throw .imageTooLarge(position)
+            case .unavailable(let reason): throw .invalidImage(position, reason: reason)
+            case .refused(let failure): throw failure
+            }
+        }
+        return try await decoding.perform(on: bytes.count, for: memory.accountID) { () throws(Failure) in
+            try ReferenceImage.checked(bytes, keepingMetadata: keepsMetadata, at: position)
+        }
+    }
+}
+
+extension BodyDecoding {
+    /// Decodes and checks one image. Its text is let go of, whether or not it is one.
+    func image(
+        _ text: ImageText, keepingMetadata: Bool, at position: ImagePosition, holding memory: MemoryReservation
+    ) async throws(Failure) -> SanitizedImage {
+        try memory.grow(by: ReferenceImage.decodedBytesMax(base64ByteCount: text.byteCount))
+        return try await perform(on: text.byteCount, for: memory.accountID) { () throws(Failure) in
+            let bytes = try ReferenceImage.decode(base64: text.take(), at: position)
+            return try ReferenceImage.checked(bytes, keepingMetadata: keepingMetadata, at: position)
+        }
+    }
+}

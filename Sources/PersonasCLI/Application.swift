@@ -1,0 +1,92 @@
+import CoreMetrics
+import Foundation
+import Logging
+import Personas
+import PersonasDB
+import PersonasHTTP
+import PersonasOutbound
+
+/// The whole service, put together from its parts: the one place that knows every adapter.
+struct Application: Sendable {
+    /// What the service remembers.
+    let storage: Storage
+    /// The signals between use cases and background work.
+    let signals: WorkSignals
+    /// The use cases of personas and styles.
+    let catalog: Catalog
+    /// The use cases of training.
+    let training: Training
+    /// Who calls.
+    let authentication: Authentication
+    /// What makes POSTs safe to send again.
+    let idempotency: Idempotency
+    /// Where bodies and images are worked on.
+    let decoding: BodyDecoding
+    /// The use cases of operators.
+    let administration: Administration
+    /// What is counted and measured; nil where the settings say no.
+    let metrics: MetricsSource?
+
+    /// For commands, which report failures themselves.
+    static let silentLogger = Logger(label: "personas") { _ in SwiftLogNoOpLogHandler() }
+
+    /// Opens the data folder, whose lock the caller holds, and puts everything together. Nothing is migrated yet.
+    init(_ settings: Settings, logger: Logger) throws(Failure) {
+        // Handed on rather than installed for the whole process, so that nothing but our own metrics, with the labels that we know, is told.
+        let registry = settings[SettingsList.metrics] ? MetricsRegistry(descriptions: ServiceMetrics.descriptions) : nil
+        let factory: any MetricsFactory = registry ?? NOOPMetricsHandler.instance
+        let fetcher = try GuardedImageFetcher(configuration: Self.downloads(settings), logger: logger, metrics: factory)
+        var configuration = Storage.Configuration(
+            directory: settings.dataDirectory, readers: settings[SettingsList.readers], metrics: factory)
+        configuration.searchesWaitingMax = settings[SettingsList.searchesWaitingMax]
+        configuration.writesWaitingMax = settings[SettingsList.writesWaitingMax]
+        storage = try Storage.open(configuration)
+        let queueDepths = storage.queueDepths
+        metrics = registry.map { MetricsSource(registry: $0, queueDepths: queueDepths) }
+        signals = WorkSignals()
+        let keepsMetadata = settings[SettingsList.keepImageMetadata]
+        decoding = BodyDecoding(places: settings[SettingsList.largeBodiesMax], metrics: factory)
+        catalog = Catalog(
+            store: storage.pikzonalities, media: storage.media, fetcher: fetcher, decoding: decoding,
+            policy: ContentPolicy(terms: storage.terms), signals: signals, keepsImageMetadata: keepsMetadata)
+        training = Training(
+            jobs: storage.jobs, media: storage.media, decoding: decoding, signals: signals,
+            policy: LeasePolicy(seconds: settings[SettingsList.leaseSeconds], attemptsMax: settings[SettingsList.trainingAttemptsMax]),
+            keepsImageMetadata: keepsMetadata)
+        authentication = Authentication(keys: storage.keys)
+        idempotency = Idempotency(answers: storage.answers)
+        administration = Administration(
+            accounts: storage.accounts, keys: storage.keys, names: storage.names, terms: storage.terms, maintenance: storage.maintenance,
+            items: storage.pikzonalities, schema: storage.schema, catalog: catalog, signals: signals, backups: storage.backups,
+            integrity: storage.integrity)
+    }
+
+    /// Brings the database to the schema of this binary, and gives a new one its reserved names.
+    /// - Returns: the names of the migrations applied now.
+    func migrate() async throws(Failure) -> [String] {
+        let applied = try await storage.migrate()
+        // Whether it is new is told by what it holds, so that a start that was cut short before this line is made good by the next.
+        let accounts = try await storage.accounts.accounts()
+        if accounts.isEmpty, try await storage.names.reservedNames().isEmpty {
+            _ = try await administration.perform(.seed(try Seed.reservedNames().document))
+        }
+        return applied
+    }
+
+    /// The migrations that were not applied yet.
+    func pendingMigrations() async throws(Failure) -> [String] {
+        try await storage.schema.migrations().filter { $0.state == .pending }.map(\.name)
+    }
+
+    /// Closes the data folder. Nothing may be under way or follow.
+    func close() { storage.close() }
+
+    private static func downloads(_ settings: Settings) -> GuardedImageFetcher.Configuration {
+        var configuration = GuardedImageFetcher.Configuration()
+        configuration.isDevelopment = settings[SettingsList.developmentDownloads]
+        configuration.downloadsMax = settings[SettingsList.downloadsMax]
+        configuration.trustRootsFile = settings[SettingsList.downloadTrustRoots]
+        configuration.blockedPrefixes = settings[SettingsList.blockedDownloadPrefixes]
+        return configuration
+    }
+}

@@ -1,0 +1,37 @@
+import Dispatch
+import Personas
+import Testing
+
+@testable import PersonasDB
+
+/// Searches, which have threads of their own.
+@Suite("Slow reads")
+struct ScanPoolTests {
+    @Test("wait for their turn as far as they may; further ones are refused, and the turn comes all the same")
+    func fullQueue() async throws {
+        try await withDataFolder { directory in
+            try await withStorage(in: directory) { _ in }
+            let reads = ScanPool(readers: try ReadPool(path: directory + "/personas.sqlite", count: ScanPool.threads), waitingMax: 3)
+            defer { reads.close() }
+            let (begun, mayEnd) = (WakeSignal(), DispatchSemaphore(value: 0))
+            let running = (0..<ScanPool.threads).map { _ in
+                Task {
+                    try await reads.read { _ in
+                        begun.notify()
+                        return mayEnd.wait(timeout: .now() + 30) == .success
+                    }
+                }
+            }
+            while begun.count < ScanPool.threads { await begun.wait(after: begun.count, atMost: .seconds(1)) }
+            let waiting = (0..<3).map { number in Task { try await reads.read { _ in number } } }
+            while reads.count < ScanPool.threads + 3 { await Task.yield() }
+            let refused = await result { () throws(Failure) in try await reads.read { _ in 0 } }
+            #expect(refused == .failure(.tooManyRequests(.searches, retryAfterSeconds: 1)))
+            for _ in running { mayEnd.signal() }
+            for task in running { #expect(try await task.value) }
+            for (number, task) in waiting.enumerated() { #expect(try await task.value == number) }
+            #expect(reads.count == 0)
+            #expect(try await reads.read { _ in 7 } == 7)
+        }
+    }
+}

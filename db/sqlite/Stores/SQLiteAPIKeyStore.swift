@@ -1,0 +1,144 @@
+import Crypto
+import Foundation
+import GRDB
+import Personas
+import Synchronization
+
+/// API keys in SQLite, the ones in use also in memory.
+///
+/// Only this process writes, so that memory is right as long as every change of a key or an account ends with `forget`.
+final class SQLiteAPIKeyStore: APIKeyStore {
+    /// Keys remembered at most; an attacker's wrong keys are not among them, because only found ones are remembered.
+    private static let rememberedMax = 10_000
+
+    private struct Memory {
+        /// Counts the calls of `forget`, so that an answer read before one is not remembered after it.
+        var generation: UInt64 = 0
+        var found: [SecretHash: Found] = [:]
+    }
+
+    private struct Found: Sendable {
+        let key: APIKey
+        let account: Account?
+    }
+
+    private static let keyColumns = """
+        api_key.id, api_key.account_id, api_key.prefix, api_key.label, api_key.scopes, api_key.state, api_key.created_at
+        """
+
+    private let writer: GroupWriter
+    private let readers: ReadPool
+    private let memory = Mutex(Memory())
+
+    init(writer: GroupWriter, readers: ReadPool) {
+        self.writer = writer
+        self.readers = readers
+    }
+
+    func insert(_ key: APIKey, secret: APIKeySecret) async throws(Failure) {
+        let hash = SecretHash(of: secret.text).data
+        try await writer.write { db in
+            guard try db.firstRow("SELECT 1 FROM account WHERE id = ?", [key.accountID.data]) != nil else { throw Failure.notFound }
+            let scopes = key.scopes.map(\.rawValue).sorted().joined(separator: ",")
+            try db.run(
+                """
+                INSERT INTO api_key (id, account_id, secret_hash, prefix, label, scopes, state, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+                """,
+                [
+                    key.id.data, key.accountID.data, hash, key.prefix, key.label, scopes, key.state.rawValue, key.createdAt.milliseconds,
+                ])
+        }
+    }
+
+    func find(secret: String) async throws(Failure) -> (key: APIKey, account: Account?)? {
+        let hash = SecretHash(of: secret)
+        let (remembered, generation) = memory.withLock { ($0.found[hash], $0.generation) }
+        if let remembered { return (remembered.key, remembered.account) }
+        let found = try readers.read { connection in
+            let sql = """
+                SELECT \(Self.keyColumns), account.name, account.is_suspended, account.has_api_access, account.created_at
+                FROM api_key LEFT JOIN account ON account.id = api_key.account_id WHERE secret_hash = ?
+                """
+            return try connection.first(sql, [.blob(Array(hash.data))]) { row in
+                let key = try Self.decode(row)
+                let account = row.text(7).map { name in
+                    Account(
+                        id: key.accountID, name: name, isSuspended: row.integer(8) == 1, hasAPIAccess: row.integer(9) == 1,
+                        createdAt: row.timestamp(10))
+                }
+                return Found(key: key, account: account)
+            }
+        }
+        guard let found else { return nil }
+        memory.withLock { memory in
+            guard memory.generation == generation else { return }
+            if memory.found.count >= Self.rememberedMax { memory.found = [:] }
+            memory.found[hash] = found
+        }
+        return (found.key, found.account)
+    }
+
+    func keys(accountName: String?) async throws(Failure) -> [(key: APIKey, accountName: String?)] {
+        try readers.read { connection in
+            var keys: [(key: APIKey, accountName: String?)] = []
+            var sql = "SELECT \(Self.keyColumns), account.name FROM api_key LEFT JOIN account ON account.id = api_key.account_id"
+            if accountName != nil { sql += " WHERE account.name = ?" }
+            try connection.query(sql + " ORDER BY api_key.id", accountName.map { [.text($0)] } ?? []) { row in
+                keys.append((try Self.decode(row), row.text(7)))
+            }
+            return keys
+        }
+    }
+
+    func setState(_ state: APIKey.State, of id: Identifier) async throws(Failure) -> APIKey {
+        try await writer.write { db in
+            guard let row = try db.firstRow("SELECT state FROM api_key WHERE id = ?", [id.data]) else { throw Failure.notFound }
+            guard try row.value("state", as: APIKey.State.self) != .deleted || state == .deleted else {
+                throw Failure.conflict("A deleted key stays deleted")
+            }
+            try db.run("UPDATE api_key SET state = ? WHERE id = ?", [state.rawValue, id.data])
+        }
+        forget()
+        let changed = try readers.read { connection in
+            try connection.first("SELECT \(Self.keyColumns) FROM api_key WHERE id = ?", [.identifier(id)], row: Self.decode)
+        }
+        guard let changed else { throw .notFound }
+        return changed
+    }
+
+    /// Empties the memory, as every change of a key or an account must.
+    func forget() {
+        memory.withLock { memory in
+            memory.generation += 1
+            memory.found = [:]
+        }
+    }
+
+    private static func decode(_ row: SQLRow) throws -> APIKey {
+        let scopes = try row.requiredText(4).split(separator: ",").compactMap { Scope(rawValue: String($0)) }
+        guard let state = APIKey.State(rawValue: try row.requiredText(5)) else { throw Failure.unexpected("A key is in an unknown state") }
+        return APIKey(
+            id: try row.identifier(0), accountID: try row.identifier(1), prefix: try row.requiredText(2), label: row.text(3),
+            scopes: Set(scopes), state: state, createdAt: row.timestamp(6))
+    }
+}
+
+/// SHA-256 of a secret, which is all that is kept of it.
+private struct SecretHash: Hashable {
+    private let words: SIMD4<UInt64>
+
+    init(of secret: String) {
+        var secret = secret
+        let digest = secret.withUTF8 { SHA256.hash(data: UnsafeRawBufferPointer($0)) }
+        words = digest.withUnsafeBytes { $0.loadUnaligned(as: SIMD4<UInt64>.self) }
+    }
+
+    /// The 32 bytes as they are stored.
+    var data: Data { withUnsafeBytes(of: words) { Data($0) } }
+
+    /// Compares all bits whatever the first ones say, so that timing tells nothing about a stored hash.
+    static func == (left: SecretHash, right: SecretHash) -> Bool {
+        let difference = left.words ^ right.words
+        return difference[0] | difference[1] | difference[2] | difference[3] == 0
+    }
+}

@@ -1,0 +1,82 @@
+import GRDB
+import Personas
+
+/// Accounts in SQLite.
+struct SQLiteAccountStore: AccountStore {
+    private static let select = "SELECT id, name, is_suspended, has_api_access, created_at FROM account"
+
+    let writer: GroupWriter
+    let readers: ReadPool
+    let keys: SQLiteAPIKeyStore
+
+    func insert(_ account: Account) async throws(Failure) {
+        try await writer.write { db in
+            do {
+                try db.run(
+                    "INSERT INTO account (id, name, is_suspended, has_api_access, created_at) VALUES (?, ?, ?, ?, ?)",
+                    [account.id.data, account.name, account.isSuspended, account.hasAPIAccess, account.createdAt.milliseconds])
+            } catch let error as DatabaseError where error.extendedResultCode == .SQLITE_CONSTRAINT_UNIQUE {
+                throw Failure.conflict("An account named \(account.name) already exists")
+            }
+        }
+    }
+
+    func accounts() async throws(Failure) -> [Account] {
+        try readers.read { connection in
+            var accounts: [Account] = []
+            try connection.query("\(Self.select) ORDER BY name", []) { accounts.append(try Self.decode($0)) }
+            return accounts
+        }
+    }
+
+    func account(named name: String) async throws(Failure) -> Account {
+        let found = try readers.read { connection in
+            try connection.first("\(Self.select) WHERE name = ?", [.text(name)], row: Self.decode)
+        }
+        guard let found else { throw .notFound }
+        return found
+    }
+
+    func setSuspended(_ isSuspended: Bool, accountNamed name: String) async throws(Failure) -> Account {
+        try await update("UPDATE account SET is_suspended = ? WHERE name = ?", [isSuspended, name], name: name)
+    }
+
+    func setAPIAccess(_ hasAPIAccess: Bool, accountNamed name: String) async throws(Failure) -> Account {
+        try await update("UPDATE account SET has_api_access = ? WHERE name = ?", [hasAPIAccess, name], name: name)
+    }
+
+    func delete(accountNamed name: String, at now: Timestamp) async throws(Failure) {
+        let id = try await account(named: name).id
+        try await writer.write { db in
+            try db.run(
+                """
+                DELETE FROM training_job WHERE state IN ('completed', 'failed')
+                    AND pikzonality_id IN (SELECT id FROM pikzonality WHERE account_id = ?)
+                """, [id.data])
+            try db.run(
+                """
+                UPDATE training_job SET state = 'cancelled'
+                WHERE pikzonality_id IN (SELECT id FROM pikzonality WHERE account_id = ?)
+                """, [id.data])
+            try ImageLinks.queueRemoval(ofItemsWhere: "account_id = ?", [id.data], at: now, db)
+            try db.run("DELETE FROM pikzonality WHERE account_id = ?", [id.data])
+            try db.run("DELETE FROM account WHERE id = ?", [id.data])
+        }
+        keys.forget()
+    }
+
+    private func update(_ sql: String, _ arguments: StatementArguments, name: String) async throws(Failure) -> Account {
+        try await writer.write { db in
+            try db.run(sql, arguments)
+            guard db.changesCount > 0 else { throw Failure.notFound }
+        }
+        keys.forget()
+        return try await account(named: name)
+    }
+
+    private static func decode(_ row: SQLRow) throws -> Account {
+        Account(
+            id: try row.identifier(0), name: try row.requiredText(1), isSuspended: row.integer(2) == 1, hasAPIAccess: row.integer(3) == 1,
+            createdAt: row.timestamp(4))
+    }
+}

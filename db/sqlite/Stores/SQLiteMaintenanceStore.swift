@@ -1,0 +1,38 @@
+import GRDB
+import Personas
+import Synchronization
+
+/// Whether maintenance is on, in SQLite and in memory: every request asks, and memory is right because only this process writes.
+final class SQLiteMaintenanceStore: MaintenanceStore {
+    private let writer: GroupWriter
+    private let readers: ReadPool
+    private let cache = Mutex(Maintenance(isOn: false))
+
+    init(writer: GroupWriter, readers: ReadPool) {
+        self.writer = writer
+        self.readers = readers
+    }
+
+    var maintenance: Maintenance { cache.withLock { $0 } }
+
+    func set(_ maintenance: Maintenance) async throws(Failure) {
+        try await writer.write { db in
+            try db.run(
+                "UPDATE maintenance SET is_on = ?, retry_after_seconds = ? WHERE id = 1", [maintenance.isOn, maintenance.retryAfterSeconds])
+        }
+        try load()
+    }
+
+    /// Reads the stored state; the table must be there.
+    func load() throws(Failure) {
+        // Read under the lock, so that of two changes at once the memory ends with what was read last.
+        try cache.withLock { cache throws(Failure) in
+            cache =
+                try readers.read { connection in
+                    try connection.first("SELECT is_on, retry_after_seconds FROM maintenance WHERE id = 1", []) { row in
+                        Maintenance(isOn: row.integer(0) == 1, retryAfterSeconds: Int(row.integer(1)))
+                    }
+                } ?? Maintenance(isOn: false)
+        }
+    }
+}

@@ -1,0 +1,170 @@
+import Foundation
+import GRDB
+import Personas
+
+/// Personas and styles in SQLite.
+struct SQLitePikzonalityStore: PikzonalityStore {
+    let writer: GroupWriter
+    let readers: ReadPool
+    let scans: ScanPool
+
+    func insert(_ new: NewPikzonality, acknowledging: Acknowledgement<Pikzonality>?) async throws(Failure) -> Pikzonality {
+        try await writer.write(acknowledging: acknowledging, at: new.createdAt) { db in
+            guard try db.firstRow("SELECT 1 FROM account WHERE id = ?", [new.accountID.data]) != nil else { throw Failure.accountMissing }
+            try Self.requireUnreserved(new.name, db)
+            let tokens = new.references.map { _ in RandomToken.random() }
+            let portrait = new.outcome == .completed ? RandomToken.random() : nil
+            try Self.insertItem(new, tokens: tokens, portrait: portrait, db)
+            for (position, (image, token)) in zip(new.references, tokens).enumerated() {
+                try ImageLinks.insert(image, token: token, position: position, itemID: new.id, db)
+            }
+            if let portrait, let first = new.references.first {
+                try ImageLinks.insert(first, token: portrait, position: ImageLinks.portraitPosition, itemID: new.id, db)
+            }
+            if new.outcome == nil {
+                try db.run(
+                    "INSERT INTO training_job (id, pikzonality_id, state, attempts, progress, created_at) VALUES (?, ?, 'queued', 0, 0, ?)",
+                    [Identifier.timeOrdered(at: new.createdAt).data, new.id.data, new.createdAt.milliseconds])
+            }
+            return try ItemRow.require(new.id, db)
+        }
+    }
+
+    func find(_ id: Identifier, mode: Mode?, accountID: Identifier) async throws(Failure) -> Pikzonality {
+        let found = try readers.read { connection in
+            try connection.first(ItemRow.byID, [.identifier(id)], row: ItemRow.decode)
+        }
+        guard let found, found.accountID == accountID, mode == nil || found.mode == mode else { throw .notFound }
+        return found
+    }
+
+    func page(
+        _ filter: PikzonalityFilter, sort: PikzonalitySort, after: PikzonalityPosition?, limit: Int, accountID: Identifier
+    ) async throws(Failure) -> [Pikzonality] {
+        let query = PageQuery(filter: filter, sort: sort, after: after, limit: limit, accountID: accountID)
+        let body: @Sendable (ReadConnection) throws -> [Pikzonality] = { connection in
+            var items: [Pikzonality] = []
+            items.reserveCapacity(limit)
+            try connection.query(query.sql, query.arguments) { items.append(try ItemRow.decode($0)) }
+            return items
+        }
+        return filter.search == nil ? try readers.read(body) : try await scans.read(body)
+    }
+
+    func update(
+        _ id: Identifier, mode: Mode?, accountID: Identifier, change: PikzonalityChange, at now: Timestamp
+    ) async throws(Failure) -> Pikzonality {
+        try await writer.write { db in
+            let item = try Self.owned(id, mode: mode, accountID: accountID, db)
+            let name = change.name ?? item.name
+            let instructions = change.specialInstructions ?? item.specialInstructions
+            if name == item.name, instructions == item.specialInstructions { return item }
+            if name.key != item.name.key { try Self.requireUnreserved(name, db) }
+            try Self.translatingNameConflict(name, mode: item.mode, accountID: accountID, db) {
+                try db.run(
+                    """
+                    UPDATE pikzonality SET name = ?, name_key = ?, special_instructions = ?, updated_at = MAX(updated_at, ?),
+                        version = version + 1 WHERE id = ?
+                    """, [name.text, name.key, instructions, now.milliseconds, id.data])
+            }
+            return try ItemRow.require(id, db)
+        }
+    }
+
+    func delete(_ id: Identifier, mode: Mode?, accountID: Identifier?, at now: Timestamp) async throws(Failure) -> Mode {
+        try await writer.write { db in
+            let item = try Self.owned(id, mode: mode, accountID: accountID, db)
+            guard item.status != .processing else { throw Failure.stillProcessing(item.mode) }
+            try ImageLinks.queueRemoval(ofItemsWhere: "id = ?", [id.data], at: now, db)
+            try db.run("DELETE FROM training_job WHERE pikzonality_id = ?", [id.data])
+            try db.run("DELETE FROM pikzonality WHERE id = ?", [id.data])
+            return item.mode
+        }
+    }
+
+    func availability(of name: Name, mode: Mode, accountID: Identifier) async throws(Failure) -> NameAvailability {
+        try readers.read { connection in
+            if try connection.first("SELECT 1 FROM reserved_name WHERE name_key = ?", [.text(name.key)], row: { _ in true }) != nil {
+                return .reserved
+            }
+            let taken = try connection.first(
+                "SELECT id FROM pikzonality WHERE account_id = ? AND mode = ? AND name_key = ?",
+                [.identifier(accountID), .text(mode.rawValue), .text(name.key)], row: { try $0.identifier(0) })
+            return taken.map(NameAvailability.taken) ?? .free
+        }
+    }
+
+    func newest(limit: Int) async throws(Failure) -> [OperatorItem] {
+        try await scans.read { connection in
+            var items: [OperatorItem] = []
+            let sql =
+                "SELECT \(ItemRow.columns), (SELECT name FROM account WHERE id = account_id) FROM pikzonality ORDER BY id DESC LIMIT ?"
+            try connection.query(sql, [.integer(Int64(limit))]) { row in
+                items.append(OperatorItem(item: try ItemRow.decode(row), accountName: row.text(ItemRow.columnCount) ?? ""))
+            }
+            return items
+        }
+    }
+
+    func operatorItem(_ id: Identifier) async throws(Failure) -> OperatorItem {
+        let sql = "SELECT \(ItemRow.columns), (SELECT name FROM account WHERE id = account_id) FROM pikzonality WHERE id = ?"
+        let found = try readers.read { connection in
+            try connection.first(sql, [.identifier(id)]) { row in
+                OperatorItem(item: try ItemRow.decode(row), accountName: row.text(ItemRow.columnCount) ?? "")
+            }
+        }
+        guard let found else { throw .notFound }
+        return found
+    }
+
+    private static func insertItem(_ new: NewPikzonality, tokens: [RandomToken], portrait: RandomToken?, _ db: Database) throws {
+        let status: Status
+        var error: TrainingError?
+        switch new.outcome {
+        case nil: status = .processing
+        case .completed: status = .completed
+        case .failed(let reason):
+            status = .failed
+            error = reason
+        }
+        try translatingNameConflict(new.name, mode: new.mode, accountID: new.accountID, db) {
+            try db.run(
+                """
+                INSERT INTO pikzonality (
+                    id, account_id, mode, name, name_key, status, progress, special_instructions, reference_tokens, portrait_token,
+                    error_code, error_message, created_at, updated_at, version
+                ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)
+                """,
+                [
+                    new.id.data, new.accountID.data, new.mode.rawValue, new.name.text, new.name.key, status.rawValue,
+                    status == .completed ? 100 : 0, new.specialInstructions, Data(tokens.flatMap(\.bytes)), portrait?.data,
+                    error?.code.rawValue, error?.message, new.createdAt.milliseconds, new.createdAt.milliseconds,
+                ])
+        }
+    }
+
+    private static func owned(_ id: Identifier, mode: Mode?, accountID: Identifier?, _ db: Database) throws -> Pikzonality {
+        guard let item = try ItemRow.find(id, db), accountID == nil || item.accountID == accountID, mode == nil || item.mode == mode else {
+            throw Failure.notFound
+        }
+        return item
+    }
+
+    private static func requireUnreserved(_ name: Name, _ db: Database) throws {
+        if try db.firstRow("SELECT 1 FROM reserved_name WHERE name_key = ?", [name.key]) != nil { throw Failure.nameReserved }
+    }
+
+    /// The index `pikzonality_by_name` is the table's only uniqueness beside its key, so its violation means a name that is taken.
+    private static func translatingNameConflict(
+        _ name: Name, mode: Mode, accountID: Identifier, _ db: Database, _ body: () throws -> Void
+    ) throws {
+        do {
+            try body()
+        } catch let error as DatabaseError where error.extendedResultCode == .SQLITE_CONSTRAINT_UNIQUE {
+            let holder = try db.firstRow(
+                "SELECT id FROM pikzonality WHERE account_id = ? AND mode = ? AND name_key = ?", [accountID.data, mode.rawValue, name.key])
+            guard let holder else { throw error }
+            throw Failure.nameTaken(mode, try holder.identifier("id"))
+        }
+    }
+}

@@ -1,0 +1,228 @@
+import CoreMetrics
+import Foundation
+import GRDB
+import Personas
+
+/// Training jobs in SQLite: each call loads a job, applies one transition of the state machine, and writes job and item back together.
+struct SQLiteTrainingJobStore: TrainingJobStore {
+    /// How long a cancelled job is remembered for the sake of its last worker.
+    private static let cancelledSecondsKept = 86_400
+
+    let writer: GroupWriter
+    let readers: ReadPool
+    let metrics: StoreMetrics
+
+    func lease(
+        limit: Int, policy: LeasePolicy, at now: Timestamp, acknowledging: Acknowledgement<[LeasedJob]>?
+    ) async throws(Failure) -> [LeasedJob] {
+        // Looking costs microseconds, a write transaction its turn at the writer; so waiting workers look first.
+        let isWorkThere = try readers.read { connection in
+            let sql = "SELECT 1 FROM training_job WHERE state = 'queued' OR (state = 'leased' AND lease_expires_at <= ?) LIMIT 1"
+            return try connection.first(sql, [.integer(now.milliseconds)], row: { _ in true }) ?? false
+        }
+        guard isWorkThere else { return [] }
+        let (leased, expired) = try await writer.write { db in
+            let expired = try Self.expireLeases(policy: policy, at: now, db)
+            let queued = try db.rows("\(JobRow.select) WHERE state = 'queued' ORDER BY id LIMIT ?", [limit]).map(JobRow.init)
+            let leased = try queued.compactMap { try Self.lease($0, policy: policy, at: now, db) }
+            if let acknowledging, !leased.isEmpty {
+                try SQLiteIdempotencyStore.insert(acknowledging.answer(leased), for: acknowledging.request, at: now, db)
+            }
+            return (leased, expired)
+        }
+        count(expired)
+        return leased
+    }
+
+    func heartbeat(
+        _ id: Identifier, token: RandomToken, progress: Int?, policy: LeasePolicy, at now: Timestamp,
+        acknowledging: Acknowledgement<LeaseState>?
+    ) async throws(Failure) -> LeaseState {
+        let until = now.adding(seconds: policy.seconds)
+        return try await change(id, at: now, acknowledging: acknowledging) { job throws(Failure) in
+            LeaseState(isCancelled: try job.heartbeat(token: token, progress: progress, until: until, at: now), expiresAt: until)
+        }
+    }
+
+    func complete(
+        _ id: Identifier, token: RandomToken, portrait: StoredImage?, at now: Timestamp, acknowledging: Acknowledgement<Void>?
+    ) async throws(Failure) {
+        try await change(id, portrait: portrait, at: now, acknowledging: acknowledging) { job throws(Failure) in
+            try job.complete(token: token, at: now)
+        }
+        metrics.jobsCompleted.increment()
+    }
+
+    func fail(
+        _ id: Identifier, token: RandomToken, error: TrainingError, retryable: Bool, policy: LeasePolicy, at now: Timestamp,
+        acknowledging: Acknowledgement<Void>?
+    ) async throws(Failure) {
+        let acknowledging = acknowledging.map { given in Acknowledgement(request: given.request) { (_: Bool) in given.answer(()) } }
+        let hasFailed = try await change(id, at: now, acknowledging: acknowledging) { job throws(Failure) in
+            try job.fail(token: token, error: error, retryable: retryable, attemptsMax: policy.attemptsMax, at: now)
+            return job.hasFailed
+        }
+        if hasFailed { metrics.jobsFailed.increment() }
+    }
+
+    func handBack(_ id: Identifier, token: RandomToken, at now: Timestamp) async throws(Failure) {
+        try await change(id, at: now, acknowledging: nil) { job throws(Failure) in try job.handBack(token: token, at: now) }
+    }
+
+    func expire(policy: LeasePolicy, at now: Timestamp) async throws(Failure) -> Int {
+        let oldest = now.adding(seconds: -Self.cancelledSecondsKept)
+        let isAnythingOver = try readers.read { connection in
+            let sql = """
+                SELECT 1 FROM training_job WHERE state = 'leased' AND lease_expires_at <= ?
+                UNION ALL SELECT 1 FROM training_job WHERE state = 'cancelled' AND created_at <= ? LIMIT 1
+                """
+            return try connection.first(sql, [.integer(now.milliseconds), .integer(oldest.milliseconds)], row: { _ in true }) ?? false
+        }
+        guard isAnythingOver else { return 0 }
+        let expired = try await writer.write { db in
+            try db.run("DELETE FROM training_job WHERE state = 'cancelled' AND created_at <= ?", [oldest.milliseconds])
+            return try Self.expireLeases(policy: policy, at: now, db)
+        }
+        count(expired)
+        return expired.leases
+    }
+
+    /// Leases that ran out, and the jobs among theirs that got no other.
+    private struct Expired {
+        var leases = 0
+        var failedJobs = 0
+    }
+
+    /// Only what is committed may be counted, so not within a transaction.
+    private func count(_ expired: Expired) {
+        metrics.leasesExpired.increment(by: expired.leases)
+        metrics.jobsFailed.increment(by: expired.failedJobs)
+    }
+
+    private func change<Value: Sendable>(
+        _ id: Identifier, portrait: StoredImage? = nil, at now: Timestamp, acknowledging: Acknowledgement<Value>?,
+        _ transition: @escaping @Sendable (inout TrainingJob) throws(Failure) -> Value
+    ) async throws(Failure) -> Value {
+        try await writer.write(acknowledging: acknowledging, at: now) { db in
+            guard var row = try db.firstRow("\(JobRow.select) WHERE id = ?", [id.data]).map(JobRow.init) else { throw Failure.notFound }
+            let before = row.job
+            let value = try transition(&row.job)
+            if row.job != before { try row.save(portrait: portrait, at: now, db) }
+            return value
+        }
+    }
+
+    private static func expireLeases(policy: LeasePolicy, at now: Timestamp, _ db: Database) throws -> Expired {
+        let over = try db.rows("\(JobRow.select) WHERE state = 'leased' AND lease_expires_at <= ?", [now.milliseconds]).map(JobRow.init)
+        var expired = Expired(leases: over.count)
+        for var row in over where row.job.expire(at: now, attemptsMax: policy.attemptsMax) {
+            try row.save(portrait: nil, at: now, db)
+            if row.job.hasFailed { expired.failedJobs += 1 }
+        }
+        return expired
+    }
+
+    private static func lease(_ queued: JobRow, policy: LeasePolicy, at now: Timestamp, _ db: Database) throws -> LeasedJob? {
+        var row = queued
+        let token = RandomToken.random()
+        let until = now.adding(seconds: policy.seconds)
+        guard let itemID = row.itemID, let item = try ItemRow.find(itemID, db), row.job.lease(token: token, until: until) else {
+            return nil
+        }
+        try row.save(portrait: nil, at: now, db)
+        return LeasedJob(
+            id: row.job.id, leaseToken: token, leaseExpiresAt: until, attempt: row.job.attempts, item: item,
+            references: try ImageLinks.references(of: itemID, db))
+    }
+}
+
+extension TrainingJob {
+    /// Whether it ended badly.
+    fileprivate var hasFailed: Bool {
+        if case .failed = state { return true }
+        return false
+    }
+}
+
+/// The row of one training job.
+private struct JobRow {
+    static let select = """
+        SELECT id, pikzonality_id, state, attempts, progress, lease_token, lease_expires_at, error_code, error_message FROM training_job
+        """
+
+    let itemID: Identifier?
+    var job: TrainingJob
+
+    init(_ row: Row) throws {
+        itemID = row["pikzonality_id"] == nil ? nil : try row.identifier("pikzonality_id")
+        job = TrainingJob(
+            id: try row.identifier("id"), state: try Self.state(row), attempts: row["attempts"], progress: row["progress"])
+    }
+
+    private static func state(_ row: Row) throws -> TrainingJob.State {
+        let token = try row.token("lease_token")
+        let name: String = row["state"]
+        switch (name, token) {
+        case ("queued", _): return .queued
+        case ("leased", .some(let token)): return .leased(token: token, until: row.timestamp("lease_expires_at"))
+        case ("completed", _): return .completed
+        case ("failed", _):
+            return .failed(TrainingError(code: try row.value("error_code", as: TrainingErrorCode.self), message: row["error_message"]))
+        case ("cancelled", _): return .cancelled(token: token)
+        default: throw Failure.unexpected("A training job is in an unknown state")
+        }
+    }
+
+    /// Writes the job, and what its item shows of it.
+    func save(portrait: StoredImage?, at now: Timestamp, _ db: Database) throws {
+        var name = "queued"
+        var token: RandomToken?
+        var until: Timestamp?
+        var error: TrainingError?
+        switch job.state {
+        case .queued: break
+        case .leased(let leaseToken, let leaseUntil): (name, token, until) = ("leased", leaseToken, leaseUntil)
+        case .completed: name = "completed"
+        case .failed(let reason): (name, error) = ("failed", reason)
+        case .cancelled(let leaseToken): (name, token) = ("cancelled", leaseToken)
+        }
+        try db.run(
+            """
+            UPDATE training_job SET state = ?, attempts = ?, progress = ?, lease_token = ?, lease_expires_at = ?, error_code = ?,
+                error_message = ? WHERE id = ?
+            """,
+            [
+                name, job.attempts, job.progress, token?.data, until?.milliseconds, error?.code.rawValue, error?.message, job.id.data,
+            ])
+        guard let itemID else { return }
+        switch job.state {
+        case .queued, .leased:
+            try db.run(
+                "UPDATE pikzonality SET progress = ?, updated_at = MAX(updated_at, ?), version = version + 1 WHERE id = ? AND progress < ?",
+                [job.progress, now.milliseconds, itemID.data, job.progress])
+        case .completed:
+            try publish(itemID, portrait: portrait, at: now, db)
+        case .failed(let error):
+            try db.run(
+                """
+                UPDATE pikzonality SET status = 'failed', error_code = ?, error_message = ?, updated_at = MAX(updated_at, ?),
+                    version = version + 1 WHERE id = ?
+                """, [error.code.rawValue, error.message, now.milliseconds, itemID.data])
+        case .cancelled:
+            break
+        }
+    }
+
+    private func publish(_ itemID: Identifier, portrait: StoredImage?, at now: Timestamp, _ db: Database) throws {
+        guard let image = try portrait ?? ImageLinks.references(of: itemID, db).first else {
+            throw Failure.unexpected("An item has no reference images")
+        }
+        let token = RandomToken.random()
+        try ImageLinks.insert(image, token: token, position: ImageLinks.portraitPosition, itemID: itemID, db)
+        try db.run(
+            """
+            UPDATE pikzonality SET status = 'completed', progress = 100, portrait_token = ?, updated_at = MAX(updated_at, ?),
+                version = version + 1 WHERE id = ?
+            """, [token.data, now.milliseconds, itemID.data])
+    }
+}

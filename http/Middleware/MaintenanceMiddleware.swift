@@ -1,0 +1,23 @@
+import HTTPTypes
+import Hummingbird
+import Personas
+
+/// Turns clients away while maintenance is on. Health checks still answer, because an orchestrator must not kill what is only paused, and so
+/// do metrics, because an operator at work wants to see.
+struct MaintenanceMiddleware: RouterMiddleware {
+    typealias Context = PersonasRequestContext
+
+    private static let openPaths = HealthRoutes.paths.union([MetricsRoutes.path])
+
+    let maintenance: any MaintenanceStore
+
+    func handle(
+        _ request: Request, context: Context, next: (Request, Context) async throws -> Response
+    ) async throws -> Response {
+        let state = maintenance.maintenance
+        if state.isOn, !Self.openPaths.contains(request.uri.path) {
+            throw Failure.underMaintenance(retryAfterSeconds: state.retryAfterSeconds)
+        }
+        return try await next(request, context)
+    }
+}

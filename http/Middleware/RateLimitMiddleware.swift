@@ -1,0 +1,105 @@
+import HTTPTypes
+import Hummingbird
+import Personas
+
+/// Holds each API key to its rate limits, before anything of a request beyond its head is looked at.
+struct RateLimitMiddleware: RouterMiddleware {
+    typealias Context = PersonasRequestContext
+
+    let limiter: RateLimiter
+    /// How long a request waits for others of its key to end, and how long a refusal is held back: a client that sends without looking at its
+    /// answers is slowed by it on each of its connections, and leaves the processor to the others.
+    let timeout: Duration
+    let limits: LimitCounters
+
+    func handle(
+        _ request: Request, context: Context, next: (Request, Context) async throws -> Response
+    ) async throws -> Response {
+        do {
+            return try await admit(request, context, next)
+        } catch let failure as Failure {
+            switch failure {
+            case .tooManyRequests(let limit, _): limits.hit(ClientLimit(limit))
+            case .usedUp(let resource, _): limits.hit(ClientLimit(resource))
+            default: break
+            }
+            throw failure
+        }
+    }
+
+    private func admit(
+        _ request: Request, _ context: Context, _ next: (Request, Context) async throws -> Response
+    ) async throws -> Response {
+        guard let caller = context.caller else { return try await next(request, context) }
+        // Counted before there is a place for it, so that a refusal that is held back keeps nobody from running.
+        try await count(request, caller, context)
+        // A worker that waits for a job does nothing meanwhile.
+        guard context.endpointPath != TrainingRoutes.leasePath else { return try await next(request, context) }
+        guard await limiter.enter(caller.keyID, waiting: timeout) else {
+            context.rateLimit = RateLimiter.Standing(limit: .inFlight, remaining: 0, resetSeconds: 1)
+            throw Failure.tooManyRequests(.inFlight, retryAfterSeconds: 1)
+        }
+        defer { limiter.leave(caller.keyID) }
+        return try await next(request, context)
+    }
+
+    private func count(_ request: Request, _ caller: Caller, _ context: Context) async throws {
+        let (isAdmitted, standing) = limiter.count(caller.keyID, isWrite: request.isWrite)
+        context.rateLimit = standing
+        guard !isAdmitted else { return }
+        await limiter.holdBack(caller.keyID, for: timeout)
+        throw Failure.tooManyRequests(standing.limit, retryAfterSeconds: standing.resetSeconds)
+    }
+}
+
+/// Tells every caller where it stands (draft-ietf-httpapi-ratelimit-headers), on errors as well.
+///
+/// Answers that were given before a request came to be counted, by another layer or because no route was found, count it here: whoever tries
+/// paths or methods, or comes while the account is suspended or the service under maintenance, is told as much as everybody else.
+struct RateLimitFields: RouterMiddleware {
+    typealias Context = PersonasRequestContext
+
+    /// The routes that need no key, whose answers say nothing of limits.
+    private static let keylessRoutes = HealthRoutes.paths.union([MetricsRoutes.path, MediaRoutes.path])
+
+    private let policyText: String
+    private let limiter: RateLimiter
+    private let authentication: Authentication
+
+    init(policy: RateLimitPolicy, limiter: RateLimiter, authentication: Authentication) {
+        self.limiter = limiter
+        self.authentication = authentication
+        let seconds = RateLimitPolicy.windowSeconds
+        policyText = """
+            "\(RateLimit.reads.rawValue)";q=\(policy.readsPerWindow);w=\(seconds), \
+            "\(RateLimit.writes.rawValue)";q=\(policy.writesPerWindow);w=\(seconds), \
+            "\(RateLimit.inFlight.rawValue)";q=\(policy.inFlightMax);qu="concurrent-requests"
+            """
+    }
+
+    func handle(
+        _ request: Request, context: Context, next: (Request, Context) async throws -> Response
+    ) async throws -> Response {
+        var response = try await next(request, context)
+        guard let standing = await standing(request, context) else { return response }
+        response.headers.append(HTTPField(name: .rateLimitPolicy, value: policyText))
+        let value = "\"\(standing.limit.rawValue)\";r=\(standing.remaining);t=\(standing.resetSeconds)"
+        response.headers.append(HTTPField(name: .rateLimit, value: value))
+        return response
+    }
+
+    private func standing(_ request: Request, _ context: Context) async -> RateLimiter.Standing? {
+        if let standing = context.rateLimit { return standing }
+        // Where no route is found, Hummingbird gives none or a name that is no path.
+        let route = context.endpointPath.flatMap { $0.utf8.first == UInt8(ascii: "/") ? $0 : nil }
+        if let route, Self.keylessRoutes.contains(route) { return nil }
+        guard !context.isKeyUnknown, let keyID = await authentication.knownKeyID(presenting: request.headers[.xAPIKey]) else { return nil }
+        // A path that nobody knows changes nothing, whatever the method.
+        return limiter.count(keyID, isWrite: route != nil && request.isWrite).standing
+    }
+}
+
+extension Request {
+    /// Whether the method may change something.
+    fileprivate var isWrite: Bool { method != .get && method != .head }
+}
