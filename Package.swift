@@ -143,11 +143,15 @@ let package = Package(
         .testTarget(
             name: "CommandLineTests",
             dependencies: [
+                "ErrorEnvelopeHummingbird",
                 "Personas",
                 "PersonasCLI",
+                "PersonasDB",
                 "PersonasHTTP",
+                "PersonasOutbound",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
+                .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             path: "Tests/CommandLineTests",

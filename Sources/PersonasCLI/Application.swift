@@ -33,26 +33,21 @@ struct Application: Sendable {
     /// Opens the data folder, whose lock the caller holds, and puts everything together. Nothing is migrated yet.
     init(_ settings: Settings, logger: Logger) throws(Failure) {
         // Handed on rather than installed for the whole process, so that nothing but our own metrics, with the labels that we know, is told.
-        let registry = settings[SettingsList.metrics] ? MetricsRegistry(descriptions: ServiceMetrics.descriptions) : nil
+        let registry = settings.metrics ? MetricsRegistry(descriptions: ServiceMetrics.descriptions) : nil
         let factory: any MetricsFactory = registry ?? NOOPMetricsHandler.instance
-        let fetcher = try GuardedImageFetcher(configuration: Self.downloads(settings), logger: logger, metrics: factory)
-        var configuration = Storage.Configuration(
-            directory: settings.dataDirectory, readers: settings[SettingsList.readers], metrics: factory)
-        configuration.searchesWaitingMax = settings[SettingsList.searchesWaitingMax]
-        configuration.writesWaitingMax = settings[SettingsList.writesWaitingMax]
-        storage = try Storage.open(configuration)
+        let fetcher = try GuardedImageFetcher(configuration: GuardedImageFetcher.Configuration(settings), logger: logger, metrics: factory)
+        storage = try Storage.open(Storage.Configuration(settings, metrics: factory))
         let queueDepths = storage.queueDepths
         metrics = registry.map { MetricsSource(registry: $0, queueDepths: queueDepths) }
         signals = WorkSignals()
-        let keepsMetadata = settings[SettingsList.keepImageMetadata]
-        decoding = BodyDecoding(places: settings[SettingsList.largeBodiesMax], metrics: factory)
+        let keepsMetadata = settings.keepImageMetadata
+        decoding = BodyDecoding(places: settings.largeBodiesMax, metrics: factory)
         catalog = Catalog(
             store: storage.pikzonalities, media: storage.media, fetcher: fetcher, decoding: decoding,
             policy: ContentPolicy(terms: storage.terms), signals: signals, keepsImageMetadata: keepsMetadata)
         training = Training(
             jobs: storage.jobs, media: storage.media, decoding: decoding, signals: signals,
-            policy: LeasePolicy(seconds: settings[SettingsList.leaseSeconds], attemptsMax: settings[SettingsList.trainingAttemptsMax]),
-            keepsImageMetadata: keepsMetadata)
+            policy: LeasePolicy(settings), keepsImageMetadata: keepsMetadata)
         authentication = Authentication(keys: storage.keys)
         idempotency = Idempotency(answers: storage.answers)
         administration = Administration(
@@ -80,13 +75,4 @@ struct Application: Sendable {
 
     /// Closes the data folder. Nothing may be under way or follow.
     func close() { storage.close() }
-
-    private static func downloads(_ settings: Settings) -> GuardedImageFetcher.Configuration {
-        var configuration = GuardedImageFetcher.Configuration()
-        configuration.isDevelopment = settings[SettingsList.developmentDownloads]
-        configuration.downloadsMax = settings[SettingsList.downloadsMax]
-        configuration.trustRootsFile = settings[SettingsList.downloadTrustRoots]
-        configuration.blockedPrefixes = settings[SettingsList.blockedDownloadPrefixes]
-        return configuration
-    }
 }

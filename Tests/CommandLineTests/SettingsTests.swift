@@ -1,7 +1,12 @@
 import ArgumentParser
 import Configuration
+import CoreMetrics
+import ErrorEnvelopeHummingbird
 import Foundation
 import Personas
+import PersonasDB
+import PersonasHTTP
+import PersonasOutbound
 import Testing
 
 @testable import PersonasCLI
@@ -24,21 +29,21 @@ struct SettingsTests {
 
     @Test("A flag wins over the environment, that over the file, and that over the default")
     func precedence() throws {
-        let port = SettingsList.port
+        let port = SettingsList.declared.port.definition
         let file = #"{"port": 1003}"#
         let environment = ["PERSONAS_PORT": "1002"]
         let all = try settings(flags: ["port": "1001"], environment: environment, file: file)
-        #expect(all[port] == 1_001)
-        #expect(source(port.definition, all) == .flag)
+        #expect(all.port == 1_001)
+        #expect(source(port, all) == .flag)
         let withoutFlag = try settings(environment: environment, file: file)
-        #expect(withoutFlag[port] == 1_002)
-        #expect(source(port.definition, withoutFlag) == .environment)
+        #expect(withoutFlag.port == 1_002)
+        #expect(source(port, withoutFlag) == .environment)
         let fileOnly = try settings(file: file)
-        #expect(fileOnly[port] == 1_003)
-        #expect(source(port.definition, fileOnly) == .file)
+        #expect(fileOnly.port == 1_003)
+        #expect(source(port, fileOnly) == .file)
         let none = try settings()
-        #expect(none[port] == 8_080)
-        #expect(source(port.definition, none) == .default)
+        #expect(none.port == 8_080)
+        #expect(source(port, none) == .default)
     }
 
     @Test("Every type of setting can come from everywhere")
@@ -57,20 +62,20 @@ struct SettingsTests {
                 "public-url": "https://a.example/",
             ]),
         ] {
-            #expect(settings[SettingsList.host] == "::1")
-            #expect(settings[SettingsList.migrate] == false)
-            #expect(settings[SettingsList.trainer] == .worker)
+            #expect(settings.host == "::1")
+            #expect(settings.migrate == false)
+            #expect(settings.trainer == .worker)
             #expect(
-                settings[SettingsList.blockedDownloadPrefixes].map(\.description)
+                settings.blockedDownloadPrefixes.map(\.description)
                     == ["10.0.0.0/8", "::/8"].compactMap { AddressPrefix($0)?.description })
-            #expect(settings[SettingsList.publicURL] == "https://a.example")
+            #expect(settings.publicURL == "https://a.example")
         }
     }
 
     @Test("An empty environment variable counts as not set")
     func emptyVariable() throws {
         let settings = try settings(environment: ["PERSONAS_PORT": "", "PERSONAS_CONFIG": ""])
-        #expect(settings[SettingsList.port] == 8_080)
+        #expect(settings.port == 8_080)
     }
 
     @Test("The configuration file can be named by the environment")
@@ -129,45 +134,89 @@ struct SettingsTests {
     @Test("A setting that a command cannot do without is asked for by name")
     func required() throws {
         let settings = try settings(environment: ["PERSONAS_KEY": "pkz_x"])
-        #expect(try settings.required(SettingsList.key) == "pkz_x")
+        #expect(try settings.required(\.key) == "pkz_x")
         #expect(throws: Failure.configuration(setting: "server", reason: "is missing: give --server or set PERSONAS_SERVER")) {
-            try settings.required(SettingsList.server)
+            try settings.required(\.server)
         }
+    }
+
+    /// The flag of a setting with its default, or with a text that any setting without one takes for a value.
+    private func flag(_ setting: SettingDefinition) -> [String] {
+        if setting.type == .bool { return ["--no-\(setting.name)"] }
+        return ["--\(setting.name)", setting.shownDefault.text.isEmpty ? "x" : setting.shownDefault.text]
     }
 
     @Test("Every setting has its flag, and every flag its setting")
     func flags() throws {
-        let texts = Dictionary(
-            uniqueKeysWithValues: SettingsList.all.map { ($0.name, $0.shownDefault.text.isEmpty ? "x" : $0.shownDefault.text) })
-        var arguments: [String] = []
+        let command = try #require(try PersonasCommand.parseAsRoot(["config"] + SettingsList.all.flatMap(flag)) as? ConfigCommand)
+        let groups: [any SettingFlags] = [command.data.common, command.process, command.service, command.worker]
+        let given = groups.reduce([:]) { $0.merging($1.given) { first, _ in first } }
+        #expect(given.keys.sorted() == SettingsList.all.map(\.name).sorted())
         for setting in SettingsList.all {
-            if setting.type == .bool {
-                arguments.append("--no-\(setting.name)")
-            } else {
-                arguments += ["--\(setting.name)", texts[setting.name] ?? ""]
+            #expect(given[setting.name] == (setting.type == .bool ? "false" : flag(setting).last), "\(setting.name)")
+        }
+        #expect(command.data.common.given["data"] == "./data")
+    }
+
+    /// A command with the settings that it has.
+    private struct Taker: Sendable, CustomTestStringConvertible {
+        let command: any ParsableCommand.Type
+        let groups: [SettingGroup]
+
+        var testDescription: String { command.configuration.commandName ?? "" }
+    }
+
+    @Test(
+        "A command takes the flags of its settings, and no others",
+        arguments: [
+            Taker(command: ServeCommand.self, groups: [.everyCommand, .processes, .server]),
+            Taker(command: WorkerCommand.self, groups: [.everyCommand, .processes, .worker]),
+            Taker(command: ListCommand.self, groups: [.everyCommand]),
+            Taker(command: ConfigCommand.self, groups: [.everyCommand, .processes, .server, .worker]),
+        ])
+    private func groups(_ taker: Taker) {
+        let help = PersonasCommand.helpMessage(for: taker.command)
+        for setting in SettingsList.all {
+            let isTaken = taker.groups.contains(setting.group)
+            #expect(help.contains("  --\(setting.name)") == isTaken, "\(setting.name)")
+            do {
+                _ = try PersonasCommand.parseAsRoot([taker.testDescription] + flag(setting))
+                #expect(isTaken, "\(setting.name)")
+            } catch {
+                #expect(!isTaken, "\(setting.name)")
+                #expect(PersonasCommand.exitCode(for: error) == .validationFailure)
             }
         }
-        let command = try #require(try PersonasCommand.parseAsRoot(["config"] + arguments) as? ConfigCommand)
-        let given = command.process.flags.merging(command.service.flags) { first, _ in first }.merging(command.worker.flags) { first, _ in
-            first
-        }
-        let known = SettingsList.all.map(\.name).filter { $0 != "data" }
-        #expect(given.keys.sorted() == known.sorted())
-        for setting in SettingsList.all where setting.name != "data" {
-            #expect(given[setting.name] == (setting.type == .bool ? "false" : texts[setting.name]))
-        }
-        #expect(command.data.data == "./data")
     }
 
     @Test("Each setting has one name, a line of help, and a default that it would accept itself")
     func definitions() throws {
+        #expect(SettingsList.all.count == Mirror(reflecting: SettingsList.declared).children.count)
         #expect(Set(SettingsList.all.map(\.name)).count == SettingsList.all.count)
+        #expect(Set(SettingsList.all.map(\.environmentName)).count == SettingsList.all.count)
         for setting in SettingsList.all {
+            #expect(setting.name.wholeMatch(of: /[a-z]+(-[a-z]+)*/) != nil, "\(setting.name)")
             #expect(!setting.help.isEmpty && !setting.help.contains("\n"), "\(setting.name)")
             guard !setting.shownDefault.text.isEmpty else { continue }
             let settings = try settings(flags: [setting.name: setting.shownDefault.text])
             #expect(settings.entries.first { $0.definition.name == setting.name }?.shown == setting.shownDefault, "\(setting.name)")
         }
+    }
+
+    @Test("Where nothing is set, every part of the service is given its own defaults")
+    func partsOfTheService() throws {
+        func members(_ value: Any) -> String {
+            var text = ""
+            dump(value, to: &text)
+            return text
+        }
+        let settings = try settings()
+        let http = HTTPConfiguration()
+        #expect(members(HTTPConfiguration(settings, connectionsMax: http.connections.connectionsMax)) == members(http))
+        let metrics = NOOPMetricsHandler.instance
+        #expect(members(Storage.Configuration(settings, metrics: metrics)) == members(Storage.Configuration(directory: "./data")))
+        #expect(members(GuardedImageFetcher.Configuration(settings)) == members(GuardedImageFetcher.Configuration()))
+        #expect(LeasePolicy(settings) == LeasePolicy())
     }
 
     @Test("Secrets are hidden where settings are shown")

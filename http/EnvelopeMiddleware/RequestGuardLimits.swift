@@ -13,7 +13,7 @@ extension RequestGuard {
         /// no route stops.
         public var bodyBytesMax = 67_108_864
         /// How long a connection may be silent while it waits for a request or for the next part of one.
-        public var idleTimeout: Duration = .seconds(15)
+        public var idleTimeout: Duration = .seconds(60)
         /// How long a new connection may say nothing before its first request. Short, because only a connection that says nothing needs it; the
         /// shorter of this and ``idleTimeout`` counts.
         public var firstRequestTimeout: Duration = .seconds(10)
@@ -31,7 +31,7 @@ extension RequestGuard {
         public var writeStallTimeout: Duration = .seconds(30)
         /// The slowest download that is waited for: each of so many bytes that the client has taken extends ``writeStallTimeout`` by one second.
         public var answerBytesPerSecondMin = 8_192
-        /// How much of a body that nobody asked for is read to keep a connection alive, in bytes. When an answer comes before its request
+        /// How much of a body that no handler asked for is read to keep a connection alive, in bytes. When an answer comes before its request
         /// has been read to the end, the connection is closed after the answer unless the rest is known to be at most this.
         public var drainBytesMax = 262_144
         /// How long a connection stays open for the client to read an answer that came before the end of its request. Closing at once
@@ -44,7 +44,7 @@ extension RequestGuard {
         public init() {}
     }
 
-    /// A limit that a client can meet, for those who count that.
+    /// A limit that a client can meet, for metrics.
     public enum Limit: Sendable {
         /// The header of a request is over one of its limits.
         case headerSize

@@ -15,14 +15,8 @@ package struct HTTPConfiguration: Sendable {
     package var port = 8_080
     /// Whether a trusted proxy in front sets `X-Request-Id`.
     package var trustsIncomingRequestID = false
-    /// Connections that are served at once. Where all are taken the one that was quiet longest gives way to a new one.
-    package var connectionsMax = 512
-    /// Connections of one client address; 0 for no limit.
-    package var connectionsPerAddressMax = 0
     /// Networks of proxies in front, whose connections are those of many clients and count towards no address.
     package var trustedProxies: [AddressPrefix] = []
-    /// Bytes of one request body; three images of 10 MB as base64 and room to say that one is too large.
-    package var bodyBytesMax = 64 * 1_024 * 1_024
     /// Items of one page of a list at most; a client that asks for more gets these.
     package var pageItemsMax = Limits.pageItemsMax
     /// Bytes of request bodies, and of images on their way in, held in memory at once, of all requests together; one account may hold half of
@@ -32,7 +26,10 @@ package struct HTTPConfiguration: Sendable {
     package var rateLimits = RateLimitPolicy()
     /// How long a request that is over a rate limit waits before it is refused.
     package var overLimitWait = Duration.seconds(1)
-    /// Bounds of a connection.
+    /// How many connections there may be, in all and of one address. Where all are taken the one that was quiet longest gives way to a new one.
+    package var connections = ConnectionRegistry.Limits()
+    /// Bounds of a connection and of one request. The default body takes three images of 10 MB as base64, with room to say that one is too
+    /// large.
     package var limits = RequestGuard.Limits()
 
     /// The defaults.
@@ -41,11 +38,10 @@ package struct HTTPConfiguration: Sendable {
     /// How many connections there may be, beyond those that are served, that are only told so.
     package static func refusedConnections(of connectionsMax: Int) -> Int { max(8, connectionsMax / 16) }
 
+    /// `connections`, with what follows from their number, from the proxies in front, and from the routes.
     fileprivate var connectionLimits: ConnectionRegistry.Limits {
-        var limits = ConnectionRegistry.Limits()
-        limits.connectionsMax = connectionsMax
-        limits.refusedMax = Self.refusedConnections(of: connectionsMax)
-        limits.connectionsPerAddressMax = connectionsPerAddressMax
+        var limits = connections
+        limits.refusedMax = Self.refusedConnections(of: limits.connectionsMax)
         limits.isShared = { [trustedProxies] address in
             guard let peer = address.ipAddress.flatMap({ IPAddress($0) })?.unmapped else { return false }
             return trustedProxies.contains { $0.contains(peer) }
@@ -132,14 +128,14 @@ package struct HTTPService: Service {
 
     /// The server as Hummingbird runs it, which tests drive as well.
     package func application() -> some ApplicationProtocol {
-        var bounds = configuration.limits
-        bounds.bodyBytesMax = configuration.bodyBytesMax
         // Hummingbird tells at this level that it listens, which is told here already, with the address as clients see it.
         var serverLogger = logger
         if serverLogger.logLevel == .info { serverLogger.logLevel = .notice }
         return Application(
             responder: responder(),
-            server: .guardedHTTP1(limits: bounds, connections: connections, logger: logger) { [limits] in limits.hit(ClientLimit($0)) },
+            server: .guardedHTTP1(limits: configuration.limits, connections: connections, logger: logger) { [limits] in
+                limits.hit(ClientLimit($0))
+            },
             configuration: ApplicationConfiguration(
                 address: .hostname(configuration.host, port: configuration.port), serverName: nil, backlog: Self.backlog,
                 availableConnectionsDelegate: boundedConnections()),
@@ -194,12 +190,12 @@ package struct HTTPService: Service {
 
         HealthRoutes(schema: useCases.schema, stopping: stopping).add(to: router)
         if let metrics { MetricsRoutes(metrics).add(to: router) }
-        // Half of the connections, so that whoever reads slowly, for which no key is needed, leaves the other half to calls.
-        let mediaAnswers = MediaAnswers(atMost: max(1, configuration.connectionsMax / 2))
+        // Half of the connections, so that clients that read slowly, for which no key is needed, leave the other half to calls.
+        let mediaAnswers = MediaAnswers(atMost: max(1, configuration.connections.connectionsMax / 2))
         MediaRoutes(catalog: useCases.catalog, answers: mediaAnswers, connections: connections, limits: limits).add(to: router)
 
         let bodies = BodyReader(
-            bodyBytesMax: configuration.bodyBytesMax, memory: MemoryBudget(bytesMax: configuration.bodyBytesInFlightMax),
+            bodyBytesMax: configuration.limits.bodyBytesMax, memory: MemoryBudget(bytesMax: configuration.bodyBytesInFlightMax),
             decoding: useCases.decoding)
         let callers = router.group()
             .add(middleware: AuthenticationMiddleware(authentication: useCases.authentication))

@@ -20,8 +20,7 @@ struct ConfigCommand: PersonasSubcommand {
     }
 
     func perform() async throws(CommandFailure) {
-        let flags = process.flags.merging(service.flags) { first, _ in first }.merging(worker.flags) { first, _ in first }
-        let settings = try reporting { () throws(Failure) in try data.settings(with: flags) }
+        let settings = try reporting { () throws(Failure) in try data.settings(with: [process, service, worker]) }
         let rows = Self.rows(settings)
         if output.isJSON {
             try Answer.json(rows)

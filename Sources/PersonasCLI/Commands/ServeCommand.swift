@@ -12,8 +12,7 @@ struct ServeCommand: PersonasSubcommand {
     @OptionGroup var service: ServiceOptions
 
     func perform() async throws(CommandFailure) {
-        let flags = process.flags.merging(service.flags) { first, _ in first }
-        let settings = try reporting { () throws(Failure) in try data.settings(with: flags) }
+        let settings = try reporting { () throws(Failure) in try data.settings(with: [process, service]) }
         try await Serve.run(settings, withDemo: demo)
     }
 }

@@ -15,10 +15,9 @@ struct WorkerCommand: PersonasSubcommand {
     @OptionGroup var process: ProcessOptions
 
     func perform() async throws(CommandFailure) {
-        let flags = process.flags.merging(worker.flags) { first, _ in first }
-        let settings = try reporting { () throws(Failure) in try data.settings(with: flags) }
-        let server = try reporting { () throws(Failure) in try settings.required(SettingsList.server) }
-        let key = try reporting { () throws(Failure) in try settings.required(SettingsList.key) }
+        let settings = try reporting { () throws(Failure) in try data.settings(with: [process, worker]) }
+        let server = try reporting { () throws(Failure) in try settings.required(\.server) }
+        let key = try reporting { () throws(Failure) in try settings.required(\.key) }
         ProcessTitle.hide(key)
         try await WorkerProcess.run(server: server, key: key, once: once, settings)
     }

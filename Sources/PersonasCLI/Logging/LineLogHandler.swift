@@ -42,8 +42,8 @@ extension LineLogHandler {
     /// Sends every log of the process to a writer, as the settings say.
     /// - Returns: the process's own log.
     static func bootstrap(_ settings: Settings, writer: LogWriter) -> Logger {
-        let level = settings[SettingsList.logLevel]
-        let format = settings[SettingsList.logFormat]
+        let level = settings.logLevel
+        let format = settings.logFormat
         LoggingSystem.bootstrap { _ in LineLogHandler(level: level, format: format, writer: writer) }
         return Logger(label: "personas")
     }

@@ -54,7 +54,7 @@ enum Serve {
         do throws(Failure) {
             let app = try Application(settings, logger: logger)
             do throws(Failure) {
-                if !settings[SettingsList.migrate] {
+                if !settings.migrate {
                     let pending = try await app.pendingMigrations()
                     guard pending.isEmpty else {
                         throw .conflict("pending migrations (\(pending.joined(separator: ", "))); run personas migrate up")
@@ -75,7 +75,7 @@ enum Serve {
     private static func run(_ app: Application, _ settings: Settings, demoKey: String?, log: LogWriter, logger: Logger)
         async throws(CommandFailure)
     {
-        if settings[SettingsList.developmentDownloads] {
+        if settings.developmentDownloads {
             logger.warning("development downloads are on: images are fetched by plain HTTP and from private addresses; never in production")
         }
         let socketPath: String
@@ -86,19 +86,19 @@ enum Serve {
         }
         let listening = WakeSignal()
         let http = HTTPService(
-            configuration: try configuration(settings, logger: logger),
+            configuration: HTTPConfiguration(settings, connectionsMax: try connectionsMax(settings, logger: logger)),
             useCases: HTTPUseCases(
                 catalog: app.catalog, training: app.training, authentication: app.authentication,
                 idempotency: app.idempotency, decoding: app.decoding, maintenance: app.storage.maintenance,
                 schema: app.storage.schema),
-            publicURL: PublicURL(settings[SettingsList.publicURL]), logger: logger, metrics: app.metrics
+            publicURL: PublicURL(settings.publicURL), logger: logger, metrics: app.metrics
         ) { address in
             listening.notify()
             if let demoKey { Demo.introduce(key: demoKey, address: address) }
         }
         // They are stopped from the last to the first: requests end before the work behind them, and that before the store.
         var services: [any Service] = [MediaRemoval(media: app.storage.media, signal: app.signals.removals, logger: logger)]
-        switch settings[SettingsList.trainer] {
+        switch settings.trainer {
         case .embedded: services.append(EmbeddedTraining(training: app.training, media: app.storage.media, logger: logger))
         case .worker: services.append(LeaseExpiry(training: app.training, logger: logger))
         }
@@ -107,9 +107,9 @@ enum Serve {
         let administration = AdministrationService(socketPath: socketPath, administration: app.administration, logger: logger)
         services.append(Following(signal: listening, service: administration))
         services.append(http)
-        services.append(ShutdownWatchdog(graceSeconds: settings[SettingsList.graceSeconds], log: log, logger: logger))
+        services.append(ShutdownWatchdog(graceSeconds: settings.graceSeconds, log: log, logger: logger))
         var group = ServiceGroupConfiguration(services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet(logger))
-        group.maximumGracefulShutdownDuration = .seconds(settings[SettingsList.graceSeconds])
+        group.maximumGracefulShutdownDuration = .seconds(settings.graceSeconds)
         do {
             try await ServiceGroup(configuration: group).run()
         } catch {
@@ -117,37 +117,9 @@ enum Serve {
         }
     }
 
-    private static func configuration(_ settings: Settings, logger: Logger) throws(CommandFailure) -> HTTPConfiguration {
-        var configuration = HTTPConfiguration()
-        configuration.host = settings[SettingsList.host]
-        configuration.port = settings[SettingsList.port]
-        configuration.trustsIncomingRequestID = settings[SettingsList.trustRequestID]
-        configuration.connectionsMax = try connectionsMax(settings, logger: logger)
-        configuration.connectionsPerAddressMax = settings[SettingsList.connectionsPerAddressMax]
-        configuration.trustedProxies = settings[SettingsList.trustedProxies]
-        configuration.bodyBytesMax = settings[SettingsList.bodyBytesMax]
-        configuration.bodyBytesInFlightMax = settings[SettingsList.bodyBytesInFlightMax]
-        configuration.rateLimits = RateLimitPolicy(
-            readsPerSecond: settings[SettingsList.readsPerSecond], writesPerSecond: settings[SettingsList.writesPerSecond],
-            inFlightMax: settings[SettingsList.requestsInFlightMax],
-            waitingMax: settings[SettingsList.requestsWaitingMax])
-        configuration.pageItemsMax = settings[SettingsList.pageItemsMax]
-        configuration.overLimitWait = .milliseconds(settings[SettingsList.overLimitWaitMilliseconds])
-        configuration.limits.headerListBytesMax = settings[SettingsList.headerBytesMax]
-        configuration.limits.headerFieldBytesMax = settings[SettingsList.headerFieldBytesMax]
-        configuration.limits.headerFieldsMax = settings[SettingsList.headerFieldsMax]
-        configuration.limits.bodyBytesPerSecondMin = settings[SettingsList.bodyBytesPerSecondMin]
-        configuration.limits.firstRequestTimeout = .seconds(settings[SettingsList.firstRequestSeconds])
-        configuration.limits.answerBytesPerSecondMin = settings[SettingsList.answerBytesPerSecondMin]
-        configuration.limits.idleTimeout = .seconds(settings[SettingsList.idleTimeoutSeconds])
-        configuration.limits.requestReadTimeout = .seconds(settings[SettingsList.requestReadSeconds])
-        configuration.limits.writeStallTimeout = .seconds(settings[SettingsList.writeStallSeconds])
-        return configuration
-    }
-
     /// The connections that are set, or as many as there are file descriptors for.
     private static func connectionsMax(_ settings: Settings, logger: Logger) throws(CommandFailure) -> Int {
-        let wanted = settings[SettingsList.connectionsMax]
+        let wanted = settings.connectionsMax
         do throws(Failure) {
             let fitting = try ProcessLimits.fit(connectionsMax: wanted)
             if fitting.count < wanted {
@@ -172,7 +144,7 @@ enum Serve {
     }
 
     private static func failure(_ error: any Error, _ settings: Settings, _ logger: Logger) -> CommandFailure {
-        let place = PublicURL.address(host: settings[SettingsList.host], port: settings[SettingsList.port])
+        let place = PublicURL.address(host: settings.host, port: settings.port)
         switch error {
         case let failure as Failure: return CommandFailure(failure)
         case let error as IOError where error.errnoCode == EADDRINUSE:

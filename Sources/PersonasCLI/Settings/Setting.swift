@@ -3,11 +3,26 @@ import Foundation
 import Personas
 
 /// One setting of a type, as it is declared.
-struct Setting<Value: Sendable>: Sendable {
+struct Setting<Value: Sendable>: DeclaredSetting {
     /// Everything about it but the type.
     let definition: SettingDefinition
-    /// What is in force when nobody says otherwise.
+    /// What is in force where no source says otherwise.
     let defaultValue: Value
+}
+
+/// A setting of any type.
+protocol DeclaredSetting: Sendable {
+    /// Everything about it but the type.
+    var definition: SettingDefinition { get }
+}
+
+/// The commands that take the flag of a setting.
+enum SettingGroup: Sendable {
+    case everyCommand
+    /// Those that run until they are stopped: the server and the worker.
+    case processes
+    case server
+    case worker
 }
 
 /// What there is to say about a setting, whatever its type.
@@ -16,10 +31,14 @@ struct SettingDefinition: Sendable {
     let name: String
     /// How it is written in the configuration file.
     let type: ConfigType
-    /// One line for `personas config` and `--help`.
-    let help: String
+    /// What stands for the value in `--help`; nil where the flag has none.
+    let valueName: String?
+    /// Which commands take the flag.
+    let group: SettingGroup
     /// Whether the value is never shown.
     let isSecret: Bool
+    /// One line for `personas config` and `--help`.
+    let help: String
     /// The default as it is shown.
     let shownDefault: ShownValue
     /// Makes a value of the setting's type from what was read, or says in words which values are allowed.
@@ -73,88 +92,136 @@ enum ShownValue: Sendable, Equatable, Encodable {
     }
 }
 
+extension Setting {
+    /// - Parameters:
+    ///   - show: a value in the form of the configuration file.
+    ///   - read: the value in what was read, or which values are allowed.
+    fileprivate init(
+        _ name: String, _ type: ConfigType, value valueName: String?, of group: SettingGroup, isSecret: Bool = false,
+        default defaultValue: Value, _ help: String, show: @escaping @Sendable (Value) -> ShownValue,
+        read: @escaping @Sendable (ConfigContent) throws(SettingProblem) -> Value
+    ) {
+        definition = SettingDefinition(
+            name: name, type: type, valueName: valueName, group: group, isSecret: isSecret, help: help, shownDefault: show(defaultValue)
+        ) { (content) throws(SettingProblem) in
+            let value = try read(content)
+            return ReadSetting(value: value, shown: show(value))
+        }
+        self.defaultValue = defaultValue
+    }
+}
+
 extension Setting where Value == String {
     /// Any text but none.
-    static func text(_ name: String, default defaultValue: String, _ help: String) -> Self {
-        Setting(
-            definition: SettingDefinition(name: name, type: .string, help: help, isSecret: false, shownDefault: .text(defaultValue)) {
-                (content) throws(SettingProblem) in
-                guard case .string(let text) = content, !text.isEmpty else { throw SettingProblem(reason: "must be a text") }
-                return ReadSetting(value: text, shown: .text(text))
-            }, defaultValue: defaultValue)
+    static func text(
+        _ name: String, value valueName: String, of group: SettingGroup = .server, default defaultValue: String, _ help: String
+    ) -> Self {
+        Setting(name, .string, value: valueName, of: group, default: defaultValue, help, show: { .text($0) }) {
+            (content) throws(SettingProblem) in
+            guard case .string(let text) = content, !text.isEmpty else { throw SettingProblem(reason: "must be a text") }
+            return text
+        }
     }
 }
 
 extension Setting where Value == String? {
     /// A text that may be missing; `check` returns it in its final form or says what it must be.
     static func optionalText(
-        _ name: String, isSecret: Bool = false, _ help: String,
+        _ name: String, value valueName: String, of group: SettingGroup = .server, isSecret: Bool = false, _ help: String,
         check: @escaping @Sendable (String) throws(SettingProblem) -> String = { (text) throws(SettingProblem) in text }
     ) -> Self {
         Setting(
-            definition: SettingDefinition(name: name, type: .string, help: help, isSecret: isSecret, shownDefault: .nothing) {
-                (content) throws(SettingProblem) in
-                guard case .string(let text) = content, !text.isEmpty else { throw SettingProblem(reason: "must be a text") }
-                let checked = try check(text)
-                return ReadSetting(value: String?.some(checked), shown: .text(checked))
-            }, defaultValue: nil)
+            name, .string, value: valueName, of: group, isSecret: isSecret, default: nil, help, show: { $0.map { .text($0) } ?? .nothing }
+        ) { (content) throws(SettingProblem) in
+            guard case .string(let text) = content, !text.isEmpty else { throw SettingProblem(reason: "must be a text") }
+            return try check(text)
+        }
     }
 }
 
 extension Setting where Value == Int {
     /// A number within bounds.
-    static func integer(_ name: String, default defaultValue: Int, in range: ClosedRange<Int>, _ help: String) -> Self {
-        Setting(
-            definition: SettingDefinition(name: name, type: .int, help: help, isSecret: false, shownDefault: .integer(defaultValue)) {
-                (content) throws(SettingProblem) in
-                guard case .int(let number) = content, range.contains(number) else {
-                    throw SettingProblem(reason: "must be a whole number from \(range.lowerBound) to \(range.upperBound)")
-                }
-                return ReadSetting(value: number, shown: .integer(number))
-            }, defaultValue: defaultValue)
+    static func integer(
+        _ name: String, value valueName: String = "N", of group: SettingGroup = .server, default defaultValue: Int,
+        in range: ClosedRange<Int>, _ help: String
+    ) -> Self {
+        Setting(name, .int, value: valueName, of: group, default: defaultValue, help, show: { .integer($0) }) {
+            (content) throws(SettingProblem) in
+            try content.integer(in: range)
+        }
+    }
+}
+
+extension Setting where Value == Duration {
+    /// A number of seconds within bounds.
+    static func seconds(_ name: String, default defaultValue: Duration, in range: ClosedRange<Int>, _ help: String) -> Self {
+        duration(name, default: defaultValue, in: range, of: .seconds(1), help)
+    }
+
+    /// A number of milliseconds within bounds.
+    static func milliseconds(_ name: String, default defaultValue: Duration, in range: ClosedRange<Int>, _ help: String) -> Self {
+        duration(name, default: defaultValue, in: range, of: .milliseconds(1), help)
+    }
+
+    private static func duration(
+        _ name: String, default defaultValue: Duration, in range: ClosedRange<Int>, of unit: Duration, _ help: String
+    ) -> Self {
+        Setting(name, .int, value: "N", of: .server, default: defaultValue, help, show: { .integer(Int($0 / unit)) }) {
+            (content) throws(SettingProblem) in
+            unit * (try content.integer(in: range))
+        }
     }
 }
 
 extension Setting where Value == Bool {
     /// On or off.
     static func toggle(_ name: String, default defaultValue: Bool, _ help: String) -> Self {
-        Setting(
-            definition: SettingDefinition(name: name, type: .bool, help: help, isSecret: false, shownDefault: .toggle(defaultValue)) {
-                (content) throws(SettingProblem) in
-                guard case .bool(let isOn) = content else { throw SettingProblem(reason: "must be true or false") }
-                return ReadSetting(value: isOn, shown: .toggle(isOn))
-            }, defaultValue: defaultValue)
+        Setting(name, .bool, value: nil, of: .server, default: defaultValue, help, show: { .toggle($0) }) {
+            (content) throws(SettingProblem) in
+            guard case .bool(let isOn) = content else { throw SettingProblem(reason: "must be true or false") }
+            return isOn
+        }
     }
 }
 
 extension Setting where Value == [AddressPrefix] {
     /// Networks, separated by commas where there is but one text to write them into.
     static func networks(_ name: String, _ help: String) -> Self {
-        Setting(
-            definition: SettingDefinition(name: name, type: .stringArray, help: help, isSecret: false, shownDefault: .list([])) {
-                (content) throws(SettingProblem) in
-                guard case .stringArray(let texts) = content else { throw SettingProblem(reason: "must be a list of networks") }
-                let networks = texts.compactMap { AddressPrefix($0) }
-                guard networks.count == texts.count else {
-                    throw SettingProblem(reason: "must be a list of networks such as 203.0.113.0/24")
-                }
-                return ReadSetting(value: networks, shown: .list(texts))
-            }, defaultValue: [])
+        // Shown as they were written, which is not always how they would be written from what was read.
+        let definition = SettingDefinition(
+            name: name, type: .stringArray, valueName: "LIST", group: .server, isSecret: false, help: help, shownDefault: .list([])
+        ) { (content) throws(SettingProblem) in
+            guard case .stringArray(let texts) = content else { throw SettingProblem(reason: "must be a list of networks") }
+            let networks = texts.compactMap { AddressPrefix($0) }
+            guard networks.count == texts.count else {
+                throw SettingProblem(reason: "must be a list of networks such as 203.0.113.0/24")
+            }
+            return ReadSetting(value: networks, shown: .list(texts))
+        }
+        return Setting(definition: definition, defaultValue: [])
     }
 }
 
 extension Setting where Value: RawRepresentable & CaseIterable, Value.RawValue == String {
     /// One of a few words.
-    static func choice(_ name: String, default defaultValue: Value, _ help: String) -> Self {
-        Setting(
-            definition: SettingDefinition(
-                name: name, type: .string, help: help, isSecret: false, shownDefault: .text(defaultValue.rawValue)
-            ) {
-                (content) throws(SettingProblem) in
-                guard case .string(let text) = content, let value = Value(rawValue: text) else {
-                    throw SettingProblem(reason: "must be one of \(Value.allCases.map(\.rawValue).joined(separator: ", "))")
-                }
-                return ReadSetting(value: value, shown: .text(value.rawValue))
-            }, defaultValue: defaultValue)
+    static func choice(
+        _ name: String, value valueName: String, of group: SettingGroup = .server, default defaultValue: Value, _ help: String
+    ) -> Self {
+        Setting(name, .string, value: valueName, of: group, default: defaultValue, help, show: { .text($0.rawValue) }) {
+            (content) throws(SettingProblem) in
+            guard case .string(let text) = content, let value = Value(rawValue: text) else {
+                throw SettingProblem(reason: "must be one of \(Value.allCases.map(\.rawValue).joined(separator: ", "))")
+            }
+            return value
+        }
+    }
+}
+
+extension ConfigContent {
+    fileprivate func integer(in range: ClosedRange<Int>) throws(SettingProblem) -> Int {
+        guard case .int(let number) = self, range.contains(number) else {
+            throw SettingProblem(reason: "must be a whole number from \(range.lowerBound) to \(range.upperBound)")
+        }
+        return number
     }
 }

@@ -10,7 +10,8 @@ enum SettingSource: String, Sendable, Encodable {
     case `default`
 }
 
-/// The settings in force.
+/// The settings in force, each by the name of its declaration: `settings.connectionsMax`.
+@dynamicMemberLookup
 struct Settings: Sendable {
     /// One setting as it is in force.
     struct Entry: Sendable {
@@ -25,20 +26,21 @@ struct Settings: Sendable {
     private let values: [String: any Sendable]
 
     /// The value in force.
-    subscript<Value>(_ setting: Setting<Value>) -> Value { values[setting.definition.name] as? Value ?? setting.defaultValue }
+    subscript<Value>(dynamicMember declaration: KeyPath<SettingsList, Setting<Value>>) -> Value {
+        let setting = SettingsList.declared[keyPath: declaration]
+        return values[setting.definition.name] as? Value ?? setting.defaultValue
+    }
 
     /// A setting that a command cannot do without.
     /// - Throws: `configuration` that names it.
-    func required(_ setting: Setting<String?>) throws(Failure) -> String {
-        guard let value = self[setting] else {
-            let name = setting.definition.name
-            throw .configuration(setting: name, reason: "is missing: give --\(name) or set \(setting.definition.environmentName)")
+    func required(_ declaration: KeyPath<SettingsList, Setting<String?>>) throws(Failure) -> String {
+        guard let value = self[dynamicMember: declaration] else {
+            let definition = SettingsList.declared[keyPath: declaration].definition
+            let name = definition.name
+            throw .configuration(setting: name, reason: "is missing: give --\(name) or set \(definition.environmentName)")
         }
         return value
     }
-
-    /// The folder of everything that must survive.
-    var dataDirectory: String { self[SettingsList.data] }
 
     /// Reads every setting: from the flags, then the environment, then the configuration file, then the defaults.
     /// - Parameters:

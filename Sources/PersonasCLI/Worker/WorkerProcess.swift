@@ -23,7 +23,7 @@ enum WorkerProcess {
         var group = ServiceGroupConfiguration(
             services: [.init(service: worker, successTerminationBehavior: .gracefullyShutdownGroup)],
             gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet)
-        group.maximumGracefulShutdownDuration = .seconds(settings[SettingsList.graceSeconds])
+        group.maximumGracefulShutdownDuration = .seconds(settings.graceSeconds)
         let failure: CommandFailure?
         do {
             try await ServiceGroup(configuration: group).run()

@@ -12,7 +12,7 @@ import Testing
 struct BadInputLiveTests {
     private static func configuration(bodyBytesMax: Int = 100_000) -> HTTPConfiguration {
         var configuration = HTTPConfiguration()
-        configuration.bodyBytesMax = bodyBytesMax
+        configuration.limits.bodyBytesMax = bodyBytesMax
         configuration.limits.requestReadTimeout = .seconds(5)
         configuration.limits.lingerTimeout = .milliseconds(500)
         return configuration

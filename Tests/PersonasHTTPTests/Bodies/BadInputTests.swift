@@ -1,4 +1,5 @@
 import ErrorEnvelope
+import ErrorEnvelopeHummingbird
 import Foundation
 import HTTPTypes
 import Personas
@@ -167,7 +168,7 @@ struct BadInputTests {
     @Test("larger than the limit is 413, whether it is announced or not")
     func tooLarge() async throws {
         var configuration = HTTPConfiguration()
-        configuration.bodyBytesMax = 4_096
+        configuration.limits.bodyBytesMax = 4_096
         try await TestService.run(configuration: configuration) { service in
             try await service.withoutTrace {
                 let message = "The request body is too large: at most 4096 bytes are accepted"

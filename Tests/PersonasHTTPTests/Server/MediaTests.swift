@@ -1,4 +1,5 @@
 import ErrorEnvelope
+import ErrorEnvelopeHummingbird
 import Foundation
 import HummingbirdTesting
 import HTTPTypes
@@ -105,7 +106,7 @@ struct MediaTests {
     @Test("are sent to so many at once and no more; a place is free again when its answer is, however that ended")
     func places() async throws {
         var configuration = HTTPConfiguration()
-        configuration.connectionsMax = 4
+        configuration.connections.connectionsMax = 4
         try await TestService.run(.live, configuration: configuration) { service in
             let (_, path) = try await publish(service, TestImage.png(bytes: 9_000_000))
             let port = try #require(service.client.port)
@@ -117,7 +118,7 @@ struct MediaTests {
                 let refused = try await service.send(.get, path, key: .none, isFailureExpected: true)
                 refused.expect(503, .serviceUnavailable, "Too many images are being sent; try again later")
                 #expect(refused.header("Retry-After") == "2")
-                // Whoever needs no bytes needs no place, and calls go on.
+                // A request that needs no bytes needs no place, and calls go on.
                 #expect(try await service.send(.head, path, key: .none).status == 200)
                 #expect(try await service.send(.get, "/v2/personas").status == 200)
                 for reader in readers { try await reader.close() }

@@ -1,4 +1,5 @@
 import ErrorEnvelope
+import ErrorEnvelopeHummingbird
 import HTTPTypes
 import Hummingbird
 import HummingbirdTesting
@@ -153,7 +154,7 @@ struct MetricsTests {
     @Test("knows the limits that clients meet, each once")
     func limits() async throws {
         var configuration = HTTPConfiguration()
-        configuration.bodyBytesMax = 2_000
+        configuration.limits.bodyBytesMax = 2_000
         try await TestService.run(.live, configuration: configuration) { service in
             func hits() async throws -> [String: String] {
                 let prefix = "personas_limits_hit_total{limit=\""

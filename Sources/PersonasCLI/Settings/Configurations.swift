@@ -1,0 +1,74 @@
+import CoreMetrics
+import ErrorEnvelopeHummingbird
+import Personas
+import PersonasDB
+import PersonasHTTP
+import PersonasOutbound
+
+// What each part of the service is given of the settings.
+
+extension Storage.Configuration {
+    init(_ settings: Settings, metrics: any MetricsFactory) {
+        self.init(directory: settings.dataDirectory, readers: settings.readers, metrics: metrics)
+        searchesWaitingMax = settings.searchesWaitingMax
+        writesWaitingMax = settings.writesWaitingMax
+    }
+}
+
+extension GuardedImageFetcher.Configuration {
+    init(_ settings: Settings) {
+        self.init()
+        isDevelopment = settings.developmentDownloads
+        downloadsMax = settings.downloadsMax
+        trustRootsFile = settings.downloadTrustRoots
+        blockedPrefixes = settings.blockedDownloadPrefixes
+    }
+}
+
+extension LeasePolicy {
+    init(_ settings: Settings) {
+        self.init(seconds: settings.leaseSeconds, attemptsMax: settings.trainingAttemptsMax)
+    }
+}
+
+extension HTTPConfiguration {
+    /// - Parameter connectionsMax: the connections that are set, or as many of them as the process can have.
+    init(_ settings: Settings, connectionsMax: Int) {
+        self.init()
+        host = settings.host
+        port = settings.port
+        trustsIncomingRequestID = settings.trustRequestID
+        trustedProxies = settings.trustedProxies
+        bodyBytesInFlightMax = settings.bodyBytesInFlightMax
+        pageItemsMax = settings.pageItemsMax
+        rateLimits = RateLimitPolicy(settings)
+        overLimitWait = settings.overLimitWait
+        connections.connectionsMax = connectionsMax
+        connections.connectionsPerAddressMax = settings.connectionsPerAddressMax
+        limits = RequestGuard.Limits(settings)
+    }
+}
+
+extension RateLimitPolicy {
+    fileprivate init(_ settings: Settings) {
+        self.init(
+            readsPerSecond: settings.readsPerSecond, writesPerSecond: settings.writesPerSecond, inFlightMax: settings.requestsInFlightMax,
+            waitingMax: settings.requestsWaitingMax)
+    }
+}
+
+extension RequestGuard.Limits {
+    fileprivate init(_ settings: Settings) {
+        self.init()
+        headerListBytesMax = settings.headerBytesMax
+        headerFieldBytesMax = settings.headerFieldBytesMax
+        headerFieldsMax = settings.headerFieldsMax
+        bodyBytesMax = settings.bodyBytesMax
+        bodyBytesPerSecondMin = settings.bodyBytesPerSecondMin
+        firstRequestTimeout = settings.firstRequestTimeout
+        idleTimeout = settings.idleTimeout
+        requestReadTimeout = settings.requestReadTimeout
+        writeStallTimeout = settings.writeStallTimeout
+        answerBytesPerSecondMin = settings.answerBytesPerSecondMin
+    }
+}
