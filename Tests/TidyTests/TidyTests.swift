@@ -106,6 +106,22 @@ struct TidyTests {
         }
     }
 
+    @Test("Every declared setting is used")
+    func settings() throws {
+        let declarations = "Sources/PersonasCLI/Settings/SettingsList.swift"
+        let files = try SourceTree.product.get().filter { $0.path.hasPrefix("Sources/PersonasCLI/") }
+        let names = files.filter { $0.path == declarations }.flatMap(\.code).compactMap { line in
+            line.prefixMatch(of: /\s+let (\w+) = Setting[.<]/).map { String($0.output.1) }
+        }
+        #expect(!names.isEmpty, "\(declarations) declares no settings: have this test look where they are declared")
+        let code = files.filter { $0.path != declarations }.flatMap(\.code)
+        let uses = /(?:^|[^\w.])settings\.(?:required\(\\\.)?(\w+)/
+        let used = Set(code.flatMap { $0.matches(of: uses).map { String($0.output.1) } })
+        for name in names where !used.contains(name) {
+            Issue.record("\(declarations) declares \(name), which is used nowhere: read it as settings.\(name), or drop it")
+        }
+    }
+
     @Test("@unchecked Sendable stands below a sentence that proves it")
     func uncheckedSendable() throws {
         for file in try SourceTree.product.get() {
