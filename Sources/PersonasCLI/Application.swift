@@ -12,6 +12,10 @@ struct Application: Sendable {
     let storage: Storage
     /// The signals between use cases and background work.
     let signals: WorkSignals
+    /// The use cases of stored images.
+    let images: ImageLibrary
+    /// What takes away the bytes of images that no row names.
+    let collector: BlobCollector
     /// The use cases of personas and styles.
     let catalog: Catalog
     /// The use cases of training.
@@ -46,11 +50,13 @@ struct Application: Sendable {
         signals = WorkSignals()
         let keepsMetadata = settings[SettingsList.keepImageMetadata]
         decoding = BodyDecoding(places: settings[SettingsList.largeBodiesMax], metrics: factory)
+        images = ImageLibrary(index: storage.images, blobs: storage.blobs, signals: signals)
+        collector = BlobCollector(index: storage.images, blobs: storage.blobs, clock: .system)
         catalog = Catalog(
-            store: storage.pikzonalities, media: storage.media, fetcher: fetcher, decoding: decoding,
+            store: storage.pikzonalities, images: images, fetcher: fetcher, decoding: decoding,
             policy: ContentPolicy(terms: storage.terms), signals: signals, keepsImageMetadata: keepsMetadata)
         training = Training(
-            jobs: storage.jobs, media: storage.media, decoding: decoding, signals: signals,
+            jobs: storage.jobs, images: images, decoding: decoding, signals: signals,
             policy: LeasePolicy(seconds: settings[SettingsList.leaseSeconds], attemptsMax: settings[SettingsList.trainingAttemptsMax]),
             keepsImageMetadata: keepsMetadata)
         authentication = Authentication(keys: storage.keys)

@@ -194,9 +194,10 @@ package struct HTTPService: Service {
 
         HealthRoutes(schema: useCases.schema, stopping: stopping).add(to: router)
         if let metrics { MetricsRoutes(metrics).add(to: router) }
-        // Half of the connections, so that whoever reads slowly, for which no key is needed, leaves the other half to calls.
-        let mediaAnswers = MediaAnswers(atMost: max(1, configuration.connectionsMax / 2))
-        MediaRoutes(catalog: useCases.catalog, answers: mediaAnswers, connections: connections, limits: limits).add(to: router)
+        MediaRoutes(
+            catalog: useCases.catalog, places: AsyncSemaphore(count: max(1, configuration.connectionsMax)), connections: connections,
+            limits: limits
+        ).add(to: router)
 
         let bodies = BodyReader(
             bodyBytesMax: configuration.bodyBytesMax, memory: MemoryBudget(bytesMax: configuration.bodyBytesInFlightMax),
