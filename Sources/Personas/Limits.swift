@@ -8,6 +8,8 @@ package enum Limits {
     package static let specialInstructionsCharactersMax = 300
     /// Bytes of one decoded image: 10 MiB, from the published API.
     package static let imageBytesMax = 10 * 1_024 * 1_024
+    /// Bytes of a stored image that are read at a time: what one slow reader holds in memory.
+    package static let blobChunkBytesMax = 65_536
     /// Characters of an image URL. Signed URLs run to about 2,000; the room above is for generous signers.
     package static let imageURLCharactersMax = 8_192
     /// Seconds for fetching all images of one create; clients give up after 60.

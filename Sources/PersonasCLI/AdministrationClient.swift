@@ -37,8 +37,7 @@ enum AdministrationClient {
     /// Carries out one request that may take long, on data that must be there: a mistyped folder is not to pass for an empty one.
     static func performLong(_ request: AdministrationRequest, _ settings: Settings) async throws(CommandFailure) -> AdministrationReply {
         let directory = settings.dataDirectory
-        // A restore that was cut short may hold the only database there is, until the folder is opened.
-        guard ["personas.sqlite", "restore.complete"].contains(where: { access("\(directory)/\($0)", F_OK) == 0 }) else {
+        guard DataFolder(directory).hasDatabase else {
             throw CommandFailure(.unavailable, "there is no database in the data folder \(directory)")
         }
         return try await Interruption.cancelling { () throws(CommandFailure) in
@@ -63,7 +62,8 @@ enum AdministrationClient {
                 throw CommandFailure(opening: directory, error)
             }
             guard ContinuousClock.now < deadline else {
-                throw CommandFailure(.unavailable, "the data folder \(directory) is in use, and nobody answers on its admin.sock")
+                throw CommandFailure(
+                    .unavailable, "the data folder \(directory) is in use, and nobody answers on its \(DataFolder.socketName)")
             }
             try? await Task.sleep(for: pause)
         }
@@ -109,8 +109,8 @@ private struct LocalSession: AdministrationSession {
         do throws(Failure) {
             let reply = try await app.administration.perform(request, progress: progress)
             switch request {
-            // What a server does in the background, nobody else will do soon.
-            case .deleteItem, .deleteAccount: _ = try await app.storage.media.removeUnreferenced()
+            // What a server does in the background, no other process will do soon.
+            case .deleteItem, .deleteAccount: _ = try await app.collector.collect()
             default: break
             }
             return reply
@@ -135,7 +135,7 @@ private struct RemoteSession: AdministrationSession {
     let client: HTTPClient
     let url: String
 
-    /// Nil while nobody listens.
+    /// Nil while no server listens.
     static func open(socketPath: String) async -> RemoteSession? {
         guard SocketFile.isAnswered(socketPath), let url = URL(httpURLWithSocketPath: socketPath, uri: "/administration") else {
             return nil

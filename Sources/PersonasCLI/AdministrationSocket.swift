@@ -13,13 +13,13 @@ enum AdministrationSocket {
     /// Where the path is longer than the kernel takes, the folder is opened, and stays so, to be reached by its descriptor's number.
     /// - Throws: `configuration` when the folder cannot be opened.
     static func path(in directory: String) throws(Failure) -> String {
-        let path = directory + "/admin.sock"
+        let path = DataFolder(directory).socket
         guard path.utf8.count > pathBytesMax else { return path }
         let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else {
             throw .configuration(setting: "data", reason: "the folder \(directory) cannot be opened: \(String(cString: strerror(errno)))")
         }
-        return "/proc/self/fd/\(descriptor)/admin.sock"
+        return DataFolder("/proc/self/fd/\(descriptor)").socket
     }
 }
 

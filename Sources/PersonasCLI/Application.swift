@@ -12,6 +12,10 @@ struct Application: Sendable {
     let storage: Storage
     /// The signals between use cases and background work.
     let signals: WorkSignals
+    /// The use cases of stored images.
+    let images: ImageLibrary
+    /// What takes away the bytes of images that no row names.
+    let collector: BlobCollector
     /// The use cases of personas and styles.
     let catalog: Catalog
     /// The use cases of training.
@@ -42,12 +46,14 @@ struct Application: Sendable {
         signals = WorkSignals()
         let keepsMetadata = settings.keepImageMetadata
         decoding = BodyDecoding(places: settings.largeBodiesMax, metrics: factory)
+        images = ImageLibrary(index: storage.images, blobs: storage.blobs, signals: signals)
+        collector = BlobCollector(index: storage.images, blobs: storage.blobs, clock: .system)
         catalog = Catalog(
-            store: storage.pikzonalities, media: storage.media, fetcher: fetcher, decoding: decoding,
+            store: storage.pikzonalities, images: images, fetcher: fetcher, decoding: decoding,
             policy: ContentPolicy(terms: storage.terms), signals: signals, keepsImageMetadata: keepsMetadata)
         training = Training(
-            jobs: storage.jobs, media: storage.media, decoding: decoding, signals: signals,
-            policy: LeasePolicy(settings), keepsImageMetadata: keepsMetadata)
+            jobs: storage.jobs, images: images, decoding: decoding, signals: signals, policy: LeasePolicy(settings),
+            keepsImageMetadata: keepsMetadata)
         authentication = Authentication(keys: storage.keys)
         idempotency = Idempotency(answers: storage.answers)
         administration = Administration(

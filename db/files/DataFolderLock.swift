@@ -4,14 +4,14 @@ package import Personas
 /// The right to write to a data folder: one process in the world has it at a time.
 ///
 /// SQLite before 3.51.3 can, rarely, corrupt a database in which two connections commit and checkpoint at once; one writer rules it out.
-/// The lock is the kernel's (`flock`), so that it ends with the process, however that ends. It is on a file of its own, which nobody else can
-/// open, and not on the folder, which anybody could lock who may read it.
+/// The lock is the kernel's (`flock`), so that it ends with the process, however that ends. It is on a file of its own, which no other user can
+/// open, and not on the folder, which any process could lock that may read it.
 package final class DataFolderLock: Sendable {
-    /// The file in the folder that is locked. It stays when nobody holds the lock, because whoever has it open could otherwise lock what nobody
-    /// else finds.
-    static let fileName = "personas.lock"
+    /// The file in the folder that is locked. It stays when no process holds the lock, because a process that has it open could otherwise lock
+    /// what no other finds.
+    private static let fileName = DataFolder.lockName
 
-    /// Whether somebody else has locked the folder itself, as versions did that knew no `personas.lock`. Any process that may read the folder
+    /// Whether another process has locked the folder itself, as versions did that knew no `personas.lock`. Any process that may read the folder
     /// can do so, too, and is not to stop this one; so it is only a hint to look for a server of such a version.
     package let isFolderLockedByAnother: Bool
 
@@ -48,7 +48,7 @@ package final class DataFolderLock: Sendable {
     /// Takes the folder away if it holds nothing but the lock: for a command that made it in vain.
     package func removeEmptyFolder() {
         guard (try? PosixFile.names(in: directory)) == [Self.fileName] else { return }
-        // Whoever has opened the file meanwhile finds, once it is locked, that its name is gone.
+        // A process that has opened the file meanwhile finds, once it is locked, that its name is gone.
         unlinkat(folder.number, Self.fileName, 0)
         rmdir(directory)
     }
@@ -68,11 +68,11 @@ package final class DataFolderLock: Sendable {
 
     /// Gives a folder that others may enter, as versions before this one left those that were there, the mode 0700.
     ///
-    /// Only if it is ours by what it holds: a folder like /var/lib or a home must not be closed because somebody mistyped.
+    /// Only if it is ours by what it holds: a folder like /var/lib or a home must not be closed because of a mistyped path.
     private static func closeToOthers(_ folder: borrowing Descriptor, _ directory: String) throws(Failure) {
         guard isOpenToOthers(folder) else { return }
         let names = (try? PosixFile.names(in: directory)) ?? []
-        guard names.contains("personas.sqlite") || names.allSatisfy(ownNames.contains) else {
+        guard names.contains(DataFolder.databaseName) || names.allSatisfy(DataFolder.namesWithoutDatabase.contains) else {
             let reason = "other users may enter it, and it holds what is not this service's; choose another, or make its mode 0700"
             throw refusal(directory, reason)
         }
@@ -83,9 +83,6 @@ package final class DataFolderLock: Sendable {
         }
     }
 
-    /// Everything that a data folder of ours may hold before it has a database.
-    private static let ownNames: Set<String> = [fileName, "admin.sock", "media", "restore.incomplete", "restore.complete"]
-
     private static func isOpenToOthers(_ folder: borrowing Descriptor) -> Bool {
         var status = stat()
         return fstat(folder.number, &status) != 0 || status.st_mode & 0o077 != 0
@@ -95,7 +92,7 @@ package final class DataFolderLock: Sendable {
         .configuration(setting: "data", reason: "the folder \(directory) cannot be used: \(reason)")
     }
 
-    /// Opens the file, making it (mode 0600) if there is none. What somebody else may have put in its place is refused.
+    /// Opens the file, making it (mode 0600) if there is none. What another program may have put in its place is refused.
     private static func openFile(in folder: borrowing Descriptor, _ directory: String) throws(Failure) -> Descriptor {
         let flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY
         let descriptor = openat(folder.number, fileName, flags, 0o600)

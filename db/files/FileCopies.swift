@@ -7,8 +7,13 @@ extension PosixFile {
 
     /// The SHA-256 and the length of a file, read in parts.
     static func digest(of path: String) throws -> (digest: [UInt8], byteCount: Int) {
+        try reading(path) { try digest(of: $0) }
+    }
+
+    /// The SHA-256 and the length of an open file, read in parts.
+    static func digest(of descriptor: Int32) throws -> (digest: [UInt8], byteCount: Int) {
         var hash = SHA256()
-        let byteCount = try chunks(of: path) { hash.update(data: $0) }
+        let byteCount = try chunks(of: descriptor) { hash.update(data: $0) }
         return (Array(hash.finalize()), byteCount)
     }
 
@@ -17,7 +22,7 @@ extension PosixFile {
         let descriptor = open(target, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw CallFailed("open \(target)") }
         defer { close(descriptor) }
-        _ = try chunks(of: path) { try append($0, to: descriptor) }
+        _ = try reading(path) { try chunks(of: $0) { try append($0, to: descriptor) } }
         guard fsync(descriptor) == 0 else { throw CallFailed("fsync \(target)") }
     }
 
@@ -32,12 +37,11 @@ extension PosixFile {
         try copy(path, to: target)
     }
 
-    /// Waits until a file's bytes are on disk, whoever wrote them.
+    /// Waits until a file's bytes are on disk, whichever descriptor wrote them.
     static func syncFile(_ path: String) throws {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw CallFailed("open \(path)") }
-        defer { close(descriptor) }
-        guard fsync(descriptor) == 0 else { throw CallFailed("fsync \(path)") }
+        try reading(path) { descriptor in
+            guard fsync(descriptor) == 0 else { throw CallFailed("fsync \(path)") }
+        }
     }
 
     /// Makes a folder (mode 0700) that is not there yet.
@@ -54,7 +58,7 @@ extension PosixFile {
             place = (place as NSString).deletingLastPathComponent
         }
         for folder in missing.reversed() {
-            // Somebody else may make it at the same time, and "." is there already.
+            // Another process may make it at the same time, and "." is there already.
             guard mkdir(folder, 0o700) == 0 || errno == EEXIST else { throw CallFailed("mkdir \(folder)") }
             let parent = (folder as NSString).deletingLastPathComponent
             // Where one may make a folder without being allowed to read the one above, nothing can be waited for.
@@ -85,11 +89,16 @@ extension PosixFile {
         return try FileManager.default.contentsOfDirectory(atPath: path).filter { $0 != "lost+found" }.sorted()
     }
 
-    /// Hands out a file's bytes part by part. Returns how many there were.
-    private static func chunks(of path: String, _ body: ([UInt8]) throws -> Void) throws -> Int {
+    /// Opens a file for as long as a body reads it.
+    private static func reading<Value>(_ path: String, _ body: (Int32) throws -> Value) throws -> Value {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw CallFailed("open \(path)") }
         defer { close(descriptor) }
+        return try body(descriptor)
+    }
+
+    /// Hands out an open file's bytes part by part. Returns how many there were.
+    private static func chunks(of descriptor: Int32, _ body: ([UInt8]) throws -> Void) throws -> Int {
         var offset = 0
         while true {
             let bytes = try read(descriptor, at: offset, count: chunkBytes)

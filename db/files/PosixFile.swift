@@ -1,6 +1,6 @@
 import Foundation
 
-/// An open file, closed when nobody has it any more.
+/// An open file, closed with the last reference to it.
 struct Descriptor: ~Copyable, Sendable {
     /// What system calls know it by.
     let number: Int32

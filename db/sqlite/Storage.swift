@@ -3,9 +3,7 @@ import Foundation
 import GRDB
 package import Personas
 
-/// Everything that the service remembers, in one folder: `personas.sqlite` and `media/`.
-///
-/// Whoever opens it holds the folder's lock; see `DataFolderLock`.
+/// Everything that the service remembers, in one folder; see `DataFolder`. Its opener holds the folder's lock; see `DataFolderLock`.
 package final class Storage: Sendable {
     /// Where and how to open.
     package struct Configuration: Sendable {
@@ -21,6 +19,8 @@ package final class Storage: Sendable {
         package var writesWaitingMax = 2_048
         /// Where counts and measurements go.
         package var metrics: any MetricsFactory
+        /// Where the time of day comes from.
+        package var clock = WallClock.system
 
         /// Takes a folder; the defaults suit two to eight cores.
         package init(directory: String, readers: Int = 4, mediaThreads: Int = 16, metrics: any MetricsFactory = NOOPMetricsHandler.instance)
@@ -48,13 +48,20 @@ package final class Storage: Sendable {
     package var terms: any BlockedTermStore { termCache }
     /// Whether maintenance is on.
     package var maintenance: any MaintenanceStore { maintenanceCache }
+    /// Images as rows.
+    package var images: any ImageIndex { imageIndex }
     /// Image bytes.
-    package var media: any MediaStore { mediaFolder }
+    package var blobs: any BlobStore { blobFiles }
     /// Backups of the folder.
-    package var backups: any BackupStore { DataFolderBackup(dataFolder: directory, media: mediaFolder, turn: turn) }
+    package var backups: any BackupStore {
+        DataFolderBackup(folder: folder, pins: imageIndex.pins, pool: blobFiles.pool, clock: clock, turn: maintenanceTurn)
+    }
     /// Whether what is stored agrees with itself.
     package var integrity: any IntegrityStore {
-        DataFolderCheck(dataFolder: directory, media: mediaFolder, openedAt: openedAt, turn: turn)
+        DataFolderCheck(
+            folder: folder, index: imageIndex, pool: blobFiles.pool,
+            collector: BlobCollector(index: imageIndex, blobs: blobFiles, clock: clock), clock: clock, openedAt: openedAt,
+            turn: maintenanceTurn)
     }
     /// How the schema stands.
     package var schema: any SchemaStore { migrator }
@@ -67,10 +74,13 @@ package final class Storage: Sendable {
     private let migrator: Migrator
     private let maintenanceCache: SQLiteMaintenanceStore
     private let termCache: SQLiteBlockedTermStore
-    private let mediaFolder: MediaFolder
-    private let openedAt = Timestamp.now
-    private let directory: String
-    private let turn = MaintenanceTurn()
+    private let imageIndex: SQLiteImageIndex
+    private let blobFiles: FileBlobStore
+    private let clock: WallClock
+    private let openedAt: Timestamp
+    private let folder: DataFolder
+    /// Lets backups and checks have the data folder one at a time.
+    private let maintenanceTurn = AsyncMutex()
 
     /// Opens the folder's database and media, making what is missing. Nothing is migrated yet.
     /// - Throws: `unexpected` when the database cannot be opened or does not promise durability.
@@ -83,9 +93,11 @@ package final class Storage: Sendable {
     }
 
     private init(_ configuration: Configuration) throws {
-        directory = configuration.directory
-        try PendingRestore.finish(in: directory)
-        let path = directory + "/personas.sqlite"
+        folder = DataFolder(configuration.directory)
+        clock = configuration.clock
+        openedAt = clock.now
+        try PendingRestore.finish(in: folder)
+        let path = folder.database
         queue = try Self.writingConnection(path: path)
         readers = try ReadPool(path: path, count: configuration.readers)
         let metrics = StoreMetrics(factory: configuration.metrics)
@@ -94,9 +106,9 @@ package final class Storage: Sendable {
         migrator = Migrator(writer: writer, readers: readers, migrations: Migration.all)
         maintenanceCache = SQLiteMaintenanceStore(writer: writer, readers: readers)
         termCache = SQLiteBlockedTermStore(writer: writer, readers: readers)
-        mediaFolder = try MediaFolder(
-            directory: configuration.directory + "/media", threads: configuration.mediaThreads, writer: writer, readers: readers)
-        // After all that may fail: a pool of threads must be shut down, which nobody does for a storage that did not open.
+        imageIndex = SQLiteImageIndex(writer: writer, readers: readers, pins: ImagePins())
+        blobFiles = try FileBlobStore(folder: folder.media, threads: configuration.mediaThreads)
+        // After all that may fail: a pool of threads must be shut down, and no caller can do so with a storage that did not open.
         scans = ScanPool(readers: searchReaders, waitingMax: configuration.searchesWaitingMax, metrics: metrics)
         pikzonalities = SQLitePikzonalityStore(writer: writer, readers: readers, scans: scans)
         jobs = SQLiteTrainingJobStore(writer: writer, readers: readers, metrics: metrics)
@@ -121,7 +133,7 @@ package final class Storage: Sendable {
     package func close() {
         scans.close()
         readers.close()
-        mediaFolder.close()
+        blobFiles.close()
         try? queue.close()
     }
 
@@ -132,7 +144,7 @@ package final class Storage: Sendable {
         configuration.journalMode = .wal
         configuration.busyMode = .timeout(5)
         configuration.foreignKeysEnabled = true
-        // The file holds people's likenesses: nobody else on the machine may read it, nor the log beside it, which inherits the mode.
+        // The file holds people's likenesses: no other user of the machine may read it, nor the log beside it, which inherits the mode.
         let descriptor = Foundation.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         // SQLite would open what it may not write to all the same, and every write would fail.
         guard descriptor >= 0 else { throw Failure.unexpected("\(path) cannot be written to: \(String(cString: strerror(errno)))") }

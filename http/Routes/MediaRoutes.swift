@@ -5,19 +5,20 @@ import Hummingbird
 import Logging
 import NIOCore
 import Personas
-import Synchronization
 
 /// The bytes of published images. The unguessable token is the whole right to see one, so that a page can show it without a key.
 struct MediaRoutes: Sendable {
     /// The route of the call.
     static let path = "/media/{token}"
-    /// Bytes read from disk at a time: what one slow reader holds in memory.
-    private static let chunkBytes = 65_536
     /// When to come back for an image while too many are being sent.
     private static let retryAfterSeconds = 2
+    /// All readers count as one account, because none needs a key.
+    private static let readers = Identifier.random()
 
     let catalog: Catalog
-    let answers: MediaAnswers
+    /// One for each image that is being sent, of which readers get half. Any client may ask for an image and read it as slowly as is waited
+    /// for, so that the other half of the connections is left to calls.
+    let places: AsyncSemaphore
     let connections: ConnectionRegistry
     let limits: LimitCounters
 
@@ -69,13 +70,13 @@ struct MediaRoutes: Sendable {
     /// The bytes, read no faster than the client takes them.
     /// - Throws: `usedUp` when as many images are being sent as may be.
     private func body(
-        of content: any MediaContent, _ range: Range<Int>, _ request: Request, _ context: PersonasRequestContext
+        of content: OpenImage, _ range: Range<Int>, _ request: Request, _ context: PersonasRequestContext
     ) throws(Failure) -> ResponseBody {
         // To HEAD nothing is sent.
-        let place = request.method == .get ? answers.begin() : nil
+        let place = request.method == .get ? places.permit(Self.readers) : nil
         guard place != nil || request.method != .get else {
             limits.hit(.mediaAnswers)
-            // Whoever comes back finds the place of one that reads nothing.
+            // A client that comes back finds the place of one that reads nothing.
             connections.spareStalledReader()
             throw .usedUp(.mediaAnswers, retryAfterSeconds: Self.retryAfterSeconds)
         }
@@ -84,51 +85,18 @@ struct MediaRoutes: Sendable {
         return ResponseBody(contentLength: range.count) { writer in
             // Held until the last byte is on its way, or this body is thrown away unsent.
             defer { withExtendedLifetime(place) {} }
-            for start in stride(from: range.lowerBound, to: range.upperBound, by: Self.chunkBytes) {
-                let count = min(Self.chunkBytes, range.upperBound - start)
-                let chunk = try await content.read(at: start, count: count)
-                // The length has been announced: unless the connection ends here, the client takes the next answer for the rest.
-                guard chunk.count == count else {
-                    logger.error(
-                        "an image file is shorter than when it was stored", metadata: ["bytes": .stringConvertible(content.image.byteCount)]
-                    )
-                    throw Failure.unexpected("An image file is shorter than when it was stored")
-                }
+            let sent = try await content.blob.send(range) { chunk in
                 try await writer.write(ByteBuffer(bytes: chunk))
                 try await AnswerFlow.drained(channel)
+            }
+            // The length has been announced: unless the connection ends here, the client takes the next answer for the rest.
+            guard sent == range.count else {
+                logger.error(
+                    "an image file is shorter than when it was stored", metadata: ["bytes": .stringConvertible(content.image.byteCount)])
+                throw Failure.unexpected("An image file is shorter than when it was stored")
             }
             try await writer.finish(nil)
             try await AnswerFlow.drained(channel)
         }
-    }
-}
-
-/// Bounds how many images are being sent at once. Anybody may ask for one and read it as slowly as is waited for, so that the connections
-/// beyond are left to calls.
-final class MediaAnswers: Sendable {
-    /// One image being sent; its place is free again when the last reference is gone.
-    final class Place: Sendable {
-        private let answers: MediaAnswers
-
-        fileprivate init(_ answers: MediaAnswers) { self.answers = answers }
-
-        deinit { answers.count.subtract(1, ordering: .relaxed) }
-    }
-
-    private let countMax: Int
-    private let count = Atomic(0)
-
-    init(atMost countMax: Int) {
-        self.countMax = countMax
-    }
-
-    /// Takes a place; nil where there is none.
-    func begin() -> Place? {
-        let place = count.add(1, ordering: .relaxed)
-        guard place.newValue <= countMax else {
-            count.subtract(1, ordering: .relaxed)
-            return nil
-        }
-        return Place(self)
     }
 }

@@ -190,9 +190,10 @@ package struct HTTPService: Service {
 
         HealthRoutes(schema: useCases.schema, stopping: stopping).add(to: router)
         if let metrics { MetricsRoutes(metrics).add(to: router) }
-        // Half of the connections, so that clients that read slowly, for which no key is needed, leave the other half to calls.
-        let mediaAnswers = MediaAnswers(atMost: max(1, configuration.connections.connectionsMax / 2))
-        MediaRoutes(catalog: useCases.catalog, answers: mediaAnswers, connections: connections, limits: limits).add(to: router)
+        MediaRoutes(
+            catalog: useCases.catalog, places: AsyncSemaphore(count: max(1, configuration.connections.connectionsMax)),
+            connections: connections, limits: limits
+        ).add(to: router)
 
         let bodies = BodyReader(
             bodyBytesMax: configuration.limits.bodyBytesMax, memory: MemoryBudget(bytesMax: configuration.bodyBytesInFlightMax),

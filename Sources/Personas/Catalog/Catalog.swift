@@ -9,7 +9,7 @@ package struct PikzonalityPage: Sendable, Equatable {
 /// The use cases of personas and styles: rules and ownership above the ports. HTTP and the command line both call these.
 package struct Catalog: Sendable {
     private let store: any PikzonalityStore
-    private let media: any MediaStore
+    private let images: ImageLibrary
     private let imageReader: ImageReader
     private let decoding: BodyDecoding
     private let policy: ContentPolicy
@@ -17,11 +17,11 @@ package struct Catalog: Sendable {
 
     /// Ties the use cases to their ports.
     package init(
-        store: any PikzonalityStore, media: any MediaStore, fetcher: any ImageFetcher, decoding: BodyDecoding, policy: ContentPolicy,
+        store: any PikzonalityStore, images: ImageLibrary, fetcher: any ImageFetcher, decoding: BodyDecoding, policy: ContentPolicy,
         signals: WorkSignals, keepsImageMetadata: Bool
     ) {
         self.store = store
-        self.media = media
+        self.images = images
         self.imageReader = ImageReader(fetcher: fetcher, decoding: decoding, keepsMetadata: keepsImageMetadata)
         self.decoding = decoding
         self.policy = policy
@@ -48,20 +48,15 @@ package struct Catalog: Sendable {
         case .reserved: throw .nameReserved
         case .taken(let id): throw .nameTaken(mode, id)
         }
-        let references = try await storeAll(try await imageReader.images(of: checked, holding: memory))
-        let now = Timestamp.now
-        let item: Pikzonality
-        do throws(Failure) {
-            item = try await store.insert(
+        let item = try await images.withStored(try await imageReader.images(of: checked, holding: memory)) {
+            (references) async throws(Failure) in
+            let now = Timestamp.now
+            return try await store.insert(
                 NewPikzonality(
                     id: .timeOrdered(at: now), accountID: accountID, mode: mode, name: checked.name,
                     specialInstructions: checked.specialInstructions, references: references, outcome: outcome, createdAt: now),
                 acknowledging: acknowledging)
-        } catch {
-            abandon(references)
-            throw error
         }
-        media.release(references)
         signals.jobs.notify()
         return item
     }
@@ -102,26 +97,8 @@ package struct Catalog: Sendable {
 
     /// The image behind a media URL.
     /// - Throws: `notFound`.
-    package func image(_ token: RandomToken) async throws(Failure) -> any MediaContent {
-        try await media.open(token)
-    }
-
-    /// Stores images side by side, because most of the time goes into waiting for the disk; all or none stay held.
-    private func storeAll(_ images: [SanitizedImage]) async throws(Failure) -> [StoredImage] {
-        let media = media
-        let results = await mapConcurrently(images) { (_, image) async throws(Failure) in try await media.store(image) }
-        let stored = results.compactMap { try? $0.get() }
-        for case .failure(let failure) in results {
-            abandon(stored)
-            throw failure
-        }
-        return stored
-    }
-
-    /// Gives up images that no item came to have.
-    private func abandon(_ images: [StoredImage]) {
-        media.abandon(images)
-        signals.removals.notify()
+    package func image(_ token: RandomToken) async throws(Failure) -> OpenImage {
+        try await images.open(token)
     }
 }
 

@@ -41,12 +41,31 @@ package final class AsyncSemaphore: Sendable {
         state = Mutex(State(free: count))
     }
 
-    /// Places that nobody holds.
+    /// Places that are not taken.
     package var free: Int { state.withLock { $0.free } }
 
     /// Takes a place where there is one for the account at this moment.
     package func tryEnter(_ accountID: Identifier) -> Turn {
         state.withLock { take(in: &$0, accountID) ? .admitted : refusal(in: $0, accountID) }
+    }
+
+    /// A place that was taken, and is free again when the last reference to this is gone.
+    package final class Permit: Sendable {
+        private let semaphore: AsyncSemaphore
+        private let accountID: Identifier
+
+        fileprivate init(_ semaphore: AsyncSemaphore, _ accountID: Identifier) {
+            self.semaphore = semaphore
+            self.accountID = accountID
+        }
+
+        deinit { semaphore.leave(accountID) }
+    }
+
+    /// Takes a place where there is one for the account at this moment, for work whose end is not seen where it began.
+    /// - Returns: nil where there is none.
+    package func permit(_ accountID: Identifier) -> Permit? {
+        tryEnter(accountID) == .admitted ? Permit(self, accountID) : nil
     }
 
     /// Takes a place, waiting for one if need be.
@@ -81,7 +100,7 @@ package final class AsyncSemaphore: Sendable {
         }
     }
 
-    /// Gives a place back, to whoever's turn it is.
+    /// Gives a place back, to the waiter whose turn it is.
     package func leave(_ accountID: Identifier) {
         let admitted = state.withLock { state in
             let held = (state.held[accountID] ?? 0) - 1
@@ -104,7 +123,7 @@ package final class AsyncSemaphore: Sendable {
         return true
     }
 
-    /// Whose share stands in the way: the account's own where it would get no place even if nobody else held one, or where some are free.
+    /// Whose share stands in the way: the account's own where it would get no place even if no other held one, or where some are free.
     private func refusal(in state: State, _ accountID: Identifier) -> Turn {
         let own = state.held[accountID] ?? 0
         let isOwnDoing = own > 0 && (state.free > 0 || own + 1 > count - own - 1)

@@ -1,28 +1,6 @@
 import Foundation
 import Synchronization
 
-/// An image as it lies in the media store: named by its content.
-package struct StoredImage: Sendable, Hashable {
-    /// SHA-256 of the stored bytes, 32 bytes.
-    package let digest: [UInt8]
-    /// The format found in the bytes, whatever was declared.
-    package let format: ImageFormat
-    /// Pixels across.
-    package let width: Int
-    /// Pixels down.
-    package let height: Int
-    /// Length of the stored file.
-    package let byteCount: Int
-
-    package init(digest: [UInt8], format: ImageFormat, width: Int, height: Int, byteCount: Int) {
-        self.digest = digest
-        self.format = format
-        self.width = width
-        self.height = height
-        self.byteCount = byteCount
-    }
-}
-
 /// An image on its way in, before its bytes are seen.
 package enum ImageSource: Sendable {
     /// To be fetched within the create call.
@@ -33,7 +11,7 @@ package enum ImageSource: Sendable {
 
 /// The base64 of an image, bare or within a data URL, as the ASCII bytes that were sent.
 ///
-/// They lie in the body of a request, which is many times larger than all the rest that is known of it. Whoever decodes them takes them out,
+/// They lie in the body of a request, which is many times larger than all the rest that is known of it. Decoding takes them out,
 /// so that the body is let go of with the last of its images, and not with the request.
 package final class ImageText: Sendable {
     /// Length of the text.
@@ -46,7 +24,7 @@ package final class ImageText: Sendable {
         self.text = Mutex(text)
     }
 
-    /// Hands the text over; whoever asks again gets none.
+    /// Hands the text over, once; a second call gets none.
     package func take() -> ArraySlice<UInt8> {
         text.withLock { text in
             defer { text = [] }
@@ -109,7 +87,7 @@ package enum ReferenceImage {
         } catch {
             throw .invalidImage(position, reason: error.reason)
         }
-        // The block that states the orientation may be a few bytes longer than what it stands for, and whoever fetches the stored image,
+        // The block that states the orientation may be a few bytes longer than what it stands for, and a client that fetches the stored image,
         // such as a worker, takes no more than this.
         guard image.bytes.count <= Limits.imageBytesMax else { throw .imageTooLarge(position) }
         return image
@@ -120,7 +98,7 @@ package enum ReferenceImage {
 package enum ImageFetchProblem: Error, Sendable, Equatable {
     /// More than `Limits.imageBytesMax` came or were announced.
     case tooLarge
-    /// No image came; the reason is safe to show. All forbidden addresses share one reason, so that nobody can map a network with it.
+    /// No image came; the reason is safe to show. All forbidden addresses share one reason, so that no client can map a network with it.
     case unavailable(reason: String)
     /// There was no place or no memory for the download, which says nothing about the image: `tooManyRequests` where that was the account's own
     /// doing, `usedUp` where it was that of others.
@@ -138,33 +116,4 @@ package protocol ImageFetcher: Sendable {
     func fetch(
         _ url: String, holding memory: MemoryReservation, before deadline: ContinuousClock.Instant
     ) async throws(ImageFetchProblem) -> [UInt8]
-}
-
-/// Keeps image bytes, named by their SHA-256.
-package protocol MediaStore: Sendable {
-    /// Makes an image durable: when this returns it survives a power cut.
-    ///
-    /// The bytes are held against removal until `release` is called, so that a row can be written that names them.
-    /// - Throws: `mediaNotStored`, or `usedUp` when no file can be opened for the moment.
-    func store(_ image: SanitizedImage) async throws(Failure) -> StoredImage
-    /// Ends the hold of `store`, once the row that names the image is committed.
-    func release(_ images: [StoredImage])
-    /// Ends the hold of `store` when the row was not committed. The next removal takes the bytes away, unless another row names them.
-    func abandon(_ images: [StoredImage])
-    /// The image behind a token.
-    /// - Throws: `notFound` for a token that never was or is no more.
-    func open(_ token: RandomToken) async throws(Failure) -> any MediaContent
-    /// The bytes of a stored image, checked against its digest.
-    /// - Throws: `unexpected` when they are missing or were changed on disk.
-    func verifiedBytes(of image: StoredImage) async throws(Failure) -> [UInt8]
-    /// Removes the files that no row names any more, the queued ones first. Returns how many.
-    func removeUnreferenced() async throws(Failure) -> Int
-}
-
-/// An image opened for reading; deleting it meanwhile does not cut the reader off.
-package protocol MediaContent: Sendable {
-    /// What is known of the image.
-    var image: StoredImage { get }
-    /// Reads a part of the file; shorter only at its end.
-    func read(at offset: Int, count: Int) async throws(Failure) -> [UInt8]
 }

@@ -1,7 +1,7 @@
 /// The use cases of training: what workers call, over HTTP or in process.
 package struct Training: Sendable {
     private let jobs: any TrainingJobStore
-    private let media: any MediaStore
+    private let images: ImageLibrary
     private let signals: WorkSignals
     private let policy: LeasePolicy
     private let decoding: BodyDecoding
@@ -9,11 +9,11 @@ package struct Training: Sendable {
 
     /// Ties the use cases to their ports.
     package init(
-        jobs: any TrainingJobStore, media: any MediaStore, decoding: BodyDecoding, signals: WorkSignals, policy: LeasePolicy,
+        jobs: any TrainingJobStore, images: ImageLibrary, decoding: BodyDecoding, signals: WorkSignals, policy: LeasePolicy,
         keepsImageMetadata: Bool
     ) {
         self.jobs = jobs
-        self.media = media
+        self.images = images
         self.decoding = decoding
         self.signals = signals
         self.policy = policy
@@ -64,16 +64,11 @@ package struct Training: Sendable {
             return try await jobs.complete(id, token: token, portrait: nil, at: .now, acknowledging: acknowledging)
         }
         let position = ImagePosition(field: "portrait_base64")
-        let portrait = try await media.store(
-            try await decoding.image(portraitBase64, keepingMetadata: keepsImageMetadata, at: position, holding: memory))
-        do throws(Failure) {
-            try await jobs.complete(id, token: token, portrait: portrait, at: .now, acknowledging: acknowledging)
-        } catch {
-            media.abandon([portrait])
-            signals.removals.notify()
-            throw error
+        try await images.withStored([
+            try await decoding.image(portraitBase64, keepingMetadata: keepsImageMetadata, at: position, holding: memory)
+        ]) { (stored) async throws(Failure) in
+            try await jobs.complete(id, token: token, portrait: stored.first, at: .now, acknowledging: acknowledging)
         }
-        media.release([portrait])
     }
 
     /// Ends a job badly, or sends it back to the queue when the fault may pass.
@@ -113,11 +108,11 @@ package protocol Trainer: Sendable {
 
 /// The trainer within the process: verifies the stored reference images and publishes them, the first as portrait. It trains no model.
 package struct EmbeddedTrainer: Trainer {
-    private let media: any MediaStore
+    private let images: ImageLibrary
 
-    /// Takes the store of the images.
-    package init(media: any MediaStore) {
-        self.media = media
+    /// Takes the images.
+    package init(images: ImageLibrary) {
+        self.images = images
     }
 
     /// Reads every reference image back and compares it with its digest.
@@ -135,8 +130,7 @@ package struct EmbeddedTrainer: Trainer {
     private func verify(_ image: StoredImage) async throws(Failure) {
         while true {
             do throws(Failure) {
-                _ = try await media.verifiedBytes(of: image)
-                return
+                return try await images.verify(image)
             } catch {
                 guard case .usedUp(_, let seconds) = error, !Task.isCancelled else { throw error }
                 try? await Task.sleep(for: .seconds(seconds))

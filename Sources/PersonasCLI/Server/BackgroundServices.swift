@@ -6,11 +6,11 @@ import ServiceLifecycle
 /// Trains in this process until shutdown; the jobs in hand are finished or handed back.
 struct EmbeddedTraining: Service {
     let training: Training
-    let media: any MediaStore
+    let images: ImageLibrary
     let logger: Logger
 
     func run() async {
-        let loop = TrainingLoop(training: training, trainer: EmbeddedTrainer(media: media)) { failure in
+        let loop = TrainingLoop(training: training, trainer: EmbeddedTrainer(images: images)) { failure in
             logger.error("training could not go on", metadata: ["reason": "\(failure)"])
         }
         await cancelWhenGracefulShutdown { await loop.run() }
@@ -40,9 +40,9 @@ struct LeaseExpiry: Service {
     }
 }
 
-/// Takes image files from the disk that nothing names any more: soon after a deletion, and every minute for what went wrong before.
-struct MediaRemoval: Service {
-    let media: any MediaStore
+/// Takes the bytes of images away that nothing names any more: soon after a deletion, and every minute for what went wrong before.
+struct BlobCollection: Service {
+    let collector: BlobCollector
     let signal: WakeSignal
     let logger: Logger
 
@@ -51,7 +51,7 @@ struct MediaRemoval: Service {
             while !Task.isCancelled {
                 let seen = signal.count
                 do throws(Failure) {
-                    let count = try await media.removeUnreferenced()
+                    let count = try await collector.collect()
                     if count > 0 { logger.debug("images removed", metadata: ["count": .stringConvertible(count)]) }
                 } catch {
                     logger.error("images could not be removed", metadata: ["reason": "\(error)"])

@@ -97,9 +97,9 @@ enum Serve {
             if let demoKey { Demo.introduce(key: demoKey, address: address) }
         }
         // They are stopped from the last to the first: requests end before the work behind them, and that before the store.
-        var services: [any Service] = [MediaRemoval(media: app.storage.media, signal: app.signals.removals, logger: logger)]
+        var services: [any Service] = [BlobCollection(collector: app.collector, signal: app.signals.removals, logger: logger)]
         switch settings.trainer {
-        case .embedded: services.append(EmbeddedTraining(training: app.training, media: app.storage.media, logger: logger))
+        case .embedded: services.append(EmbeddedTraining(training: app.training, images: app.images, logger: logger))
         case .worker: services.append(LeaseExpiry(training: app.training, logger: logger))
         }
         services.append(MemoryReturn())

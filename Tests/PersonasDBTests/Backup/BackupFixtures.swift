@@ -29,8 +29,8 @@ extension OpenStorage {
         var owner = account
         if owner == nil { owner = try await self.account(name) }
         var stored: [StoredImage] = []
-        for seed in seeds { stored.append(try await media.store(try .fixture(seed, side: 4))) }
-        defer { media.release(stored) }
+        for seed in seeds { stored.append(try await store(try .fixture(seed, side: 4))) }
+        defer { unpin(stored) }
         return try await insert(name, of: try #require(owner), images: stored, outcome: .completed)
     }
 

@@ -84,7 +84,7 @@ struct BackupTests {
                                 let seed = UInt64(worker * 100 + round % 50 + 100)
                                 let item = try await open.create("\(worker) \(round)", of: account, images: seed...seed)
                                 _ = try await open.items.delete(item.id, mode: nil, accountID: account, at: .now)
-                                _ = try await open.media.removeUnreferenced()
+                                _ = try await open.collector.collect()
                             }
                         }
                     }
@@ -99,7 +99,7 @@ struct BackupTests {
                     isDone.withLock { $0 = true }
                     try await group.waitForAll()
                 }
-                _ = try await open.media.removeUnreferenced()
+                _ = try await open.collector.collect()
                 #expect(try mediaFiles(open).count == 20, "what had to wait for the backups goes after them")
             }
         }
@@ -146,26 +146,26 @@ struct BackupTests {
 
     @Test("While a backup holds them nothing is removed, and who was removing is waited for")
     func pause() async throws {
-        let holds = MediaHolds()
-        #expect(holds.beginRemoval(of: [[1]]) == [[1]])
+        let pins = ImagePins()
+        #expect(pins.beginDeleting([[1]]) == [[1]])
         let events = Ledger<String>()
         let pausing = Task {
             events.append("asked")
-            await holds.pauseRemovals()
+            await pins.pauseDeleting()
             events.append("paused")
         }
         while events.entries.isEmpty { await Task.yield() }
         for _ in 0..<50 { await Task.yield() }
         events.append("gone")
-        holds.endRemoval(of: [[1]])
+        pins.endDeleting([[1]])
         await pausing.value
         #expect(events.entries == ["asked", "gone", "paused"])
-        #expect(holds.beginRemoval(of: [[2]]) == [])
-        await holds.pauseRemovals()
-        holds.resumeRemovals()
-        #expect(holds.beginRemoval(of: [[2]]) == [], "another backup still runs")
-        holds.resumeRemovals()
-        #expect(holds.beginRemoval(of: [[2]]) == [[2]])
+        #expect(pins.beginDeleting([[2]]) == [])
+        await pins.pauseDeleting()
+        pins.resumeDeleting(at: .now)
+        #expect(pins.beginDeleting([[2]]) == [], "another backup still runs")
+        pins.resumeDeleting(at: .now)
+        #expect(pins.beginDeleting([[2]]) == [[2]])
     }
 
     @Test("A folder that is not empty, is no folder, or lies within the data folder is refused and left as it is")
@@ -202,7 +202,7 @@ struct BackupTests {
                 #expect(text.contains(String(path.dropFirst(open.directory.count + 1))), "\(text)")
                 #expect(try names(in: parent) == [])
             }
-            #expect(open.folder.holds.beginRemoval(of: [[1]]) == [[1]], "removal goes on")
+            #expect(open.index.pins.beginDeleting([[1]]) == [[1]], "removal goes on")
         }
     }
 
@@ -230,7 +230,7 @@ struct BackupTests {
                 guard case .failure(.conflict(let text)) = outcome else { throw Unexpected("\(outcome)") }
                 #expect(text.contains("cancelled"))
                 #expect(try names(in: parent) == [])
-                #expect(open.folder.holds.beginRemoval(of: [[1]]) == [[1]], "removal goes on")
+                #expect(open.index.pins.beginDeleting([[1]]) == [[1]], "removal goes on")
             }
         }
     }

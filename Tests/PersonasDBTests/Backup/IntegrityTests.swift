@@ -143,12 +143,12 @@ struct IntegrityTests {
     }
 
     @Test(
-        "What deletions queued is counted with its age; beyond the bound it is a finding, which repair makes good unless somebody holds it")
+        "What deletions queued is counted with its age; beyond the bound it is a finding, which repair makes good unless something pins it")
     func overdueRemovals() async throws {
         try await withStorage { open async throws in
             let item = try await open.create("Nova", images: 1...3)
             let opened = Timestamp.now
-            let held = try await open.media.store(try .fixture(1, side: 4))
+            let pinned = try await open.store(try .fixture(1, side: 4))
             // Long before the folder was opened: the time in which nobody could remove anything does not count.
             _ = try await open.items.delete(item.id, mode: nil, accountID: item.accountID, at: opened.adding(seconds: -100_000))
             let soon = try await open.storage.integrity.check(isRepairing: false, at: opened.adding(seconds: 60)) { _ in }
@@ -159,7 +159,7 @@ struct IntegrityTests {
             #expect(try await open.findings(at: late).map(\.kind) == [.removalOverdue, .removalOverdue, .removalOverdue])
             let repaired = try await open.findings(isRepairing: true, at: late)
             #expect(repaired.count { $0.repaired } == 2, "\(repaired)")
-            open.media.release([held])
+            open.unpin([pinned])
             #expect(try await open.findings(isRepairing: true, at: late).map(\.repaired) == [true])
             #expect(try mediaFiles(open) == [])
             #expect(try await open.findings(at: late) == [])
@@ -169,7 +169,7 @@ struct IntegrityTests {
     @Test("A file that was never stored to its end is a finding once it is old, and repair removes it")
     func incoming() async throws {
         try await withStorage { open async throws in
-            let path = open.folder.directory + "/incoming/half"
+            let path = open.files.folder.path + "/incoming/half"
             try Data([1]).write(to: URL(fileURLWithPath: path))
             #expect(try await sound(open))
             let late = Timestamp.now.adding(seconds: Limits.removalSecondsMax + 10)
@@ -197,7 +197,7 @@ struct IntegrityTests {
                     }
                 }
                 group.addTask {
-                    while !isDone.withLock({ $0 }) { _ = try await open.media.removeUnreferenced() }
+                    while !isDone.withLock({ $0 }) { _ = try await open.collector.collect() }
                 }
                 for round in 0..<25 { #expect(try await open.findings(isRepairing: round % 2 == 1) == []) }
                 isDone.withLock { $0 = true }
@@ -208,19 +208,19 @@ struct IntegrityTests {
         }
     }
 
-    @Test("A file that is held without a row yet is no orphan, and one whose row went before it is not missing")
+    @Test("A file that is pinned without a row yet is no orphan, and one whose row went before it is not missing")
     func betweenFileAndRow() async throws {
         try await withStorage { open async throws in
-            let image = try await open.media.store(try .fixture(1))
+            let image = try await open.store(try .fixture(1))
             #expect(try await open.findings(isRepairing: true) == [])
             #expect(try mediaFiles(open).count == 1)
-            open.media.release([image])
+            open.unpin([image])
             #expect(try await open.findings().map(\.kind) == [.fileOrphaned])
             // Given up, it is on its way out rather than forgotten.
-            await open.folder.holds.hold(image.digest)
-            open.media.abandon([image])
+            await open.index.pins.pin(image.key)
+            await open.index.abandon([image])
             #expect(try await open.findings() == [])
-            #expect(try await open.media.removeUnreferenced() == 1)
+            #expect(try await open.collector.collect() == 1)
             #expect(try mediaFiles(open) == [])
         }
     }
@@ -228,8 +228,8 @@ struct IntegrityTests {
     /// Stores images that no row names.
     private func stored(_ seeds: ClosedRange<UInt64>, _ open: OpenStorage) async throws -> [StoredImage] {
         var images: [StoredImage] = []
-        for seed in seeds { images.append(try await open.media.store(try .fixture(seed, side: 4))) }
-        open.media.release(images)
+        for seed in seeds { images.append(try await open.store(try .fixture(seed, side: 4))) }
+        open.unpin(images)
         return images
     }
 }

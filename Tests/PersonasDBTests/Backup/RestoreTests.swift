@@ -30,12 +30,12 @@ struct RestoreTests {
             #expect(try permissions(parent + "/data/media/00") == 0o700)
             try await withStorage(in: parent + "/data") { open async throws in
                 #expect(try await open.items.find(item.id, mode: nil, accountID: item.accountID) == item)
-                for token in item.referenceTokens { #expect(try await open.media.open(token).read(at: 0, count: 10).count == 10) }
+                for token in item.referenceTokens { #expect(try await open.images.open(token).read(at: 0, count: 10).count == 10) }
                 #expect(try await sound(open))
                 // Everything goes on: images come, and go, and the backup does not notice.
                 _ = try await open.create("New", images: 1...6)
                 _ = try await open.items.delete(item.id, mode: nil, accountID: item.accountID, at: .now)
-                _ = try await open.media.removeUnreferenced()
+                _ = try await open.collector.collect()
                 #expect(try await sound(open))
             }
             #expect(try mediaFiles(in: backup).map { try hash(of: $0) } == before)
@@ -158,10 +158,10 @@ struct RestoreTests {
                     if hasOld {
                         old = try await withStorage(in: target) { open async throws in try await open.create("Old", images: 7...9) }
                     }
-                    try await copyOfRestored(backup, parent, to: PendingRestore.incompletePath(in: target))
+                    try await copyOfRestored(backup, parent, to: DataFolder(target).restoreIncomplete.path)
                     if stepsDone >= 0 {
-                        try PendingRestore.commit(in: target)
-                        for step in PendingRestore.steps.prefix(stepsDone) { try step(target) }
+                        try PendingRestore.commit(in: DataFolder(target))
+                        for step in PendingRestore.steps.prefix(stepsDone) { try step(DataFolder(target)) }
                     }
                     try await withStorage(in: target) { open async throws in
                         #expect(try names(in: target).contains { $0.hasPrefix("restore") } == false)
@@ -183,10 +183,10 @@ struct RestoreTests {
         try await withBackup { backup, parent, _ in
             let target = parent + "/data"
             try FileManager.default.createDirectory(atPath: target, withIntermediateDirectories: true)
-            try await copyOfRestored(backup, parent, to: PendingRestore.incompletePath(in: target))
+            try await copyOfRestored(backup, parent, to: DataFolder(target).restoreIncomplete.path)
             try await restore(backup, into: target)
-            try await copyOfRestored(backup, parent, to: PendingRestore.incompletePath(in: target))
-            try PendingRestore.commit(in: target)
+            try await copyOfRestored(backup, parent, to: DataFolder(target).restoreIncomplete.path)
+            try PendingRestore.commit(in: DataFolder(target))
             await #expect(throws: Failure.self) { try await restore(backup, into: target) }
             try await restore(backup, into: target, isForced: true)
             #expect(try names(in: target) == ["media", "personas.lock", "personas.sqlite"])

@@ -26,12 +26,12 @@ struct MigrationTests {
     @Test("The schema promises what the tables check: every table is STRICT, and nothing in it is damaged")
     func strictTables() async throws {
         try await withStorage { open in
-            let lax = try await open.folder.writer.write { db in
+            let lax = try await open.index.writer.write { db in
                 try String.fetchAll(
                     db, sql: "SELECT name FROM pragma_table_list WHERE schema = 'main' AND strict = 0 AND name NOT LIKE 'sqlite_%'")
             }
             #expect(lax == [])
-            let check = try await open.folder.writer.write { db in try String.fetchOne(db, sql: "PRAGMA integrity_check") }
+            let check = try await open.index.writer.write { db in try String.fetchOne(db, sql: "PRAGMA integrity_check") }
             #expect(check == "ok")
         }
     }
@@ -146,6 +146,6 @@ struct MigrationTests {
     }
 
     private func migrator(_ open: OpenStorage, _ migrations: Migration...) -> Migrator {
-        Migrator(writer: open.folder.writer, readers: open.folder.readers, migrations: migrations)
+        Migrator(writer: open.index.writer, readers: open.index.readers, migrations: migrations)
     }
 }

@@ -10,13 +10,13 @@ struct OpeningTests {
     @Test("The writing connection waits for the disk at every commit, logs ahead and minds foreign keys")
     func durabilitySettings() async throws {
         try await withStorage(migrated: false) { open in
-            let settings = try await open.folder.writer.write { db in
+            let settings = try await open.index.writer.write { db in
                 [
                     try Int.fetchOne(db, sql: "PRAGMA synchronous"), try Int.fetchOne(db, sql: "PRAGMA foreign_keys"),
                     try Int.fetchOne(db, sql: "PRAGMA busy_timeout"), try Int.fetchOne(db, sql: "PRAGMA mmap_size"),
                 ]
             }
-            let journal = try await open.folder.writer.write { db in try String.fetchOne(db, sql: "PRAGMA journal_mode") }
+            let journal = try await open.index.writer.write { db in try String.fetchOne(db, sql: "PRAGMA journal_mode") }
             #expect(settings == [2, 1, 5_000, 0], "synchronous, foreign_keys, busy_timeout, mmap_size")
             #expect(journal == "wal")
         }
@@ -26,7 +26,7 @@ struct OpeningTests {
     func readersCannotWrite() async throws {
         try await withStorage { open async throws in
             #expect(throws: Failure.self) {
-                try open.folder.readers.read { connection in try connection.query("DELETE FROM maintenance", []) { _ in } }
+                try open.index.readers.read { connection in try connection.query("DELETE FROM maintenance", []) { _ in } }
             }
             #expect(try open.count("maintenance") == 1)
         }
@@ -40,7 +40,7 @@ struct OpeningTests {
             try await withStorage(in: directory) { open in
                 let account = try await open.account()
                 _ = try await open.insert("Nova", of: account)
-                let image = try await open.media.store(try .fixture(1))
+                let image = try await open.store(try .fixture(1))
                 #expect(try permissions(directory) == 0o700)
                 for file in ["personas.sqlite", "personas.sqlite-wal", "personas.sqlite-shm"] {
                     #expect(try permissions("\(directory)/\(file)") == 0o600, "\(file)")
@@ -48,7 +48,7 @@ struct OpeningTests {
                 for folder in ["media", "media/incoming", "media/00", "media/ff"] {
                     #expect(try permissions("\(directory)/\(folder)") == 0o700, "\(folder)")
                 }
-                #expect(try permissions(open.folder.path(of: image.digest)) == 0o600)
+                #expect(try permissions(open.files.folder.file(of: image.key)) == 0o600)
             }
             withExtendedLifetime(lock) {}
         }

@@ -39,7 +39,7 @@ struct StatementBoundTests {
                     let now = Timestamp.second(round * 1_000 + number)
                     _ = try await open.items.delete(item.id, mode: nil, accountID: account, at: now)
                 }
-                bytes.append(try await open.folder.writer.write { db in try db.statementBytes() })
+                bytes.append(try await open.index.writer.write { db in try db.statementBytes() })
             }
             #expect(Set(bytes).count == 1, "\(bytes)")
         }
@@ -50,11 +50,11 @@ struct StatementBoundTests {
         try await withStorage { open in
             var most = 0
             for number in 0..<1_000 {
-                let sum = try await open.folder.writer.write { db in
+                let sum = try await open.index.writer.write { db in
                     try db.firstRow("SELECT \(number) + ? AS sum", [1])?["sum"] as Int?
                 }
                 #expect(sum == number + 1)
-                most = max(most, try await open.folder.writer.write { db in db.preparedTexts.count })
+                most = max(most, try await open.index.writer.write { db in db.preparedTexts.count })
             }
             #expect(most <= PreparedStatements.countMax + 1)
             _ = try await open.insert("Nova", of: try await open.account())
@@ -64,7 +64,7 @@ struct StatementBoundTests {
     @Test("with values in their texts are forgotten by a reading connection before they fill the memory, but for those that run")
     func readerEvicts() async throws {
         try await withStorage(readers: 1) { open in
-            try open.folder.readers.read { connection in
+            try open.index.readers.read { connection in
                 var most = 0
                 var outer: [Int64] = []
                 // The statement around them runs all the while.

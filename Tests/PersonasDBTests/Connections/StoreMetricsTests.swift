@@ -73,7 +73,7 @@ struct StoreMetricsTests {
             #expect(try await open.storage.queueDepths.queueDepths() == QueueDepths(queuedJobs: 2, leasedJobs: 1, imageRemovals: 0))
             try await open.accounts.delete(accountNamed: "acme", at: .second(2))
             #expect(try await open.storage.queueDepths.queueDepths() == QueueDepths(queuedJobs: 0, leasedJobs: 0, imageRemovals: 3))
-            _ = try await open.media.removeUnreferenced()
+            _ = try await open.collector.collect()
             #expect(try await open.storage.queueDepths.queueDepths() == QueueDepths(queuedJobs: 0, leasedJobs: 0, imageRemovals: 0))
         }
     }

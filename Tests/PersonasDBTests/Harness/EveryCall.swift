@@ -21,8 +21,8 @@ extension OpenStorage {
     func preparedStatements() async throws -> PreparedTexts {
         let table = try #require(items as? SQLitePikzonalityStore)
         return PreparedTexts(
-            written: try await folder.writer.write { db in db.preparedTexts.sorted() },
-            read: try folder.readers.read { Set($0.statements.keys) },
+            written: try await index.writer.write { db in db.preparedTexts.sorted() },
+            read: try index.readers.read { Set($0.statements.keys) },
             searched: try await table.scans.read { Set($0.statements.keys) })
     }
 }
@@ -58,7 +58,7 @@ func everyCall(_ open: OpenStorage, round: Int) async throws {
     _ = await result { () throws(Failure) in try await open.accounts.setSuspended(true, accountNamed: "nobody \(round)") }
     _ = await result { () throws(Failure) in try await open.accounts.insert(.fixture(name)) }
     try await open.accounts.delete(accountNamed: name, at: .second(round + 5))
-    _ = try await open.media.removeUnreferenced()
+    _ = try await open.collector.collect()
     _ = try await open.jobs.expire(policy: LeasePolicy(), at: .second(100_000 + round))
 }
 
@@ -120,25 +120,24 @@ private func everyCallOfJobs(_ open: OpenStorage, _ round: Int, _ account: Ident
     _ = try await jobs.lease(limit: 1 + round, policy: policy, at: .second(round + 4))
     _ = try await jobs.expire(policy: policy, at: .second(100 + round))
     let completed = try await open.items.find(leased[0].item.id, mode: nil, accountID: account)
-    _ = await result { () throws(Failure) in try await open.media.open(completed.referenceTokens[0]) }
+    _ = await result { () throws(Failure) in try await open.images.open(completed.referenceTokens[0]) }
     _ = try await open.items.delete(completed.id, mode: nil, accountID: account, at: .second(round + 4))
     _ = try await open.storage.queueDepths.queueDepths()
 }
 
 private func everyCallOfMedia(_ open: OpenStorage, _ round: Int, _ account: Identifier) async throws {
-    let media = open.media
-    let image = try await media.store(try .fixture(UInt64(round + 1)))
+    let image = try await open.store(try .fixture(UInt64(round + 1)))
     let item = try await open.insert("Media \(round)", of: account, images: [image, image, image], outcome: .completed)
-    media.release([image])
-    let content = try await media.open(item.referenceTokens[0])
+    open.unpin([image])
+    let content = try await open.images.open(item.referenceTokens[0])
     _ = try await content.read(at: 0, count: 10 + round)
-    _ = try await media.verifiedBytes(of: image)
+    _ = try await open.verifiedBytes(of: image)
     _ = try await open.items.delete(item.id, mode: nil, accountID: account, at: .second(round + 4))
-    media.abandon([try await media.store(try .fixture(UInt64(round + 1_000)))])
-    _ = try await media.removeUnreferenced()
-    let orphan = try await media.store(try .fixture(UInt64(round + 2_000)))
-    media.release([orphan])
-    _ = try await MediaRemoval(folder: open.folder).sweep(folders: 256)
+    await open.index.abandon([try await open.store(try .fixture(UInt64(round + 1_000)))])
+    _ = try await open.collector.collect()
+    let orphan = try await open.store(try .fixture(UInt64(round + 2_000)))
+    open.unpin([orphan])
+    _ = try await open.sweepAll()
 }
 
 private func everyCallOfKeys(_ open: OpenStorage, _ round: Int, accountName: String, _ account: Identifier) async throws {

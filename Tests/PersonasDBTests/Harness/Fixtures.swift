@@ -32,7 +32,10 @@ func withStorage<Value>(
         Storage.Configuration(directory: directory, readers: readers, mediaThreads: 4, metrics: metrics))
     defer { storage.close() }
     if migrated { _ = try await storage.migrate() }
-    return try await body(OpenStorage(storage: storage, directory: directory, folder: try #require(storage.media as? MediaFolder)))
+    return try await body(
+        OpenStorage(
+            storage: storage, directory: directory, index: try #require(storage.images as? SQLiteImageIndex),
+            files: try #require(storage.blobs as? FileBlobStore)))
 }
 
 /// Runs a body with an open storage in a folder of its own.
@@ -44,14 +47,28 @@ func withStorage<Value>(migrated: Bool = true, readers: Int = 2, _ body: (OpenSt
 struct OpenStorage: Sendable {
     let storage: Storage
     let directory: String
-    /// The media store, by whose connections tests look into the database.
-    let folder: MediaFolder
+    /// The rows of images, by whose connections tests look into the database.
+    let index: SQLiteImageIndex
+    /// The bytes of images.
+    let files: FileBlobStore
+    /// The use cases of images.
+    let images: ImageLibrary
+    /// What takes bytes away; it runs when a test says so.
+    let collector: BlobCollector
+
+    init(storage: Storage, directory: String, index: SQLiteImageIndex, files: FileBlobStore) {
+        self.storage = storage
+        self.directory = directory
+        self.index = index
+        self.files = files
+        images = ImageLibrary(index: index, blobs: files, signals: WorkSignals())
+        collector = BlobCollector(index: index, blobs: files, clock: .system)
+    }
 
     var items: any PikzonalityStore { storage.pikzonalities }
     var jobs: any TrainingJobStore { storage.jobs }
     var accounts: any AccountStore { storage.accounts }
     var keys: any APIKeyStore { storage.keys }
-    var media: any MediaStore { storage.media }
 
     /// Stores an account and returns its id.
     func account(_ name: String = "acme") async throws -> Identifier {
@@ -73,7 +90,7 @@ struct OpenStorage: Sendable {
 
     /// How many rows of a table fulfil a condition.
     func count(_ table: String, where condition: String = "1") throws -> Int {
-        try folder.readers.read { connection in
+        try index.readers.read { connection in
             try connection.first("SELECT count(*) FROM \(table) WHERE \(condition)", [], row: { Int($0.integer(0)) }) ?? 0
         }
     }
@@ -87,7 +104,7 @@ struct OpenStorage: Sendable {
 
     /// Runs SQL on the writing connection.
     func execute(_ sql: String) async throws {
-        try await folder.writer.write { db in try db.execute(sql: sql) }
+        try await index.writer.write { db in try db.execute(sql: sql) }
     }
 }
 
@@ -109,7 +126,9 @@ extension TrainingError {
 extension StoredImage {
     /// An image of which there is no file: enough where no test opens it.
     static func withoutFile(_ number: UInt8) -> StoredImage {
-        StoredImage(digest: [UInt8](repeating: number, count: 32), format: .jpeg, width: 640, height: 480, byteCount: 1_000 + Int(number))
+        StoredImage(
+            key: BlobKey(digest: [UInt8](repeating: number, count: 32)), format: .jpeg, width: 640, height: 480,
+            byteCount: 1_000 + Int(number))
     }
 
     static let three = [withoutFile(1), withoutFile(2), withoutFile(3)]

@@ -54,7 +54,7 @@ struct AccountStoreTests {
             #expect(try await open.accounts.accounts().map(\.name) == ["zeta"])
             #expect(try await open.items.find(kept.id, mode: nil, accountID: zeta) == kept)
             #expect(try open.counts() == ["pikzonality": 1, "image_link": 3, "media": 5, "media_removal": 3, "training_job": 2])
-            #expect(try await open.media.removeUnreferenced() == 2)
+            #expect(try await open.collector.collect() == 2)
             #expect(try open.count("media") == 3)
             #expect(try open.count("media_removal") == 0)
             await #expect(throws: Failure.notFound) { try await open.accounts.delete(accountNamed: "acme", at: .second(2)) }

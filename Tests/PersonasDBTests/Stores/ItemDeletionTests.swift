@@ -30,10 +30,10 @@ struct ItemDeletionTests {
             try await open.jobs.complete(job.id, token: job.leaseToken, portrait: try await stored(1, from: 10, open)[0], at: .second(1))
             let completed = try await open.items.find(item.id, mode: nil, accountID: account)
             let tokens = completed.referenceTokens + [try #require(completed.portraitToken)]
-            for token in tokens { _ = try await open.media.open(token) }
+            for token in tokens { _ = try await open.images.open(token) }
 
             #expect(try await open.items.delete(item.id, mode: .persona, accountID: account, at: .second(2)) == .persona)
-            for token in tokens { await #expect(throws: Failure.notFound) { try await open.media.open(token) } }
+            for token in tokens { await #expect(throws: Failure.notFound) { try await open.images.open(token) } }
             await #expect(throws: Failure.notFound) { try await open.items.find(item.id, mode: nil, accountID: account) }
             #expect(try open.counts() == ["pikzonality": 0, "image_link": 0, "media": 4, "media_removal": 4, "training_job": 0])
             for owner in [account, nil] {
@@ -42,7 +42,7 @@ struct ItemDeletionTests {
                 }
             }
 
-            #expect(try await open.media.removeUnreferenced() == 4)
+            #expect(try await open.collector.collect() == 4)
             #expect(try open.counts().values.allSatisfy { $0 == 0 })
             #expect(try mediaFiles(open) == [])
         }
@@ -68,33 +68,33 @@ struct ItemDeletionTests {
             #expect(try open.count("media") == 2)
 
             _ = try await open.items.delete(first.id, mode: nil, accountID: account, at: .second(1))
-            #expect(try await open.media.removeUnreferenced() == 1)
-            #expect(try mediaFiles(open) == [open.folder.path(of: shared.digest)])
+            #expect(try await open.collector.collect() == 1)
+            #expect(try mediaFiles(open) == [open.files.folder.file(of: shared.key)])
             #expect(try open.count("media_removal") == 0)
-            let content = try await open.media.open(second.referenceTokens[2])
+            let content = try await open.images.open(second.referenceTokens[2])
             #expect(content.image == shared)
             #expect(try await content.read(at: 0, count: shared.byteCount).count == shared.byteCount)
 
             _ = try await open.items.delete(second.id, mode: nil, accountID: account, at: .second(2))
-            #expect(try await open.media.removeUnreferenced() == 1)
+            #expect(try await open.collector.collect() == 1)
             #expect(try mediaFiles(open) == [])
         }
     }
 
-    /// Stores images whose hold ends at once, which is safe as long as nothing removes meanwhile.
+    /// Stores images whose pins end at once, which is safe as long as nothing removes meanwhile.
     private func stored(_ count: UInt64, from seed: UInt64 = 0, _ open: OpenStorage) async throws -> [StoredImage] {
         var images: [StoredImage] = []
-        for number in seed..<seed + count { images.append(try await open.media.store(try .fixture(number))) }
-        open.media.release(images)
+        for number in seed..<seed + count { images.append(try await open.store(try .fixture(number))) }
+        open.unpin(images)
         return images
     }
 }
 
 /// The paths of all files in the media folder, sorted.
 func mediaFiles(_ open: OpenStorage) throws -> [String] {
-    let found = try #require(FileManager.default.enumerator(atPath: open.folder.directory))
+    let found = try #require(FileManager.default.enumerator(atPath: open.files.folder.path))
     var isFolder: ObjCBool = false
-    return found.compactMap { $0 as? String }.map { "\(open.folder.directory)/\($0)" }.filter {
+    return found.compactMap { $0 as? String }.map { "\(open.files.folder.path)/\($0)" }.filter {
         FileManager.default.fileExists(atPath: $0, isDirectory: &isFolder) && !isFolder.boolValue
     }.sorted()
 }

@@ -90,7 +90,7 @@ struct PageTests {
 
     private func expectPlan(of query: PageQuery, modes: Int, index: String, isContinued: Bool, _ open: OpenStorage) throws {
         var plan: [(parent: Int64, detail: String)] = []
-        try open.folder.readers.read { connection in
+        try open.index.readers.read { connection in
             try connection.query("EXPLAIN QUERY PLAN " + query.sql, query.arguments) {
                 plan.append(($0.integer(1), try $0.requiredText(3)))
             }

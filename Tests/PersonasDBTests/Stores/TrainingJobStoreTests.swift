@@ -186,7 +186,7 @@ struct TrainingReportTests {
             #expect(completed.version == item.version + 1 && completed.updatedAt == .second(2))
             let portrait = try #require(completed.portraitToken)
             #expect(!completed.referenceTokens.contains(portrait) && completed.referenceTokens == item.referenceTokens)
-            #expect(try await open.media.open(portrait).image == job.references[0])
+            #expect(try await open.images.open(portrait).image == job.references[0])
         }
     }
 
@@ -196,11 +196,11 @@ struct TrainingReportTests {
             let item = try await open.insert("Nova", of: try await open.account(), images: try await files(3, open))
             let job = try await open.lease(at: 1)
             let probed = try SanitizedImage.fixture(77, side: 9)
-            let portrait = try await open.media.store(probed)
+            let portrait = try await open.store(probed)
             try await open.jobs.complete(job.id, token: job.leaseToken, portrait: portrait, at: .second(2))
-            open.media.release([portrait])
-            #expect(try await open.media.removeUnreferenced() == 0)
-            let content = try await open.media.open(try #require(try await open.find(item).portraitToken))
+            open.unpin([portrait])
+            #expect(try await open.collector.collect() == 0)
+            let content = try await open.images.open(try #require(try await open.find(item).portraitToken))
             #expect(content.image == portrait)
             #expect(try await content.read(at: 0, count: 10_000) == probed.bytes)
         }
@@ -297,7 +297,7 @@ struct TrainingReportTests {
                 }, throws: isConflict)
             #expect(try await open.jobs.lease(limit: 9, policy: policy, at: .second(3)).isEmpty)
             #expect(try await open.jobs.expire(policy: policy, at: .second(100)) == 0)
-            await #expect(throws: Failure.notFound) { try await open.media.open(done.referenceTokens[0]) }
+            await #expect(throws: Failure.notFound) { try await open.images.open(done.referenceTokens[0]) }
             #expect(try open.counts() == ["pikzonality": 0, "image_link": 0, "media": 3, "media_removal": 3, "training_job": 2])
 
             // A day later nobody asks any more.
@@ -311,7 +311,7 @@ struct TrainingReportTests {
 
     private func files(_ count: UInt64, _ open: OpenStorage) async throws -> [StoredImage] {
         var images: [StoredImage] = []
-        for number in 0..<count { images.append(try await open.media.store(try .fixture(number))) }
+        for number in 0..<count { images.append(try await open.store(try .fixture(number))) }
         return images
     }
 }

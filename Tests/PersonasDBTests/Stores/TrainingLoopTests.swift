@@ -10,16 +10,16 @@ struct TrainingLoopTests {
     @Test("A trainer that starts takes over at once what the one before it had in hand when the process died")
     func takesOver() async throws {
         try await withStorage { open in
-            let image = try await open.media.store(try SanitizedImage.fixture(1))
-            defer { open.media.release([image]) }
+            let image = try await open.store(try SanitizedImage.fixture(1))
+            defer { open.unpin([image]) }
             let item = try await open.insert("Ann", of: try await open.account(), images: [image, image, image])
             let policy = LeasePolicy(seconds: 3_600, attemptsMax: 3)
             #expect(try await open.jobs.lease(limit: 1, policy: policy, at: .now).count == 1)
 
             let training = Training(
-                jobs: open.jobs, media: open.media, decoding: .ofTests, signals: WorkSignals(), policy: policy, keepsImageMetadata: false
+                jobs: open.jobs, images: open.images, decoding: .ofTests, signals: WorkSignals(), policy: policy, keepsImageMetadata: false
             )
-            let loop = TrainingLoop(training: training, trainer: EmbeddedTrainer(media: open.media)) { failure in
+            let loop = TrainingLoop(training: training, trainer: EmbeddedTrainer(images: open.images)) { failure in
                 Issue.record("\(failure)")
             }
             let running = Task { await loop.run() }
@@ -105,7 +105,7 @@ struct TrainingLoopTests {
             let store = StoppingStore(open.jobs) { running.withLock { $0 }?.cancel() }
             let trainer = SlowTrainer()
             let training = Training(
-                jobs: store, media: open.media, decoding: .ofTests, signals: WorkSignals(), policy: policy, keepsImageMetadata: false)
+                jobs: store, images: open.images, decoding: .ofTests, signals: WorkSignals(), policy: policy, keepsImageMetadata: false)
             let loop = TrainingLoop(training: training, trainer: trainer) { failure in Issue.record("\(failure)") }
             let mayBegin = WakeSignal()
             let task = Task {
@@ -130,7 +130,8 @@ struct TrainingLoopTests {
             let signals = WorkSignals()
             let trainer = SlowTrainer()
             let training = Training(
-                jobs: open.jobs, media: open.media, decoding: .ofTests, signals: signals, policy: LeasePolicy(), keepsImageMetadata: false)
+                jobs: open.jobs, images: open.images, decoding: .ofTests, signals: signals, policy: LeasePolicy(), keepsImageMetadata: false
+            )
             let loop = TrainingLoop(training: training, trainer: trainer) { failure in Issue.record("\(failure)") }
             let running = Task { await loop.run() }
             await trainer.begun.wait(after: 0, atMost: .seconds(30))
@@ -146,13 +147,14 @@ struct TrainingLoopTests {
         }
     }
 
-    @Test("A portrait that comes too late is refused, held by nobody, and gone with the next removal")
+    @Test("A portrait that comes too late is refused, pinned by nothing, and gone with the next removal")
     func latePortrait() async throws {
         try await withStorage { open in
             _ = try await open.insert("Item", of: try await open.account())
             let signals = WorkSignals()
+            let images = ImageLibrary(index: open.index, blobs: open.files, signals: signals)
             let training = Training(
-                jobs: open.jobs, media: open.media, decoding: .ofTests, signals: signals, policy: LeasePolicy(),
+                jobs: open.jobs, images: images, decoding: .ofTests, signals: signals, policy: LeasePolicy(),
                 keepsImageMetadata: false)
             let job = try #require(try await training.lease(limit: 1, waiting: .zero).first)
             let portrait = Array(Data(try SanitizedImage.fixture(1).bytes).base64EncodedString().utf8)
@@ -165,48 +167,51 @@ struct TrainingLoopTests {
             }
             #expect(signals.removals.count == 1)
             #expect(try mediaFiles(open).count == 1)
-            #expect(try await open.media.removeUnreferenced() == 1)
+            #expect(try await open.collector.collect() == 1)
             #expect(try mediaFiles(open) == [])
         }
     }
 
-    /// Images that cannot be opened for a while, for want of descriptors.
-    private final class ExhaustedMedia: MediaStore {
-        private let media: any MediaStore
+    /// Blobs that cannot be opened for a while, for want of descriptors.
+    private final class ExhaustedBlobs: BlobStore {
+        private let blobs: any BlobStore
         private let left = Mutex(3)
 
-        init(_ media: any MediaStore) { self.media = media }
+        init(_ blobs: any BlobStore) { self.blobs = blobs }
 
         var attemptsLeft: Int { left.withLock { $0 } }
 
-        func verifiedBytes(of image: StoredImage) async throws(Failure) -> [UInt8] {
+        func isIntact(_ key: BlobKey) async throws(Failure) -> Bool {
             let isExhausted = left.withLock { left in
                 left -= 1
                 return left >= 0
             }
             if isExhausted { throw .usedUp(.fileDescriptors, retryAfterSeconds: 0) }
-            return try await media.verifiedBytes(of: image)
+            return try await blobs.isIntact(key)
         }
 
-        func store(_ image: SanitizedImage) async throws(Failure) -> StoredImage { try await media.store(image) }
-        func release(_ images: [StoredImage]) { media.release(images) }
-        func abandon(_ images: [StoredImage]) { media.abandon(images) }
-        func open(_ token: RandomToken) async throws(Failure) -> any MediaContent { try await media.open(token) }
-        func removeUnreferenced() async throws(Failure) -> Int { try await media.removeUnreferenced() }
+        func digest(of bytes: [UInt8]) async throws(Failure) -> [UInt8] { try await blobs.digest(of: bytes) }
+        func put(_ bytes: [UInt8], under key: BlobKey) async throws(Failure) { try await blobs.put(bytes, under: key) }
+        func open(_ key: BlobKey) async throws(Failure) -> any Blob { try await blobs.open(key) }
+        func delete(_ key: BlobKey) async throws(Failure) { try await blobs.delete(key) }
+        func list(_ prefix: UInt8, to sink: ([BlobKey]) async throws(Failure) -> Void) async throws(Failure) {
+            try await blobs.list(prefix, to: sink)
+        }
     }
 
     @Test("An image that cannot be opened for the moment is waited for, one that is damaged is not")
     func waitsForDescriptors() async throws {
         try await withStorage { open in
-            let image = try await open.media.store(try SanitizedImage.fixture(1))
-            defer { open.media.release([image]) }
+            let image = try await open.store(try SanitizedImage.fixture(1))
+            defer { open.unpin([image]) }
             _ = try await open.insert("Ann", of: try await open.account(), images: [image, image, image])
             let job = try #require(try await open.jobs.lease(limit: 1, policy: LeasePolicy(), at: .now).first)
-            let media = ExhaustedMedia(open.media)
-            try await EmbeddedTrainer(media: media).train(job)
-            #expect(media.attemptsLeft == -3)
-            try flipByte(of: open.folder.path(of: image.digest))
-            await #expect(throws: TrainingError.self) { try await EmbeddedTrainer(media: media).train(job) }
+            let blobs = ExhaustedBlobs(open.files)
+            let trainer = EmbeddedTrainer(images: ImageLibrary(index: open.index, blobs: blobs, signals: WorkSignals()))
+            try await trainer.train(job)
+            #expect(blobs.attemptsLeft == -3)
+            try flipByte(of: open.files.folder.file(of: image.key))
+            await #expect(throws: TrainingError.self) { try await trainer.train(job) }
         }
     }
 }

@@ -35,6 +35,8 @@ struct TestService: Sendable {
     let storage: Storage
     let fetcher: TestFetcher
     let log: LogRecorder
+    /// What takes away the bytes of images that no row names; it runs when a test says so.
+    let collector: BlobCollector
     let catalog: Catalog
     let training: Training
     let administration: Administration
@@ -64,11 +66,12 @@ struct TestService: Sendable {
         let decoding =
             decodingThreads.map { BodyDecoding(places: decodingPlaces, threads: $0) { _ in } }
             ?? BodyDecoding(places: decodingPlaces, metrics: registry)
+        let images = ImageLibrary(index: storage.images, blobs: storage.blobs, signals: signals)
         let catalog = Catalog(
-            store: storage.pikzonalities, media: storage.media, fetcher: fetcher, decoding: decoding,
+            store: storage.pikzonalities, images: images, fetcher: fetcher, decoding: decoding,
             policy: ContentPolicy(terms: storage.terms), signals: signals, keepsImageMetadata: false)
         let training = Training(
-            jobs: storage.jobs, media: storage.media, decoding: decoding, signals: signals, policy: policy, keepsImageMetadata: false)
+            jobs: storage.jobs, images: images, decoding: decoding, signals: signals, policy: policy, keepsImageMetadata: false)
         let administration = Administration(
             accounts: storage.accounts, keys: storage.keys, names: storage.names, terms: storage.terms, maintenance: storage.maintenance,
             items: storage.pikzonalities, schema: storage.schema, catalog: catalog, signals: signals, backups: storage.backups,
@@ -84,7 +87,9 @@ struct TestService: Sendable {
         @Sendable func run(_ client: some TestClientProtocol) async throws {
             try await test(
                 TestService(
-                    directory: directory, storage: storage, fetcher: fetcher, log: log, catalog: catalog, training: training,
+                    directory: directory, storage: storage, fetcher: fetcher, log: log,
+                    collector: BlobCollector(index: storage.images, blobs: storage.blobs, clock: .system), catalog: catalog,
+                    training: training,
                     administration: administration, useCases: useCases, registry: registry, key: key, client: client))
         }
         switch transport {

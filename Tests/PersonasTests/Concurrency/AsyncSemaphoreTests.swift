@@ -72,6 +72,20 @@ struct AsyncSemaphoreTests {
         #expect(taken(places, by: Self.second) == (1, .ownShareUsedUp))
     }
 
+    @Test("The place of a permit is free again when the permit is gone")
+    func permits() {
+        let places = AsyncSemaphore(count: 4)
+        var permits = [places.permit(Self.first), places.permit(Self.first)]
+        #expect(permits.allSatisfy { $0 != nil })
+        #expect(places.permit(Self.first) == nil)
+        permits.removeLast()
+        #expect(places.free == 3)
+        permits.append(places.permit(Self.first))
+        #expect(permits.allSatisfy { $0 != nil })
+        permits = []
+        #expect(places.free == 4)
+    }
+
     @Test("Those who wait are served by account in turn, and within an account in their order")
     func roundRobin() async {
         let depth = Depth()

@@ -4,33 +4,32 @@ import GRDB
 import NIOPosix
 import Personas
 
-/// Where the parts of a backup lie: `personas.sqlite` and `media/` as in a data folder, `SHA256SUMS`, and `manifest.json`.
+/// Where the parts of a backup lie: database and images as in a data folder, a list of hashes, and a manifest.
 struct BackupFolder: Sendable {
+    private static let sumsName = "SHA256SUMS"
+    private static let manifestName = "manifest.json"
+    private static let newManifestName = manifestName + ".new"
+    /// Everything that a whole backup holds.
+    static let names: Set<String> = [DataFolder.databaseName, DataFolder.mediaName, sumsName, manifestName]
+    /// What makes a backup look whole, or is about to.
+    static let manifestNames = [manifestName, newManifestName]
+
     /// Its path.
     let path: String
 
-    var databasePath: String { path + "/personas.sqlite" }
-    var sumsPath: String { path + "/SHA256SUMS" }
-    var manifestPath: String { path + "/manifest.json" }
-
-    /// Makes the folders of a data folder's images.
-    static func makeMediaFolders(in directory: String) throws {
-        try PosixFile.makeFolder(directory + "/media")
-        for prefix in 0...255 { try PosixFile.makeFolder("\(directory)/media/\(hexadecimal([UInt8(prefix)]))") }
-    }
-
-    /// Waits until the entries of those folders are on disk.
-    static func syncMediaFolders(in directory: String) throws {
-        for prefix in 0...255 { try PosixFile.syncFolder("\(directory)/media/\(hexadecimal([UInt8(prefix)]))") }
-        try PosixFile.syncFolder(directory + "/media")
-    }
+    /// What of it lies as in a data folder.
+    var data: DataFolder { DataFolder(path) }
+    var sumsPath: String { "\(path)/\(Self.sumsName)" }
+    var manifestPath: String { "\(path)/\(Self.manifestName)" }
+    /// Where the manifest is written before it is given its name.
+    var newManifestPath: String { "\(path)/\(Self.newManifestName)" }
 
     /// Opens the backup's database for reading. It has no log beside it.
     func openDatabase() throws -> DatabaseQueue {
         var configuration = Configuration()
         configuration.readonly = true
         configuration.label = "personas.backup"
-        return try DatabaseQueue(path: databasePath, configuration: configuration)
+        return try DatabaseQueue(path: data.database, configuration: configuration)
     }
 
     /// Reads every image file back and compares it with its name and its row.
@@ -40,25 +39,28 @@ struct BackupFolder: Sendable {
         in database: DatabaseQueue, pool: NIOThreadPool, progress: ProgressHandler, lines: ([UInt8]) throws -> Void
     ) async throws -> BackupManifest.Media {
         var (files, byteCount) = (0, 0)
-        let path = path
+        let media = data.media
         try await ImageWalk(database: database, pool: pool).run("Verifying images", progress) { image in
-            guard PosixFile.exists("\(path)/\(image.path)") else {
-                throw Failure.conflict("The backup is damaged: \(image.path) is missing")
+            let file = media.file(of: image.key)
+            guard PosixFile.exists(file) else {
+                throw Failure.conflict("The backup is damaged: \(image.name) is missing")
             }
-            let found = try PosixFile.digest(of: "\(path)/\(image.path)")
-            guard found.byteCount == image.byteCount, found.digest == image.digest else {
-                throw Failure.conflict("\(image.path) does not match its hash")
+            let found = try PosixFile.digest(of: file)
+            guard found.byteCount == image.byteCount, found.digest == image.key.digest else {
+                throw Failure.conflict("\(image.name) does not match its hash")
             }
         } afterRound: { images in
             files += images.count
             byteCount += images.reduce(0) { $0 + $1.byteCount }
-            try lines(images.flatMap { Array("\(hexadecimal($0.digest))  \($0.path)\n".utf8) })
+            try lines(images.flatMap { Array("\(hexadecimal($0.key.digest))  \($0.name)\n".utf8) })
         }
         return BackupManifest.Media(files: files, byteCount: byteCount)
     }
 
     /// The line of the database in `SHA256SUMS`, the first.
-    static func databaseLine(_ file: BackupManifest.File) -> [UInt8] { Array("\(file.sha256)  personas.sqlite\n".utf8) }
+    static func databaseLine(_ file: BackupManifest.File) -> [UInt8] {
+        Array("\(file.sha256)  \(DataFolder.databaseName)\n".utf8)
+    }
 
     /// What of the database goes into a manifest.
     static func facts(of db: Database) throws -> (migrations: [BackupManifest.AppliedMigration], rows: [String: Int]) {

@@ -7,19 +7,22 @@ import Synchronization
 
 /// Backups of an open data folder, beside everything else that goes on in it.
 struct DataFolderBackup: BackupStore {
-    /// Pages of the database copied between two looks at whether anybody still wants the backup.
+    /// Pages of the database copied between two looks at whether the backup is still wanted.
     private static let pagesAtOnce: CInt = 1_024
 
-    let dataFolder: String
-    let media: MediaFolder
-    let turn: MaintenanceTurn
+    let folder: DataFolder
+    let pins: ImagePins
+    /// Threads that wait for the disk.
+    let pool: NIOThreadPool
+    let clock: WallClock
+    let turn: AsyncMutex
 
     func backup(to directory: String, progress: @escaping ProgressHandler) async throws(Failure) -> BackupReport {
         do {
-            return try await turn.take {
-                let target = try BackupTarget(directory, outside: dataFolder)
+            return try await turn.withLock {
+                let target = try BackupTarget(directory, outside: folder)
                 do {
-                    return try await write(to: BackupFolder(path: target.path), progress)
+                    return try await write(to: target.backup, progress)
                 } catch {
                     target.clear()
                     throw error
@@ -35,38 +38,38 @@ struct DataFolderBackup: BackupStore {
         }
     }
 
-    private func write(to folder: BackupFolder, _ progress: @escaping ProgressHandler) async throws -> BackupReport {
+    private func write(to backup: BackupFolder, _ progress: @escaping ProgressHandler) async throws -> BackupReport {
         let createdAt: Timestamp
         // What the copy of the database names must be there until it has its second name.
-        await media.holds.pauseRemovals()
+        await pins.pauseDeleting()
         do {
-            defer { media.holds.resumeRemovals() }
-            createdAt = try await copyDatabase(to: folder, progress)
-            try await placeImages(in: folder, progress)
+            defer { pins.resumeDeleting(at: clock.now) }
+            createdAt = try await copyDatabase(to: backup, progress)
+            try await placeImages(in: backup, progress)
         }
-        let database = try folder.openDatabase()
+        let database = try backup.openDatabase()
         defer { try? database.close() }
         progress(WorkProgress(step: "Verifying the database", done: 0, total: 1))
-        let (file, facts) = try await media.pool.runIfActive {
+        let (file, facts) = try await pool.runIfActive {
             let facts = try database.read { db in
                 if let damage = try BackupFolder.damage(of: db) {
                     throw Failure.conflict("The database is damaged, see personas check: \(damage)")
                 }
                 return try BackupFolder.facts(of: db)
             }
-            return (try BackupManifest.File(path: folder.databasePath), facts)
+            return (try BackupManifest.File(path: backup.data.database), facts)
         }
-        let found = try await writeSums(of: file, database, in: folder, progress)
+        let found = try await writeSums(of: file, database, in: backup, progress)
         let manifest = try BackupManifest(
-            createdAt: createdAt, migrations: facts.migrations, database: file, sums: try BackupManifest.File(path: folder.sumsPath),
+            createdAt: createdAt, migrations: facts.migrations, database: file, sums: try BackupManifest.File(path: backup.sumsPath),
             media: found, rows: facts.rows)
         try Task.checkCancellation()
-        try PosixFile.syncFolder(folder.path)
-        try PosixFile.write([UInt8](try manifest.document()), to: folder.manifestPath + ".new")
-        try PosixFile.rename(folder.manifestPath + ".new", to: folder.manifestPath)
-        try PosixFile.syncFolder(folder.path)
+        try PosixFile.syncFolder(backup.path)
+        try PosixFile.write([UInt8](try manifest.document()), to: backup.newManifestPath)
+        try PosixFile.rename(backup.newManifestPath, to: backup.manifestPath)
+        try PosixFile.syncFolder(backup.path)
         return BackupReport(
-            directory: folder.path, createdAt: manifest.createdAt, items: facts.rows["pikzonality"] ?? 0, images: found.files,
+            directory: backup.path, createdAt: manifest.createdAt, items: facts.rows["pikzonality"] ?? 0, images: found.files,
             imageBytes: found.byteCount, databaseBytes: file.byteCount)
     }
 
@@ -74,23 +77,23 @@ struct DataFolderBackup: BackupStore {
     ///
     /// The source is a read connection whose transaction spans all steps: so they copy one snapshot, no write makes them start over, and the
     /// writer never waits. The copy leaves the mode of the log, so that it is one file that can be read where nothing can be written.
-    private func copyDatabase(to folder: BackupFolder, _ progress: @escaping ProgressHandler) async throws -> Timestamp {
+    private func copyDatabase(to backup: BackupFolder, _ progress: @escaping ProgressHandler) async throws -> Timestamp {
         let isCancelled = Flag()
-        let source = dataFolder + "/personas.sqlite"
+        let (source, target) = (folder.database, backup.data.database)
         return try await withTaskCancellationHandler {
-            try await media.pool.runIfActive {
-                try PosixFile.write([], to: folder.databasePath)
+            try await pool.runIfActive { [clock] in
+                try PosixFile.write([], to: target)
                 var configuration = Configuration()
                 configuration.readonly = true
                 configuration.busyMode = .timeout(5)
                 let original = try DatabaseQueue(path: source, configuration: configuration)
                 defer { try? original.close() }
-                let copy = try DatabaseQueue(path: folder.databasePath)
+                let copy = try DatabaseQueue(path: target)
                 let moment = try copy.writeWithoutTransaction { copy in
                     let moment = try original.read { original in
                         // A transaction sees the moment of its first read.
                         _ = try Int.fetchOne(original, sql: "SELECT count(*) FROM sqlite_master")
-                        let moment = Timestamp.now
+                        let moment = clock.now
                         try original.backup(to: copy, pagesPerStep: Self.pagesAtOnce) { state in
                             if isCancelled.isSet { throw CancellationError() }
                             progress(
@@ -102,7 +105,7 @@ struct DataFolderBackup: BackupStore {
                     return moment
                 }
                 try copy.close()
-                try PosixFile.syncFile(folder.databasePath)
+                try PosixFile.syncFile(target)
                 return moment
             }
         } onCancel: {
@@ -110,30 +113,30 @@ struct DataFolderBackup: BackupStore {
         }
     }
 
-    private func placeImages(in folder: BackupFolder, _ progress: ProgressHandler) async throws {
-        let (source, target) = (dataFolder, folder.path)
-        try BackupFolder.makeMediaFolders(in: target)
-        let database = try folder.openDatabase()
+    private func placeImages(in backup: BackupFolder, _ progress: ProgressHandler) async throws {
+        let (source, target) = (folder.media, backup.data.media)
+        try target.make()
+        let database = try backup.openDatabase()
         defer { try? database.close() }
-        try await ImageWalk(database: database, pool: media.pool).run("Copying images", progress) { image in
+        try await ImageWalk(database: database, pool: pool).run("Copying images", progress) { image in
             do {
-                try PosixFile.linkOrCopy("\(source)/\(image.path)", to: "\(target)/\(image.path)")
+                try PosixFile.linkOrCopy(source.file(of: image.key), to: target.file(of: image.key))
             } catch let error as PosixFile.CallFailed where error.code == ENOENT {
-                throw Failure.conflict("\(image.path) is missing in the data folder, see personas check")
+                throw Failure.conflict("\(image.name) is missing in the data folder, see personas check")
             }
         }
-        try await media.pool.runIfActive { try BackupFolder.syncMediaFolders(in: target) }
+        try await pool.runIfActive { try target.sync() }
     }
 
     /// Reads all images back, and writes the list of hashes as it goes.
     private func writeSums(
-        of file: BackupManifest.File, _ database: DatabaseQueue, in folder: BackupFolder, _ progress: ProgressHandler
+        of file: BackupManifest.File, _ database: DatabaseQueue, in backup: BackupFolder, _ progress: ProgressHandler
     ) async throws -> BackupManifest.Media {
-        try PosixFile.write(BackupFolder.databaseLine(file), to: folder.sumsPath)
-        let descriptor = open(folder.sumsPath, O_WRONLY | O_APPEND | O_CLOEXEC)
+        try PosixFile.write(BackupFolder.databaseLine(file), to: backup.sumsPath)
+        let descriptor = open(backup.sumsPath, O_WRONLY | O_APPEND | O_CLOEXEC)
         guard descriptor >= 0 else { throw PosixFile.CallFailed("open") }
         defer { close(descriptor) }
-        let found = try await folder.verifyImages(in: database, pool: media.pool, progress: progress) {
+        let found = try await backup.verifyImages(in: database, pool: pool, progress: progress) {
             try PosixFile.append($0, to: descriptor)
         }
         guard fsync(descriptor) == 0 else { throw PosixFile.CallFailed("fsync") }
@@ -143,18 +146,19 @@ struct DataFolderBackup: BackupStore {
 
 /// The folder of a backup that is being written.
 private struct BackupTarget {
-    let path: String
+    let backup: BackupFolder
     private let isNew: Bool
+    private var path: String { backup.path }
 
     /// Makes the folder, unless it is there and empty.
-    init(_ path: String, outside dataFolder: String) throws {
+    init(_ path: String, outside dataFolder: DataFolder) throws {
         isNew = !PosixFile.exists(path)
         if isNew { try PosixFile.makeFolders(path) }
-        self.path = path
+        backup = BackupFolder(path: path)
         do {
             guard let entries = try? PosixFile.names(in: path) else { throw Failure.conflict("\(path) is not a folder that can be read") }
             guard entries.isEmpty else { throw Failure.conflict("The folder \(path) is not empty") }
-            let (inner, outer) = (Self.real(path), Self.real(dataFolder))
+            let (inner, outer) = (Self.real(path), Self.real(dataFolder.path))
             guard inner != outer, !inner.hasPrefix(outer + "/") else {
                 throw Failure.conflict("A backup must lie outside of the data folder")
             }
@@ -167,29 +171,12 @@ private struct BackupTarget {
     /// Takes away what was written.
     func clear() {
         // The manifest first: what is left, should this break off, must not look whole.
-        for name in ["manifest.json", "manifest.json.new"] { try? PosixFile.remove("\(path)/\(name)") }
+        for name in BackupFolder.manifestNames { try? PosixFile.remove("\(path)/\(name)") }
         for name in (try? PosixFile.names(in: path)) ?? [] { try? PosixFile.removeTree("\(path)/\(name)") }
         if isNew { rmdir(path) }
     }
 
     private static func real(_ path: String) -> String { URL(fileURLWithPath: path).resolvingSymlinksInPath().path }
-}
-
-/// Lets backups and checks have the data folder one at a time.
-final class MaintenanceTurn: Sendable {
-    private let isTaken = Mutex(false)
-
-    /// Does something when it is its turn.
-    func take<Value>(_ body: () async throws -> Value) async throws -> Value {
-        while !isTaken.withLock({ isTaken in
-            defer { isTaken = true }
-            return !isTaken
-        }) {
-            try await Task.sleep(for: .milliseconds(50))
-        }
-        defer { isTaken.withLock { $0 = false } }
-        return try await body()
-    }
 }
 
 /// Tells a thread that its work is not wanted any more.

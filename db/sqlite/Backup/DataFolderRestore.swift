@@ -49,25 +49,25 @@ package struct DataFolderRestore: Sendable {
             pool.shutdownGracefully { _ in }
             withExtendedLifetime(lock) {}
         }
+        let folder = DataFolder(directory)
         do {
-            try PendingRestore.finish(in: directory)
-            // A socket is what a killed server leaves, and the lock is held at this moment.
-            let found = try PosixFile.names(in: directory).filter { !["admin.sock", DataFolderLock.fileName].contains($0) }
+            try PendingRestore.finish(in: folder)
+            let found = try PosixFile.names(in: directory).filter { !DataFolder.namesOfNoWorth.contains($0) }
             guard found.isEmpty || isForced else {
                 throw Failure.conflict("\(directory) is not empty; with --force its database and images are replaced")
             }
             try await verify(pool, progress)
-            try await build(in: directory, pool, progress)
+            try await build(in: folder.restoreIncomplete, pool, progress)
         } catch is CancellationError {
-            try? PendingRestore.finish(in: directory)
+            try? PendingRestore.finish(in: folder)
             throw .conflict("The restore was cancelled; the data folder is as it was")
         } catch {
-            try? PendingRestore.finish(in: directory)
+            try? PendingRestore.finish(in: folder)
             throw (error as? Failure) ?? .conflict("The backup cannot be restored: \(error)")
         }
         do {
-            try PendingRestore.commit(in: directory)
-            try PendingRestore.finish(in: directory)
+            try PendingRestore.commit(in: folder)
+            try PendingRestore.finish(in: folder)
         } catch {
             throw .conflict("The restore is not at its end, which the next opening of the data folder brings about: \(error)")
         }
@@ -80,7 +80,7 @@ package struct DataFolderRestore: Sendable {
     private func verify(_ pool: NIOThreadPool, _ progress: @escaping ProgressHandler) async throws {
         try requireNothingElse()
         progress(WorkProgress(step: "Verifying the database", done: 0, total: 1))
-        for (path, expected) in [(backup.databasePath, manifest.database), (backup.sumsPath, manifest.sums)] {
+        for (path, expected) in [(backup.data.database, manifest.database), (backup.sumsPath, manifest.sums)] {
             let name = (path as NSString).lastPathComponent
             guard PosixFile.exists(path) else { throw Failure.conflict("The backup is damaged: \(name) is missing") }
             guard try await pool.runIfActive({ try BackupManifest.File(path: path) }) == expected else {
@@ -106,45 +106,45 @@ package struct DataFolderRestore: Sendable {
     }
 
     private func requireNothingElse() throws {
-        let known = ["SHA256SUMS", "manifest.json", "media", "personas.sqlite"]
-        if let other = try PosixFile.names(in: backup.path).first(where: { !known.contains($0) }) {
+        if let other = try PosixFile.names(in: backup.path).first(where: { !BackupFolder.names.contains($0) }) {
             throw Failure.conflict("The backup holds something that does not belong to it: \(other)")
         }
     }
 
     private func requireNoOtherImages(than database: DatabaseQueue) async throws {
-        for folder in try PosixFile.names(in: backup.path + "/media") {
-            for name in try PosixFile.names(in: "\(backup.path)/media/\(folder)") {
-                let digest = MediaRemoval.digest(folder: folder, name: name)
+        let media = backup.data.media.path
+        for folder in try PosixFile.names(in: media) {
+            for name in try PosixFile.names(in: "\(media)/\(folder)") {
+                let key = BlobFolder.key(folder: folder, name: name)
                 let isKnown = try await database.read { db in
-                    guard let digest else { return false }
-                    return try db.firstRow("SELECT 1 FROM media WHERE digest = ?", [Data(digest)]) != nil
+                    guard let key else { return false }
+                    return try db.firstRow("SELECT 1 FROM media WHERE digest = ?", [key.data]) != nil
                 }
                 guard isKnown else {
-                    throw Failure.conflict("The backup holds something that does not belong to it: media/\(folder)/\(name)")
+                    throw Failure.conflict(
+                        "The backup holds something that does not belong to it: \(DataFolder.mediaName)/\(folder)/\(name)")
                 }
             }
         }
     }
 
-    private func build(in directory: String, _ pool: NIOThreadPool, _ progress: @escaping ProgressHandler) async throws {
-        let target = PendingRestore.incompletePath(in: directory)
-        let source = backup
-        try PosixFile.makeFolder(target)
+    private func build(in target: DataFolder, _ pool: NIOThreadPool, _ progress: @escaping ProgressHandler) async throws {
+        let source = backup.data
+        try PosixFile.makeFolder(target.path)
         progress(WorkProgress(step: "Copying the database", done: 0, total: 1))
         // Always a copy, because the database, unlike the images, will be written to.
         let copied = try await pool.runIfActive {
-            try PosixFile.copy(source.databasePath, to: target + "/personas.sqlite")
-            return try BackupManifest.File(path: target + "/personas.sqlite")
+            try PosixFile.copy(source.database, to: target.database)
+            return try BackupManifest.File(path: target.database)
         }
         guard copied == manifest.database else { throw Failure.conflict("The backup changed while it was restored") }
-        try BackupFolder.makeMediaFolders(in: target)
-        let database = try source.openDatabase()
+        try target.media.make()
+        let database = try backup.openDatabase()
         defer { try? database.close() }
         try await ImageWalk(database: database, pool: pool).run("Copying images", progress) { image in
-            try PosixFile.linkOrCopy("\(source.path)/\(image.path)", to: "\(target)/\(image.path)")
+            try PosixFile.linkOrCopy(source.media.file(of: image.key), to: target.media.file(of: image.key))
         }
-        try await pool.runIfActive { try BackupFolder.syncMediaFolders(in: target) }
+        try await pool.runIfActive { try target.media.sync() }
         try Task.checkCancellation()
     }
 }

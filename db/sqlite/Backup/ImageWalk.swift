@@ -7,18 +7,13 @@ import Personas
 struct ImageWalk: Sendable {
     /// One image row, as far as its file is concerned.
     struct Image: Sendable {
-        let digest: [UInt8]
+        let key: BlobKey
         let byteCount: Int
-        /// Its file's place below a data folder or a backup.
-        var path: String { Self.path(of: digest) }
-
-        static func path(of digest: [UInt8]) -> String {
-            let name = hexadecimal(digest)
-            return "media/\(name.prefix(2))/\(name.dropFirst(2))"
-        }
+        /// Its file as seen from a data folder or a backup.
+        var name: String { DataFolder.name(of: key) }
     }
 
-    /// Images of one round: few enough to notice soon that nobody wants the rest.
+    /// Images of one round: few enough to notice soon that the rest is not wanted.
     private static let imagesAtOnce = 64
     /// Threads that one round is spread over: enough to keep a disk busy, few enough to leave a running server its own.
     private static let threads = 4
@@ -53,7 +48,7 @@ struct ImageWalk: Sendable {
                 try await group.waitForAll()
             }
             try await afterRound(images)
-            last = Data(end.digest)
+            last = end.key.data
             done += images.count
             progress(WorkProgress(step: step, done: done, total: max(done, total)))
         }
@@ -63,7 +58,7 @@ struct ImageWalk: Sendable {
         try await database.read { db in
             try db.rows("SELECT digest, byte_count FROM media WHERE digest > ? ORDER BY digest LIMIT ?", [last, Self.imagesAtOnce]).map {
                 let digest: Data = $0["digest"]
-                return Image(digest: [UInt8](digest), byteCount: $0["byte_count"])
+                return Image(key: BlobKey(digest: [UInt8](digest)), byteCount: $0["byte_count"])
             }
         }
     }

@@ -7,60 +7,54 @@ import Personas
 /// moves things about. So a crash leaves the old state before it, and after it a folder that the next opening finishes. Everything lies within
 /// the data folder, because that may be a file system of its own.
 enum PendingRestore {
-    /// Where a state is built; without worth until it is whole.
-    static func incompletePath(in directory: String) -> String { directory + "/restore.incomplete" }
-
-    /// Where a whole state waits to take its place.
-    static func completePath(in directory: String) -> String { directory + "/restore.complete" }
-
     /// Makes the built state the one that holds.
-    static func commit(in directory: String) throws {
-        try PosixFile.syncFolder(incompletePath(in: directory))
-        try PosixFile.rename(incompletePath(in: directory), to: completePath(in: directory))
-        try PosixFile.syncFolder(directory)
+    static func commit(in folder: DataFolder) throws {
+        try PosixFile.syncFolder(folder.restoreIncomplete.path)
+        try PosixFile.rename(folder.restoreIncomplete.path, to: folder.restoreComplete.path)
+        try PosixFile.syncFolder(folder.path)
     }
 
     /// Brings to its end what a crash may have left, or what was just committed. To be called under the folder's lock, with nothing open.
-    static func finish(in directory: String) throws {
-        try PosixFile.removeTree(incompletePath(in: directory))
-        guard PosixFile.exists(completePath(in: directory)) else { return }
-        for step in steps { try step(directory) }
+    static func finish(in folder: DataFolder) throws {
+        try PosixFile.removeTree(folder.restoreIncomplete.path)
+        guard PosixFile.exists(folder.restoreComplete.path) else { return }
+        for step in steps { try step(folder) }
     }
 
     /// What brings a committed state into place. Each step does nothing where it was done before, and is on disk before the next begins.
-    static let steps: [@Sendable (String) throws -> Void] = [
-        { directory in
-            let (current, new) = (directory + "/media", completePath(in: directory) + "/media")
+    static let steps: [@Sendable (DataFolder) throws -> Void] = [
+        { folder in
+            let (current, new) = (folder.media.path, folder.restoreComplete.media.path)
             guard PosixFile.exists(new), PosixFile.exists(current) else { return }
-            try PosixFile.rename(current, to: completePath(in: directory) + "/media.replaced")
-            try sync(directory)
+            try PosixFile.rename(current, to: folder.restoreComplete.replacedMedia)
+            try sync(folder)
         },
-        { directory in
-            let new = completePath(in: directory) + "/media"
+        { folder in
+            let new = folder.restoreComplete.media.path
             guard PosixFile.exists(new) else { return }
-            try PosixFile.rename(new, to: directory + "/media")
-            try sync(directory)
+            try PosixFile.rename(new, to: folder.media.path)
+            try sync(folder)
         },
-        { directory in
-            guard PosixFile.exists(completePath(in: directory) + "/personas.sqlite") else { return }
+        { folder in
+            guard PosixFile.exists(folder.restoreComplete.database) else { return }
             // A log left behind would be played into the new database.
-            for ending in ["-wal", "-shm", "-journal"] { try PosixFile.remove("\(directory)/personas.sqlite\(ending)") }
-            try sync(directory)
+            for path in folder.databaseCompanions { try PosixFile.remove(path) }
+            try sync(folder)
         },
-        { directory in
-            let new = completePath(in: directory) + "/personas.sqlite"
+        { folder in
+            let new = folder.restoreComplete.database
             guard PosixFile.exists(new) else { return }
-            try PosixFile.rename(new, to: directory + "/personas.sqlite")
-            try sync(directory)
+            try PosixFile.rename(new, to: folder.database)
+            try sync(folder)
         },
-        { directory in
-            try PosixFile.removeTree(completePath(in: directory))
-            try PosixFile.syncFolder(directory)
+        { folder in
+            try PosixFile.removeTree(folder.restoreComplete.path)
+            try PosixFile.syncFolder(folder.path)
         },
     ]
 
-    private static func sync(_ directory: String) throws {
-        try PosixFile.syncFolder(completePath(in: directory))
-        try PosixFile.syncFolder(directory)
+    private static func sync(_ folder: DataFolder) throws {
+        try PosixFile.syncFolder(folder.restoreComplete.path)
+        try PosixFile.syncFolder(folder.path)
     }
 }

@@ -49,6 +49,11 @@ extension RandomToken {
     var data: Data { Data(bytes) }
 }
 
+extension BlobKey {
+    /// As it is stored.
+    var data: Data { Data(digest) }
+}
+
 extension Row {
     func identifier(_ column: String) throws(Failure) -> Identifier {
         guard let data: Data = self[column], let identifier = data.withUnsafeBytes({ Identifier(bytes: $0) }) else {

@@ -9,26 +9,26 @@ struct DatabaseCheck {
     /// Asks all questions. What the database cannot answer is noted as damage.
     func run(into report: inout IntegrityReport, _ progress: ProgressHandler) async throws {
         let questions: [@Sendable (Database) throws -> [Finding]] = [
-            Self.integrity, Self.foreignKeys, Self.tokens, Self.jobsOfItems, Self.jobsOfNobody,
+            Self.integrity, Self.foreignKeys, Self.tokens, Self.jobsOfItems, Self.jobsWithoutItem,
         ]
         for (done, question) in questions.enumerated() {
             progress(WorkProgress(step: "Checking the database", done: done, total: questions.count))
             do {
                 for finding in try await database.read(question) { report.add(finding) }
             } catch let error as DatabaseError where !Task.isCancelled {
-                report.add(Finding(.databaseDamaged, "personas.sqlite", "\(error)"))
+                report.add(Finding(.databaseDamaged, DataFolder.databaseName, "\(error)"))
             }
         }
         do {
             report.counts.items = try await database.read { db in try Int.fetchOne(db, sql: "SELECT count(*) FROM pikzonality") ?? 0 }
         } catch let error as DatabaseError where !Task.isCancelled {
-            report.add(Finding(.databaseDamaged, "personas.sqlite", "\(error)"))
+            report.add(Finding(.databaseDamaged, DataFolder.databaseName, "\(error)"))
         }
     }
 
     private static func integrity(_ db: Database) throws -> [Finding] {
         try String.fetchAll(db, sql: "PRAGMA integrity_check").filter { $0 != "ok" }.map {
-            Finding(.databaseDamaged, "personas.sqlite", $0)
+            Finding(.databaseDamaged, DataFolder.databaseName, $0)
         }
     }
 
@@ -67,7 +67,7 @@ struct DatabaseCheck {
         ).map { Finding(.jobsDisagree, $0, "An item in training needs exactly one job to do, any other item none") }
     }
 
-    private static func jobsOfNobody(_ db: Database) throws -> [Finding] {
+    private static func jobsWithoutItem(_ db: Database) throws -> [Finding] {
         try items(db, "SELECT id FROM training_job WHERE (state = 'queued' OR state = 'leased') AND pikzonality_id IS NULL").map {
             Finding(.jobsDisagree, $0, "A job to do belongs to no item")
         }

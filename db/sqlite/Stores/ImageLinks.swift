@@ -11,10 +11,10 @@ enum ImageLinks {
     static func insert(_ image: StoredImage, token: RandomToken, position: Int, itemID: Identifier, _ db: Database) throws {
         try db.run(
             "INSERT INTO media (digest, format, width, height, byte_count) VALUES (?, ?, ?, ?, ?) ON CONFLICT (digest) DO NOTHING",
-            [Data(image.digest), image.format.rawValue, image.width, image.height, image.byteCount])
+            [image.key.data, image.format.rawValue, image.width, image.height, image.byteCount])
         try db.run(
             "INSERT INTO image_link (pikzonality_id, position, token, digest) VALUES (?, ?, ?, ?)",
-            [itemID.data, position, token.data, Data(image.digest)])
+            [itemID.data, position, token.data, image.key.data])
     }
 
     /// Queues the images of items about to be deleted; what another item still needs is found out when the queue is worked off.
@@ -32,10 +32,10 @@ enum ImageLinks {
     }
 
     /// Queues one image that may be needless.
-    static func queueRemoval(of digest: [UInt8], at now: Timestamp, _ db: Database) throws {
+    static func queueRemoval(of key: BlobKey, at now: Timestamp, _ db: Database) throws {
         try db.run(
             "INSERT INTO media_removal (digest, queued_at) VALUES (?, ?) ON CONFLICT (digest) DO NOTHING",
-            [Data(digest), now.milliseconds])
+            [key.data, now.milliseconds])
     }
 
     /// The reference images of an item in their order.
@@ -48,7 +48,8 @@ enum ImageLinks {
         ).map { row in
             let digest: Data = row["digest"]
             return StoredImage(
-                digest: [UInt8](digest), format: try row.value("format", as: ImageFormat.self), width: row["width"], height: row["height"],
+                key: BlobKey(digest: [UInt8](digest)), format: try row.value("format", as: ImageFormat.self), width: row["width"],
+                height: row["height"],
                 byteCount: row["byte_count"])
         }
     }

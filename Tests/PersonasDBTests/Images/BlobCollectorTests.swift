@@ -7,43 +7,43 @@ import Testing
 @testable import PersonasDB
 
 @Suite("Removing image files", .timeLimit(.minutes(1)))
-struct MediaRemovalTests {
-    @Test("A file that is held stays, and goes once the last hold ends")
-    func holds() async throws {
+struct BlobCollectorTests {
+    @Test("A file that is pinned stays, and goes once the last pin ends")
+    func pins() async throws {
         try await withStorage { open in
-            let image = try await open.media.store(try .fixture(1))
-            #expect(try await open.media.store(try .fixture(1)) == image)
+            let image = try await open.store(try .fixture(1))
+            #expect(try await open.store(try .fixture(1)) == image)
             try await queue([image], open)
-            #expect(try await open.media.removeUnreferenced() == 0)
-            open.media.release([image])
-            #expect(try await open.media.removeUnreferenced() == 0)
-            #expect(try await open.media.verifiedBytes(of: image).count == image.byteCount)
-            open.media.release([image])
-            #expect(try await open.media.removeUnreferenced() == 1)
+            #expect(try await open.collector.collect() == 0)
+            open.unpin([image])
+            #expect(try await open.collector.collect() == 0)
+            #expect(try await open.verifiedBytes(of: image).count == image.byteCount)
+            open.unpin([image])
+            #expect(try await open.collector.collect() == 1)
             #expect(try mediaFiles(open) == [])
             #expect(try open.count("media_removal") == 0)
         }
     }
 
-    @Test("A queue longer than a round is worked off at once, past files that are held and files that are needed")
+    @Test("A queue longer than a round is worked off at once, past files that are pinned and files that are needed")
     func longQueue() async throws {
         try await withStorage { open in
             let account = try await open.account()
             var images: [StoredImage] = []
-            for seed in 0..<150 { images.append(try await open.media.store(try .fixture(UInt64(seed)))) }
+            for seed in 0..<150 { images.append(try await open.store(try .fixture(UInt64(seed)))) }
             try await queue(images, open)
             // In the order of the queue the first hundred must stay, more than one round holds.
             images.sort { $0.digest.lexicographicallyPrecedes($1.digest) }
-            let (needed, held) = (Array(images[0..<70]), Array(images[70..<100]))
+            let (needed, pinned) = (Array(images[0..<70]), Array(images[70..<100]))
             for index in stride(from: 0, to: 70, by: 2) {
                 _ = try await open.insert("Item \(index)", of: account, images: Array(needed[index...index + 1]))
             }
-            open.media.release(needed + images[100...])
-            #expect(try await open.media.removeUnreferenced() == 50)
-            #expect(try mediaFiles(open) == (needed + held).map { open.folder.path(of: $0.digest) }.sorted())
-            #expect(try open.count("media_removal") == 30, "those held are tried again")
-            open.media.release(held)
-            #expect(try await open.media.removeUnreferenced() == 30)
+            open.unpin(needed + images[100...])
+            #expect(try await open.collector.collect() == 50)
+            #expect(try mediaFiles(open) == (needed + pinned).map { open.files.folder.file(of: $0.key) }.sorted())
+            #expect(try open.count("media_removal") == 30, "those pinned are tried again")
+            open.unpin(pinned)
+            #expect(try await open.collector.collect() == 30)
             #expect(try open.count("media_removal") == 0)
         }
     }
@@ -51,47 +51,47 @@ struct MediaRemovalTests {
     @Test("A file of the queue that went already, as after a crash, is no error")
     func goneAlready() async throws {
         try await withStorage { open in
-            let image = try await open.media.store(try .fixture(1))
-            open.media.release([image])
+            let image = try await open.store(try .fixture(1))
+            open.unpin([image])
             try await queue([image], open)
-            try FileManager.default.removeItem(atPath: open.folder.path(of: image.digest))
-            _ = try await open.media.removeUnreferenced()
+            try FileManager.default.removeItem(atPath: open.files.folder.file(of: image.key))
+            _ = try await open.collector.collect()
             #expect(try open.count("media_removal") == 0)
         }
     }
 
-    @Test("The sweep takes files that no row names, in every folder, and leaves the needed, the held and what is no image file")
+    @Test("The sweep takes files that no row names, in every folder, and leaves the needed, the pinned and what is no image file")
     func sweep() async throws {
         try await withStorage { open in
             var (orphans, needed): ([StoredImage], [StoredImage]) = ([], [])
-            for seed in 0..<40 { orphans.append(try await open.media.store(try .fixture(UInt64(seed)))) }
-            for seed in 100..<103 { needed.append(try await open.media.store(try .fixture(UInt64(seed)))) }
-            let held = try await open.media.store(try .fixture(200))
+            for seed in 0..<40 { orphans.append(try await open.store(try .fixture(UInt64(seed)))) }
+            for seed in 100..<103 { needed.append(try await open.store(try .fixture(UInt64(seed)))) }
+            let pinned = try await open.store(try .fixture(200))
             _ = try await open.insert("Nova", of: try await open.account(), images: needed)
-            open.media.release(orphans + needed)
-            let strange = ["\(open.folder.directory)/00/notes.txt", "\(open.folder.directory)/00/" + String(repeating: "x", count: 62)]
+            open.unpin(orphans + needed)
+            let strange = ["\(open.files.folder.path)/00/notes.txt", "\(open.files.folder.path)/00/" + String(repeating: "x", count: 62)]
             for path in strange { try Data().write(to: URL(fileURLWithPath: path)) }
             #expect(Set(orphans.map { $0.digest[0] }).count > 20, "the files are spread")
 
-            #expect(try await MediaRemoval(folder: open.folder).sweep(folders: 256) == 40)
-            #expect(try mediaFiles(open) == ((needed + [held]).map { open.folder.path(of: $0.digest) } + strange).sorted())
-            #expect(try await MediaRemoval(folder: open.folder).sweep(folders: 256) == 0)
+            #expect(try await open.sweepAll() == 40)
+            #expect(try mediaFiles(open) == ((needed + [pinned]).map { open.files.folder.file(of: $0.key) } + strange).sorted())
+            #expect(try await open.sweepAll() == 0)
         }
     }
 
-    @Test("Abandoned files go with the next removal, unless a row names them or somebody holds them")
+    @Test("Abandoned files go with the next removal, unless a row names them or something pins them")
     func abandoned() async throws {
         try await withStorage { open in
             var images: [StoredImage] = []
-            for seed in 0..<6 { images.append(try await open.media.store(try .fixture(UInt64(seed)))) }
-            let (doomed, needed, held) = (Array(images[0..<2]), Array(images[2..<4]), Array(images[4..<6]))
-            for seed in 4..<6 { _ = try await open.media.store(try .fixture(UInt64(seed))) }
+            for seed in 0..<6 { images.append(try await open.store(try .fixture(UInt64(seed)))) }
+            let (doomed, needed, pinned) = (Array(images[0..<2]), Array(images[2..<4]), Array(images[4..<6]))
+            for seed in 4..<6 { _ = try await open.store(try .fixture(UInt64(seed))) }
             _ = try await open.insert("Nova", of: try await open.account(), images: needed)
-            open.media.abandon(doomed + needed + held)
-            #expect(try await open.media.removeUnreferenced() == 2)
-            #expect(try mediaFiles(open) == (needed + held).map { open.folder.path(of: $0.digest) }.sorted())
+            await open.index.abandon(doomed + needed + pinned)
+            #expect(try await open.collector.collect() == 2)
+            #expect(try mediaFiles(open) == (needed + pinned).map { open.files.folder.file(of: $0.key) }.sorted())
             #expect(try open.count("media_removal") == 0)
-            open.media.release(held)
+            open.unpin(pinned)
         }
     }
 
@@ -99,19 +99,19 @@ struct MediaRemovalTests {
     func stuckFile() async throws {
         try await withStorage { open in
             var images: [StoredImage] = []
-            for seed in 0..<150 { images.append(try await open.media.store(try .fixture(UInt64(seed)))) }
-            open.media.release(images)
+            for seed in 0..<150 { images.append(try await open.store(try .fixture(UInt64(seed)))) }
+            open.unpin(images)
             try await queue(images, open)
             images.sort { $0.digest.lexicographicallyPrecedes($1.digest) }
             // A folder in its place is not removed as files are.
-            let stuck = open.folder.path(of: images[10].digest)
+            let stuck = open.files.folder.file(of: images[10].key)
             try FileManager.default.removeItem(atPath: stuck)
             try FileManager.default.createDirectory(atPath: stuck, withIntermediateDirectories: false)
-            await #expect(throws: Failure.self) { try await open.media.removeUnreferenced() }
+            await #expect(throws: Failure.self) { try await open.collector.collect() }
             #expect(try mediaFiles(open) == [])
             #expect(try open.count("media_removal") == 1)
             try FileManager.default.removeItem(atPath: stuck)
-            _ = try await open.media.removeUnreferenced()
+            _ = try await open.collector.collect()
             #expect(try open.count("media_removal") == 0)
         }
     }
@@ -119,13 +119,13 @@ struct MediaRemovalTests {
     @Test("What is given up while removals pause, as for a backup, goes with the first removal after")
     func abandonedInPause() async throws {
         try await withStorage { open in
-            await open.folder.holds.pauseRemovals()
-            open.media.abandon([try await open.media.store(try .fixture(1))])
-            #expect(try await open.media.removeUnreferenced() == 0)
+            await open.index.pins.pauseDeleting()
+            await open.index.abandon([try await open.store(try .fixture(1))])
+            #expect(try await open.collector.collect() == 0)
             #expect(try mediaFiles(open).count == 1)
             #expect(try await open.findings() == [], "it is no orphan meanwhile")
-            open.folder.holds.resumeRemovals()
-            #expect(try await open.media.removeUnreferenced() == 1)
+            open.index.pins.resumeDeleting(at: .now)
+            #expect(try await open.collector.collect() == 1)
             #expect(try mediaFiles(open) == [])
         }
     }
@@ -133,11 +133,11 @@ struct MediaRemovalTests {
     @Test("Before a file goes something is written, in whose place an older commit that failed cannot come back")
     func writesBeforeRemoval() async throws {
         try await withStorage { open in
-            let image = try await open.media.store(try .fixture(1))
+            let image = try await open.store(try .fixture(1))
             let log = "\(open.directory)/personas.sqlite-wal"
             let before = try Data(contentsOf: URL(fileURLWithPath: log))
-            open.media.abandon([image])
-            #expect(try await open.media.removeUnreferenced() == 1)
+            await open.index.abandon([image])
+            #expect(try await open.collector.collect() == 1)
             let after = try Data(contentsOf: URL(fileURLWithPath: log))
             // One commit before the file goes, one when the queue forgets it.
             let frameBytes = 4_096 + 24
@@ -149,35 +149,35 @@ struct MediaRemovalTests {
     func sweepIsSpread() async throws {
         try await withStorage { open in
             var images: [StoredImage] = []
-            for seed in 0..<10 { images.append(try await open.media.store(try .fixture(UInt64(seed)))) }
-            open.media.release(images)
+            for seed in 0..<10 { images.append(try await open.store(try .fixture(UInt64(seed)))) }
+            open.unpin(images)
             var removed = 0
-            for _ in 0..<256 { removed += try await open.media.removeUnreferenced() }
+            for _ in 0..<256 { removed += try await open.collector.collect() }
             #expect(removed == 10)
             #expect(try mediaFiles(open) == [])
         }
     }
 
-    @Test("Who wants to hold a file that is just going waits until it is gone")
-    func holdWaits() async {
-        let (holds, events) = (MediaHolds(), Ledger<String>())
+    @Test("Who wants to pin a blob that is just being deleted waits until it is gone")
+    func pinWaits() async {
+        let (pins, events) = (ImagePins(), Ledger<String>())
         for number in 0..<50 {
-            let digest = [UInt8(number)]
-            #expect(holds.beginRemoval(of: [digest, [255]]).contains(digest))
-            let holder = Task {
+            let key = BlobKey(digest: [UInt8(number)])
+            #expect(pins.beginDeleting([key, [255]]).contains(key))
+            let caller = Task {
                 events.append("asked \(number)")
-                await holds.hold(digest)
-                events.append("held \(number)")
+                await pins.pin(key)
+                events.append("pinned \(number)")
             }
             // Who was told to stop waits all the same, but not by looking again and again.
-            if number % 2 == 0 { holder.cancel() }
+            if number % 2 == 0 { caller.cancel() }
             while events.entries.count < number * 3 + 1 { await Task.yield() }
             for _ in 0..<20 { await Task.yield() }
             events.append("gone \(number)")
-            holds.endRemoval(of: [digest, [255]])
-            await holder.value
-            #expect(events.entries.suffix(3) == ["asked \(number)", "gone \(number)", "held \(number)"])
-            #expect(holds.beginRemoval(of: [digest]) == [], "held from now on")
+            pins.endDeleting([key, [255]])
+            await caller.value
+            #expect(events.entries.suffix(3) == ["asked \(number)", "gone \(number)", "pinned \(number)"])
+            #expect(pins.beginDeleting([key]) == [], "pinned from now on")
         }
     }
 
@@ -191,8 +191,8 @@ struct MediaRemovalTests {
                 let sweeper = Task {
                     var removed = 0
                     while !Task.isCancelled {
-                        removed += try await open.media.removeUnreferenced()
-                        removed += try await MediaRemoval(folder: open.folder).sweep(folders: 256)
+                        removed += try await open.collector.collect()
+                        removed += try await open.sweepAll()
                     }
                     return removed
                 }
@@ -214,8 +214,8 @@ struct MediaRemovalTests {
                 #expect(try await sweeper.value > 0, "files went while others came")
             }
             try await expectConsistency(open)
-            _ = try await open.media.removeUnreferenced()
-            _ = try await MediaRemoval(folder: open.folder).sweep(folders: 256)
+            _ = try await open.collector.collect()
+            _ = try await open.sweepAll()
             try await expectConsistency(open)
             #expect(try mediaFiles(open).count == open.count("media"), "nothing superfluous is left")
             #expect(try open.count("media_removal") == 0)
@@ -228,29 +228,29 @@ struct MediaRemovalTests {
         _ random: inout SeededRandom
     ) async throws {
         var stored: [StoredImage] = []
-        for _ in 0..<2 { stored.append(try await open.media.store(images[Int.random(in: 0..<images.count, using: &random)])) }
+        for _ in 0..<2 { stored.append(try await open.store(images[Int.random(in: 0..<images.count, using: &random)])) }
         let item = try await open.insert("\(worker) \(round)", of: account, images: stored, outcome: .completed)
-        open.media.release(stored)
+        open.unpin(stored)
         for (image, token) in zip(stored, item.referenceTokens) {
-            let bytes = try await open.media.verifiedBytes(of: image)
-            #expect(try await open.media.open(token).read(at: 0, count: bytes.count) == bytes)
+            let bytes = try await open.verifiedBytes(of: image)
+            #expect(try await open.images.open(token).read(at: 0, count: bytes.count) == bytes)
         }
         if !isKept { _ = try await open.items.delete(item.id, mode: nil, accountID: account, at: .second(round)) }
     }
 
     /// Makes sure that every linked digest has its file with the right hash.
     private func expectConsistency(_ open: OpenStorage) async throws {
-        let digests = try await open.folder.writer.write { db in try Data.fetchAll(db, sql: "SELECT DISTINCT digest FROM image_link") }
+        let digests = try await open.index.writer.write { db in try Data.fetchAll(db, sql: "SELECT DISTINCT digest FROM image_link") }
         #expect(!digests.isEmpty)
         for digest in digests {
-            let bytes = try Data(contentsOf: URL(fileURLWithPath: open.folder.path(of: [UInt8](digest))))
+            let bytes = try Data(contentsOf: URL(fileURLWithPath: open.files.folder.file(of: BlobKey(digest: [UInt8](digest)))))
             #expect(Data(SHA256.hash(data: bytes)) == digest)
         }
     }
 
     /// Writes what a deletion leaves: rows that nothing links to, and entries in the queue.
     private func queue(_ images: [StoredImage], _ open: OpenStorage) async throws {
-        try await open.folder.writer.write { db in
+        try await open.index.writer.write { db in
             for image in images {
                 let digest = Data(image.digest)
                 try db.execute(

@@ -1,0 +1,45 @@
+/// Names the bytes of one blob, by their content, so that equal bytes need to lie in a store but once.
+///
+/// It says nothing of where they lie: each store makes of it what it needs, such as a file's path or an object's key.
+package struct BlobKey: Sendable, Hashable, Comparable {
+    /// SHA-256 of the bytes, 32 bytes.
+    package let digest: [UInt8]
+
+    package init(digest: [UInt8]) {
+        self.digest = digest
+    }
+
+    /// The order of the digests, in which stores and indexes are walked through.
+    package static func < (left: BlobKey, right: BlobKey) -> Bool { left.digest.lexicographicallyPrecedes(right.digest) }
+}
+
+/// Keeps bytes under their keys, and knows nothing of what they are needed for: that is the word of an `ImageIndex`.
+package protocol BlobStore: Sendable {
+    /// The SHA-256 of bytes, which their key is made of. It is computed here, because a store needs it, too, to see that they are unharmed.
+    /// - Throws: `mediaNotStored` from a store that is closed.
+    func digest(of bytes: [UInt8]) async throws(Failure) -> [UInt8]
+    /// Makes bytes durable: when this returns they survive a power cut. Bytes that are there already are not written again.
+    /// - Throws: `mediaNotStored`, or `usedUp` when no file can be opened for the moment.
+    func put(_ bytes: [UInt8], under key: BlobKey) async throws(Failure)
+    /// Opens a blob for reading; deleting it meanwhile does not cut the reader off.
+    /// - Throws: `notFound` where there is none, or `usedUp` when no file can be opened for the moment.
+    func open(_ key: BlobKey) async throws(Failure) -> any Blob
+    /// Reads a blob back. Returns whether its bytes are those that the key was made of.
+    /// - Throws: as `open` does.
+    func isIntact(_ key: BlobKey) async throws(Failure) -> Bool
+    /// Deletes a blob; one that is gone already is no error.
+    /// - Throws: `unexpected` with the reason for which it cannot be deleted.
+    func delete(_ key: BlobKey) async throws(Failure)
+    /// Hands out the keys of one of 256 parts, those whose digest begins with a byte, some at a time.
+    func list(_ prefix: UInt8, to sink: ([BlobKey]) async throws(Failure) -> Void) async throws(Failure)
+}
+
+/// A blob opened for reading.
+package protocol Blob: Sendable {
+    /// Hands out a part of the bytes in chunks of `Limits.blobChunkBytesMax`, the last one aside. A chunk is read once the sink has taken the one
+    /// before, so that a slow reader holds no more than one in memory.
+    /// - Returns: how many bytes the sink was given: fewer than the range holds where the blob ends before it does. Of a chunk that is not there
+    ///   to its end nothing is handed out.
+    /// - Throws: what the sink throws, as it is, or a `Failure` to read.
+    func send(_ range: Range<Int>, to sink: ([UInt8]) async throws -> Void) async throws -> Int
+}

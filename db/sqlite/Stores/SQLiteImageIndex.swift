@@ -1,0 +1,95 @@
+import Foundation
+import GRDB
+import Personas
+
+/// Images as rows: `media` has what is known of each, `image_link` who needs it, `media_removal` what is to go. Pins lie in memory.
+struct SQLiteImageIndex: ImageIndex {
+    let writer: GroupWriter
+    let readers: ReadPool
+    let pins: ImagePins
+
+    func image(_ token: RandomToken) async throws(Failure) -> StoredImage {
+        let image = try readers.read { connection in
+            let sql = """
+                SELECT digest, format, width, height, byte_count FROM image_link JOIN media USING (digest) WHERE token = ?
+                """
+            return try connection.first(sql, [.blob(token.bytes)]) { row in
+                guard let format = ImageFormat(rawValue: try row.requiredText(1)) else {
+                    throw Failure.unexpected("An image is of no known format")
+                }
+                return StoredImage(
+                    key: BlobKey(digest: Array(row.bytes(0))), format: format, width: Int(row.integer(2)), height: Int(row.integer(3)),
+                    byteCount: Int(row.integer(4)))
+            }
+        }
+        guard let image else { throw .notFound }
+        return image
+    }
+
+    func pin(_ image: SanitizedImage, digest: [UInt8]) async throws(Failure) -> StoredImage {
+        let key = BlobKey(digest: digest)
+        await pins.pin(key)
+        return StoredImage(key: key, format: image.format, width: image.width, height: image.height, byteCount: image.bytes.count)
+    }
+
+    func unpin(_ images: [StoredImage]) async {
+        for image in images { pins.unpin(image.key) }
+    }
+
+    func abandon(_ images: [StoredImage]) async {
+        for image in images { pins.abandon(image.key) }
+    }
+
+    func removals(after last: BlobKey?, limit: Int) async throws(Failure) -> [BlobKey] {
+        var keys = Set(pins.abandoned(after: last, limit: limit))
+        // One zero stands before every digest, being shorter than any.
+        let queued = try readers.read { connection in
+            var queued: [BlobKey] = []
+            try connection.query(
+                "SELECT digest FROM media_removal WHERE digest > ? ORDER BY digest LIMIT ?",
+                [.blob(last?.digest ?? [0]), .integer(Int64(limit))]
+            ) { queued.append(BlobKey(digest: Array($0.bytes(0)))) }
+            return queued
+        }
+        keys.formUnion(queued)
+        return Array(keys.sorted().prefix(limit))
+    }
+
+    func unnamed(among keys: [BlobKey]) async throws(Failure) -> [BlobKey] {
+        try readers.read { connection in
+            try keys.filter {
+                try connection.first("SELECT 1 FROM media WHERE digest = ?", [.blob($0.digest)], row: { _ in true }) == nil
+            }
+        }
+    }
+
+    func remove(
+        _ keys: [BlobKey], at now: Timestamp, deletingBytes: ([BlobKey]) async -> [BlobKey]
+    ) async throws(Failure) -> Int {
+        let free = pins.beginDeleting(keys)
+        defer { pins.endDeleting(free) }
+        guard !free.isEmpty else { return 0 }
+        let needless = try await writer.write { db in
+            try free.filter { key in
+                // Each is queued anew, even when the queue holds it, because something has to be written before a file goes. A commit that
+                // failed for an error of the disk may still lie whole behind the last good one in the log, and recovery after a crash
+                // would bring back a row that names the file, unless a later commit took its place.
+                try db.run(
+                    """
+                    INSERT INTO media_removal (digest, queued_at) VALUES (?, ?)
+                    ON CONFLICT (digest) DO UPDATE SET queued_at = excluded.queued_at
+                    """, [key.data, now.milliseconds])
+                let isNeeded = try db.firstRow("SELECT 1 FROM image_link WHERE digest = ? LIMIT 1", [key.data]) != nil
+                try db.run("DELETE FROM \(isNeeded ? "media_removal" : "media") WHERE digest = ?", [key.data])
+                return !isNeeded
+            }
+        }
+        // The queue holds from now on what does not go at once.
+        pins.forgetAbandoned(free)
+        let gone = await deletingBytes(needless)
+        try await writer.write { db in
+            for key in gone { try db.run("DELETE FROM media_removal WHERE digest = ?", [key.data]) }
+        }
+        return gone.count
+    }
+}
