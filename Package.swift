@@ -143,6 +143,7 @@ let package = Package(
         .testTarget(
             name: "CommandLineTests",
             dependencies: [
+                "ErrorEnvelope",
                 "Personas",
                 "PersonasCLI",
                 "PersonasHTTP",

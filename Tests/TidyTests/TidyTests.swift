@@ -25,10 +25,11 @@ struct TidyTests {
         }
     }
 
-    @Test("No function is longer than 60 lines")
+    @Test("No function is longer than 60 lines, but for tables, which hold nothing to get lost in")
     func functionLength() throws {
         for file in try SourceTree.product.get() {
-            for function in file.declarations where !["struct", "class", "enum", "actor", "protocol"].contains(function.keyword) {
+            for function in file.declarations
+            where !["struct", "class", "enum", "actor", "protocol"].contains(function.keyword) && !function.isTable {
                 #expect(
                     function.lineCount <= Self.functionLinesMax,
                     "\(file.path):\(function.line + 1) \(function.name) has \(function.lineCount) lines: give a step of it a name and a function"
