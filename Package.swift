@@ -39,11 +39,16 @@ let package = Package(
         .systemLibrary(name: "CUUID", pkgConfig: "uuid", providers: [.apt(["uuid-dev"])]),
         .target(name: "Personas", dependencies: ["CUUID"], swiftSettings: parserSettings),
 
+        // What adapters share and the domain has no use for: how numbers are told.
+        .target(
+            name: "PersonasMetrics", dependencies: [.product(name: "CoreMetrics", package: "swift-metrics")], swiftSettings: settings),
+
         // How the service remembers.
         .target(
             name: "PersonasDB",
             dependencies: [
                 "Personas",
+                "PersonasMetrics",
                 .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "GRDB", package: "GRDB.swift"),
@@ -82,6 +87,7 @@ let package = Package(
             name: "PersonasOutbound",
             dependencies: [
                 "Personas",
+                "PersonasMetrics",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "Logging", package: "swift-log"),
@@ -99,6 +105,7 @@ let package = Package(
                 "ErrorEnvelope",
                 "ErrorEnvelopeHummingbird",
                 "Personas",
+                "PersonasMetrics",
                 "PersonasWire",
                 .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "Crypto", package: "swift-crypto"),
@@ -126,6 +133,7 @@ let package = Package(
                 "Personas",
                 "PersonasDB",
                 "PersonasHTTP",
+                "PersonasMetrics",
                 "PersonasOutbound",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
@@ -235,6 +243,7 @@ let package = Package(
                 "Personas",
                 "PersonasDB",
                 "PersonasHTTP",
+                "PersonasMetrics",
                 "PersonasWire",
                 .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
@@ -246,6 +255,16 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             path: "Tests/PersonasHTTPTests",
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "PersonasMetricsTests",
+            dependencies: [
+                "PersonasMetrics",
+                .product(name: "CoreMetrics", package: "swift-metrics"),
+                .product(name: "MetricsTestKit", package: "swift-metrics"),
+            ],
+            path: "Tests/PersonasMetricsTests",
             swiftSettings: settings
         ),
         .testTarget(

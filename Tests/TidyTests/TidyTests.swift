@@ -78,6 +78,10 @@ struct TidyTests {
                     "PersonasDB", "PersonasHTTP", "PersonasOutbound", "PersonasCLI", "ErrorEnvelope", "ErrorEnvelopeHummingbird",
                     "Hummingbird", "NIOCore",
                 ]
+            ),
+            (
+                "Sources/PersonasMetrics", [],
+                ["Personas", "PersonasDB", "PersonasHTTP", "PersonasOutbound", "PersonasWire", "PersonasCLI", "ErrorEnvelope"]
             ), ("http/EnvelopeMiddleware", [], ["Personas", "PersonasDB", "PersonasHTTP", "PersonasOutbound", "PersonasCLI"]),
         ])
     func adapters(folder: String, except: [String], forbidden: [String]) throws {
