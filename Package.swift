@@ -39,9 +39,10 @@ let package = Package(
         .systemLibrary(name: "CUUID", pkgConfig: "uuid", providers: [.apt(["uuid-dev"])]),
         .target(name: "Personas", dependencies: ["CUUID"], swiftSettings: parserSettings),
 
-        // What adapters share and the domain has no use for: how numbers are told.
+        // What adapters share and the domain has no use for: how numbers are told, and how texts are written into JSON.
         .target(
             name: "PersonasMetrics", dependencies: [.product(name: "CoreMetrics", package: "swift-metrics")], swiftSettings: settings),
+        .target(name: "JSONText", swiftSettings: parserSettings),
 
         // How the service remembers.
         .target(
@@ -62,10 +63,10 @@ let package = Package(
         ),
 
         // How the service speaks.
-        .target(name: "ErrorEnvelope", path: "http/Envelope", swiftSettings: parserSettings),
+        .target(name: "ErrorEnvelope", dependencies: ["JSONText"], path: "http/Envelope", swiftSettings: parserSettings),
         .target(
             name: "PersonasWire",
-            dependencies: ["Personas", .product(name: "Crypto", package: "swift-crypto")],
+            dependencies: ["JSONText", "Personas", .product(name: "Crypto", package: "swift-crypto")],
             path: "http/Wire",
             swiftSettings: parserSettings
         ),
@@ -130,6 +131,7 @@ let package = Package(
                 "CAllocator",
                 "ErrorEnvelope",
                 "ErrorEnvelopeHummingbird",
+                "JSONText",
                 "Personas",
                 "PersonasDB",
                 "PersonasHTTP",

@@ -56,6 +56,15 @@ struct TidyTests {
         }
     }
 
+    @Test("What every module may write JSON with needs nothing")
+    func textImports() throws {
+        for file in try SourceTree.files(under: "Sources/JSONText") {
+            for (line, module) in file.imports {
+                Issue.record("\(file.path):\(line) imports \(module): the product ErrorEnvelope would bring it to every sibling service")
+            }
+        }
+    }
+
     @Test(
         "Adapters know the domain and never one another",
         arguments: [
