@@ -39,11 +39,17 @@ let package = Package(
         .systemLibrary(name: "CUUID", pkgConfig: "uuid", providers: [.apt(["uuid-dev"])]),
         .target(name: "Personas", dependencies: ["CUUID"], swiftSettings: parserSettings),
 
+        // What adapters share and the domain has no use for: how numbers are told, and how texts are written into JSON.
+        .target(
+            name: "PersonasMetrics", dependencies: [.product(name: "CoreMetrics", package: "swift-metrics")], swiftSettings: settings),
+        .target(name: "JSONText", swiftSettings: parserSettings),
+
         // How the service remembers.
         .target(
             name: "PersonasDB",
             dependencies: [
                 "Personas",
+                "PersonasMetrics",
                 .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "GRDB", package: "GRDB.swift"),
@@ -57,10 +63,10 @@ let package = Package(
         ),
 
         // How the service speaks.
-        .target(name: "ErrorEnvelope", path: "http/Envelope", swiftSettings: parserSettings),
+        .target(name: "ErrorEnvelope", dependencies: ["JSONText"], path: "http/Envelope", swiftSettings: parserSettings),
         .target(
             name: "PersonasWire",
-            dependencies: ["Personas", .product(name: "Crypto", package: "swift-crypto")],
+            dependencies: ["JSONText", "Personas", .product(name: "Crypto", package: "swift-crypto")],
             path: "http/Wire",
             swiftSettings: parserSettings
         ),
@@ -82,6 +88,7 @@ let package = Package(
             name: "PersonasOutbound",
             dependencies: [
                 "Personas",
+                "PersonasMetrics",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "Logging", package: "swift-log"),
@@ -99,6 +106,7 @@ let package = Package(
                 "ErrorEnvelope",
                 "ErrorEnvelopeHummingbird",
                 "Personas",
+                "PersonasMetrics",
                 "PersonasWire",
                 .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "Crypto", package: "swift-crypto"),
@@ -123,9 +131,11 @@ let package = Package(
                 "CAllocator",
                 "ErrorEnvelope",
                 "ErrorEnvelopeHummingbird",
+                "JSONText",
                 "Personas",
                 "PersonasDB",
                 "PersonasHTTP",
+                "PersonasMetrics",
                 "PersonasOutbound",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
@@ -143,6 +153,7 @@ let package = Package(
         .testTarget(
             name: "CommandLineTests",
             dependencies: [
+                "ErrorEnvelope",
                 "ErrorEnvelopeHummingbird",
                 "Personas",
                 "PersonasCLI",
@@ -238,6 +249,7 @@ let package = Package(
                 "Personas",
                 "PersonasDB",
                 "PersonasHTTP",
+                "PersonasMetrics",
                 "PersonasWire",
                 .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
@@ -249,6 +261,16 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             path: "Tests/PersonasHTTPTests",
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "PersonasMetricsTests",
+            dependencies: [
+                "PersonasMetrics",
+                .product(name: "CoreMetrics", package: "swift-metrics"),
+                .product(name: "MetricsTestKit", package: "swift-metrics"),
+            ],
+            path: "Tests/PersonasMetricsTests",
             swiftSettings: settings
         ),
         .testTarget(

@@ -4,6 +4,7 @@ import Logging
 import Personas
 import PersonasDB
 import PersonasHTTP
+import PersonasMetrics
 import PersonasOutbound
 
 /// The whole service, put together from its parts: the one place that knows every adapter.
@@ -37,7 +38,7 @@ struct Application: Sendable {
     /// Opens the data folder, whose lock the caller holds, and puts everything together. Nothing is migrated yet.
     init(_ settings: Settings, logger: Logger) throws(Failure) {
         // Handed on rather than installed for the whole process, so that nothing but our own metrics, with the labels that we know, is told.
-        let registry = settings.metrics ? MetricsRegistry(descriptions: ServiceMetrics.descriptions) : nil
+        let registry = settings.metrics ? MetricsRegistry() : nil
         let factory: any MetricsFactory = registry ?? NOOPMetricsHandler.instance
         let fetcher = try GuardedImageFetcher(configuration: GuardedImageFetcher.Configuration(settings), logger: logger, metrics: factory)
         storage = try Storage.open(Storage.Configuration(settings, metrics: factory))

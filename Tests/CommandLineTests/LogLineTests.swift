@@ -57,6 +57,19 @@ struct LogLineTests {
         #expect(isSafeLine(String(decoding: plain.bytes, as: UTF8.self)))
     }
 
+    @Test(
+        "Texts are escaped to exactly these bytes",
+        arguments: [
+            ("\"\\/", #"\"\\/"#), ("\n\r\t", #"\n\r\t"#), ("\u{8}\u{c}", #"\u0008\u000c"#),
+            ("\0\u{1b}\u{1f}\u{7f}", #"\u0000\u001b\u001f\u007f"#), ("\u{80}\u{9f}\u{a0}", "\\u0080\\u009f\u{a0}"),
+            ("\u{2027}\u{2028}\u{202e}\u{202f}", "\u{2027}\\u2028\\u202e\u{202f}"),
+            ("\u{2065}\u{2066}\u{2069}\u{206a}", "\u{2065}\\u2066\\u2069\u{206a}"), ("é世😀", "é世😀"),
+            ("p\npkz_\n", #"p\npkz_\n"#), ("\"pkz_01234567\"", #"\"pkz_0123[hidden]\""#),
+        ])
+    func escapes(text: String, written: String) throws {
+        #expect(try json(text).text.contains(#""message":"\#(written)"}"#))
+    }
+
     private func isSafeLine(_ line: String) -> Bool {
         guard line.hasSuffix("\n") else { return false }
         return line.unicodeScalars.dropLast().allSatisfy { scalar in

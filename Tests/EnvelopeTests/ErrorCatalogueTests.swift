@@ -1,4 +1,5 @@
 import ErrorEnvelope
+import Foundation
 import Testing
 
 @Suite("The catalogue of error codes")
@@ -67,6 +68,17 @@ struct ErrorCatalogueTests {
         for (status, code) in Self.expected {
             #expect(ErrorCode(rawValue: code)?.status == status, "\(code)")
         }
+    }
+
+    @Test("is known by its texts alone, to the byte")
+    func texts() throws {
+        for code in ErrorCode.allCases { #expect(ErrorCode(rawValue: code.rawValue) == code) }
+        for text in ["", "NOT_FOUND ", "not_found", "NEW_CODE", "INVALID_API_\u{212A}EY"] { #expect(ErrorCode(rawValue: text) == nil) }
+        let json = Data(#"["NOT_FOUND","CANCELLED"]"#.utf8)
+        let codes = try JSONDecoder().decode([ErrorCode].self, from: json)
+        #expect(codes == [.notFound, .cancelled])
+        #expect(try JSONEncoder().encode(codes) == json)
+        #expect(throws: DecodingError.self) { try JSONDecoder().decode([ErrorCode].self, from: Data(#"["NEW_CODE"]"#.utf8)) }
     }
 
     @Test("has a message and a summary for every code", arguments: ErrorCode.allCases)

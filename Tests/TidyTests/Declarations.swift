@@ -14,6 +14,8 @@ struct Declaration: Sendable {
     let lineCount: Int
     /// Whether it is an initialiser that does nothing but take its parameters as members, which its signature says already.
     let isMemberwise: Bool
+    /// Whether its body is one `switch self` with nothing but values: a table, which is as long as there are cases.
+    let isTable: Bool
 
     /// Those of a file.
     /// - Parameter code: its lines without comments and texts.
@@ -84,7 +86,8 @@ private struct DeclarationScanner {
         let lineCount = Self.measured.union(Self.types).contains(keyword) ? lineCount(from: index) : 1
         return Declaration(
             keyword: keyword, name: ["init", "deinit", "subscript"].contains(keyword) ? keyword : name, line: index, isShared: isShared,
-            lineCount: lineCount, isMemberwise: keyword == "init" && isMemberwise(from: index, lineCount: lineCount))
+            lineCount: lineCount, isMemberwise: keyword == "init" && isMemberwise(from: index, lineCount: lineCount),
+            isTable: isTable(from: index, lineCount: lineCount))
     }
 
     /// Whether the body of an initialiser holds assignments of parameters to members of the same names, and nothing else.
@@ -92,6 +95,15 @@ private struct DeclarationScanner {
         let lines = code[start..<start + lineCount]
         guard let head = lines.firstIndex(where: { $0.hasSuffix("{") }), head + 2 < start + lineCount else { return false }
         return code[head + 1..<start + lineCount - 1].allSatisfy { $0.contains(/^ *self\.(\w+) = \1$/) }
+    }
+
+    /// Whether a body is one `switch self` whose cases are followed by values.
+    private func isTable(from start: Int, lineCount: Int) -> Bool {
+        let lines = code[start..<start + lineCount].map { $0.trimmingCharacters(in: .whitespaces) }
+        guard lines.count > 4, lines[1] == "switch self {", lines.suffix(2) == ["}", "}"] else { return false }
+        return lines[2..<lines.count - 2].allSatisfy {
+            !$0.contains(/[{}]|\b(let|var|if|guard|for|while|repeat|switch|do|try|return|throw|defer)\b/)
+        }
     }
 
     /// Lines from the head of a declaration to the brace that closes its body; 1 where it has none.

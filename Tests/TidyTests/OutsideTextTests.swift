@@ -88,8 +88,6 @@ struct OutsideTextTests {
             path: "Sources/Personas/Catalog/SpecialInstructions.swift", work: .literal,
             reason: "scalars are compared, of which there are 300"),
         Exception(path: "Sources/Personas/Scalars.swift", work: .property, reason: "texts that are too long by their bytes are not walked"),
-        Exception(
-            path: "http/Metrics/MetricsText.swift", work: .literal, reason: "scalars are compared, and names of the service's own metrics"),
         Exception(path: "http/Metrics/ProcessMetrics.swift", work: .prefix, reason: "the kernel wrote the text"),
         Exception(path: "http/Metrics/ProcessMetrics.swift", work: .literal, reason: "the kernel wrote the text"),
         Exception(path: "http/Server/PublicURL.swift", work: .prefix, reason: "the operator set the text"),

@@ -25,6 +25,19 @@ struct TidyScannerTests {
                     case .two: return 2
                     }
                 }
+                var table: String {
+                    switch self {
+                    case .one:
+                        "if \(1) { guard }"
+                    case .two: "two"
+                    }
+                }
+                var almost: Int {
+                    switch self {
+                    case .one: 1
+                    case .two: if isEven { 2 } else { 3 }
+                    }
+                }
             }
 
             package protocol Port {
@@ -68,6 +81,11 @@ struct TidyScannerTests {
     func lengths() {
         let lengths = Self.sample.declarations.filter { $0.keyword == "func" }.map { "\($0.name) \($0.lineCount)" }
         #expect(lengths == ["long 8", "promised 1", "open 1", "own 1"])
+    }
+
+    @Test("A table is a switch with nothing but values")
+    func tables() {
+        #expect(Self.sample.declarations.filter(\.isTable).map(\.name) == ["table"])
     }
 
     @Test("An initialiser is memberwise that only takes its parameters as members of the same names")

@@ -38,6 +38,6 @@ extension JSONAnswer {
 
     /// An answer whose JSON is written on the spot.
     init(status: HTTPResponse.Status = .ok, location: String? = nil, entityTag: String? = nil, _ write: (inout JSONWriter) -> Void) {
-        self.init(status: status, location: location, entityTag: entityTag, body: Representation.json(write))
+        self.init(status: status, location: location, entityTag: entityTag, body: ByteBuffer(bytes: Representation.json(write)))
     }
 }

@@ -1,6 +1,7 @@
 package import CoreMetrics
 import NIOPosix
 package import Personas
+import PersonasMetrics
 
 /// Threads for work on request bodies and images, apart from those that serve all requests.
 ///
@@ -21,7 +22,7 @@ package final class DecodingThreads: TaskExecutor {
     /// Runs a part of a task on one of the threads.
     package func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
-        // While the threads end, the work is handed back at once and is done by whoever came with it: a task must never be forgotten.
+        // While the threads end, the work is handed back at once and is done on the thread that came with it: a task must never be forgotten.
         threads.submit { [executor = asUnownedTaskExecutor()] _ in job.runSynchronously(on: executor) }
     }
 }
@@ -29,7 +30,8 @@ package final class DecodingThreads: TaskExecutor {
 extension BodyDecoding {
     /// Work on threads of its own, which tells how much of it waits.
     package init(places: Int, metrics: any MetricsFactory) {
-        let waiting = Meter(label: "personas_body_decoding_queue_depth", factory: metrics)
+        let waiting = Metric("personas_body_decoding_queue_depth", help: "Large request bodies and images that wait to be decoded.")
+            .meter(in: metrics)
         self.init(places: places, threads: DecodingThreads(count: 2 * places)) { waiting.set($0) }
     }
 }

@@ -1,3 +1,5 @@
+import JSONText
+
 extension ErrorEnvelope {
     /// The JSON in UTF-8, always the same bytes for the same envelope.
     ///
@@ -38,48 +40,9 @@ extension [UInt8] {
         self.append(contentsOf: UnsafeBufferPointer(start: literal.utf8Start, count: literal.utf8CodeUnitCount))
     }
 
-    /// Appends the text in quotes, copying runs that need no escape as a whole.
     fileprivate mutating func append(jsonString text: String) {
         self.append(UInt8(ascii: "\""))
-        var text = text
-        text.withUTF8 { utf8 in
-            var start = 0
-            var index = 0
-            while index < utf8.count {
-                guard let (escape, length) = Self.escape(of: utf8, at: index) else {
-                    index += 1
-                    continue
-                }
-                self.append(contentsOf: utf8[start..<index])
-                self.append(contentsOf: escape.utf8)
-                index += length
-                start = index
-            }
-            self.append(contentsOf: utf8[start...])
-        }
+        self.append(json: text, .errors)
         self.append(UInt8(ascii: "\""))
-    }
-
-    /// The escape for the character that starts at `index` and its length in UTF-8, or `nil` when it stands for itself.
-    private static func escape(of utf8: UnsafeBufferPointer<UInt8>, at index: Int) -> (String, Int)? {
-        switch utf8[index] {
-        case UInt8(ascii: "\""): (#"\""#, 1)
-        case UInt8(ascii: "\\"): (#"\\"#, 1)
-        case 0x08: (#"\b"#, 1)
-        case 0x09: (#"\t"#, 1)
-        case 0x0A: (#"\n"#, 1)
-        case 0x0C: (#"\f"#, 1)
-        case 0x0D: (#"\r"#, 1)
-        case let byte where byte < 0x20 || byte == 0x7F: (Self.unicodeEscape(of: UInt16(byte)), 1)
-        case 0xC2 where utf8[index + 1] < 0xA0: (Self.unicodeEscape(of: UInt16(utf8[index + 1])), 2)
-        case 0xE2 where utf8[index + 1] == 0x80 && utf8[index + 2] == 0xA8: (#"\u2028"#, 3)
-        case 0xE2 where utf8[index + 1] == 0x80 && utf8[index + 2] == 0xA9: (#"\u2029"#, 3)
-        default: nil
-        }
-    }
-
-    private static func unicodeEscape(of character: UInt16) -> String {
-        let digits = String(character, radix: 16)
-        return #"\u"# + String(repeating: "0", count: 4 - digits.count) + digits
     }
 }

@@ -1,6 +1,7 @@
 package import CoreMetrics
 import ErrorEnvelopeHummingbird
 import Personas
+import PersonasMetrics
 
 /// A bound that clients can meet.
 package enum ClientLimit: String, Sendable, CaseIterable {
@@ -84,11 +85,13 @@ package struct LimitCounters: Sendable {
 
     /// Makes a counter for every limit, so that those never met are told as zero.
     package init(factory: any MetricsFactory) {
+        // Which limits there are is told by the label, so that this text cannot fall behind.
+        let hits = Metric("personas_limits_hit_total", help: "Times that a client met a limit, by limit.")
         counters = ClientLimit.allCases.reduce(into: [:]) { counters, limit in
-            counters[limit] = Counter(label: "personas_limits_hit_total", dimensions: [("limit", limit.rawValue)], factory: factory)
+            counters[limit] = hits.counter([("limit", limit.rawValue)], in: factory)
         }
     }
 
-    /// Notes that somebody met a limit.
+    /// Notes that a client met a limit.
     package func hit(_ limit: ClientLimit) { counters[limit]?.increment() }
 }

@@ -1,5 +1,6 @@
 import CoreMetrics
 import Foundation
+import PersonasMetrics
 
 /// What the operating system says about the process, under the names that Prometheus has for it. Where there is no `/proc` nothing is told.
 struct ProcessMetrics: Sendable {
@@ -14,9 +15,9 @@ struct ProcessMetrics: Sendable {
             (residentMemory, openDescriptors) = (nil, nil)
             return
         }
-        Meter(label: "process_start_time_seconds", factory: factory).set(startTime)
-        residentMemory = Meter(label: "process_resident_memory_bytes", factory: factory)
-        openDescriptors = Meter(label: "process_open_fds", factory: factory)
+        Metric("process_start_time_seconds", help: "When the process started, in seconds since 1970.").meter(in: factory).set(startTime)
+        residentMemory = Metric("process_resident_memory_bytes", help: "Memory in use.").meter(in: factory)
+        openDescriptors = Metric("process_open_fds", help: "File descriptors in use.").meter(in: factory)
     }
 
     /// Notes how much the process uses at this moment.

@@ -1,6 +1,7 @@
 import CoreMetrics
 import HTTPTypes
 import Hummingbird
+import PersonasMetrics
 import Synchronization
 
 /// Counts and times requests by method, route and status.
@@ -22,7 +23,7 @@ struct RequestMetrics: Sendable {
         func metrics(of route: String) -> [EndpointMetrics] {
             (Self.methods.map(\.rawValue) + ["other"]).map { EndpointMetrics(method: $0, route: route, factory: factory) }
         }
-        inFlight = Meter(label: "personas_http_requests_in_flight", factory: factory)
+        inFlight = Metric("personas_http_requests_in_flight", help: "Requests whose answer has not begun yet.").meter(in: factory)
         endpoints = routes.reduce(into: [:]) { $0[$1] = metrics(of: $1) }
         unknown = metrics(of: Self.noRoute)
     }
@@ -42,6 +43,12 @@ struct RequestMetrics: Sendable {
 
 /// The metrics of one method at one route, made when there is something to record.
 private final class EndpointMetrics: Sendable {
+    private static let answers = Metric(
+        "personas_http_requests_total", help: "Requests answered, by method, route template and status; 499 where the client broke off.")
+    private static let duration = Metric(
+        "personas_http_request_duration_seconds",
+        help: "Seconds from the head of a request to that of its answer, by method and route template.")
+
     private let labels: [(String, String)]
     private let factory: any MetricsFactory
     private let known = Mutex<(duration: CoreMetrics.Timer?, answers: [Int: Counter])>((nil, [:]))
@@ -60,13 +67,8 @@ private final class EndpointMetrics: Sendable {
 
     private func metrics(of status: Int) -> (CoreMetrics.Timer, Counter) {
         known.withLock { known in
-            let timer =
-                known.duration
-                ?? CoreMetrics.Timer(label: "personas_http_request_duration_seconds", dimensions: labels, factory: factory)
-            let counter =
-                known.answers[status]
-                ?? Counter(
-                    label: "personas_http_requests_total", dimensions: labels + [("status", String(status))], factory: factory)
+            let timer = known.duration ?? Self.duration.timer(labels, in: factory)
+            let counter = known.answers[status] ?? Self.answers.counter(labels + [("status", String(status))], in: factory)
             if known.duration == nil { known.duration = timer }
             if known.answers[status] == nil { known.answers[status] = counter }
             return (timer, counter)

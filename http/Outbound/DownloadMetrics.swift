@@ -1,11 +1,10 @@
 import CoreMetrics
 import Personas
+import PersonasMetrics
 
 /// What downloads count.
 struct DownloadMetrics: Sendable {
-    /// Downloads that hold a place.
     let inFlight: Meter
-    /// Downloads that wait for one.
     let waiting: Meter
     private let fetched: Counter
     private let tooLarge: Counter
@@ -14,11 +13,10 @@ struct DownloadMetrics: Sendable {
     private let refused: Counter
 
     init(factory: any MetricsFactory) {
-        func ended(_ outcome: String) -> Counter {
-            Counter(label: "personas_downloads_total", dimensions: [("outcome", outcome)], factory: factory)
-        }
-        inFlight = Meter(label: "personas_downloads_in_flight", factory: factory)
-        waiting = Meter(label: "personas_downloads_queue_depth", factory: factory)
+        let downloads = Metric("personas_downloads_total", help: "Downloads of images that ended, by outcome.")
+        func ended(_ outcome: String) -> Counter { downloads.counter([("outcome", outcome)], in: factory) }
+        inFlight = Metric("personas_downloads_in_flight", help: "Downloads of images under way.").meter(in: factory)
+        waiting = Metric("personas_downloads_queue_depth", help: "Downloads of images that wait for others to end.").meter(in: factory)
         fetched = ended("fetched")
         tooLarge = ended("too_large")
         forbidden = ended("forbidden")

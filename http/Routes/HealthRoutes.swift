@@ -1,6 +1,7 @@
 import HTTPTypes
 import Hummingbird
 import Personas
+import PersonasWire
 import Synchronization
 
 /// What orchestrators ask: whether the process lives, and whether it should get traffic.

@@ -3,6 +3,7 @@ import Hummingbird
 import Logging
 import NIOCore
 package import Personas
+package import PersonasMetrics
 import Synchronization
 
 /// Where `GET /metrics` gets what it tells.
@@ -13,7 +14,7 @@ package struct MetricsSource: Sendable {
     package let queueDepths: any QueueDepthStore
     /// How old the count of what waits may be. It costs a walk in the store, and the call needs no key.
     package let queueDepthsAgeMax: Duration
-    /// How old the whole text may be. Shorter than anybody measures, so that it only stops those who ask without end.
+    /// How old the whole text may be. Shorter than monitoring measures, so that it only stops those who ask without end.
     package let textAgeMax: Duration
 
     package init(
@@ -59,7 +60,7 @@ struct MetricsRoutes: Sendable {
     }
 }
 
-/// The text of all numbers, written anew only when the last one is old: it costs a millisecond, and anybody may ask for it.
+/// The text of all numbers, written anew only when the last one is old: it costs a millisecond, and asking for it takes no key.
 private final class Exposition: Sendable {
     private let ageMax: Duration
     private let last = Mutex<(text: ByteBuffer, writtenAt: ContinuousClock.Instant)?>(nil)
@@ -92,9 +93,13 @@ private final class QueueDepthMetrics: Sendable {
     init(_ source: MetricsSource) {
         store = source.queueDepths
         ageMax = source.queueDepthsAgeMax
-        queuedJobs = Meter(label: "personas_training_jobs", dimensions: [("state", "queued")], factory: source.registry)
-        leasedJobs = Meter(label: "personas_training_jobs", dimensions: [("state", "leased")], factory: source.registry)
-        imageRemovals = Meter(label: "personas_media_removal_queue_depth", factory: source.registry)
+        let max = QueueDepths.countMax
+        let jobs = Metric("personas_training_jobs", help: "Training jobs that have not ended, by state; counted up to \(max).")
+        queuedJobs = jobs.meter([("state", "queued")], in: source.registry)
+        leasedJobs = jobs.meter([("state", "leased")], in: source.registry)
+        imageRemovals = Metric(
+            "personas_media_removal_queue_depth", help: "Image files that may have to be removed; counted up to \(max)."
+        ).meter(in: source.registry)
         set(nil)
     }
 

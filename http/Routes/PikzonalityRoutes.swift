@@ -121,7 +121,9 @@ struct PikzonalityRoutes: Sendable {
         return Representation.response(headers: headers, items: page.items.count) { writer in
             writer.object { writer in
                 writer.name("data")
-                writer.array(page.items) { writer, item in representation.full(item, &writer) }
+                writer.array { writer in
+                    for item in page.items { representation.full(item, &writer) }
+                }
                 writer.member("has_more", page.hasMore)
                 writer.member("next_cursor", next?.cursor)
             }

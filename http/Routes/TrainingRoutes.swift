@@ -58,7 +58,7 @@ struct TrainingRoutes: Sendable {
                     writer.member("special_instructions", job.item.specialInstructions)
                 }
                 writer.name("reference")
-                writer.array(job.item.referenceTokens) { writer, token in representation.mediaURL(token, &writer) }
+                representation.mediaURLs(job.item.referenceTokens, &writer)
             }
         }
     }

@@ -5,6 +5,7 @@ package import Hummingbird
 package import Logging
 import NIOCore
 package import Personas
+import PersonasMetrics
 import ServiceLifecycle
 
 /// Where and how the service speaks HTTP.
@@ -147,7 +148,7 @@ package struct HTTPService: Service {
     }
 
     private func boundedConnections() -> BoundedConnections {
-        let open = Meter(label: "personas_http_connections", factory: factory)
+        let open = Metric("personas_http_connections", help: "Client connections that are open.").meter(in: factory)
         return BoundedConnections(registry: connections) { open.set($0) }
     }
 

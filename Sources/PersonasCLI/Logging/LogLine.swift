@@ -1,3 +1,4 @@
+import JSONText
 import Logging
 
 /// How log lines look.
@@ -103,62 +104,24 @@ struct LogLine {
         if isPlain { putEscaped(text) } else { putJSON(text) }
     }
 
-    /// Puts a text so that it is a part of a JSON string and safe on a terminal.
+    /// Puts a text so that it is a part of a JSON string and safe on a terminal, and cuts the API keys in it short.
     private mutating func putEscaped(_ text: String) {
         var text = text
         text.withUTF8 { source in
+            var start = 0
             var index = 0
             while index < source.count {
-                // Nearly all of nearly every text is plain, and goes over in one piece.
-                let start = index
-                while index < source.count, Self.isPlain(source[index]) { index += 1 }
-                bytes.append(contentsOf: UnsafeBufferPointer(rebasing: source[start..<index]))
-                guard index < source.count else { return }
-                let byte = source[index]
-                switch byte {
-                case UInt8(ascii: "\""), UInt8(ascii: "\\"):
-                    bytes.append(UInt8(ascii: "\\"))
-                    bytes.append(byte)
-                case 0x0A: put("\\n")
-                case 0x0D: put("\\r")
-                case 0x09: put("\\t")
-                case 0..<0x20, 0x7F: putEscape(UInt32(byte))
-                case 0xC2 where index + 1 < source.count && source[index + 1] < 0xA0:
-                    putEscape(UInt32(source[index + 1]))
+                guard source[index] == UInt8(ascii: "p"), Self.isSecret(source, at: index) else {
                     index += 1
-                case 0xE2 where Self.isInvisible(source, at: index):
-                    putEscape(0x2000 | UInt32(source[index + 1] & 0x3F) << 6 | UInt32(source[index + 2] & 0x3F))
-                    index += 2
-                case UInt8(ascii: "p") where Self.isSecret(source, at: index):
-                    bytes.append(contentsOf: source[index..<index + Self.recognisedBytes])
-                    put("[hidden]")
-                    index += Self.recognisedBytes
-                    while index < source.count, Self.isKeyByte(source[index]) { index += 1 }
                     continue
-                default: bytes.append(byte)
                 }
-                index += 1
+                index += Self.recognisedBytes
+                bytes.append(json: UnsafeBufferPointer(rebasing: source[start..<index]), .logs)
+                put("[hidden]")
+                while index < source.count, Self.isKeyByte(source[index]) { index += 1 }
+                start = index
             }
-        }
-    }
-
-    /// Whether a byte can neither need an escape nor begin anything that does.
-    private static func isPlain(_ byte: UInt8) -> Bool {
-        byte >= 0x20 && byte < 0x7F && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\") && byte != UInt8(ascii: "p")
-    }
-
-    private mutating func putEscape(_ scalar: UInt32) {
-        let digits = String(scalar, radix: 16)
-        put("\\u" + String(repeating: "0", count: 4 - digits.utf8.count) + digits)
-    }
-
-    /// Whether U+2028 to U+202E or U+2066 to U+2069 begins here: separators that some readers take for line ends, and marks that
-    /// turn the direction of writing around.
-    private static func isInvisible(_ source: UnsafeBufferPointer<UInt8>, at index: Int) -> Bool {
-        guard index + 2 < source.count else { return false }
-        switch (source[index + 1], source[index + 2]) {
-        case (0x80, 0xA8...0xAE), (0x81, 0xA6...0xA9): return true
-        default: return false
+            bytes.append(json: UnsafeBufferPointer(rebasing: source[start...]), .logs)
         }
     }
 

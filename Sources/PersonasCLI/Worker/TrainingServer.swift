@@ -124,17 +124,20 @@ struct TrainingServer: Sendable {
         case .failure(let error): throw .passing("the server cannot be reached at \(address): \(CommandFailure.reason(of: error))")
         case .success(let (status, bytes)):
             if (200...299).contains(status.code) { return bytes }
-            throw problem(status, bytes)
+            throw Self.problem(Int(status.code), bytes, from: address)
         }
     }
 
-    private func problem(_ status: HTTPResponseStatus, _ bytes: [UInt8]) -> WorkerProblem {
+    /// What a server's refusal of a call means for the worker.
+    static func problem(_ status: Int, _ bytes: [UInt8], from address: String) -> WorkerProblem {
         let body = (try? ErrorEnvelope(decoding: bytes))?.error
-        let text = body.map { "\($0.codeText): \($0.message)" } ?? "status \(status.code)"
-        switch status.code {
-        case 409: return .leaseLost
-        case 429, 500...599: return .passing("the server answered \(text)")
-        case 401, 403: return .refused(body ?? ErrorBody(code: .invalidAPIKey, message: "The server answered with status \(status.code)"))
+        let text = body.map { "\($0.codeText): \($0.message)" } ?? "status \(status)"
+        if status == 409 { return .leaseLost }
+        // The catalogue knows whether to try again. What it does not know comes from a newer server or from something in front of it, of which
+        // there is only the status to go by.
+        if body?.code?.isRetryable ?? (status == 429 || status >= 500) { return .passing("the server answered \(text)") }
+        switch status {
+        case 401, 403: return .refused(body ?? ErrorBody(code: .invalidAPIKey, message: "The server answered with status \(status)"))
         default:
             return .refused(
                 body ?? ErrorBody(code: .notFound, message: "There is no personas server at \(address): it answered with \(text)"))

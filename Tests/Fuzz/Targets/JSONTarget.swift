@@ -3,7 +3,7 @@ import Personas
 import PersonasWire
 
 extension FuzzTarget {
-    /// The JSON intake, with what becomes of its members in a create.
+    /// The reader of JSON, with what becomes of its members in a create, and the writer.
     static let json = FuzzTarget(
         name: "json",
         pieces: utf8(
@@ -12,11 +12,23 @@ extension FuzzTarget {
             + utf8("\"image_urls\":[", "\"image_base64s\":[", "data:image/png;base64,", "https://a.test/", "\"special_instructions\":\"")
             + [[0xFF], [0xED, 0xA0, 0x80], [0], [0xF0, 0x9F], [0xC0, 0x80], [0xFE, 0xFF], Array(repeating: 0x5B, count: 40)],
         check: { (bytes) throws(BrokenProperty) in
+            try checkWriter(bytes)
             guard let object = try? JSONObject(bytes) else { return }
             try checkForm(bytes)
             try checkAgainstFoundation(object, bytes)
             try checkDraft(object)
         })
+
+    /// Any text that is written is read as the same.
+    private static func checkWriter(_ bytes: [UInt8]) throws(BrokenProperty) {
+        let text = String(decoding: bytes.prefix(4_096), as: UTF8.self)
+        var writer = JSONWriter(capacity: 0)
+        writer.object { $0.member("text", text) }
+        guard let object = try? JSONObject(writer.bytes), case .value(let read) = object.string("text") else {
+            throw BrokenProperty(description: "what is written can be read")
+        }
+        try require(read.utf8.elementsEqual(text.utf8), "a text that is written is read as the same")
+    }
 
     /// What is accepted can be nested no deeper and hold no more than is promised.
     private static func checkForm(_ bytes: [UInt8]) throws(BrokenProperty) {
@@ -29,7 +41,7 @@ extension FuzzTarget {
     private static func isWhiteSpace(_ byte: UInt8?) -> Bool { byte.map { [0x20, 0x09, 0x0A, 0x0D].contains($0) } ?? false }
 
     private static func checkAgainstFoundation(_ object: JSONObject, _ bytes: [UInt8]) throws(BrokenProperty) {
-        // Foundation refuses numbers that it cannot hold; here a number is only text until somebody asks for it.
+        // Foundation refuses numbers that it cannot hold; here a number is only text until it is asked for.
         let numbers = JSONNumbers(in: bytes)
         try require(numbers.areWellFormed, "an accepted number has the form that RFC 8259 gives it")
         guard let reference = try? JSONSerialization.jsonObject(with: Data(numbers.shortened)) as? [String: Any] else {

@@ -6,6 +6,7 @@ import NIOCore
 import Personas
 import PersonasDB
 import PersonasHTTP
+import PersonasMetrics
 import Testing
 
 /// A whole service: real use cases over a real store in a temporary folder, with nothing replaced but the internet.
@@ -57,7 +58,7 @@ struct TestService: Sendable {
         let directory = parent + "personas-http-tests-" + UUID().uuidString
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(atPath: directory) }
-        let registry = MetricsRegistry(descriptions: ServiceMetrics.descriptions)
+        let registry = MetricsRegistry()
         let storage = try Storage.open(Storage.Configuration(directory: directory, readers: 2, mediaThreads: 3, metrics: registry))
         defer { storage.close() }
         _ = try await storage.migrate()

@@ -1,7 +1,8 @@
 import CoreMetrics
+import MetricsTestKit
 import Testing
 
-@testable import PersonasHTTP
+@testable import PersonasMetrics
 
 /// What is recorded through swift-metrics, and the text that Prometheus reads.
 @Suite("The registry of metrics")
@@ -10,18 +11,15 @@ struct MetricsRegistryTests {
 
     @Test("writes every kind, ordered by name and labels")
     func everyKind() {
-        let registry = MetricsRegistry(descriptions: [
-            "size": MetricDescription("Things at once.", bounds: [1, 2.5, 10]),
-            "seconds": MetricDescription("How long.", bounds: [0.001, 1]),
-            "answers_total": MetricDescription("Answers."),
-        ])
-        Counter(label: "answers_total", dimensions: [("status", "404"), ("method", "GET")], factory: registry).increment()
-        Counter(label: "answers_total", dimensions: [("status", "200"), ("method", "GET")], factory: registry).increment(by: 41)
+        let registry = MetricsRegistry()
+        let answers = Metric("answers_total", help: "Answers.")
+        answers.counter([("status", "404"), ("method", "GET")], in: registry).increment()
+        answers.counter([("status", "200"), ("method", "GET")], in: registry).increment(by: 41)
         Meter(label: "depth", factory: registry).set(7)
         Gauge(label: "share", factory: registry).record(0.25)
-        let size = Recorder(label: "size", factory: registry)
+        let size = Metric("size", help: "Things at once.", bounds: [1, 2.5, 10]).histogram(in: registry)
         for value in [1, 2, 3, 10, 11] { size.record(value) }
-        let seconds = CoreMetrics.Timer(label: "seconds", dimensions: [("route", "/x")], factory: registry)
+        let seconds = Metric("seconds", help: "How long.", bounds: [0.001, 1]).timer([("route", "/x")], in: registry)
         for nanoseconds in [1_000_000, 1_000_001, 2_000_000_000] { seconds.recordNanoseconds(nanoseconds) }
         #expect(
             text(registry) == """
@@ -116,9 +114,41 @@ struct MetricsRegistryTests {
 
     @Test("a help of several lines stays one line")
     func help() {
-        let registry = MetricsRegistry(descriptions: ["c": MetricDescription("One \"line\"\nand \\ another.")])
-        Counter(label: "c", factory: registry).increment()
+        let registry = MetricsRegistry()
+        Metric("c", help: "One \"line\"\nand \\ another.").counter(in: registry).increment()
         #expect(text(registry).hasPrefix("# HELP c One \"line\"\\nand \\\\ another.\n# TYPE c counter\n"))
+    }
+
+    @Test("a metric that nothing was counted of is there with its help")
+    func untouched() {
+        let registry = MetricsRegistry()
+        _ = Metric("c", help: "Things.").counter(in: registry)
+        _ = Metric("m", help: "Depth.").meter(in: registry)
+        #expect(text(registry) == "# HELP c Things.\n# TYPE c counter\nc 0\n# HELP m Depth.\n# TYPE m gauge\nm 0\n")
+    }
+
+    @Test("a name that is declared twice keeps its first help and its first buckets")
+    func describedTwice() {
+        let registry = MetricsRegistry()
+        _ = Metric("h", help: "First.", bounds: [1]).histogram(in: registry)
+        Metric("h", help: "Second.", bounds: [2]).histogram([("l", "1")], in: registry).record(1)
+        let lines = text(registry).split(separator: "\n")
+        #expect(lines.first == "# HELP h First.")
+        #expect(lines.contains("h_bucket{l=\"1\",le=\"1\"} 1") && !lines.contains { $0.contains("le=\"2\"") })
+    }
+
+    @Test("a metric records through any factory of swift-metrics")
+    func otherFactories() throws {
+        let metrics = TestMetrics()
+        let metric = Metric("n", help: "Things.")
+        metric.counter([("l", "1")], in: metrics).increment(by: 2)
+        metric.meter(in: metrics).set(3)
+        metric.histogram(in: metrics).record(4)
+        metric.timer(in: metrics).recordNanoseconds(5)
+        #expect(try metrics.expectCounter("n", [("l", "1")]).totalValue == 2)
+        #expect(try metrics.expectMeter("n").lastValue == 3)
+        #expect(try metrics.expectRecorder("n").lastValue == 4)
+        #expect(try metrics.expectTimer("n").lastValue == 5)
     }
 
     @Test("what is asked for twice is one metric, whatever the order of its labels")

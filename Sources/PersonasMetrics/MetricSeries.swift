@@ -1,7 +1,7 @@
 import CoreMetrics
 import Synchronization
 
-/// A number that many threads change and nobody waits for.
+/// A number that many threads change and none waits for.
 private struct AtomicDouble: ~Copyable {
     private let bits = Atomic<UInt64>(Double.zero.bitPattern)
 

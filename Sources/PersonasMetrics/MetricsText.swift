@@ -1,9 +1,9 @@
 import CoreMetrics
 
 /// Metrics in the text format of Prometheus, version 0.0.4.
-struct MetricsText {
+package struct MetricsText {
     /// The media type of the format.
-    static let contentType = "text/plain; version=0.0.4; charset=utf-8"
+    package static let contentType = "text/plain; version=0.0.4; charset=utf-8"
 
     private(set) var bytes: [UInt8] = []
 

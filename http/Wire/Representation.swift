@@ -1,17 +1,20 @@
-import HTTPTypes
-import Hummingbird
-import NIOCore
-import Personas
+package import Personas
 
 /// How items look on the wire.
-struct Representation {
+package struct Representation {
     /// Bytes that one item's JSON seldom exceeds.
     private static let itemBytes = 1_024
 
-    let base: String
+    /// What stands in front of the paths of images.
+    private let base: String
+
+    /// - Parameter base: the address of the service as clients reach it, without a slash at its end.
+    package init(base: String) {
+        self.base = base
+    }
 
     /// The full representation of the typed surface and of lists.
-    func full(_ item: Pikzonality, _ writer: inout JSONWriter, requestID: String? = nil) {
+    package func full(_ item: Pikzonality, _ writer: inout JSONWriter, requestID: String? = nil) {
         writer.object { writer in
             writer.member("id", item.id.text)
             writer.member("mode", item.mode.rawValue)
@@ -29,7 +32,7 @@ struct Representation {
     }
 
     /// The eight members of the published API, and the reason where training failed.
-    func published(_ item: Pikzonality, _ writer: inout JSONWriter) {
+    package func published(_ item: Pikzonality, _ writer: inout JSONWriter) {
         writer.object { writer in
             writer.member("name", item.name.text)
             writer.member("id", item.id.text)
@@ -46,32 +49,24 @@ struct Representation {
         }
     }
 
-    /// An answer with one item, tagged with its version.
-    func response(_ item: Pikzonality, _ write: (inout JSONWriter) -> Void) -> Response {
-        Self.response(headers: [.eTag: Self.entityTag(of: item)], write)
-    }
-
     /// The tag of an item's version.
-    static func entityTag(of item: Pikzonality) -> String { "\"v\(item.version)\"" }
+    package static func entityTag(of item: Pikzonality) -> String { "\"v\(item.version)\"" }
 
-    /// Any JSON answer.
-    static func response(
-        status: HTTPResponse.Status = .ok, headers: HTTPFields = [:], items: Int = 1, _ write: (inout JSONWriter) -> Void
-    ) -> Response {
-        var headers = headers
-        headers[.contentType] = "application/json"
-        return Response(status: status, headers: headers, body: ResponseBody(byteBuffer: json(items: items, write)))
-    }
-
-    /// The bytes of any JSON answer.
-    static func json(items: Int = 1, _ write: (inout JSONWriter) -> Void) -> ByteBuffer {
+    /// The JSON that `write` writes, of so many items.
+    package static func json(items: Int = 1, _ write: (inout JSONWriter) -> Void) -> [UInt8] {
         var writer = JSONWriter(capacity: itemBytes * max(1, items))
         write(&writer)
-        return writer.buffer
+        return writer.bytes
     }
 
-    /// The public URL of an image.
-    func mediaURL(_ token: RandomToken, _ writer: inout JSONWriter) { writer.string(of: base, "/media/", token.text) }
+    /// The public URLs of images.
+    package func mediaURLs(_ tokens: [RandomToken], _ writer: inout JSONWriter) {
+        writer.array { writer in
+            for token in tokens { mediaURL(token, &writer) }
+        }
+    }
+
+    private func mediaURL(_ token: RandomToken, _ writer: inout JSONWriter) { writer.string(of: base, "/media/", token.text) }
 
     private func images(_ item: Pikzonality, _ writer: inout JSONWriter) {
         let isPublished = item.status == .completed
@@ -79,7 +74,7 @@ struct Representation {
         if isPublished, let portrait = item.portraitToken { mediaURL(portrait, &writer) } else { writer.string(nil) }
         writer.name("reference")
         if isPublished {
-            writer.array(item.referenceTokens) { writer, token in mediaURL(token, &writer) }
+            mediaURLs(item.referenceTokens, &writer)
         } else {
             writer.string(nil)
         }

@@ -1,27 +1,12 @@
 package import CoreMetrics
 import Synchronization
 
-/// What there is to say about a metric beyond its numbers.
-package struct MetricDescription: Sendable {
-    /// One sentence that says what is counted or measured.
-    package let help: String
-    /// The upper bounds of a histogram's buckets, in the metric's unit, at most 15, rising; of no meaning for counters and gauges.
-    package let bounds: [Double]
-
-    package init(_ help: String, bounds: [Double] = Self.secondsBounds) {
-        self.help = help
-        self.bounds = bounds
-    }
-
-    /// From what a look-up takes to the longest that a client waits.
-    package static let secondsBounds: [Double] = [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
-}
-
 /// Keeps what is recorded through swift-metrics in memory, and writes it as text for Prometheus.
 ///
-/// Whoever records holds on to its metric; looking one up takes a lock, recording takes none. A metric asked for twice is the same one, and
-/// stays until the process ends, because what was counted must not be forgotten.
-package final class MetricsRegistry: MetricsFactory {
+/// Those who record hold on to their metric; looking one up takes a lock, recording takes none. A metric asked for twice is the same one, and
+/// stays until the process ends, because what was counted must not be forgotten. One that was never described is written without help and has
+/// buckets for durations.
+package final class MetricsRegistry: MetricDescribing {
     /// What a metric is.
     enum Kind: String {
         case counter
@@ -36,20 +21,31 @@ package final class MetricsRegistry: MetricsFactory {
         var series: [String: any Sendable] = [:]
     }
 
-    private let descriptions: [String: MetricDescription]
-    private let families = Mutex<[String: Family]>([:])
+    private struct State {
+        /// By the names of the metrics.
+        var descriptions: [String: Metric] = [:]
+        /// By their names.
+        var families: [String: Family] = [:]
+    }
+
+    private let state = Mutex(State())
 
     /// An empty registry.
-    /// - Parameter descriptions: by the names of the metrics; one without is written without help and has buckets for durations.
-    package init(descriptions: [String: MetricDescription] = [:]) {
-        self.descriptions = descriptions
+    package init() {}
+
+    package func describe(_ metric: Metric) {
+        let name = MetricsText.name(metric.name)
+        state.withLock { state in
+            if state.descriptions[name] == nil { state.descriptions[name] = metric }
+        }
     }
 
     /// The text for Prometheus, format 0.0.4, of all that was recorded so far, ordered by name and labels.
     package func text() -> [UInt8] {
         var text = MetricsText()
-        for (name, family) in families.withLock({ $0 }).sorted(by: { $0.key < $1.key }) {
-            text.write(name, help: descriptions[name]?.help, family)
+        let state = state.withLock { $0 }
+        for (name, family) in state.families.sorted(by: { $0.key < $1.key }) {
+            text.write(name, help: state.descriptions[name]?.help, family)
         }
         return text.bytes
     }
@@ -94,14 +90,14 @@ package final class MetricsRegistry: MetricsFactory {
     ) -> Series {
         let name = MetricsText.name(label)
         let labels = MetricsText.labels(dimensions)
-        let bounds = descriptions[name]?.bounds ?? MetricDescription.secondsBounds
-        return families.withLock { families in
-            var family = families[name] ?? Family(kind: kind)
+        return state.withLock { state in
+            let bounds = state.descriptions[name]?.bounds ?? Metric.secondsBounds
+            var family = state.families[name] ?? Family(kind: kind)
             guard family.kind == kind else { return make(bounds) }
             if let known = family.series[labels] as? Series { return known }
             let new = make(bounds)
             family.series[labels] = new
-            families[name] = family
+            state.families[name] = family
             return new
         }
     }
