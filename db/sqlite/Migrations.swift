@@ -89,11 +89,3 @@ struct Migrator: SchemaStore {
         }
     }
 }
-
-/// The seed files that the binary carries, as JSON of the form of `SeedDocument`.
-package enum Seeds {
-    /// Names that are reserved in every new database.
-    package static let reservedNames: [UInt8] = PackageResources.reserved_names_json
-    /// An account with a key and a few items to try the service with.
-    package static let demo: [UInt8] = PackageResources.demo_json
-}
