@@ -10,3 +10,11 @@ extension UnsafeMutableBufferPointer<UInt8> {
         }
     }
 }
+
+/// Bytes as lower-case hexadecimal digits.
+package func hexadecimal(_ bytes: [UInt8]) -> String {
+    String(unsafeUninitializedCapacity: 2 * bytes.count) { buffer in
+        for (index, byte) in bytes.enumerated() { buffer.putHexadecimal(UInt64(byte) << 56, digits: 2, at: 2 * index) }
+        return 2 * bytes.count
+    }
+}

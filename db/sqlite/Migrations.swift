@@ -11,7 +11,7 @@ struct Migration: Sendable {
     let sql: String
 
     /// SHA-256 of the text in hexadecimal.
-    var hash: String { SHA256.hash(data: Data(sql.utf8)).map { String(format: "%02x", $0) }.joined() }
+    var hash: String { hexadecimal(Array(SHA256.hash(data: Data(sql.utf8)))) }
 
     /// Every migration, oldest first. The build embeds the files; a test compares this list with the folder.
     static let all = [
