@@ -63,7 +63,7 @@ struct JSONDifferentialTests {
         for (name, value) in reference { #expect(matches(object, name, value), text) }
     }
 
-    /// Foundation loses a byte order mark within a text, which here is a character as any other.
+    /// Foundation's `JSONSerialization` loses a byte order mark at the beginning of a text, where here it is a character as any other.
     private func comparable(_ text: String) -> [UInt32] { text.unicodeScalars.map(\.value).filter { $0 != 0xfeff } }
 
     private func matches(_ object: JSONObject, _ name: String, _ value: Any) -> Bool {
