@@ -31,7 +31,7 @@ extension RequestGuard {
         public var writeStallTimeout: Duration = .seconds(30)
         /// The slowest download that is waited for: each of so many bytes that the client has taken extends ``writeStallTimeout`` by one second.
         public var answerBytesPerSecondMin = 8_192
-        /// How much of a body that nobody asked for is read to keep a connection alive, in bytes. When an answer comes before its request
+        /// How much of a body that no handler asked for is read to keep a connection alive, in bytes. When an answer comes before its request
         /// has been read to the end, the connection is closed after the answer unless the rest is known to be at most this.
         public var drainBytesMax = 262_144
         /// How long a connection stays open for the client to read an answer that came before the end of its request. Closing at once
@@ -44,7 +44,7 @@ extension RequestGuard {
         public init() {}
     }
 
-    /// A limit that a client can meet, for those who count that.
+    /// A limit that a client can meet, for a service that counts that.
     public enum Limit: Sendable {
         /// The header of a request is over one of its limits.
         case headerSize

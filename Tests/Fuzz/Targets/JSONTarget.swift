@@ -29,7 +29,7 @@ extension FuzzTarget {
     private static func isWhiteSpace(_ byte: UInt8?) -> Bool { byte.map { [0x20, 0x09, 0x0A, 0x0D].contains($0) } ?? false }
 
     private static func checkAgainstFoundation(_ object: JSONObject, _ bytes: [UInt8]) throws(BrokenProperty) {
-        // Foundation refuses numbers that it cannot hold; here a number is only text until somebody asks for it.
+        // Foundation refuses numbers that it cannot hold; here a number is only text until it is asked for.
         let numbers = JSONNumbers(in: bytes)
         try require(numbers.areWellFormed, "an accepted number has the form that RFC 8259 gives it")
         guard let reference = try? JSONSerialization.jsonObject(with: Data(numbers.shortened)) as? [String: Any] else {

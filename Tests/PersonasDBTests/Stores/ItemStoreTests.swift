@@ -181,7 +181,7 @@ struct ItemNameTests {
         }
     }
 
-    @Test("A reserved name is given to nobody, in any case; who has it keeps it")
+    @Test("A reserved name is given to no item, in any case; an item that has it keeps it")
     func reserved() async throws {
         try await withStorage { open in
             let account = try await open.account()

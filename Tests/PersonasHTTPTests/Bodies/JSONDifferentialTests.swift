@@ -56,7 +56,7 @@ struct JSONDifferentialTests {
     private func compare(_ object: JSONObject, _ document: [UInt8]) throws {
         let text = Comment(rawValue: String(decoding: document, as: UTF8.self))
         guard let reference = try? JSONSerialization.jsonObject(with: Data(document)) as? [String: Any] else {
-            // A number may be larger than Foundation can hold; here it is only text until somebody asks for it.
+            // A number may be larger than Foundation can hold; here it is only text until it is asked for.
             #expect("\(text)".contains(/[eE][+-]?\d{3}|\d{30}/), text)
             return
         }

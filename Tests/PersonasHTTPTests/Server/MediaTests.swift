@@ -133,7 +133,7 @@ struct MediaTests {
                 let refused = try await service.send(.get, path, key: .none, isFailureExpected: true)
                 refused.expect(503, .serviceUnavailable, "Too many images are being sent; try again later")
                 #expect(refused.header("Retry-After") == "2")
-                // Whoever needs no bytes needs no place, and calls go on.
+                // A client that needs no bytes needs no place, and calls go on.
                 #expect(try await service.send(.head, path, key: .none).status == 200)
                 #expect(try await service.send(.get, "/v2/personas").status == 200)
                 for reader in readers { try await reader.close() }
