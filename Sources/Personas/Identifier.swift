@@ -1,6 +1,6 @@
 import CLibUUID
 
-/// A UUID: parsed and made by libuuid.
+/// A UUID.
 ///
 /// The sixteen bytes are kept in two machine words, so that an identifier is copied and compared without touching the heap.
 package struct Identifier: Sendable, Hashable, Comparable {
@@ -25,8 +25,8 @@ package struct Identifier: Sendable, Hashable, Comparable {
 
     /// Parses the 8-4-4-4-12 form in either case; nil for anything else, braces and missing hyphens included.
     ///
-    /// By `uuid_parse_range`, because Foundation on Linux exports a `uuid_parse` of its own, which is linked first and takes signs, spaces and
-    /// `0x` for digits.
+    /// By libuuid's `uuid_parse_range`, because Foundation on Linux exports a `uuid_parse` of its own, which is linked first and takes signs,
+    /// spaces and `0x` for digits.
     package init?(_ text: String) {
         var uuid: uuid_t = (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
         let parsed = withUnsafeMutablePointer(to: &uuid) { pointer in
@@ -38,7 +38,7 @@ package struct Identifier: Sendable, Hashable, Comparable {
         self.init(uuid: uuid)
     }
 
-    /// A random identifier (RFC 9562 version 4).
+    /// A random identifier (RFC 9562 version 4). Foundation on Linux has its own of this function, too: it reads `/dev/urandom`.
     package static func random() -> Identifier {
         var uuid: uuid_t = (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
         withUnsafeMutablePointer(to: &uuid) { pointer in

@@ -49,7 +49,7 @@ struct LogWriterTests {
         #expect(sink.writes == 1)
     }
 
-    @Test("When nobody reads, lines are dropped and counted instead of filling the memory")
+    @Test("When lines are not read, they are dropped and counted instead of filling the memory")
     func bounded() {
         let sink = Sink()
         let writer = LogWriter(write: sink.write)

@@ -7,7 +7,7 @@ import Testing
 @Suite("Seeds")
 struct SeedTests {
     private func seed(_ json: String, folder: String = ".") throws -> Seed {
-        try Seed(name: "test.json", json: Array(json.utf8), folder: folder)
+        try Seed(name: "test.json", json: Array(json.utf8), images: .folder(folder))
     }
 
     private func message(_ body: () throws -> Void) throws -> String {
@@ -16,7 +16,7 @@ struct SeedTests {
         return violations.map(\.message).joined(separator: "; ")
     }
 
-    @Test("The seeds of the binary are seeds, and the demo's drawings all exist")
+    @Test("The seeds of the binary are seeds, and the demo's pictures all exist")
     func builtIn() throws {
         #expect(try Seed.named("reserved-names").document.reservedNames?.contains("admin") == true)
         let demo = try Seed.named("demo")
@@ -83,10 +83,10 @@ struct SeedTests {
         #expect(throws: Failure.self) { try seed(String(repeating: #"{"accounts":"#, count: 513) + "[") }
     }
 
-    @Test("A drawing that does not exist and a file that does not exist are named")
+    @Test("An image and a seed that do not exist are named")
     func missing() throws {
-        let drawn = try seed(#"{"styles":[{"account":"a","name":"n","images":["drawn:nobody"]}]}"#)
-        #expect(try message { _ = try drawn.part(1) } == "there is no drawing nobody")
+        let pictured = try seed(#"{"styles":[{"account":"a","name":"n","images":["pictures/none.png"]}]}"#)
+        #expect(try message { _ = try pictured.part(1) }.contains("./pictures/none.png"))
         #expect(try message { _ = try Seed.named("/no/such/seed.json") }.contains("/no/such/seed.json"))
     }
 }

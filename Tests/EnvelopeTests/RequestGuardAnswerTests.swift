@@ -13,7 +13,7 @@ import Testing
 struct RequestGuardAnswerTests {
     private static let chunk = ByteBuffer(repeating: 0x78, count: 20_000)
 
-    /// Writes the head of an answer and some of its body, which nobody takes yet.
+    /// Writes the head of an answer and some of its body, which the client does not take yet.
     private func begin(_ connection: GuardedConnection, chunks: Int = 1) throws {
         try connection.receiveGet()
         connection.taker.takes = false
@@ -68,7 +68,9 @@ struct RequestGuardAnswerTests {
         #expect(connection.recorder.lines.first?.metadata["hb.request.id"] == "the id")
     }
 
-    @Test("a server that stops gives up an answer that nobody takes, once Hummingbird gives up waiting for it", arguments: [false, true])
+    @Test(
+        "a server that stops gives up an answer that its client does not take, once Hummingbird gives up waiting for it",
+        arguments: [false, true])
     func givenUp(isWhole: Bool) throws {
         let connection = try GuardedConnection()
         try self.begin(connection)
@@ -90,7 +92,7 @@ struct RequestGuardAnswerTests {
         #expect(connection.recorder.lines.map(\.message) == ["Answer cut off"])
     }
 
-    @Test("whoever takes nothing is closed after the timeout")
+    @Test("a client that takes nothing is closed after the timeout")
     func stalled() throws {
         let connection = try GuardedConnection()
         try self.begin(connection)

@@ -234,7 +234,7 @@ struct RequestGuardLiveTests {
         }
     }
 
-    @Test("does not ask for a body that nobody reads")
+    @Test("does not ask for a body that no handler reads")
     func expectationBeforeRefusal() async throws {
         try await self.serve { port in
             let exchange = try await rawExchange(

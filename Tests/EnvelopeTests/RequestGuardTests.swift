@@ -145,7 +145,7 @@ struct RequestGuardTests {
         #expect(!connection.isOpen)
     }
 
-    @Test("stops taking an upload that nobody wants")
+    @Test("stops taking an upload that no handler wants")
     func lingerBytes() throws {
         let connection = try GuardedConnection()
         try connection.receivePostHead([.transferEncoding: "chunked"])
@@ -209,7 +209,7 @@ struct RequestGuardTests {
         #expect(try connection.sent() == ["100"])
     }
 
-    @Test("closes after an answer to a client that was not told to send its body, because nobody knows whether it comes")
+    @Test("closes after an answer to a client that was not told to send its body, because it may come or not")
     func expectationNotMet() throws {
         let connection = try GuardedConnection()
         try connection.receivePostHead([.contentLength: "5", .expect: "100-continue"])

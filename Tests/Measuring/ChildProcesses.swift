@@ -20,7 +20,7 @@ package enum ChildProcesses {
     package static func endWithThisProcess() {
         for number in [SIGINT, SIGTERM] {
             signal(number) { _ in
-                // The lock may be held by the very thread that was interrupted; then a child stays, rather than nobody goes.
+                // The lock may be held by the very thread that was interrupted; then a child stays, rather than that no process goes.
                 ChildProcesses.running.withLockIfAvailable { for id in $0 { kill(id, SIGTERM) } }
                 _exit(1)
             }

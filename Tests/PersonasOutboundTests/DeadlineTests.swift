@@ -127,7 +127,7 @@ struct DeadlineTests {
     }
 }
 
-/// Something that does not end until it is told to, whoever is cancelled.
+/// Something that does not end until it is told to, whatever is cancelled.
 final class Hanging: Sendable {
     private struct State {
         var isOver = false

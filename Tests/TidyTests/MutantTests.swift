@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// The table of `.ci/mutants`, which nobody runs every day, does not fall behind the code.
+/// The table of `.ci/mutants`, which is not run every day, does not fall behind the code.
 @Suite("The mutants")
 struct MutantTests {
     @Test("Each of their lines is there exactly once, and each test that is to notice one is there")

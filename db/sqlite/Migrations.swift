@@ -11,7 +11,7 @@ struct Migration: Sendable {
     let sql: String
 
     /// SHA-256 of the text in hexadecimal.
-    var hash: String { SHA256.hash(data: Data(sql.utf8)).map { String(format: "%02x", $0) }.joined() }
+    var hash: String { hexadecimal(Array(SHA256.hash(data: Data(sql.utf8)))) }
 
     /// Every migration, oldest first. The build embeds the files; a test compares this list with the folder.
     static let all = [
@@ -88,12 +88,4 @@ struct Migrator: SchemaStore {
             return applied
         }
     }
-}
-
-/// The seed files that the binary carries, as JSON of the form of `SeedDocument`.
-package enum Seeds {
-    /// Names that are reserved in every new database.
-    package static let reservedNames: [UInt8] = PackageResources.reserved_names_json
-    /// An account with a key and a few items to try the service with.
-    package static let demo: [UInt8] = PackageResources.demo_json
 }

@@ -3,7 +3,7 @@ import Synchronization
 
 /// The connections of one server: how many there are, whose they are, and which of them can be spared.
 ///
-/// Nobody can hold a place by doing nothing. Where all are taken, the connection that has been quiet longest is closed for a new one; where
+/// No client can hold a place by doing nothing. Where all are taken, the connection that has been quiet longest is closed for a new one; where
 /// none is quiet, the new one is told so with a 503, from a few places kept for that, on which the calls of ``Limits/servedPaths`` are
 /// answered all the same.
 public final class ConnectionRegistry: Sendable {
@@ -192,7 +192,7 @@ final class ConnectionPlace: Sendable {
         self.quietFrom = Atomic(NIODeadline.now().uptimeNanoseconds)
     }
 
-    /// Since when nothing moves on the connection and nobody works for it; in the future, or never, while something does.
+    /// Since when nothing moves on the connection and no handler works for it; in the future, or never, while something does.
     fileprivate var quietSince: UInt64 { self.quietFrom.load(ordering: .relaxed) }
 
     /// Whether the registry counts on its being closed; changed only under the registry's lock.
@@ -210,7 +210,7 @@ final class ConnectionPlace: Sendable {
     /// Says that no bytes of an answer wait any more.
     func endsTaking() { self.taking.store(false, ordering: .relaxed) }
 
-    /// Whether nothing moves on the connection and nobody works for it.
+    /// Whether nothing moves on the connection and no handler works for it.
     var isQuiet: Bool { self.quietSince <= NIODeadline.now().uptimeNanoseconds }
 
     /// Says that the connection is quiet after some time, unless something happens until then.

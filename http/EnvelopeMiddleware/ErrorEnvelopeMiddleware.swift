@@ -32,13 +32,13 @@ import NIOHTTP1
 ///
 /// Log lines written with the context's logger carry the id under `hb.request.id`, the key that Hummingbird uses for its own. If the request
 /// has a valid ``TraceParent``, they carry its ids, too, as `trace_id` and `parent_id`. Without one no trace is begun: the request's own id
-/// finds its lines as well, and nobody else would know the trace.
+/// finds its lines as well, and no other service would know the trace.
 public struct ErrorEnvelopeMiddleware<Context: EnvelopeRequestContext>: RouterMiddleware {
     private let trustsIncomingRequestID: Bool
 
     /// Makes the middleware.
     /// - Parameter trustsIncomingRequestID: Whether an `X-Request-Id` of the request is used, if it is acceptable (see
-    ///   ``RequestIdentifier/isAcceptable(_:)``). Only for services behind a proxy that always sets it: everybody else could otherwise
+    ///   ``RequestIdentifier/isAcceptable(_:)``). Only for services behind a proxy that always sets it: clients could otherwise
     ///   choose the id under which their requests appear in the log.
     public init(trustsIncomingRequestID: Bool = false) {
         self.trustsIncomingRequestID = trustsIncomingRequestID
@@ -87,7 +87,7 @@ public struct ErrorEnvelopeMiddleware<Context: EnvelopeRequestContext>: RouterMi
     private func answer(to request: Request, failedWith error: any Error, context: Context) throws -> Response {
         // The connection is broken in the middle of a request. Hummingbird's connection loop has to see this, it answers and closes.
         if error is HTTPParserError { throw error }
-        // Nobody is left to read an answer. A cancellation inside a task that itself goes on is an ordinary failure.
+        // No client is left to read an answer. A cancellation inside a task that itself goes on is an ordinary failure.
         if error is CancellationError, Task.isCancelled { throw error }
         // Some code throws `HTTPError(.notModified)` or a redirect.
         if let httpError = error as? HTTPError, httpError.status.code < 400 {

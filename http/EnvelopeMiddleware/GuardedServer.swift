@@ -8,7 +8,7 @@ extension HTTPServerBuilder {
     /// An HTTP/1.1 server whose connections are watched by a ``RequestGuard``, with Hummingbird's own limits set from the same place.
     /// - Parameters:
     ///   - limits: Every limit on a connection and on one request.
-    ///   - connections: All connections of the server, where their number is bounded. Whoever bounds it also hands Hummingbird a
+    ///   - connections: All connections of the server, where their number is bounded. A service that bounds it also hands Hummingbird a
     ///     ``BoundedConnections`` and the listening channel a ``AcceptPause``.
     ///   - logger: Where refused requests and closed connections are logged.
     ///   - onLimit: Told of every limit that a client has met, for metrics. It must not block.
@@ -46,7 +46,7 @@ extension Request {
     }
 }
 
-/// A body whose client waits for `100 Continue` until somebody begins to read it: after the key was looked at, above all.
+/// A body whose client waits for `100 Continue` until a handler begins to read it: after the key was looked at, above all.
 private struct WantedBody: AsyncSequence, Sendable {
     typealias Element = ByteBuffer
 
@@ -107,8 +107,8 @@ public struct BoundedConnections: AvailableConnectionsDelegate {
 
 /// Stops taking connections for a moment when the process may have no further descriptor, or the system has no memory for one.
 ///
-/// It belongs at the front of the listening channel, see ``add(to:onShortage:)``. NIO's own handler for this only delays reads that somebody
-/// asks for, while the socket stays registered, is ready again at once, and keeps its event loop spinning.
+/// It belongs at the front of the listening channel, see ``add(to:onShortage:)``. NIO's own handler for this only delays reads that are
+/// asked for, while the socket stays registered, is ready again at once, and keeps its event loop spinning.
 public final class AcceptPause: ChannelDuplexHandler {
     /// Connections, which are passed on.
     public typealias InboundIn = any Channel
@@ -149,7 +149,7 @@ public final class AcceptPause: ChannelDuplexHandler {
             self.isPausing = true
             self.onShortage(error)
             let channel = context.channel
-            // What keeps the socket registered is that somebody wants to read, not that somebody does.
+            // What keeps the socket registered is that reads are wanted, not that any is done.
             try? channel.syncOptions?.setOption(.autoRead, value: false)
             channel.eventLoop.assumeIsolated().scheduleTask(in: Self.pause) {
                 self.isPausing = false

@@ -51,7 +51,7 @@ extension RequestGuard {
             return self.writeRefusal(refusal, context: context, promise: promise)
         }
         var head = head
-        // Where newcomers find no place, connections are not kept for a next request, so that everybody gets one in turn.
+        // Where newcomers find no place, connections are not kept for a next request, so that every client gets one in turn.
         let closes = self.closesAfterHead || self.connections?.isShort == true
         if closes {
             self.closesAfterAnswer = true
@@ -76,7 +76,7 @@ extension RequestGuard {
     private var closesAfterHead: Bool {
         guard self.requestsRead > self.requestsAnswered else {
             // The request is not complete. The connection lives on only if Hummingbird will have read the rest in a moment. A client that was
-            // not told to send its body may do so or not, so that nobody could tell it from the next request.
+            // not told to send its body may do so or not, so that its body could not be told from the next request.
             guard case .serving = self.phase, !self.isQuiescing, !self.owesContinue, let facts = self.facts, !facts.isLast else {
                 return true
             }
@@ -172,7 +172,7 @@ extension RequestGuard {
             return
         }
         self.activeAt = now
-        // What arrives behind an answer has its time from here on: until now nobody may have read it.
+        // What arrives behind an answer has its time from here on: until now Hummingbird may have read none of it.
         if self.arrivingSince != nil { self.arrivingSince = now }
         self.noteTurn()
         if self.clock == nil { self.armClock(context: context) }

@@ -10,7 +10,7 @@ public import NIOHTTPTypes
 /// It adds what Hummingbird 2.28 lacks:
 /// - a deadline for the first request, one for silence between requests, and one for the arrival of one whole request, header and body, which
 ///   dripped bytes do not extend;
-/// - a deadline for a client that does not take its answer, told by what its side has acknowledged; whoever takes bytes gets all of them,
+/// - a deadline for a client that does not take its answer, told by what its side has acknowledged; a client that takes bytes gets all of them,
 ///   whatever else wants to close the connection;
 /// - for handlers that send much, a way to wait until what they have written is on its way (``AnswerFlow``);
 /// - a lingering close after an answer that came before the end of its request: the client gets to read its 413, and an endless upload
@@ -197,7 +197,7 @@ extension RequestGuard {
         context.fireChannelReadComplete()
     }
 
-    /// Says to the others whether anybody works for the connection, or whether it could be spared.
+    /// Says to the others whether a handler works for the connection, or whether it could be spared.
     func noteTurn() {
         // What lingers only lets its client read on.
         if case .closing = self.phase {

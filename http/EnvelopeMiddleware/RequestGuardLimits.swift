@@ -44,7 +44,7 @@ extension RequestGuard {
         public init() {}
     }
 
-    /// A limit that a client can meet, for metrics.
+    /// A limit that a client can meet, for a service that counts that.
     public enum Limit: Sendable {
         /// The header of a request is over one of its limits.
         case headerSize

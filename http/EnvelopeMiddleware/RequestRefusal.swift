@@ -16,7 +16,7 @@ enum RequestRefusal: String {
     case host
     /// The target holds bytes that no URI may (RFC 3986, section 2), in its path, where they would be compared with those of routes.
     case target
-    /// The body is encoded in a way that nobody here decodes (RFC 9112, section 6.1), so that its bytes would be taken for others.
+    /// The body is encoded in a way that is not decoded here (RFC 9112, section 6.1), so that its bytes would be taken for others.
     case transferCoding
     /// The header says of a length what no number can.
     case contentLength

@@ -2,7 +2,7 @@ import HTTPTypes
 import Hummingbird
 import Personas
 
-/// Finds out who calls, before anything of the request beyond its head is looked at.
+/// Finds out which key calls, before anything of the request beyond its head is looked at.
 struct AuthenticationMiddleware: RouterMiddleware {
     typealias Context = PersonasRequestContext
 

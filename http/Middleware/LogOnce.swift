@@ -1,7 +1,7 @@
 import Logging
 import Synchronization
 
-/// Logs what would otherwise fill the log at the moment when nobody needs that: the first time, and then once a minute.
+/// Logs what would otherwise fill the log at the moment when operators need that least: the first time, and then once a minute.
 final class LogOnce: Sendable {
     private static let pause = Duration.seconds(60)
 

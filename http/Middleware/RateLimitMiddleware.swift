@@ -31,7 +31,7 @@ struct RateLimitMiddleware: RouterMiddleware {
         _ request: Request, _ context: Context, _ next: (Request, Context) async throws -> Response
     ) async throws -> Response {
         guard let caller = context.caller else { return try await next(request, context) }
-        // Counted before there is a place for it, so that a refusal that is held back keeps nobody from running.
+        // Counted before there is a place for it, so that a refusal that is held back keeps no other request from running.
         try await count(request, caller, context)
         // A worker that waits for a job does nothing meanwhile.
         guard context.endpointPath != TrainingRoutes.leasePath else { return try await next(request, context) }
@@ -54,8 +54,8 @@ struct RateLimitMiddleware: RouterMiddleware {
 
 /// Tells every caller where it stands (draft-ietf-httpapi-ratelimit-headers), on errors as well.
 ///
-/// Answers that were given before a request came to be counted, by another layer or because no route was found, count it here: whoever tries
-/// paths or methods, or comes while the account is suspended or the service under maintenance, is told as much as everybody else.
+/// Answers that were given before a request came to be counted, by another layer or because no route was found, count it here: a client that tries
+/// paths or methods, or comes while the account is suspended or the service under maintenance, is told as much as every other.
 struct RateLimitFields: RouterMiddleware {
     typealias Context = PersonasRequestContext
 
@@ -94,7 +94,7 @@ struct RateLimitFields: RouterMiddleware {
         let route = context.endpointPath.flatMap { $0.utf8.first == UInt8(ascii: "/") ? $0 : nil }
         if let route, Self.keylessRoutes.contains(route) { return nil }
         guard !context.isKeyUnknown, let keyID = await authentication.knownKeyID(presenting: request.headers[.xAPIKey]) else { return nil }
-        // A path that nobody knows changes nothing, whatever the method.
+        // A path that is not in the table changes nothing, whatever the method.
         return limiter.count(keyID, isWrite: route != nil && request.isWrite).standing
     }
 }

@@ -6,7 +6,7 @@ package import Personas
 package struct AddressPolicy: Sendable {
     /// Whether addresses of the operator's own machine and network are taken too, for development.
     package var acceptsPrivate: Bool
-    /// Ranges that are never taken, for example the NAT64 prefix of the operator's own network (RFC 6052), which nobody else can know.
+    /// Ranges that are never taken, for example the NAT64 prefix of the operator's own network (RFC 6052), which only operators can know.
     package var blocked: [AddressPrefix]
     /// Ranges that are taken although they are not public; `blocked` goes before them.
     package var exempt: [AddressPrefix]

@@ -2,7 +2,7 @@ import NIOCore
 import NIOPosix
 import Synchronization
 
-/// The result of work that cannot be hurried, which whoever waits for it gets at the deadline at the latest, whatever is still under way.
+/// The result of work that cannot be hurried, which its waiter gets at the deadline at the latest, whatever is still under way.
 ///
 /// A task group would not do: it waits for all its children, and neither a name lookup nor a closing connection ends because it is cancelled.
 final class DeadlineResult<Success: Sendable, Problem: Error>: Sendable {
@@ -16,7 +16,7 @@ final class DeadlineResult<Success: Sendable, Problem: Error>: Sendable {
 
     private let state = Mutex(State())
 
-    /// What is resolved when time is up, or when nobody waits any more.
+    /// What is resolved when time is up, or when its waiter is cancelled.
     private let overdue: Value
 
     init(overdue: Problem) {

@@ -36,7 +36,7 @@ package final class GuardedImageFetcher: ImageFetcher {
         package var redirectsMax = 3
         /// Images that are fetched at once, shared by account; more wait for their turn until their deadline.
         package var downloadsMax = 12
-        /// Names that are looked up at once, shared by account. More than downloads, because a lookup that nobody waits for any more goes on
+        /// Names that are looked up at once, shared by account. More than downloads, because a lookup that no download waits for any more goes on
         /// until the name servers are given up.
         package var lookupsMax: Int { downloadsMax * 4 }
         /// A file of PEM certificates to trust instead of the system's.
@@ -137,7 +137,7 @@ package final class GuardedImageFetcher: ImageFetcher {
         return result
     }
 
-    /// What a download without a place ends with: never a fault of the image, which nobody has looked at.
+    /// What a download without a place ends with: never a fault of the image, which has not been looked at.
     fileprivate static func problem(of turn: AsyncSemaphore.Turn) -> ImageFetchProblem {
         switch turn {
         case .ownShareUsedUp: .refused(.tooManyRequests(.downloads, retryAfterSeconds: 1))
@@ -174,7 +174,7 @@ extension GuardedImageFetcher {
         case redirect(String)
     }
 
-    /// Follows redirects until an image comes. Connections are closed by tasks of the group, so that nobody waits for them here.
+    /// Follows redirects until an image comes. Connections are closed by tasks of the group, so that no download waits for them.
     private func download(
         _ url: DownloadURL, holding memory: MemoryReservation, before deadline: ContinuousClock.Instant,
         closing: inout DiscardingTaskGroup

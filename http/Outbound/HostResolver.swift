@@ -14,7 +14,7 @@ import Synchronization
 package protocol HostResolver: Sendable {
     /// Every address that the name has, in the order in which to try them.
     ///
-    /// The call may outlast its cancellation; whoever cannot wait must leave it behind.
+    /// The call may outlast its cancellation; a caller that cannot wait must leave it behind.
     /// - Throws: anything, where the name has none or cannot be looked up.
     func addresses(of name: String) async throws -> [IPAddress]
 }

@@ -13,7 +13,7 @@ final class PinnedConnection: Sendable {
     private let client: HTTPClient
     private let channel: ChannelBox
 
-    /// Prepares the connection; it is made by `get`. Whoever prepares one must `close` it.
+    /// Prepares the connection; it is made by `get`. The caller must `close` it.
     init(to url: DownloadURL, at address: IPAddress, tls: TLSConfiguration, connectingWithin connectTime: TimeAmount) {
         var configuration = HTTPClient.Configuration(
             tlsConfiguration: tls,

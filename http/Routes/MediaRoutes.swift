@@ -31,7 +31,7 @@ struct MediaRoutes: Sendable {
         guard let token = context.parameters.get("token").flatMap({ RandomToken(text: $0) }) else { throw Failure.notFound }
         let content = try await catalog.image(token)
         let image = content.image
-        let tag = "\"\(image.digest.prefix(16).map { String($0, radix: 16) }.joined())\""
+        let tag = "\"\(hexadecimal(Array(image.digest.prefix(16))))\""
         var headers: HTTPFields = [
             .contentType: image.format.contentType,
             .eTag: tag,

@@ -91,7 +91,7 @@ package struct TokenBucket: Sendable, Equatable {
     }
 }
 
-/// Holds every API key to its rate limits. All of it is memory: after a restart everybody starts anew.
+/// Holds every API key to its rate limits. All of it is memory: after a restart every key starts anew.
 package final class RateLimiter: Sendable {
     /// Where a key stands with one of its limits.
     package struct Standing: Sendable, Equatable {
@@ -173,7 +173,7 @@ package final class RateLimiter: Sendable {
         }
     }
 
-    /// Gives a place back, to whoever of the key has waited longest.
+    /// Gives a place back, to the request of the key that has waited longest.
     package func leave(_ keyID: Identifier) {
         let next = state.withLock { state -> Waiter<Bool>? in
             if let first = state.usages[keyID]?.waiting.first {

@@ -25,13 +25,13 @@ package struct Pikzonality: Sendable, Equatable {
     /// Persona or style; never changes.
     package let mode: Mode
     /// Unique per account and mode, ignoring case.
-    package let name: Name
+    package private(set) var name: Name
     /// Follows the training job.
     package let status: Status
     /// 0 to 100, never decreasing, 100 exactly when completed.
     package let progress: Int
     /// Words for the trainer, if any.
-    package let specialInstructions: String?
+    package private(set) var specialInstructions: String?
     /// Tokens of the reference images in their order; public only once completed.
     package let referenceTokens: [RandomToken]
     /// Token of the portrait, set on completion.
@@ -41,9 +41,9 @@ package struct Pikzonality: Sendable, Equatable {
     /// When the create call was taken in.
     package let createdAt: Timestamp
     /// When anything that a client can see last changed.
-    package let updatedAt: Timestamp
+    package private(set) var updatedAt: Timestamp
     /// Counts every change that a client can see; what entity tags are made of.
-    package let version: Int
+    package private(set) var version: Int
 
     package init(
         id: Identifier, accountID: Identifier, mode: Mode, name: Name, status: Status, progress: Int, specialInstructions: String?,
@@ -97,6 +97,33 @@ package struct NewPikzonality: Sendable {
         self.references = references
         self.outcome = outcome
         self.createdAt = createdAt
+    }
+}
+
+extension Pikzonality {
+    /// A new item, as it stands once it is stored.
+    package init(_ new: NewPikzonality, referenceTokens: [RandomToken], portraitToken: RandomToken?) {
+        let (status, progress, error): (Status, Int, TrainingError?) =
+            switch new.outcome {
+            case nil: (.processing, 0, nil)
+            case .completed: (.completed, 100, nil)
+            case .failed(let reason): (.failed, 0, reason)
+            }
+        self.init(
+            id: new.id, accountID: new.accountID, mode: new.mode, name: new.name, status: status, progress: progress,
+            specialInstructions: new.specialInstructions, referenceTokens: referenceTokens, portraitToken: portraitToken, error: error,
+            createdAt: new.createdAt, updatedAt: new.createdAt, version: 1)
+    }
+
+    /// The item as a change leaves it; nil when that is how it is already. Its time never goes back, whatever the clock does.
+    package func changed(by change: PikzonalityChange, at now: Timestamp) -> Pikzonality? {
+        var changed = self
+        changed.name = change.name ?? name
+        changed.specialInstructions = change.specialInstructions ?? specialInstructions
+        if changed.name == name, changed.specialInstructions == specialInstructions { return nil }
+        changed.updatedAt = max(updatedAt, now)
+        changed.version += 1
+        return changed
     }
 }
 

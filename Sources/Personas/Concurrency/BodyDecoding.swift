@@ -3,9 +3,9 @@ import Synchronization
 /// Where request bodies and images are worked on: on threads of their own, in places that accounts share.
 ///
 /// Such work takes as long as its bytes are many, and costs a multiple of them in memory while it runs. On the threads that serve all requests
-/// it would hold up everybody, and without bounds one account's would leave no processor to the others.
+/// it would hold up every client, and without bounds one account's would leave no processor to the others.
 package struct BodyDecoding: Sendable {
-    /// Up to so many bytes are worked on at once by whoever has them: that takes no longer than an ordinary request.
+    /// Up to so many bytes are worked on at once by the task that has them: that takes no longer than an ordinary request.
     package static let smallBytesMax = 65_536
     /// What is larger than this takes a processor for tens of milliseconds, for which the images of an ordinary create shall not wait.
     package static let mediumBytesMax = 1_048_576
@@ -30,7 +30,7 @@ package struct BodyDecoding: Sendable {
     ///
     /// The work must neither wait nor touch network or disk, because it holds a place.
     /// - Parameter byteCount: how many bytes are worked on.
-    /// - Throws: what the work throws; `usedUp` when the task was cancelled while it waited, which nobody is there to be told.
+    /// - Throws: what the work throws; `usedUp` when the task was cancelled while it waited, of which no client is left to be told.
     package func perform<Value: Sendable>(
         on byteCount: Int, for accountID: Identifier, _ work: () throws(Failure) -> Value
     ) async throws(Failure) -> Value {

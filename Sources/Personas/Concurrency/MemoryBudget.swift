@@ -5,7 +5,7 @@ import Synchronization
 /// Bytes are reserved as they arrive, never for what is only announced. An account may hold as much as is still free (the dynamic threshold
 /// of Choudhury and Hahne, 1998): alone it gets half, and however many accounts there are, something is left for one more. The one of an
 /// account's requests that came first goes beyond that for as long as anything is free at all, so that the largest request is taken from
-/// whoever sends nothing else.
+/// an account that sends nothing else.
 package final class MemoryBudget: Sendable {
     /// Bytes that are reserved at once, so that a body which arrives in small parts costs few locks.
     static let stepBytes = 65_536
@@ -52,7 +52,7 @@ package final class MemoryBudget: Sendable {
             let wanted = holding.bytes + count
             let free = bytesMax - state.reservedBytes
             guard count <= free else {
-                // Whose doing it is, is told by whether it would fit if nobody else held anything.
+                // Whose doing it is, is told by whether it would fit if no other account held anything.
                 let fitsAlone = isFirst ? wanted <= bytesMax : wanted <= bytesMax - wanted
                 throw fitsAlone ? .usedUp(.bodyMemory, retryAfterSeconds: 1) : .tooManyRequests(.bodyBytes, retryAfterSeconds: 1)
             }

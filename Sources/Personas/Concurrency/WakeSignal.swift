@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Wakes those who wait for something to happen, without losing a signal between a look and the wait.
+/// Wakes tasks that wait for something to happen, without losing a signal between a look and the wait.
 ///
 /// Read `count`, look whether there is work, and if not wait for a signal after that count.
 package final class WakeSignal: Sendable {
@@ -18,7 +18,7 @@ package final class WakeSignal: Sendable {
     /// How often it was given.
     package var count: UInt64 { state.withLock { $0.count } }
 
-    /// Wakes everyone who waits.
+    /// Wakes every waiting task.
     package func notify() {
         let woken = state.withLock { state in
             state.count += 1

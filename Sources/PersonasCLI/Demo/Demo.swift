@@ -6,6 +6,13 @@ enum Demo {
     private static let account = "demo"
     private static let label = "demo"
 
+    /// PNG images of 8 × 8 pixels of one colour each (coral, sea green, night blue) in base64, short enough for a command line.
+    private static let swatches = [
+        "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAEUlEQVR4AWN8nh/IgA0MMQkAvfMNQcDdoyoAAAAASUVORK5CYII=",
+        "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAEUlEQVR4AWPUmtvPgA0MMQkAnlgKuZw+6OQAAAAASUVORK5CYII=",
+        "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAEUlEQVR4AWNUcwtmwAaGmAQAlo4GAXXL01UAAAAASUVORK5CYII=",
+    ]
+
     /// Loads the demo's seed.
     /// - Returns: a key's secret text. It cannot be shown a second time, so a later start issues another and deletes the former.
     static func load(into administration: Administration) async throws(CommandFailure) -> String {
@@ -38,18 +45,13 @@ enum Demo {
 
     /// The lines of the introduction; those with `curl` work as they are.
     static func introduction(key: String, address: String) -> [String] {
-        let images = [0xE76F51, 0x2A9D8F, 0x264653].map { "\"\(Data(swatch($0)).base64EncodedString())\"" }.joined(separator: ",")
+        let images = swatches.map { "\"\($0)\"" }.joined(separator: ",")
         let body = "{\"name\":\"My persona\",\"image_base64s\":[\(images)]}"
         return [
             "The demo is ready.", "", "  address  \(address)", "  account  \(account)", "  key      \(key)", "", "List the personas:", "",
             "curl -H 'X-Api-Key: \(key)' \(address)/v2/personas", "", "Create one:", "",
             "curl -H 'X-Api-Key: \(key)' -H 'Content-Type: application/json' -d '\(body)' \(address)/v2/personas", "",
         ]
-    }
-
-    /// A tiny picture of one colour, short enough for a command line.
-    private static func swatch(_ colour: Int) -> [UInt8] {
-        Canvas(side: 8, top: Colour(colour), bottom: Colour(colour)).file
     }
 
     private static func perform(_ request: AdministrationRequest, _ administration: Administration) async throws(CommandFailure)

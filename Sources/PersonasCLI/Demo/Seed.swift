@@ -10,14 +10,23 @@ struct Seed: Sendable {
     let name: String
     /// What it holds, the images still named and not filled in.
     let document: SeedDocument
-    /// The folder that image files are relative to.
-    private let folder: String
+    private let images: Images
+
+    /// Where the image files are that a seed names.
+    enum Images: Sendable {
+        /// In a folder, which their paths are relative to.
+        case folder(String)
+        /// In the binary, under their paths.
+        case carried([String: [UInt8]])
+    }
 
     /// Names that are reserved in every new database.
-    static func reservedNames() throws(Failure) -> Seed { try Seed(name: "reserved-names", json: Seeds.reservedNames, folder: ".") }
+    static func reservedNames() throws(Failure) -> Seed {
+        try Seed(name: "reserved-names", json: Seeds.reservedNames, images: .carried([:]))
+    }
 
     /// An account with a key and a few items to try the service with.
-    static func demo() throws(Failure) -> Seed { try Seed(name: "demo", json: Seeds.demo, folder: ".") }
+    static func demo() throws(Failure) -> Seed { try Seed(name: "demo", json: Seeds.demo, images: .carried(Seeds.demoPictures)) }
 
     /// The seed of a name, or of a file where no seed has that name.
     /// - Throws: `invalid` when there is neither, or the file is not of the form of a seed.
@@ -29,15 +38,16 @@ struct Seed: Sendable {
             guard let data = FileManager.default.contents(atPath: name) else {
                 throw .invalid([Violation(field: "seed", message: "there is no seed and no file \(name) that can be read")])
             }
-            return try Seed(name: name, json: [UInt8](data), folder: (name as NSString).deletingLastPathComponent)
+            let folder = (name as NSString).deletingLastPathComponent
+            return try Seed(name: name, json: [UInt8](data), images: .folder(folder.isEmpty ? "." : folder))
         }
     }
 
     /// Reads a seed's JSON.
     /// - Throws: `invalid` with the place and the reason.
-    init(name: String, json: [UInt8], folder: String) throws(Failure) {
+    init(name: String, json: [UInt8], images: Images) throws(Failure) {
         self.name = name
-        self.folder = folder.isEmpty ? "." : folder
+        self.images = images
         let data = Data(json)
         // Foundation's older parser goes first, because the newer one can be made to stop the process by deep nesting.
         guard let object = try? JSONSerialization.jsonObject(with: data), let members = object as? [String: Any] else {
@@ -85,21 +95,20 @@ struct Seed: Sendable {
     }
 
     private func bytes(of image: String) throws(Failure) -> [UInt8] {
-        if image.hasPrefix(DemoArtwork.prefix) {
-            let drawing = String(image.dropFirst(DemoArtwork.prefix.count))
-            guard let file = DemoArtwork.file(named: drawing) else {
-                throw .invalid([Violation(field: "images", message: "there is no drawing \(drawing)")])
-            }
+        switch images {
+        case .carried(let files):
+            guard let file = files[image] else { throw .unexpected("The seed \(name) names an image that is not in the binary: \(image)") }
             return file
+        case .folder(let folder):
+            let path = image.hasPrefix("/") ? image : folder + "/" + image
+            let size = (try? FileManager.default.attributesOfItem(atPath: path))?[.size] as? Int
+            guard let size, size <= Limits.imageBytesMax, let data = FileManager.default.contents(atPath: path) else {
+                throw .invalid([
+                    Violation(field: "images", message: "the image \(path) cannot be read or is larger than \(Limits.imageBytesMax) bytes")
+                ])
+            }
+            return [UInt8](data)
         }
-        let path = image.hasPrefix("/") ? image : folder + "/" + image
-        let size = (try? FileManager.default.attributesOfItem(atPath: path))?[.size] as? Int
-        guard let size, size <= Limits.imageBytesMax, let data = FileManager.default.contents(atPath: path) else {
-            throw .invalid([
-                Violation(field: "images", message: "the image \(path) cannot be read or is larger than \(Limits.imageBytesMax) bytes")
-            ])
-        }
-        return [UInt8](data)
     }
 
     private static func reason(of error: any Error) -> String {

@@ -2,11 +2,11 @@ import Dispatch
 import Logging
 import Synchronization
 
-/// Takes log lines in memory and writes them in the background, so that a request never waits for whoever reads the log.
+/// Takes log lines in memory and writes them in the background, so that a request never waits for the reader of the log.
 final class LogWriter: Sendable {
     /// The longest that a line waits.
     private static let delay = DispatchTimeInterval.milliseconds(50)
-    /// Lines are dropped, and counted, rather than fill the memory when nobody reads them.
+    /// Lines are dropped, and counted, rather than fill the memory when they are not read.
     private static let pendingBytesMax = 8 * 1_024 * 1_024
 
     private struct State {

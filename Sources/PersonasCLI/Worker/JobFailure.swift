@@ -22,7 +22,7 @@ enum JobFailure: Sendable, Equatable {
         let code: TrainingErrorCode
         /// Whether another attempt may end better.
         let isRetryable: Bool
-        /// The reason in words, safe to show to anybody.
+        /// The reason in words, safe to show to every client.
         let message: String
     }
 

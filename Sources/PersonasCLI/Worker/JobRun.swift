@@ -79,7 +79,7 @@ struct JobRun: Sendable {
     /// Reports that a call went wrong in a way that ends the job.
     private func fail(of problem: WorkerProblem, _ failure: JobFailure) async -> JobOutcome {
         guard case .stopped = problem else { return await fail(failure, cause: problem.reason) }
-        // The task is cancelled when the process stops, and when there is no use for the work any more; then nobody wants to hear of it.
+        // The task is cancelled when the process stops, and when there is no use for the work any more; then there is none for a report either.
         return state.isDropped ? .dropped(Self.lost) : await fail(.stopped, cause: problem.reason)
     }
 
@@ -134,7 +134,7 @@ struct JobRun: Sendable {
     }
 }
 
-/// How far a job is, for those who tell the server.
+/// How far a job is, for the tasks that tell the server.
 private final class JobProgress: Sendable {
     private struct State {
         var progress = 0

@@ -109,7 +109,7 @@ struct Worker: Service {
         ["job_id": .string(job.jobID), "id": .string(job.item.id), "attempt": .stringConvertible(job.attempt)]
     }
 
-    /// Waits longer after each failure, and not for the same time as other workers.
+    /// Backoff with jitter: waits longer after each failure, and not for the same time as other workers.
     private func pause(after failures: Int) async {
         let seconds = min(Self.pauseSecondsMax, Double(1 << min(failures - 1, 6))) * Double.random(in: 0.5...1)
         await cancelWhenGracefulShutdown { try? await Task.sleep(for: .seconds(seconds)) }

@@ -60,7 +60,7 @@ struct ClientChecklistTests {
         #expect(answer.json["id"] == .string(id))
     }
 
-    @Test("4. Read-after-write: an id is found by whoever asks the moment it was answered")
+    @Test("4. Read-after-write: an id is found by every caller the moment it was answered")
     func readAfterWrite() async throws {
         let client = try await SharedService.embedded.newcomer()
         try await withThrowingTaskGroup(of: Void.self) { group in

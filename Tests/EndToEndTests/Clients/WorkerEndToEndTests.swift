@@ -5,7 +5,7 @@ import Testing
 /// Training by workers: the command, and programs that speak HTTP themselves.
 @Suite("Training workers", .timeLimit(.minutes(10)))
 struct WorkerEndToEndTests {
-    /// A server that leaves jobs to workers, somebody who creates, and somebody who trains.
+    /// A server that leaves jobs to workers, a client that creates, and a worker that trains.
     private static func withWorkers(
         _ flags: String..., body: (Stage, RunningService, _ client: Client, _ trainer: Key) async throws -> Void
     ) async throws {
@@ -81,7 +81,7 @@ struct WorkerEndToEndTests {
             let caller = service.client(trainer)
             let id = try await client.create(name: "Contended").id
             let first = try await Self.lease(caller)
-            // Waits out the first lease, which nobody prolongs.
+            // Waits out the first lease, which is not prolonged.
             let second = try await Self.lease(caller)
             #expect(second.job == first.job)
             #expect(second.token != first.token)
@@ -103,7 +103,7 @@ struct WorkerEndToEndTests {
         }
     }
 
-    @Test("A job whose attempts are used up fails with GENERATION_TIMEOUT, and is given to nobody any more")
+    @Test("A job whose attempts are used up fails with GENERATION_TIMEOUT, and is given to no worker any more")
     func attemptsExhausted() async throws {
         try await Self.withWorkers("--lease-seconds", "1", "--training-attempts-max", "2") { _, service, client, trainer in
             let caller = service.client(trainer)

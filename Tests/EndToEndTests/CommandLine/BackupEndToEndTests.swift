@@ -258,7 +258,7 @@ struct BackupEndToEndTests {
             for attempt in 0..<20 {
                 let folder = "\(stage.folder)/backup-\(attempt)"
                 let command = try stage.start(["backup", folder], data: stage.data)
-                // Whoever does the work is stopped in its midst, and goes on when the command was told to end.
+                // The process that does the work is stopped in its midst, and goes on when the command was told to end.
                 let worker = service?.process ?? command
                 try await eventually("the beginning") {
                     FileManager.default.fileExists(atPath: folder + "/personas.sqlite") || command.exit != nil
@@ -282,7 +282,7 @@ struct BackupEndToEndTests {
         }
     }
 
-    /// Makes items until a backup takes half a second: a server sees within a fifth of one that nobody listens any more.
+    /// Makes items until a backup takes half a second: a server sees within a fifth of one that the command listens no more.
     private static func fillUntilBackupsTakeLong(_ client: Client, _ stage: Stage) async throws {
         for round in 0..<12 {
             try await withThrowingTaskGroup(of: Void.self) { group in

@@ -54,7 +54,7 @@ struct CommandLineContractTests {
         }
     }
 
-    @Test("A data folder that cannot be used is 69 or 78, whoever asks", arguments: ["accounts list", "serve --port 0"])
+    @Test("A data folder that cannot be used is 69 or 78, whichever command asks", arguments: ["accounts list", "serve --port 0"])
     func unusableFolder(_ line: String) async throws {
         try await Stage.run { stage in
             let arguments = line.split(separator: " ").map(String.init)
@@ -67,7 +67,7 @@ struct CommandLineContractTests {
         }
     }
 
-    @Test("A folder whose holder answers nobody is 69")
+    @Test("A folder whose holder does not answer is 69")
     func silentHolder() async throws {
         try await Stage.run { stage in
             #expect(try await stage.command("migrate").exit == .status(0))
@@ -80,7 +80,9 @@ struct CommandLineContractTests {
         }
     }
 
-    @Test("Who only reads the data folder and locks it keeps nobody out, and the folder is closed to others with the next command")
+    @Test(
+        "A user who can only read the data folder and locks it keeps no command out, and the folder is closed to others with the next command"
+    )
     func readersLock() async throws {
         try await Stage.run { stage in
             #expect(try await stage.command("migrate").exit == .status(0))
@@ -99,7 +101,7 @@ struct CommandLineContractTests {
         }
     }
 
-    @Test("Beside a server of a version that locked the folder itself nobody writes to it")
+    @Test("Beside a server of a version that locked the folder itself no command writes to it")
     func olderServer() async throws {
         try await Stage.run { stage in
             #expect(try await stage.command("migrate").exit == .status(0))

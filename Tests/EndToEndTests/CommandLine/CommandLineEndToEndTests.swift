@@ -146,7 +146,7 @@ struct CommandLineEndToEndTests {
             let answer = try await client.get("/v2/personas")
             #expect((answer.status, answer.code) == (404, "API_USER_NOT_FOUND"))
             for url in Ledger.urls(of: item) { #expect(try await other.get(url).status == 404) }
-            // The same pictures of somebody else stay.
+            // The same pictures of another account stay.
             for url in Ledger.urls(of: kept) { #expect(try await other.get(url).status == 200) }
         }
     }

@@ -56,7 +56,7 @@ struct UnreachableServerTests {
             service.process.signal(SIGSTOP)
             let arguments = ["accounts", "create", "acme"]
             let command = try stage.start(arguments, data: stage.data)
-            // One connection to find out whether somebody listens, and one that carries the request: both wait to be accepted (state 2).
+            // One connection to find out whether a server listens, and one that carries the request: both wait to be accepted (state 2).
             try await eventually("the command's connections", detail: { command.standardError }) {
                 try String(contentsOfFile: "/proc/net/unix", encoding: .utf8).split(separator: "\n").count { line in
                     let words = line.split(separator: " ")
@@ -69,7 +69,7 @@ struct UnreachableServerTests {
         }
     }
 
-    @Test("A socket at which nobody listens, while somebody holds the folder")
+    @Test("A socket at which no server listens, while another process holds the folder")
     func nobodyListens() async throws {
         try await Self.withoutSocket { stage, _, path in
             let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
@@ -92,7 +92,7 @@ struct UnreachableServerTests {
     private static let privilegedPort = (try? String(contentsOfFile: "/proc/sys/net/ipv4/ip_unprivileged_port_start", encoding: .utf8))
         .flatMap { Int($0.trimmingCharacters(in: .whitespacesAndNewlines)) }.flatMap { $0 > 1 ? 1 : nil }
 
-    /// Takes the right to listen on any port from root, who has it, and needs nothing of anybody else.
+    /// Takes the right to listen on any port from root, which has it; other users have none to take.
     private static let withoutPrivilege =
         geteuid() == 0 ? ["/usr/bin/setpriv", "--bounding-set=-net_bind_service", "--inh-caps=-net_bind_service"] : []
 
@@ -100,7 +100,7 @@ struct UnreachableServerTests {
         "An address that the server cannot listen on is named with the reason, and leaves nothing behind",
         arguments: [
             ("192.0.2.1", 0, "cannot listen on http://192.0.2.1:0: Cannot assign requested address"),
-            // Longer than a label may be, so that nobody is asked for it.
+            // Longer than a label may be, so that no name server is asked for it.
             (String(repeating: "a", count: 64), 0, ":0: there is no such address"),
             ("127.0.0.1", privilegedPort ?? -1, "cannot listen on http://127.0.0.1:1: Permission denied"),
         ].filter { $0.1 >= 0 })

@@ -207,7 +207,7 @@ struct FaultTests {
     func lockedDatabase() async throws {
         try await FaultScene.run { scene in
             let lock = try DatabaseLock(path: "\(scene.stage.data)/personas.sqlite")
-            // Beside the others, because everyone waits for the lock as long as it may take at most.
+            // Beside the others, because every write waits for the lock as long as it may take at most.
             async let command = scene.stage.command("names", "reserve", "Locked")
             try await scene.expectWrites("Locked", create: .busy, change: .busy, during: "locked database")
             try await scene.expectReads(during: "locked database")

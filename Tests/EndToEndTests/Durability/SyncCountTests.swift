@@ -52,7 +52,9 @@ struct SyncCountTests {
         }
     }
 
-    @Test("An item whose images are on disk already waits for their folders all the same: whoever wrote them may not have done so yet")
+    @Test(
+        "An item whose images are on disk already waits for their folders all the same: the request that wrote them may not have done so yet"
+    )
     func sharedImages() async throws {
         try await Stage.run { stage in
             let faults = try FaultInjector(stage)

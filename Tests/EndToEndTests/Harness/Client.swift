@@ -34,7 +34,7 @@ struct Answer: Sendable {
     }
 }
 
-/// Somebody who calls the service. It follows no redirects and repeats nothing.
+/// A caller of the service. It follows no redirects and repeats nothing.
 struct Client: Sendable {
     /// The address of the service.
     let base: String

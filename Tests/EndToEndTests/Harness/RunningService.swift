@@ -30,7 +30,7 @@ struct RunningService: Sendable {
     /// The port that it listens on.
     var port: Int { URLComponents(string: address)?.port ?? 0 }
 
-    /// Somebody who calls it with a key.
+    /// A client that calls it with a key.
     func client(_ key: Key? = nil) -> Client { Client(base: address, key: key?.secret) }
 
     /// The lines of the log with a message.
@@ -73,7 +73,7 @@ actor SharedService {
 
     private init(trainer: String) { self.trainer = trainer }
 
-    /// Somebody new with an account and a key of their own.
+    /// A new client with an account and a key of its own.
     func newcomer() async throws -> Client {
         let trainer = trainer
         let task =

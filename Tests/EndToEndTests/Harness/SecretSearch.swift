@@ -6,7 +6,7 @@ import Synchronization
 final class SecretSearch: Sendable {
     /// Who may know a secret.
     enum Reach: Sendable {
-        /// Nobody but its owner: not even the database has it.
+        /// Its owner alone: not even the database has it.
         case nowhere
         /// Callers and the database, whose business it is; but no log, no command line and nothing else that operators pass around.
         case callersAndDatabase
@@ -55,7 +55,7 @@ final class SecretSearch: Sendable {
         return result
     }
 
-    /// Adds what everybody on the machine can see of a process, and what it has written so far.
+    /// Adds what every user of the machine can see of a process, and what it has written so far.
     func add(_ process: ChildProcess, as name: String) {
         for file in ["cmdline", "comm", "stat", "status"] {
             add(.record, "/proc/PID/\(file) of \(name)", FileManager.default.contents(atPath: "/proc/\(process.id)/\(file)") ?? Data())

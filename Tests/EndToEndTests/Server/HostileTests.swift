@@ -2,7 +2,7 @@ import Foundation
 import HostileLoad
 import Testing
 
-/// Short forms of the attacks of .ci/hostile: what somebody else asks for is answered while the attack lasts.
+/// Short forms of the attacks of .ci/hostile: what other clients ask for is answered while the attack lasts.
 ///
 /// Settings are small so that few connections use them up and little time runs out. Nothing here measures speed: a deadline is one that the
 /// attack itself sets, such as the ten seconds for which a hanging host is waited for.

@@ -14,7 +14,7 @@ struct MetricsEndToEndTests {
         return try Exposition(answer.text)
     }
 
-    @Test("Under load every scrape is well-formed and no counter falls; afterwards the counts are exact, and hold nothing of anyone")
+    @Test("Under load every scrape is well-formed and no counter falls; afterwards the counts are exact, and hold nothing of any client")
     func load() async throws {
         try await Stage.run { stage in
             let service = try await stage.serve()
@@ -178,7 +178,7 @@ struct MetricsEndToEndTests {
         }
     }
 
-    @Test("A server that stops leaves no lease behind: what it was training is done or waits for whoever comes next")
+    @Test("A server that stops leaves no lease behind: what it was training is done or waits for the next worker")
     func leasesHandedBack() async throws {
         try await Stage.run { stage in
             let service = try await stage.serve()

@@ -92,7 +92,7 @@ struct ServeTests {
         }
     }
 
-    @Test("A dripped request is cut off after its time, also while nobody stops the server")
+    @Test("A dripped request is cut off after its time, also while the server is not stopping")
     func drippingClientMeetsTheClock() async throws {
         try await Stage.run { stage in
             let service = try await stage.serve("--request-read-seconds", "1")

@@ -53,7 +53,7 @@ extension FuzzTarget {
         }
     }
 
-    /// Foundation loses byte order marks, and takes names for one that Unicode calls equivalent.
+    /// `JSONSerialization` loses byte order marks at the beginning of texts, and takes names for one that Unicode calls equivalent.
     private static func mayConfuseFoundation(_ reference: [String: Any], _ bytes: [UInt8]) -> Bool {
         guard reference.keys.allSatisfy({ $0.utf8.allSatisfy { $0 < 0x80 } }) else { return true }
         // The byte order mark, and the three characters whose equivalent is an ASCII one, as they are and as they are escaped.

@@ -102,7 +102,7 @@ enum Bodies {
     /// That of a create.
     /// - Parameters:
     ///   - images: as base64.
-    ///   - padding: bytes of a member that nobody asked for.
+    ///   - padding: bytes of a member that is not asked for.
     static func create(name: String, images: [[UInt8]], padding: Int = 0) -> [UInt8] {
         var body = Array("{\"name\":\"\(name)\",".utf8)
         if padding > 0 { body += Array("\"padding\":\"".utf8) + repeated("x", bytes: padding) + Array("\",".utf8) }

@@ -1,7 +1,7 @@
 import Foundation
 import Measuring
 
-/// Somebody else, who asks one thing again and again while an attack lasts and measures how long each answer takes.
+/// Another client, which asks one thing again and again while an attack lasts and measures how long each answer takes.
 package final class Prober: Sendable {
     /// What is asked.
     package struct Question: Sendable {

@@ -59,7 +59,7 @@ struct IntegrityTests {
         }
     }
 
-    @Test("A row that nothing links to and nobody will remove is a finding; repair removes it with its file")
+    @Test("A row that nothing links to and nothing will remove is a finding; repair removes it with its file")
     func orphanedRows() async throws {
         try await withStorage { open async throws in
             let item = try await open.create("Nova", images: 1...3)
@@ -149,7 +149,7 @@ struct IntegrityTests {
             let item = try await open.create("Nova", images: 1...3)
             let opened = Timestamp.now
             let pinned = try await open.store(try .fixture(1, side: 4))
-            // Long before the folder was opened: the time in which nobody could remove anything does not count.
+            // Long before the folder was opened: the time in which nothing could be removed does not count.
             _ = try await open.items.delete(item.id, mode: nil, accountID: item.accountID, at: opened.adding(seconds: -100_000))
             let soon = try await open.storage.integrity.check(isRepairing: false, at: opened.adding(seconds: 60)) { _ in }
             #expect(soon.sound)

@@ -147,7 +147,8 @@ struct RestoreTests {
         }
     }
 
-    @Test("Cut short after any step, a restore is finished by whoever opens the folder next; before the first, nothing has changed")
+    @Test(
+        "Cut short after any step, a restore is finished by the process that opens the folder next; before the first, nothing has changed")
     func cutShort() async throws {
         try await withBackup { backup, parent, item in
             for stepsDone in -1...PendingRestore.steps.count {

@@ -61,7 +61,7 @@ struct GroupWriterTests {
         }
     }
 
-    @Test("An error in the commit reaches everyone who waits for it, and nothing of it stays")
+    @Test("An error in the commit reaches every caller that waits for it, and nothing of it stays")
     func commitFails() async throws {
         let metrics = TestMetrics()
         try await withWriter(metrics: metrics) { writer in
@@ -122,7 +122,7 @@ struct GroupWriterTests {
                 })
             let acknowledged = results.compactMap { try? $0.get() }
             #expect(acknowledged.count < 40)
-            #expect(results.allSatisfy(isDoneOrBusy), "a disk that is full is so for everyone, and passes: \(results)")
+            #expect(results.allSatisfy(isDoneOrBusy), "a disk that is full is so for every write, and passes: \(results)")
             #expect(try await writer.numbers() == acknowledged)
             try await writer.write { db in try db.execute(sql: "PRAGMA max_page_count = 1000000") }
             #expect(try await writer.write { db in try insert(1_000, db) } == 1_000)

@@ -136,15 +136,6 @@ struct MigrationTests {
         }
     }
 
-    @Test("The seeds that the binary carries can be read")
-    func seeds() throws {
-        let demo = try JSONDecoder().decode(SeedDocument.self, from: Data(Seeds.demo))
-        #expect(demo.personas?.isEmpty == false)
-        let names = try JSONDecoder().decode(SeedDocument.self, from: Data(Seeds.reservedNames)).reservedNames ?? []
-        #expect(!names.isEmpty)
-        for name in names { #expect(try Name(normalising: name).text == name) }
-    }
-
     private func migrator(_ open: OpenStorage, _ migrations: Migration...) -> Migrator {
         Migrator(writer: open.index.writer, readers: open.index.readers, migrations: migrations)
     }

@@ -53,7 +53,7 @@ struct StoreMetricsTests {
             #expect(try await open.jobs.expire(policy: policy, at: .second(100)) == 2)
             #expect(ends(metrics) == [1, 2, 2])
             #expect(try await open.jobs.lease(limit: 4, policy: policy, at: .second(100)).count == 1)
-            // Who asks for jobs ends leases, too.
+            // Asking for jobs ends leases, too.
             #expect(try await open.jobs.lease(limit: 4, policy: policy, at: .second(200)).isEmpty)
             #expect(ends(metrics) == [1, 3, 3])
         }

@@ -33,7 +33,7 @@ struct DataFolderLockTests {
         }
     }
 
-    @Test("It is free again once nobody holds it", .enabled(if: flockPath != nil))
+    @Test("It is free again once no process holds it", .enabled(if: flockPath != nil))
     func freed() async throws {
         try await withDataFolder { directory in
             let lock = try DataFolderLock.acquire(directory: directory)
@@ -46,7 +46,7 @@ struct DataFolderLockTests {
         }
     }
 
-    @Test("While another process has it nobody gets it, and its end frees it", .enabled(if: flockPath != nil))
+    @Test("While another process has it none gets it, and its end frees it", .enabled(if: flockPath != nil))
     func otherProcessHolds() async throws {
         try await withDataFolder { directory in
             let holder = Process()
@@ -108,7 +108,7 @@ struct DataFolderLockTests {
         }
     }
 
-    @Test("Who locks the folder itself keeps nobody out, and is told of: a server of an older version may be at work")
+    @Test("A process that locks the folder itself keeps none out, and is told of: a server of an older version may be at work")
     func lockedFolder() async throws {
         try await withDataFolder { directory in
             let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
@@ -161,7 +161,7 @@ struct DataFolderLockTests {
             do { _ = try DataFolderLock.acquire(directory: directory) }
             #expect(try names(in: directory) == ["personas.lock"])
             var lock = try DataFolderLock.acquire(directory: directory)
-            // Somebody who opened the file before it went, and locks it after.
+            // A process that opened the file before it went, and locks it after.
             let early = open(directory + "/personas.lock", O_RDWR | O_CLOEXEC)
             defer { close(early) }
             try Data().write(to: URL(fileURLWithPath: directory + "/letter.txt"))

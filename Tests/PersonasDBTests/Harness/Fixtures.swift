@@ -202,7 +202,7 @@ func permissions(_ path: String) throws -> Int {
     try #require(FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int) & 0o777
 }
 
-/// Calls that nobody acknowledges.
+/// Calls that are not acknowledged.
 extension PikzonalityStore {
     func insert(_ new: NewPikzonality) async throws(Failure) -> Pikzonality { try await insert(new, acknowledging: nil) }
 }
@@ -230,6 +230,6 @@ extension TrainingJobStore {
 }
 
 extension BodyDecoding {
-    /// Work on bodies where nobody looks at who does it.
+    /// Work on bodies where a test does not look at which thread does it.
     static var ofTests: BodyDecoding { BodyDecoding(places: 1, threads: globalConcurrentExecutor) { _ in } }
 }

@@ -112,7 +112,7 @@ struct APIKeyStoreTests {
         try await withStorage { open in
             let (_, secret) = try await issue(try await open.account(), open)
             #expect(try await open.keys.find(secret: secret.text) != nil)
-            // Nobody but this process writes, so that the memory does not notice what happens behind its back.
+            // This process alone writes, so that the memory does not notice what happens behind its back.
             try await open.execute("DELETE FROM api_key")
             #expect(try await open.keys.find(secret: secret.text) != nil)
         }

@@ -58,6 +58,50 @@ struct ItemStoreTests {
         }
     }
 
+    @Test(
+        "What a write returns is what every way of reading shows afterwards, byte for byte",
+        arguments: [nil, TrainingOutcome.completed, .failed(TrainingError(code: .failed, message: "cafe\u{301}"))], Mode.allCases)
+    func returned(outcome: TrainingOutcome?, mode: Mode) async throws {
+        try await withStorage { open in
+            let account = try await open.account()
+            let created = Timestamp(milliseconds: 1_795_000_000_123)
+            var item = try await open.insert(
+                "Nova 1", mode: mode, of: account, instructions: "\tcafe\u{301} 😀\r\n", outcome: outcome, at: created)
+            try await expect(item, in: open)
+            let changes: [(change: PikzonalityChange, time: Int64)] = [
+                (PikzonalityChange(name: Name(stored: "NOVA 1")), 1_795_000_000_124),
+                (PikzonalityChange(specialInstructions: "e\u{301}"), 1_795_000_000_999),
+                (PikzonalityChange(specialInstructions: .some(nil)), -1),
+                (PikzonalityChange(name: Name(stored: "Vega"), specialInstructions: "Warm"), 1_795_000_009_001),
+            ]
+            for (version, (change, time)) in changes.enumerated() {
+                item = try await open.items.update(
+                    item.id, mode: mode, accountID: account, change: change, at: Timestamp(milliseconds: time))
+                #expect(item.version == version + 2)
+                try await expect(item, in: open)
+            }
+            guard outcome == nil else { return }
+            // A lease reads the item within its transaction.
+            let leased = try await open.jobs.lease(limit: 1, policy: LeasePolicy(), at: .second(0))
+            #expect(leased.map { members($0.item) } == [members(item)])
+        }
+    }
+
+    private func expect(_ item: Pikzonality, in open: OpenStorage) async throws {
+        #expect(members(try await open.items.find(item.id, mode: item.mode, accountID: item.accountID)) == members(item))
+        #expect(members(try await open.items.operatorItem(item.id).item) == members(item))
+        let page = try await open.items.page(
+            PikzonalityFilter(), sort: .newestFirst, after: nil, limit: 2, accountID: item.accountID)
+        #expect(page.map(members) == [members(item)])
+    }
+
+    /// Every member of an item; as bytes, because texts are equal in whatever form Unicode writes them.
+    private func members(_ item: Pikzonality) -> [UInt8] {
+        var text = ""
+        dump(item, to: &text)
+        return Array(text.utf8)
+    }
+
     @Test("An item of an account that is gone is refused and leaves nothing")
     func accountMissing() async throws {
         try await withStorage { open async throws in
@@ -137,7 +181,7 @@ struct ItemNameTests {
         }
     }
 
-    @Test("A reserved name is given to nobody, in any case; who has it keeps it")
+    @Test("A reserved name is given to no item, in any case; an item that has it keeps it")
     func reserved() async throws {
         try await withStorage { open in
             let account = try await open.account()

@@ -105,7 +105,7 @@ struct LeaseTests {
         }
     }
 
-    @Test("After the last attempt the item fails with GENERATION_TIMEOUT, whoever notices first", arguments: [true, false])
+    @Test("After the last attempt the item fails with GENERATION_TIMEOUT, whichever call notices first", arguments: [true, false])
     func attemptsExhausted(isNoticedByExpiry: Bool) async throws {
         try await withStorage { open in
             let item = try await open.insert("Nova", of: try await open.account())
@@ -300,7 +300,7 @@ struct TrainingReportTests {
             await #expect(throws: Failure.notFound) { try await open.images.open(done.referenceTokens[0]) }
             #expect(try open.counts() == ["pikzonality": 0, "image_link": 0, "media": 3, "media_removal": 3, "training_job": 2])
 
-            // A day later nobody asks any more.
+            // A day later no client asks any more.
             #expect(try await open.jobs.expire(policy: policy, at: .second(86_401)) == 0)
             #expect(try open.count("training_job") == 0)
             await #expect(throws: Failure.notFound) {

@@ -56,14 +56,14 @@ struct JSONDifferentialTests {
     private func compare(_ object: JSONObject, _ document: [UInt8]) throws {
         let text = Comment(rawValue: String(decoding: document, as: UTF8.self))
         guard let reference = try? JSONSerialization.jsonObject(with: Data(document)) as? [String: Any] else {
-            // A number may be larger than Foundation can hold; here it is only text until somebody asks for it.
+            // A number may be larger than Foundation can hold; here it is only text until it is asked for.
             #expect("\(text)".contains(/[eE][+-]?\d{3}|\d{30}/), text)
             return
         }
         for (name, value) in reference { #expect(matches(object, name, value), text) }
     }
 
-    /// Foundation loses a byte order mark within a text, which here is a character as any other.
+    /// Foundation's `JSONSerialization` loses a byte order mark at the beginning of a text, where here it is a character as any other.
     private func comparable(_ text: String) -> [UInt32] { text.unicodeScalars.map(\.value).filter { $0 != 0xfeff } }
 
     private func matches(_ object: JSONObject, _ name: String, _ value: Any) -> Bool {

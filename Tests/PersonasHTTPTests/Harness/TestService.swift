@@ -11,7 +11,7 @@ import Testing
 
 /// A whole service: real use cases over a real store in a temporary folder, with nothing replaced but the internet.
 ///
-/// Nobody trains by himself: tests lease, complete and fail jobs step by step, so that every status holds as long as it is looked at.
+/// Nothing is trained by itself: tests lease, complete and fail jobs step by step, so that every status holds as long as it is looked at.
 struct TestService: Sendable {
     /// What links begin with.
     static let baseURL = "https://api.example.com"

@@ -154,7 +154,7 @@ struct CreateRefusalTests {
             let after = try await service.footprint()
             #expect(after.items == before.items && after.files == before.files)
             #expect(after.fetched == (1...3).map { "https://a.test/\($0)" })
-            // Who had the name before it was reserved keeps it.
+            // An item that had the name before it was reserved keeps it.
             #expect(try await service.send(.get, mount.item(existing)).string("name") == "Taken Later")
         }
     }

@@ -79,7 +79,7 @@ struct ListTests {
                 #expect(answer.status == 200, "\(query): \(answer.text)")
                 #expect(answer.names == names, "\(query)")
             }
-            // On the typed surface the mode is given; another one in the query is a parameter that nobody asked for.
+            // On the typed surface the mode is given; another one in the query is a parameter that is not known.
             #expect(try await service.send(.get, "/v2/styles?mode=persona&sort=name").names == ["A_1-x", "Alpha", "delta ONE"])
             #expect(try await service.send(.get, "/v2/styles?mode=robot&limit=1").names == ["A_1-x"])
             #expect(try await service.send(.get, "/v2/personas?q=ALPHA").names == ["alpha"])

@@ -90,7 +90,7 @@ struct UpdateTests {
                 try await service.send(.patch, mount.item(first), #"{"name":"admin"}"#)
                     .expect(409, .nameReserved, "This name is reserved", details: #"{"field":"name","message":"This name is reserved"}"#)
             }
-            // Who has a reserved name may still write it differently; the other mode's names are free.
+            // An owner may still write a reserved name that an item has differently; the other mode's names are free.
             #expect(try await service.send(.patch, mount.item(second), #"{"name":"SECOND"}"#).status == 200)
             #expect(try await service.send(.patch, mount.item(first), #"{"name":"Elsewhere"}"#).status == 200)
             // A name given up is free at once.

@@ -136,7 +136,7 @@ struct AdministrationServiceTests {
     }
 
     @Test(
-        "leaves what it did not bind: somebody else's socket that is answered, and what is no socket", .timeLimit(.minutes(1)),
+        "leaves what it did not bind: another process's socket that is answered, and what is no socket", .timeLimit(.minutes(1)),
         arguments: [true, false])
     func notOurs(isSocket: Bool) async throws {
         try await TestService.run { service in
@@ -163,7 +163,7 @@ struct AdministrationServiceTests {
         return descriptor
     }
 
-    /// Makes what a killed server leaves: a socket that nobody listens on.
+    /// Makes what a killed server leaves: a socket that no process listens on.
     private func leaveSocket(_ path: String) throws { close(try bound(path)) }
 
     private func bound(_ path: String) throws -> Int32 {

@@ -67,7 +67,7 @@ struct HealthTests {
         }
     }
 
-    @Test("maintenance turns everyone away at once, but health answers; it ends at once too")
+    @Test("maintenance turns every call away at once, but health answers; it ends at once too")
     func maintenance() async throws {
         try await TestService.run { service in
             let id = try await service.createCompleted(.persona, "Nova")

@@ -49,6 +49,22 @@ struct MediaTests {
         }
     }
 
+    @Test("have half of their digest for a tag, two digits a byte, whatever the bytes are")
+    func tags() async throws {
+        try await TestService.run { service in
+            var tags: Set<String> = []
+            for shade in UInt8(1)...8 {
+                let (_, path) = try await publish(service, TestImage.png(shade), name: "Shade \(shade)")
+                tags.insert(try #require(try await service.send(.get, path, key: .none).headers[.eTag]))
+            }
+            // Files are named by their digests, the first byte of which is the folder.
+            let digests = service.mediaFiles().map { Array($0.utf8.filter { $0 != UInt8(ascii: "/") }.prefix(32)) }
+            #expect(tags == Set(digests.map { "\"\(String(decoding: $0, as: UTF8.self))\"" }))
+            let lowBytes = digests.filter { digits in stride(from: 0, to: 32, by: 2).contains { digits[$0] == UInt8(ascii: "0") } }
+            try #require(!lowBytes.isEmpty, "a digest with a byte below 0x10 is among them")
+        }
+    }
+
     /// What a `Range` asks for that 1,000 bytes do not have.
     private static let unsatisfiable = ["bytes=1000-", "bytes=1000-1001", "bytes=-0", "bytes=99999999999999999999-"]
 
@@ -118,7 +134,7 @@ struct MediaTests {
                 let refused = try await service.send(.get, path, key: .none, isFailureExpected: true)
                 refused.expect(503, .serviceUnavailable, "Too many images are being sent; try again later")
                 #expect(refused.header("Retry-After") == "2")
-                // A request that needs no bytes needs no place, and calls go on.
+                // A client that needs no bytes needs no place, and calls go on.
                 #expect(try await service.send(.head, path, key: .none).status == 200)
                 #expect(try await service.send(.get, "/v2/personas").status == 200)
                 for reader in readers { try await reader.close() }

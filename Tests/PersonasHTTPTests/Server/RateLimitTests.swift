@@ -49,7 +49,7 @@ struct RateLimitTests {
                 #expect((answer.header("RateLimit") == nil) == (answer.header("RateLimit-Policy") == nil))
                 return answer.header("RateLimit")
             }
-            // A path that nobody knows counts a read, whatever the method.
+            // A path that is not in the table counts a read, whatever the method.
             let unknown = [
                 try await rest(.get, "/nothing", status: 404), try await rest(.post, "/v2/nothing", status: 404),
                 try await rest(.put, "/v2/personas", status: 405),
@@ -93,7 +93,7 @@ struct RateLimitTests {
             // Another key of the same account has its own.
             let other = TestService.Key.text(try await service.key(scopes: [.read, .write]).key)
             #expect(try await service.send(.get, "/v2/personas", key: other).status == 200)
-            // Health is for everybody.
+            // Health is for every caller.
             #expect(try await service.send(.get, "/healthz", key: .none).status == 200)
         }
     }

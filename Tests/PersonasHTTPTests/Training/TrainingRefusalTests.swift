@@ -94,7 +94,7 @@ struct TrainingRefusalTests {
         }
     }
 
-    @Test("a job that nobody knows is 404, an id that is none too")
+    @Test("a job that does not exist is 404, an id that is none too")
     func unknownJobs() async throws {
         try await TestService.run { service in
             let worker = try await service.newKey(account: "worker", scopes: [.trainer])
@@ -126,7 +126,7 @@ struct TrainingRefusalTests {
         }
     }
 
-    @Test("a message with a NUL or an escape sequence troubles nobody")
+    @Test("a message with a NUL or an escape sequence does no harm")
     func oddMessages() async throws {
         try await TestService.run { service in
             let worker = try await service.newKey(account: "worker", scopes: [.trainer])

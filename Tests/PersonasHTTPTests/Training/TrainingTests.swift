@@ -198,7 +198,7 @@ struct TrainingTests {
         }
     }
 
-    @Test("whose lease ran out is too late, whoever has the job now")
+    @Test("whose lease ran out is too late, whichever worker has the job now")
     func lateToken() async throws {
         try await TestService.run(policy: LeasePolicy(seconds: 0, attemptsMax: 2)) { service in
             let worker = try await Worker(service)

@@ -121,7 +121,7 @@ struct AuthenticationTests {
         #expect(store.askedFor == [longest])
     }
 
-    @Test("A failure of the store is passed on and lets nobody in")
+    @Test("A failure of the store is passed on and lets no caller in")
     func storeFails() async {
         let store = AnsweringKeyStore(.failure(.unexpected("disk")))
         await #expect(throws: Failure.unexpected("disk")) { try await Authentication(keys: store).caller(presenting: Self.secret) }

@@ -87,7 +87,7 @@ struct RateLimitTests {
         #expect(await !limiter.enter(key, waiting: .zero), "places that were given back are no more than there were")
     }
 
-    @Test("However many come and go at once, no more than the places run, and everybody gets his turn")
+    @Test("However many come and go at once, no more than the places run, and every request gets its turn")
     func crowd() async {
         let limiter = RateLimiter(policy: RateLimitPolicy(inFlightMax: 3, waitingMax: 500))
         let key = Identifier.random()
@@ -152,7 +152,7 @@ struct RateLimitTests {
         #expect(await next.value)
     }
 
-    @Test("At the cap those keys are forgotten that have been quiet, and nobody's use is")
+    @Test("At the cap those keys are forgotten that have been quiet, and no key's use is")
     func forgetting() async {
         let limiter = RateLimiter(policy: RateLimitPolicy(readsPerSecond: 1, writesPerSecond: 1), keysRememberedMax: 4)
         let (quiet, busy, running) = (Identifier.random(), Identifier.random(), Identifier.random())

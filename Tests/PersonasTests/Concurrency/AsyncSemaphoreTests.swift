@@ -18,7 +18,7 @@ struct AsyncSemaphoreTests {
     private final class Crowd: Sendable {
         private let state = Mutex<[Identifier: Int]>([:])
 
-        /// Notes that somebody came in. Returns how many are inside now, in all and of the account.
+        /// Notes that a task came in. Returns how many are inside now, in all and of the account.
         func enter(_ account: Identifier) -> (all: Int, own: Int) {
             state.withLock { inside in
                 inside[account, default: 0] += 1
@@ -63,7 +63,7 @@ struct AsyncSemaphoreTests {
         #expect(taken(places, by: .random()) == (0, .allUsedUp))
     }
 
-    @Test("One place alone is anybody's")
+    @Test("One place alone is for every account")
     func single() {
         let places = AsyncSemaphore(count: 1)
         #expect(taken(places, by: Self.first) == (1, .ownShareUsedUp))
@@ -141,7 +141,7 @@ struct AsyncSemaphoreTests {
         #expect(await places.enter(Self.third, before: .now + .seconds(1_000_000_000)) == .admitted)
     }
 
-    @Test("A cancelled task waits no longer, and takes nobody's place")
+    @Test("A cancelled task waits no longer, and takes no other's place")
     func cancellation() async {
         let depth = Depth()
         let places = AsyncSemaphore(count: 1) { depth.set($0) }
@@ -163,7 +163,7 @@ struct AsyncSemaphoreTests {
         #expect(places.free == 1)
     }
 
-    @Test("However they come, go and give up, no place is lost, no share exceeded, and everybody has a turn", arguments: [1, 2, 3, 7, 12])
+    @Test("However they come, go and give up, no place is lost, no share exceeded, and every task has a turn", arguments: [1, 2, 3, 7, 12])
     func crowd(count: Int) async {
         let depth = Depth()
         let places = AsyncSemaphore(count: count) { depth.set($0) }

@@ -8,18 +8,18 @@ struct BodyDecodingTests {
     private static let large = BodyDecoding.smallBytesMax + 1
     private let threads = MarkedThreads()
 
-    @Test("Large bodies are worked on by threads of their own, small ones by whoever has them")
+    @Test("Large bodies are worked on by threads of their own, small ones by the task that has them")
     func threadsOfItsOwn() async throws {
         let decoding = BodyDecoding(places: 2, threads: threads) { _ in }
         #expect(try await decoding.perform(on: Self.large, for: .random(), MarkedThreads.isCurrent))
         #expect(try await !decoding.perform(on: BodyDecoding.smallBytesMax, for: .random(), MarkedThreads.isCurrent))
-        #expect(try !MarkedThreads.isCurrent(), "and whoever asked goes on where he was")
+        #expect(try !MarkedThreads.isCurrent(), "and the task that asked goes on where it was")
         await #expect(throws: Failure.notFound) {
             try await decoding.perform(on: Self.large, for: .random()) { () throws(Failure) in throw .notFound }
         }
     }
 
-    @Test("An ordinary create waits for no body of many megabytes, whoever they are from")
+    @Test("An ordinary create waits for no body of many megabytes, whichever account they are from")
     func mediumAndLarge() async throws {
         let depth = Mutex(0)
         let decoding = BodyDecoding(places: 2, threads: threads) { count in depth.withLock { $0 = count } }
@@ -60,7 +60,7 @@ struct BodyDecodingTests {
     }
 }
 
-/// A thread for each part of a task, marked so that whoever runs on it can tell.
+/// A thread for each part of a task, marked so that what runs on it can tell.
 private final class MarkedThreads: TaskExecutor {
     private static let mark = "decoding"
 

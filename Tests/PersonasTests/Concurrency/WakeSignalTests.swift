@@ -79,7 +79,7 @@ struct WakeSignalTests {
         #expect(duration < Self.deadline)
     }
 
-    @Test("A ring wakes everyone who waits, and nobody before")
+    @Test("A ring wakes every task that waits, and none before")
     func ringDuringWait() {
         let (signal, executor, returns) = (WakeSignal(), SteppedExecutor(), Returns())
         let tasks = (0..<10).map { Self.waiter($0, for: signal, after: 0, on: executor, noting: returns) }
@@ -128,7 +128,7 @@ struct WakeSignalTests {
         #expect(signal.count == 0)
     }
 
-    @Test("In whatever order steps, rings and cancellations come, everyone is back in the end", arguments: 0..<10 as Range<UInt64>)
+    @Test("In whatever order steps, rings and cancellations come, every task is back in the end", arguments: 0..<10 as Range<UInt64>)
     func interleavings(block: UInt64) {
         for seed in block * 100..<(block + 1) * 100 {
             var generator = SplitMix64(state: seed)
@@ -158,7 +158,7 @@ struct WakeSignalTests {
         }
     }
 
-    @Test("A wait ends when its time is over, and nobody has to ring", arguments: [Duration.zero, .milliseconds(20), .seconds(-1)])
+    @Test("A wait ends when its time is over, and no ring is needed", arguments: [Duration.zero, .milliseconds(20), .seconds(-1)])
     func timeout(duration: Duration) async {
         let signal = WakeSignal()
         let waited = await ContinuousClock().measure { await signal.wait(after: signal.count, atMost: duration) }

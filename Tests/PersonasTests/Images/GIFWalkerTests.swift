@@ -47,7 +47,7 @@ struct GIFWalkerTests {
         #expect(problem(in: file.bytes) == file.reason)
     }
 
-    @Test("refuses sizes that nobody should have to decode")
+    @Test("refuses sizes that no decoder should have to take")
     func sizes() {
         #expect(problem(in: Self.file(Self.image, width: 0)) == "has a side of 0 pixels")
         #expect(problem(in: Self.file(Self.image, width: 65_535, height: 65_535)) == "is larger than 16384 pixels a side")

@@ -125,7 +125,7 @@ struct JPEGWalkerTests {
         }
     }
 
-    @Test("refuses sizes that nobody should have to decode")
+    @Test("refuses sizes that no decoder should have to take")
     func sizes() {
         #expect(problem(in: Self.changingFrame(at: 5, to: [0, 0])) == "has a side of 0 pixels")
         #expect(problem(in: Self.changingFrame(at: 7, to: [0, 0])) == "has a side of 0 pixels")

@@ -109,7 +109,7 @@ struct PNGWalkerTests {
         #expect(problem(in: bytes) == "is damaged: a checksum of a PNG does not match")
     }
 
-    @Test("refuses sizes that nobody should have to decode, and takes the largest allowed")
+    @Test("refuses sizes that no decoder should have to take, and takes the largest allowed")
     func sizes() {
         #expect(problem(in: Self.file(Self.header(0, 4), Self.data, Self.end)) == "has a side of 0 pixels")
         for side in [16_385, 65_535, UInt32.max] {

@@ -118,7 +118,7 @@ struct ReferenceImageDecodeTests {
 
     @Test("What would decode to too much is refused for its size before anything is decoded")
     func refusedBeforeDecoding() {
-        // Not base64 at all, so that whoever decoded it first would call it broken.
+        // Not base64 at all, so that a service that decoded it first would call it broken.
         let garbage = ArraySlice(repeating: UInt8(ascii: "!"), count: 13_981_024)
         #expect(throws: Self.tooLarge) { try ReferenceImage.decode(base64: garbage, at: Self.position) }
         #expect(throws: Self.tooLarge) {

@@ -1,7 +1,7 @@
 import Personas
 import Testing
 
-/// Whoever fetches a stored image takes no more bytes than a client may send, so that none may be stored that is larger.
+/// A worker that fetches a stored image takes no more bytes than a client may send, so that none may be stored that is larger.
 @Suite("The size of a stored image")
 struct StoredSizeTests {
     private static let position = ImagePosition(field: "image_base64s", index: 1)

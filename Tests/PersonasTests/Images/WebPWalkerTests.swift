@@ -121,7 +121,7 @@ struct WebPWalkerTests {
         #expect(problem(in: file.bytes) == file.reason)
     }
 
-    @Test("refuses sizes that nobody should have to decode")
+    @Test("refuses sizes that no decoder should have to take")
     func sizes() {
         #expect(problem(in: Self.file(Self.header(65_535, 65_535), Self.picture)) == "is larger than 16384 pixels a side")
         #expect(problem(in: Self.file(Self.header(16_384, 16_384), Self.picture)) == "has more than 100000000 pixels")

@@ -15,7 +15,7 @@ struct TrainingJobModelTests {
         var holder: RandomToken?
         var heldUntil: Timestamp?
         var end: End?
-        /// Whoever held the job when it was cancelled.
+        /// The worker that held the job when it was cancelled.
         var toBeTold: RandomToken?
         var attempts = 0
         var progress = 0

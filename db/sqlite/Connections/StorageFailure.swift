@@ -23,7 +23,7 @@ extension Failure {
 
     /// What a result code of SQLite, extended or not, means. Only those codes are busy or used up after which it is certain that nothing was
     /// written.
-    /// - Parameter systemCode: the `errno` behind it; nil where nobody knows, and it is found out by trying.
+    /// - Parameter systemCode: the `errno` behind it; nil where it is not known, and is found out by trying.
     init(sqliteCode: Int32, systemCode: Int32?, text: String) {
         switch ResultCode(rawValue: sqliteCode).primaryResultCode {
         case .SQLITE_BUSY, .SQLITE_LOCKED, .SQLITE_FULL: self = .storeBusy(text)

@@ -2,7 +2,7 @@ import Foundation
 import GRDB
 import Personas
 
-/// The row of one persona or style, as both ways of reading see it.
+/// The row of one persona or style.
 enum ItemRow {
     /// What `decode` expects, in its order.
     static let columns = """
@@ -28,23 +28,34 @@ enum ItemRow {
             createdAt: row.timestamp(11), updatedAt: row.timestamp(12), version: Int(row.integer(13)))
     }
 
-    /// One item within a transaction, nil if there is none.
-    static func find(_ id: Identifier, _ db: Database) throws -> Pikzonality? {
-        guard let row = try db.firstRow(byID, [id.data]) else { return nil }
-        let references: Data = row["reference_tokens"]
-        return Pikzonality(
-            id: id, accountID: try row.identifier("account_id"), mode: try row.value("mode", as: Mode.self),
-            name: Name(stored: row["name"]),
-            status: try row.value("status", as: Status.self), progress: row["progress"], specialInstructions: row["special_instructions"],
-            referenceTokens: references.withUnsafeBytes(tokens), portraitToken: try row.token("portrait_token"),
-            error: error(code: row["error_code"], message: row["error_message"]), createdAt: row.timestamp("created_at"),
-            updatedAt: row.timestamp("updated_at"), version: row["version"])
+    /// One item, nil if there is none.
+    static func find(_ id: Identifier, _ connection: some SQLConnection) throws -> Pikzonality? {
+        try connection.first(byID, [.identifier(id)], row: decode)
     }
 
-    /// One item within a transaction that knows it is there.
-    static func require(_ id: Identifier, _ db: Database) throws -> Pikzonality {
-        guard let item = try find(id, db) else { throw Failure.unexpected("An item vanished within a transaction") }
-        return item
+    /// Stores a new item.
+    static func insert(_ item: Pikzonality, _ db: Database) throws {
+        try db.run(
+            """
+            INSERT INTO pikzonality (
+                id, account_id, mode, name, name_key, status, progress, special_instructions, reference_tokens, portrait_token,
+                error_code, error_message, created_at, updated_at, version
+            ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            """,
+            [
+                item.id.data, item.accountID.data, item.mode.rawValue, item.name.text, item.name.key, item.status.rawValue, item.progress,
+                item.specialInstructions, Data(item.referenceTokens.flatMap(\.bytes)), item.portraitToken?.data, item.error?.code.rawValue,
+                item.error?.message, item.createdAt.milliseconds, item.updatedAt.milliseconds, item.version,
+            ])
+    }
+
+    /// Stores what an owner changes of an item that is there.
+    static func update(_ item: Pikzonality, _ db: Database) throws {
+        try db.run(
+            "UPDATE pikzonality SET name = ?, name_key = ?, special_instructions = ?, updated_at = ?, version = ? WHERE id = ?",
+            [
+                item.name.text, item.name.key, item.specialInstructions, item.updatedAt.milliseconds, item.version, item.id.data,
+            ])
     }
 
     private static func tokens(_ bytes: UnsafeRawBufferPointer) -> [RandomToken] {

@@ -14,7 +14,8 @@ struct SQLitePikzonalityStore: PikzonalityStore {
             try Self.requireUnreserved(new.name, db)
             let tokens = new.references.map { _ in RandomToken.random() }
             let portrait = new.outcome == .completed ? RandomToken.random() : nil
-            try Self.insertItem(new, tokens: tokens, portrait: portrait, db)
+            let item = Pikzonality(new, referenceTokens: tokens, portraitToken: portrait)
+            try Self.translatingNameConflict(item.name, mode: item.mode, accountID: item.accountID, db) { try ItemRow.insert(item, db) }
             for (position, (image, token)) in zip(new.references, tokens).enumerated() {
                 try ImageLinks.insert(image, token: token, position: position, itemID: new.id, db)
             }
@@ -26,14 +27,12 @@ struct SQLitePikzonalityStore: PikzonalityStore {
                     "INSERT INTO training_job (id, pikzonality_id, state, attempts, progress, created_at) VALUES (?, ?, 'queued', 0, 0, ?)",
                     [Identifier.timeOrdered(at: new.createdAt).data, new.id.data, new.createdAt.milliseconds])
             }
-            return try ItemRow.require(new.id, db)
+            return item
         }
     }
 
     func find(_ id: Identifier, mode: Mode?, accountID: Identifier) async throws(Failure) -> Pikzonality {
-        let found = try readers.read { connection in
-            try connection.first(ItemRow.byID, [.identifier(id)], row: ItemRow.decode)
-        }
+        let found = try readers.read { connection in try ItemRow.find(id, connection) }
         guard let found, found.accountID == accountID, mode == nil || found.mode == mode else { throw .notFound }
         return found
     }
@@ -56,18 +55,10 @@ struct SQLitePikzonalityStore: PikzonalityStore {
     ) async throws(Failure) -> Pikzonality {
         try await writer.write { db in
             let item = try Self.owned(id, mode: mode, accountID: accountID, db)
-            let name = change.name ?? item.name
-            let instructions = change.specialInstructions ?? item.specialInstructions
-            if name == item.name, instructions == item.specialInstructions { return item }
-            if name.key != item.name.key { try Self.requireUnreserved(name, db) }
-            try Self.translatingNameConflict(name, mode: item.mode, accountID: accountID, db) {
-                try db.run(
-                    """
-                    UPDATE pikzonality SET name = ?, name_key = ?, special_instructions = ?, updated_at = MAX(updated_at, ?),
-                        version = version + 1 WHERE id = ?
-                    """, [name.text, name.key, instructions, now.milliseconds, id.data])
-            }
-            return try ItemRow.require(id, db)
+            guard let changed = item.changed(by: change, at: now) else { return item }
+            if changed.name.key != item.name.key { try Self.requireUnreserved(changed.name, db) }
+            try Self.translatingNameConflict(changed.name, mode: item.mode, accountID: accountID, db) { try ItemRow.update(changed, db) }
+            return changed
         }
     }
 
@@ -115,32 +106,6 @@ struct SQLitePikzonalityStore: PikzonalityStore {
         }
         guard let found else { throw .notFound }
         return found
-    }
-
-    private static func insertItem(_ new: NewPikzonality, tokens: [RandomToken], portrait: RandomToken?, _ db: Database) throws {
-        let status: Status
-        var error: TrainingError?
-        switch new.outcome {
-        case nil: status = .processing
-        case .completed: status = .completed
-        case .failed(let reason):
-            status = .failed
-            error = reason
-        }
-        try translatingNameConflict(new.name, mode: new.mode, accountID: new.accountID, db) {
-            try db.run(
-                """
-                INSERT INTO pikzonality (
-                    id, account_id, mode, name, name_key, status, progress, special_instructions, reference_tokens, portrait_token,
-                    error_code, error_message, created_at, updated_at, version
-                ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)
-                """,
-                [
-                    new.id.data, new.accountID.data, new.mode.rawValue, new.name.text, new.name.key, status.rawValue,
-                    status == .completed ? 100 : 0, new.specialInstructions, Data(tokens.flatMap(\.bytes)), portrait?.data,
-                    error?.code.rawValue, error?.message, new.createdAt.milliseconds, new.createdAt.milliseconds,
-                ])
-        }
     }
 
     private static func owned(_ id: Identifier, mode: Mode?, accountID: Identifier?, _ db: Database) throws -> Pikzonality {

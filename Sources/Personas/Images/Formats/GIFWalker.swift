@@ -114,7 +114,7 @@ struct GIFWalker {
             try skipSubBlocks()
             pendingControl = nil
         default:
-            // Comments and whatever nobody has defined.
+            // Comments, and extensions that are not defined.
             try skipSubBlocks()
         }
         if !removingMetadata {

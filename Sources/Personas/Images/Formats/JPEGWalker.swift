@@ -129,7 +129,7 @@ struct JPEGWalker {
         case Marker.application:
             readApplicationData(segment)
         case Marker.comment, Marker.numberOfLines:
-            // The number of lines is in the frame, or the frame was refused; nobody reads it here.
+            // The number of lines is in the frame, or the frame was refused; it is not read here.
             break
         default:
             throw .damaged("a JPEG has a marker that does not belong there")

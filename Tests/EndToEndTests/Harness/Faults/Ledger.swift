@@ -32,7 +32,7 @@ final class Ledger: Sendable {
 
     /// What is known of an item's training.
     private struct Training {
-        /// How it may have ended, as far as anybody asked for it.
+        /// How it may have ended, as far as it was asked for.
         var endings: Set<Ending> = [.completed(portrait: nil)]
         /// An ending was answered, after which nothing may change it any more.
         var isSettled = false
@@ -59,7 +59,7 @@ final class Ledger: Sendable {
     var problems: [String] { state.withLock { $0.problems } }
     /// How many answers the ledger rests on.
     var answers: Int { state.withLock { $0.answers } }
-    /// Items that have not been deleted as far as anybody knows.
+    /// Items that have not been deleted as far as the clients know.
     var living: [Item] { state.withLock { $0.items.values.filter { !$0.isDeleted } } }
     /// Items whose deletion was answered.
     var deleted: [Item] { state.withLock { $0.items.values.filter(\.isDeleted) } }
@@ -117,7 +117,7 @@ final class Ledger: Sendable {
     }
 
     /// Takes in an item that came out of a create without an answer.
-    /// - Returns: false when nobody asked for such an item.
+    /// - Returns: false when no client asked for such an item.
     func adopt(_ found: JSONValue) -> Bool {
         state.withLock { state in
             guard let id = found["id"]?.string, let mode = found["mode"]?.string, let name = found["name"]?.string else { return false }
@@ -142,7 +142,7 @@ final class Ledger: Sendable {
         for item in deleted where byID[item.id] != nil { note(problem: "the deleted item \(item.id) is back") }
         try await inParallel(living) { try await self.check($0, found: byID[$0.id], client, everyImage: everyImage) }
         try await inParallel(deleted.filter { !$0.isChecked }) { try await self.checkGone($0, client) }
-        // From here on a name that was attempted in vain may belong to somebody else.
+        // From here on a name that was attempted in vain may belong to another item.
         state.withLock { $0.attempts = [] }
     }
 

@@ -154,7 +154,7 @@ struct LedgerWorker: Sendable {
         }
         switch answer.status {
         case 200: if let ending { ledger.note(ending: ending, of: id, isAnswered: true) } else { ledger.noteAnswer() }
-        // The lease ran out while the machine was occupied, and the job belongs to somebody else.
+        // The lease ran out while the machine was occupied, and the job belongs to another worker.
         case 409: break
         default: ledger.note(problem: "\(call) answered \(answer.status) \(answer.text)")
         }

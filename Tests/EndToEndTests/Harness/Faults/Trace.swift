@@ -28,7 +28,7 @@ enum TraceEvent {
             defer { position += count }
             return [UInt8](data[position..<position + count])
         }
-        // A kill may have cut off the last event, which then did not happen as far as anybody can tell.
+        // A kill may have cut off the last event, which then did not happen as far as can be told.
         while position + 24 <= data.count {
             let (kind, pathLength) = (number(UInt32.self), number(UInt32.self))
             let (offset, length) = (number(UInt64.self), number(UInt64.self))

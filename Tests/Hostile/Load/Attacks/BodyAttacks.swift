@@ -6,7 +6,7 @@ package enum SlowDownloads {
     /// - Parameters:
     ///   - accounts: which send them, in turn.
     ///   - connections: creates at once.
-    ///   - padding: bytes of a member that nobody asked for, which make the body a large one.
+    ///   - padding: bytes of a member that is not asked for, which make the body a large one.
     package static func attack(
         _ name: String, accounts: [String], connections: Int, manner: SlowHost.Manner, host: SlowHost, padding: Int
     ) -> RepeatedRequests {
@@ -28,7 +28,7 @@ package enum SlowDownloads {
         }
     }
 
-    /// What an answer counts as that blames the client for an image which nobody has asked the host for.
+    /// What an answer counts as that blames the client for an image which the service has not asked the host for.
     static let unjustified = "400 INVALID_IMAGE that was never asked for"
 }
 

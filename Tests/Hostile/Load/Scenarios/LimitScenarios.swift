@@ -89,7 +89,7 @@ extension Scenario {
 }
 
 extension Latencies {
-    /// Whether everybody got an answer, and nobody another refusal than 503 with `Retry-After`.
+    /// Whether every client got an answer, and none another refusal than 503 with `Retry-After`.
     var isServedOrRefused: Bool {
         seconds.count + failureCount > 0 && failures.keys.allSatisfy { $0.hasPrefix("503 SERVICE_UNAVAILABLE with Retry-After") }
     }

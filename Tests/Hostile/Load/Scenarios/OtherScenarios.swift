@@ -2,7 +2,7 @@ import Foundation
 import Measuring
 
 extension Scenario {
-    /// Attacks of the same kind that nobody has reported: others go on, and memory stays.
+    /// Attacks of the same kind that have not been reported: others go on, and memory stays.
     package static var kindred: [Scenario] {
         [
             beside("A", "stalled pages", "80 connections ask 100 times each for a page of 100 items and read nothing") { service in
