@@ -7,7 +7,7 @@ import Synchronization
 
 /// Backups of an open data folder, beside everything else that goes on in it.
 struct DataFolderBackup: BackupStore {
-    /// Pages of the database copied between two looks at whether anybody still wants the backup.
+    /// Pages of the database copied between two looks at whether the backup was cancelled.
     private static let pagesAtOnce: CInt = 1_024
 
     let dataFolder: String
@@ -25,13 +25,17 @@ struct DataFolderBackup: BackupStore {
                     throw error
                 }
             }
-        } catch is CancellationError {
-            throw .conflict("The backup was cancelled; nothing of it is left")
-        } catch let failure as Failure {
-            throw failure
         } catch {
-            // Disks that are full or gone are the operator's to know, and who asks for a backup is the operator.
-            throw .conflict("The backup cannot be written: \(error)")
+            throw Self.failure(error, writingTo: directory)
+        }
+    }
+
+    /// What an error during a backup means. The data folder's database is only read, so that it is the copy for which a disk is full.
+    static func failure(_ error: any Error, writingTo directory: String) -> Failure {
+        switch error {
+        case is CancellationError: .cancelled
+        case let error as DatabaseError where error.resultCode == .SQLITE_FULL: .outOfDisk(path: directory)
+        default: Failure(storage: error)
         }
     }
 
@@ -50,7 +54,7 @@ struct DataFolderBackup: BackupStore {
         let (file, facts) = try await media.pool.runIfActive {
             let facts = try database.read { db in
                 if let damage = try BackupFolder.damage(of: db) {
-                    throw Failure.conflict("The database is damaged, see personas check: \(damage)")
+                    throw Failure.damaged(.dataFolder, Finding(.databaseDamaged, "personas.sqlite", damage))
                 }
                 return try BackupFolder.facts(of: db)
             }
@@ -119,7 +123,7 @@ struct DataFolderBackup: BackupStore {
             do {
                 try PosixFile.linkOrCopy("\(source)/\(image.path)", to: "\(target)/\(image.path)")
             } catch let error as PosixFile.CallFailed where error.code == ENOENT {
-                throw Failure.conflict("\(image.path) is missing in the data folder, see personas check")
+                throw Failure.damaged(.dataFolder, Finding(.fileMissing, image.path, "The file is missing"))
             }
         }
         try await media.pool.runIfActive { try BackupFolder.syncMediaFolders(in: target) }
@@ -131,12 +135,12 @@ struct DataFolderBackup: BackupStore {
     ) async throws -> BackupManifest.Media {
         try PosixFile.write(BackupFolder.databaseLine(file), to: folder.sumsPath)
         let descriptor = open(folder.sumsPath, O_WRONLY | O_APPEND | O_CLOEXEC)
-        guard descriptor >= 0 else { throw PosixFile.CallFailed("open") }
+        guard descriptor >= 0 else { throw PosixFile.CallFailed("open", folder.sumsPath) }
         defer { close(descriptor) }
-        let found = try await folder.verifyImages(in: database, pool: media.pool, progress: progress) {
-            try PosixFile.append($0, to: descriptor)
+        let found = try await folder.verifyImages(in: database, of: .dataFolder, pool: media.pool, progress: progress) {
+            try PosixFile.append($0, to: descriptor, folder.sumsPath)
         }
-        guard fsync(descriptor) == 0 else { throw PosixFile.CallFailed("fsync") }
+        guard fsync(descriptor) == 0 else { throw PosixFile.CallFailed("fsync", folder.sumsPath) }
         return found
     }
 }
@@ -152,11 +156,11 @@ private struct BackupTarget {
         if isNew { try PosixFile.makeFolders(path) }
         self.path = path
         do {
-            guard let entries = try? PosixFile.names(in: path) else { throw Failure.conflict("\(path) is not a folder that can be read") }
-            guard entries.isEmpty else { throw Failure.conflict("The folder \(path) is not empty") }
+            guard let entries = try? PosixFile.names(in: path) else { throw Failure.folderUnusable(path: path, .unreadable) }
+            guard entries.isEmpty else { throw Failure.folderUnusable(path: path, .notEmpty) }
             let (inner, outer) = (Self.real(path), Self.real(dataFolder))
             guard inner != outer, !inner.hasPrefix(outer + "/") else {
-                throw Failure.conflict("A backup must lie outside of the data folder")
+                throw Failure.folderUnusable(path: path, .insideDataFolder)
             }
         } catch {
             if isNew { rmdir(path) }
