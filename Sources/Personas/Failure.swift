@@ -2,7 +2,7 @@
 ///
 /// Ports and use cases throw this type alone, so that no database or network error can cross a boundary by accident; adapters
 /// turn each case into their own words (an error code and a status over HTTP, an exit code on the command line) in one exhaustive switch.
-package enum Failure: Error, Sendable, Equatable {
+package enum Failure: Error, Sendable, Equatable, Codable {
     /// Input breaks one or more rules; every violation found is listed.
     case invalid([Violation])
     /// An id in a path is not a UUID of the 8-4-4-4-12 form; the mode is that of the route.
@@ -39,8 +39,8 @@ package enum Failure: Error, Sendable, Equatable {
     case nameReserved
     /// Another item of the account and mode has the name, whatever the case of its letters; its id is named.
     case nameTaken(Mode, Identifier)
-    /// The state of things forbids the action; the text is safe to show.
-    case conflict(String)
+    /// The lease of a training job ran out, ended, or belongs to another worker.
+    case staleLease
     /// The first request with the same idempotency key still runs.
     case idempotencyKeyInUse
     /// The idempotency key stood for another request before.
@@ -60,10 +60,38 @@ package enum Failure: Error, Sendable, Equatable {
     /// The store cannot be written to for the moment: its disk is full, or another process has locked it. Nothing was done, and the same call may
     /// succeed later. The text goes to the log.
     case storeBusy(String)
+    /// Another account has the name. From here on follows what only operators meet.
+    case accountNameTaken(String)
+    /// The API key was deleted, which is for good.
+    case keyStaysDeleted(Identifier)
+    /// The database's schema is not the one that this program works with.
+    case schemaMismatch(SchemaMismatch)
+    /// A folder is not fit for a backup to be written to, or to be restored from or into.
+    case folderUnusable(path: String, FolderProblem)
+    /// A backup was made by a version whose backups this one does not know; what is unknown is named.
+    case unknownBackup(String)
+    /// Something is not as it was once written; the first that was found is named.
+    case damaged(StoredPlace, Finding)
+    /// What was restored is whole, but not yet in its place, which the next opening of the data folder brings about. The text says why.
+    case restoreUnfinished(String)
+    /// The disk on which a file or folder lies is full.
+    case outOfDisk(path: String)
+    /// The system refused an operation on a file.
+    case file(FileFailure)
+    /// The work was cancelled before its end; what it had begun is taken back.
+    case cancelled
+}
+
+/// Where the service's data lie.
+package enum StoredPlace: String, Sendable, Codable {
+    /// The folder that the service works on.
+    case dataFolder
+    /// A backup of it.
+    case backup
 }
 
 /// What all callers share, and what there is only so much of.
-package enum SharedResource: String, Sendable, CaseIterable {
+package enum SharedResource: String, Sendable, CaseIterable, Codable {
     /// Connections from clients.
     case connections
     /// Files and sockets that the process may have open.
@@ -77,7 +105,7 @@ package enum SharedResource: String, Sendable, CaseIterable {
 }
 
 /// One broken rule of an input.
-package struct Violation: Error, Sendable, Equatable {
+package struct Violation: Error, Sendable, Equatable, Codable {
     /// The bare top-level member, query parameter or header that breaks the rule.
     package let field: String
     /// The rule in words for a person, complete in itself: "name must not be empty".
@@ -96,7 +124,7 @@ package struct Violation: Error, Sendable, Equatable {
 }
 
 /// Where in a request an image stands, so that an error can name it.
-package struct ImagePosition: Sendable, Equatable {
+package struct ImagePosition: Sendable, Equatable, Codable {
     /// The request member that holds the image.
     package let field: String
     /// The place in the member's array, from 0; nil where the member is the image itself.

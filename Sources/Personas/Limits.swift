@@ -30,10 +30,15 @@ package enum Limits {
     package static let labelCharactersMax = 100
     /// Rows that one administrative listing prints: what an operator can read, and what one answer can hold.
     package static let administrationRowsMax = 10_000
+    /// Rows that a command asks for at once of a listing that it prints to its end.
+    package static let administrationPageRows = 1_000
     /// Seconds for which an answer is kept under its idempotency key: 24 hours.
     package static let idempotencySecondsKept = 86_400
     /// Seconds within which the bytes of a deleted item leave the disk of a running server: several rounds of what removes them.
     package static let removalSecondsMax = 300
     /// Findings that one check lists: enough to see what is wrong; all of them are counted.
     package static let findingsMax = 1_000
+
+    /// What is taken as the number of rows that an operator asks for.
+    static func administrationRows(_ limit: Int) -> Int { max(1, min(limit, administrationRowsMax)) }
 }

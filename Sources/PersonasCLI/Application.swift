@@ -57,10 +57,7 @@ struct Application: Sendable {
             keepsImageMetadata: keepsMetadata)
         authentication = Authentication(keys: storage.keys)
         idempotency = Idempotency(answers: storage.answers)
-        administration = Administration(
-            accounts: storage.accounts, keys: storage.keys, names: storage.names, terms: storage.terms, maintenance: storage.maintenance,
-            items: storage.pikzonalities, schema: storage.schema, catalog: catalog, signals: signals, backups: storage.backups,
-            integrity: storage.integrity)
+        administration = Administration(stores: storage, catalog: catalog, signals: signals, clock: .system)
     }
 
     /// Brings the database to the schema of this binary, and gives a new one its reserved names.
@@ -68,9 +65,9 @@ struct Application: Sendable {
     func migrate() async throws(Failure) -> [String] {
         let applied = try await storage.migrate()
         // Whether it is new is told by what it holds, so that a start that was cut short before this line is made good by the next.
-        let accounts = try await storage.accounts.accounts()
+        let accounts = try await storage.accounts.accounts(after: nil, limit: 1)
         if accounts.isEmpty, try await storage.names.reservedNames().isEmpty {
-            _ = try await administration.perform(.seed(try Seed.reservedNames().document))
+            _ = try await administration.perform(LoadSeed(try Seed.reservedNames().document))
         }
         return applied
     }

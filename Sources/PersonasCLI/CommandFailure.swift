@@ -1,9 +1,7 @@
 import ErrorEnvelope
-import ErrorEnvelopeHummingbird
 import Foundation
 import NIOCore
 import Personas
-import PersonasHTTP
 
 /// What a process tells its caller when it ends.
 enum ExitStatus: Int32, Sendable {
@@ -30,26 +28,7 @@ struct CommandFailure: Error, Equatable {
         self.message = message
     }
 
-    /// A failure of a use case, in the words in which the server would send it.
-    init(_ failure: Failure) {
-        switch failure {
-        case .configuration(let setting, let reason):
-            self.init(.configuration, code: ErrorCode.configurationError.rawValue, "\(setting): \(reason)")
-        case .storeBusy(let text):
-            self.init(.unavailable, code: failure.envelopeError.code.rawValue, "\(failure.envelopeError.message) (\(text))")
-        case .unexpected(let text), .mediaNotStored(let text):
-            // There is no server whose log could hold the text, and whoever runs the command owns the data.
-            let error = failure.envelopeError
-            self.init(.failed, code: error.code.rawValue, "\(error.message) (\(text))")
-        case .usedUp:
-            self.init(.unavailable, code: failure.envelopeError.code.rawValue, failure.envelopeError.message)
-        default:
-            let error = failure.envelopeError
-            self.init(.failed, code: error.code.rawValue, error.message)
-        }
-    }
-
-    /// A failure that a server reports.
+    /// A failure that a server reports in its own words.
     init(_ body: ErrorBody) {
         let isUnavailable = body.codeText == ErrorCode.serviceUnavailable.rawValue
         self.init(isUnavailable ? .unavailable : .failed, code: body.codeText, body.message)
@@ -73,4 +52,13 @@ struct CommandFailure: Error, Equatable {
 
     /// The same with words in front that say what it happened to.
     func at(_ place: String) -> CommandFailure { saying("\(place): \(message)") }
+
+    /// A failure to open a data folder, which is the database's and not the request's.
+    init(opening directory: String, _ failure: Failure) {
+        let own = CommandFailure(failure)
+        // A setting at fault is named already.
+        self =
+            own.status == .configuration
+            ? own : CommandFailure(.unavailable, code: own.code, "\(directory) cannot be opened: \(own.message)")
+    }
 }

@@ -2,9 +2,6 @@ import UnixSignals
 
 /// Ending long commands early: what they have begun is taken back before the process ends.
 enum Interruption {
-    /// What an interrupted command reports.
-    static let failure = CommandFailure(.failed, "interrupted; what was begun is taken back")
-
     /// Does something, and cancels it at SIGINT or SIGTERM.
     static func cancelling<Value: Sendable>(
         _ body: @escaping @Sendable () async throws(CommandFailure) -> Value

@@ -14,10 +14,22 @@ enum Output {
     }
 
     /// Writes one JSON document as a result, on one line.
-    static func json(_ value: some Encodable) throws {
+    static func json(_ value: some Encodable) throws(CommandFailure) { text(try jsonText(value) + "\n") }
+
+    /// A value as JSON, on one line.
+    static func jsonText(_ value: some Encodable) throws(CommandFailure) -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        write(Array(try encoder.encode(value)) + [0x0A], to: STDOUT_FILENO)
+        do {
+            return String(decoding: try encoder.encode(value), as: UTF8.self)
+        } catch {
+            throw CommandFailure(.failed, "the answer cannot be written as JSON")
+        }
+    }
+
+    /// Writes a part of a result as it is.
+    static func text(_ text: String) {
+        write(Array(text.utf8), to: STDOUT_FILENO)
     }
 
     /// Writes a table as a result: columns as wide as they need to be, nothing at all for no rows but the headings.
@@ -42,9 +54,19 @@ enum Output {
 
     /// The lines of a table, without white space at their ends.
     static func tableLines(_ headings: [String], _ rows: [[String]]) -> [String] {
-        let table = [headings.map { $0.uppercased() }] + rows
-        let widths = headings.indices.map { column in table.map { $0[column].count }.max() ?? 0 }
-        return table.map { row in
+        var widths: [Int] = []
+        return lines([headings.map { $0.uppercased() }] + rows, widening: &widths)
+    }
+
+    /// Lines of a table that continue those above, whose columns become wider where they need to.
+    static func lines(_ rows: [[String]], widening widths: inout [Int]) -> [String] {
+        for row in rows {
+            for (column, cell) in row.enumerated() {
+                if column == widths.count { widths.append(0) }
+                widths[column] = max(widths[column], cell.count)
+            }
+        }
+        return rows.map { row in
             let cells = row.indices.map { row[$0] + String(repeating: " ", count: widths[$0] - row[$0].count) }
             return String(cells.joined(separator: "  ").reversed().drop { $0 == " " }.reversed())
         }
@@ -68,7 +90,7 @@ enum Output {
             while start < bytes.count {
                 let written = bytes[start...].withUnsafeBytes { Foundation.write(descriptor, $0.baseAddress, $0.count) }
                 if written < 0, errno == EINTR { continue }
-                // Nobody reads any more; there is nobody left to tell.
+                // The reader is gone, and there is none left to tell.
                 guard written > 0 else { return }
                 start += written
             }

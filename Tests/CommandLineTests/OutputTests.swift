@@ -12,6 +12,15 @@ struct OutputTests {
         #expect(Output.tableLines(["name"], []) == ["NAME"])
     }
 
+    @Test("Pages of a table stand below one another; columns widen only where they need to")
+    func pages() {
+        var widths: [Int] = []
+        #expect(Output.lines([["NAME", "STATE"], ["abcdef", "on"]], widening: &widths) == ["NAME    STATE", "abcdef  on"])
+        #expect(Output.lines([["a", "on"], ["abcdefgh", "on"]], widening: &widths) == ["a         on", "abcdefgh  on"])
+        #expect(Output.lines([["a", "off"]], widening: &widths) == ["a         off"])
+        #expect(Output.lines([], widening: &widths) == [])
+    }
+
     @Test("Control characters become visible")
     func printable() {
         #expect(Output.printable("plain ü 🙂") == "plain ü 🙂")

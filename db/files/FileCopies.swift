@@ -20,10 +20,10 @@ extension PosixFile {
     /// Copies a file's bytes into a new one (mode 0600) and waits until they are on disk.
     static func copy(_ path: String, to target: String) throws {
         let descriptor = open(target, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { throw CallFailed("open \(target)") }
+        guard descriptor >= 0 else { throw CallFailed("open", target) }
         defer { close(descriptor) }
-        _ = try reading(path) { try chunks(of: $0) { try append($0, to: descriptor) } }
-        guard fsync(descriptor) == 0 else { throw CallFailed("fsync \(target)") }
+        _ = try reading(path) { try chunks(of: $0) { try append($0, to: descriptor, target) } }
+        guard fsync(descriptor) == 0 else { throw CallFailed("fsync", target) }
     }
 
     /// Gives a file that never changes a second name, where both lie on one file system; copies it otherwise.
@@ -31,7 +31,7 @@ extension PosixFile {
     /// A file that others could change or take away is copied, too.
     static func linkOrCopy(_ path: String, to target: String) throws {
         var status = stat()
-        guard lstat(path, &status) == 0 else { throw CallFailed("open \(path)") }
+        guard lstat(path, &status) == 0 else { throw CallFailed("open", path) }
         let isOwn = status.st_uid == geteuid() && status.st_mode & 0o777 == 0o600 && status.st_mode & S_IFMT == S_IFREG
         if isOwn, link(path, target) == 0 { return }
         try copy(path, to: target)
@@ -40,13 +40,13 @@ extension PosixFile {
     /// Waits until a file's bytes are on disk, whichever descriptor wrote them.
     static func syncFile(_ path: String) throws {
         try reading(path) { descriptor in
-            guard fsync(descriptor) == 0 else { throw CallFailed("fsync \(path)") }
+            guard fsync(descriptor) == 0 else { throw CallFailed("fsync", path) }
         }
     }
 
     /// Makes a folder (mode 0700) that is not there yet.
     static func makeFolder(_ path: String) throws {
-        guard mkdir(path, 0o700) == 0 else { throw CallFailed("mkdir \(path)") }
+        guard mkdir(path, 0o700) == 0 else { throw CallFailed("mkdir", path) }
     }
 
     /// Makes a folder (mode 0700) and those above it that are missing, and waits until their names are on disk.
@@ -59,7 +59,7 @@ extension PosixFile {
         }
         for folder in missing.reversed() {
             // Another process may make it at the same time, and "." is there already.
-            guard mkdir(folder, 0o700) == 0 || errno == EEXIST else { throw CallFailed("mkdir \(folder)") }
+            guard mkdir(folder, 0o700) == 0 || errno == EEXIST else { throw CallFailed("mkdir", folder) }
             let parent = (folder as NSString).deletingLastPathComponent
             // Where one may make a folder without being allowed to read the one above, nothing can be waited for.
             do { try syncFolder(parent.isEmpty ? "." : parent) } catch let error as CallFailed where error.code == EACCES {}
@@ -68,13 +68,13 @@ extension PosixFile {
 
     /// Removes a file, if it is there.
     static func remove(_ path: String) throws {
-        guard unlink(path) == 0 || errno == ENOENT else { throw CallFailed("unlink \(path)") }
+        guard unlink(path) == 0 || errno == ENOENT else { throw CallFailed("unlink", path) }
     }
 
     /// Removes a folder with all that is in it, if it is there.
     static func removeTree(_ path: String) throws {
         guard exists(path) else { return }
-        try FileManager.default.removeItem(atPath: path)
+        try calling("remove", path) { try FileManager.default.removeItem(atPath: path) }
     }
 
     /// Whether a path leads to anything, be it a link to nowhere.
@@ -86,13 +86,14 @@ extension PosixFile {
     /// The names in a folder but for that which file systems put there themselves; none if there is no such folder.
     static func names(in path: String) throws -> [String] {
         guard exists(path) else { return [] }
-        return try FileManager.default.contentsOfDirectory(atPath: path).filter { $0 != "lost+found" }.sorted()
+        return try calling("read", path) { try FileManager.default.contentsOfDirectory(atPath: path) }.filter { $0 != "lost+found" }
+            .sorted()
     }
 
     /// Opens a file for as long as a body reads it.
     private static func reading<Value>(_ path: String, _ body: (Int32) throws -> Value) throws -> Value {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw CallFailed("open \(path)") }
+        guard descriptor >= 0 else { throw CallFailed("open", path) }
         defer { close(descriptor) }
         return try body(descriptor)
     }

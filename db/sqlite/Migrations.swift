@@ -28,7 +28,7 @@ struct Migrator: SchemaStore {
 
     /// Applies what is pending, each migration in a transaction of its own with its entry in the book.
     /// - Returns: the names of those applied now.
-    /// - Throws: `conflict` when an applied migration was changed, or the database is from a newer binary.
+    /// - Throws: `schemaMismatch` when an applied migration was changed, or the database is from a newer binary.
     func migrate() async throws(Failure) -> [String] {
         try await writer.write { db in
             try db.execute(
@@ -42,8 +42,8 @@ struct Migrator: SchemaStore {
         for report in reports {
             switch report.state {
             case .applied, .pending: break
-            case .changed: throw .conflict("Migration \(report.name) was changed after it was applied")
-            case .unknown: throw .conflict("Migration \(report.name) is unknown: the database belongs to a newer version")
+            case .changed: throw .schemaMismatch(.changed(migration: report.name))
+            case .unknown: throw .schemaMismatch(.unknown(migration: report.name))
             }
         }
         let pending = migrations.filter { migration in reports.contains { $0.name == migration.name && $0.state == .pending } }

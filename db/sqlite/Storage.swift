@@ -4,7 +4,7 @@ import GRDB
 package import Personas
 
 /// Everything that the service remembers, in one folder; see `DataFolder`. Its opener holds the folder's lock; see `DataFolderLock`.
-package final class Storage: Sendable {
+package final class Storage: AdministrationStores {
     /// Where and how to open.
     package struct Configuration: Sendable {
         /// The data folder.
@@ -121,7 +121,7 @@ package final class Storage: Sendable {
 
     /// Applies the pending migrations.
     /// - Returns: the names of those applied now.
-    /// - Throws: `conflict` when an applied migration was changed, or the database is from a newer binary.
+    /// - Throws: `schemaMismatch` when an applied migration was changed, or the database is from a newer binary.
     package func migrate() async throws(Failure) -> [String] {
         let applied = try await migrator.migrate()
         try maintenanceCache.load()
@@ -147,7 +147,7 @@ package final class Storage: Sendable {
         // The file holds people's likenesses: no other user of the machine may read it, nor the log beside it, which inherits the mode.
         let descriptor = Foundation.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         // SQLite would open what it may not write to all the same, and every write would fail.
-        guard descriptor >= 0 else { throw Failure.unexpected("\(path) cannot be written to: \(String(cString: strerror(errno)))") }
+        guard descriptor >= 0 else { throw PosixFile.CallFailed("open", path) }
         Foundation.close(descriptor)
         let queue = try DatabaseQueue(path: path, configuration: configuration)
         try queue.writeWithoutTransaction { db in

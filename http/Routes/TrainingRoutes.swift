@@ -208,10 +208,10 @@ private struct FieldReader {
     }
 
     /// Ends the reading.
-    /// - Throws: `invalid` with all violations; `conflict` for a text that can be no running lease's token.
+    /// - Throws: `invalid` with all violations; `staleLease` for a text that can be no running lease's token.
     func finish(_ token: RandomToken??) throws(Failure) -> RandomToken {
         guard violations.isEmpty, let token else { throw .invalid(violations) }
-        guard let token else { throw TrainingJob.staleLease }
+        guard let token else { throw .staleLease }
         return token
     }
 }

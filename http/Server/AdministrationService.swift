@@ -9,20 +9,22 @@ import ServiceLifecycle
 
 /// The way in for the operator's commands beside a running server: a Unix socket that only the server's user can open. Never a TCP port.
 package struct AdministrationService: Service {
-    /// The one call; request and answer are an `AdministrationRequest` and an `AdministrationReply` as JSON,
-    /// or, where the request takes long, lines of `AdministrationLine`.
+    /// The one call. The request is an `AdministrationCall`, the answer an `AdministrationMessage`, or, where the operation takes long, a
+    /// document of lines of them; all as JSON.
     package static let path = "/administration"
     /// Bytes of one request: a seed's item with its images.
     private static let bodyBytesMax = 64 * 1_024 * 1_024
 
     private let socketPath: String
     private let administration: Administration
+    private let registry: AdministrationRegistry
     private let logger: Logger
 
-    /// Takes the path of the socket, at most 100 bytes or so, as the kernel has it.
-    package init(socketPath: String, administration: Administration, logger: Logger) {
+    /// Takes the path of the socket, at most 100 bytes or so, as the kernel has it, and the operations that may be asked for.
+    package init(socketPath: String, administration: Administration, registry: AdministrationRegistry, logger: Logger) {
         self.socketPath = socketPath
         self.administration = administration
+        self.registry = registry
         self.logger = logger
     }
 
@@ -45,17 +47,46 @@ package struct AdministrationService: Service {
     }
 
     private func perform(_ request: Request) async throws -> Response {
-        let bytes = try await request.bodyBytes(upTo: Self.bodyBytesMax)
+        struct Name: Decodable { let name: String }
+        let body = Data(try await request.bodyBytes(upTo: Self.bodyBytesMax))
         // Sender and receiver are one program, so that Foundation's decoder may be trusted with what arrives here.
-        guard let command = try? JSONDecoder().decode(AdministrationRequest.self, from: Data(bytes)) else {
+        guard let name = (try? JSONDecoder().decode(Name.self, from: body))?.name, let type = registry.operation(named: name),
+            let response = try await respond(to: body, as: type)
+        else {
             throw Failure.invalid([Violation(field: "body", message: "the command is of another version than the server")])
         }
-        if command.isLong {
-            let body = AdministrationProgress(administration: administration, logger: logger).body(for: command)
-            return Response(status: .ok, headers: [.contentType: AdministrationProgress.contentType], body: body)
+        return response
+    }
+
+    /// The answer to a call of one operation, nil if it is not of the form that this version knows.
+    private func respond<Operation: AdministrationOperation>(to body: Data, as type: Operation.Type) async throws -> Response? {
+        guard let operation = (try? JSONDecoder().decode(AdministrationCall<Operation>.self, from: body))?.operation else { return nil }
+        let run = AdministrationRun(operation: operation, administration: administration, logger: logger)
+        if Operation.isLong {
+            return Response(
+                status: .ok, headers: [.contentType: AdministrationProgress.contentType], body: AdministrationProgress.body(of: run))
         }
-        let reply = try await administration.perform(command)
-        let body = ByteBuffer(bytes: try JSONEncoder().encode(reply))
-        return Response(status: .ok, headers: [.contentType: "application/json"], body: ResponseBody(byteBuffer: body))
+        let message = await run.outcome()
+        let status = message.failure.map { $0.envelopeError.code.status } ?? 200
+        let bytes = ByteBuffer(bytes: try JSONEncoder().encode(message))
+        return Response(
+            status: .init(code: status), headers: [.contentType: "application/json"], body: ResponseBody(byteBuffer: bytes))
+    }
+}
+
+/// One operation as the server carries it out.
+struct AdministrationRun<Operation: AdministrationOperation>: Sendable {
+    let operation: Operation
+    let administration: Administration
+    let logger: Logger
+
+    /// How it ends. What is wrong with the server, and not with what was asked for, is told to its log as well.
+    func outcome(_ progress: @escaping ProgressHandler = { _ in }) async -> AdministrationMessage<Operation.Reply> {
+        do throws(Failure) {
+            return AdministrationMessage(reply: try await administration.perform(operation, progress: progress))
+        } catch {
+            if error.envelopeError.cause != nil { logger.error("a command failed", metadata: ["reason": "\(error)"]) }
+            return AdministrationMessage(failure: error)
+        }
     }
 }

@@ -41,7 +41,8 @@ extension Failure: EnvelopeConvertible {
             let message = "A \(mode.rawValue) with this name already exists"
             return EnvelopeError(
                 .nameAlreadyExists, message: message, details: [ErrorDetail(field: "name", message: message, id: id.text)])
-        case .conflict(let text): return EnvelopeError(.conflict, message: text)
+        case .staleLease:
+            return EnvelopeError(.conflict, message: "The lease is not valid: it ran out, ended, or belongs to another worker")
         case .idempotencyKeyInUse: return EnvelopeError(.idempotencyKeyInUse).retryAfter(seconds: 1)
         case .idempotencyKeyReused: return EnvelopeError(.idempotencyKeyReused)
         case .tooManyRequests(let limit, let seconds):
@@ -55,6 +56,10 @@ extension Failure: EnvelopeConvertible {
         case .storeBusy:
             let message = "The service cannot store anything at the moment; nothing was changed"
             return EnvelopeError(.serviceUnavailable, message: message, cause: self).retryAfter(seconds: Self.storeBusyRetrySeconds)
+        // What only operators meet: their commands are sent the failure itself, and to a client of the API it would be none of its business.
+        case .accountNameTaken, .keyStaysDeleted, .schemaMismatch, .folderUnusable, .unknownBackup, .cancelled:
+            return EnvelopeError(.conflict)
+        case .damaged, .restoreUnfinished, .outOfDisk, .file: return EnvelopeError(.internalError, cause: self)
         }
     }
 

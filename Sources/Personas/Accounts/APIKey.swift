@@ -110,6 +110,19 @@ package struct Caller: Sendable, Equatable {
     }
 }
 
+/// A key as operators look at it.
+package struct ListedKey: Sendable, Equatable {
+    /// The key.
+    package let key: APIKey
+    /// The name of its account, nil when that was deleted.
+    package let accountName: String?
+
+    package init(key: APIKey, accountName: String?) {
+        self.key = key
+        self.accountName = accountName
+    }
+}
+
 /// Remembers API keys by the SHA-256 of their secrets.
 package protocol APIKeyStore: Sendable {
     /// Stores a new key.
@@ -117,11 +130,11 @@ package protocol APIKeyStore: Sendable {
     func insert(_ key: APIKey, secret: APIKeySecret) async throws(Failure)
     /// The key of a secret and its account, nil where either is unknown. Answers from memory where it can.
     func find(secret: String) async throws(Failure) -> (key: APIKey, account: Account?)?
-    /// All keys, or those of one account, oldest first, with their accounts' names.
-    func keys(accountName: String?) async throws(Failure) -> [(key: APIKey, accountName: String?)]
+    /// Keys of all accounts or of one, oldest first: those after a key, or the first, and so many at most.
+    func keys(accountName: String?, after id: Identifier?, limit: Int) async throws(Failure) -> [ListedKey]
     /// Disables, enables or deletes a key.
-    /// - Throws: `notFound`; `conflict` for a deleted key, which stays deleted.
-    func setState(_ state: APIKey.State, of id: Identifier) async throws(Failure) -> APIKey
+    /// - Throws: `notFound`, `keyStaysDeleted`.
+    func setState(_ state: APIKey.State, of id: Identifier) async throws(Failure) -> ListedKey
 }
 
 /// Finds out who calls.

@@ -40,10 +40,10 @@ package struct Account: Sendable, Equatable, Codable {
 /// Remembers accounts.
 package protocol AccountStore: Sendable {
     /// Stores a new account.
-    /// - Throws: `conflict` when the name is taken.
+    /// - Throws: `accountNameTaken`.
     func insert(_ account: Account) async throws(Failure)
-    /// All accounts by name.
-    func accounts() async throws(Failure) -> [Account]
+    /// Accounts by name: those after a name, or the first, and so many at most.
+    func accounts(after name: String?, limit: Int) async throws(Failure) -> [Account]
     /// The account of a name.
     /// - Throws: `notFound`.
     func account(named name: String) async throws(Failure) -> Account

@@ -1,7 +1,7 @@
 import Synchronization
 
 /// What there is only so much of: the first three are counted for each API key, so that it leaves the rest to others.
-package enum RateLimit: String, Sendable, CaseIterable {
+package enum RateLimit: String, Sendable, CaseIterable, Codable {
     /// Requests that only read.
     case reads
     /// Requests that may change something.

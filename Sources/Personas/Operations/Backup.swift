@@ -5,8 +5,22 @@ package protocol BackupStore: Sendable {
     /// When this returns the backup is on disk, and its every file was read back and compared with its hash. When it fails, or the task is
     /// cancelled, what was written is taken away again.
     /// - Parameter directory: an absolute path; the folder must be empty or not be there.
-    /// - Throws: `conflict` with a text to show when the folder cannot be used, or the data are damaged.
+    /// - Throws: `folderUnusable`, `damaged`, `outOfDisk`, `file`, `cancelled`.
     func backup(to directory: String, progress: @escaping ProgressHandler) async throws(Failure) -> BackupReport
+}
+
+/// Why a folder is not fit for a backup.
+package enum FolderProblem: String, Sendable, Codable {
+    /// There is none.
+    case missing
+    /// It cannot be read, or is no folder.
+    case unreadable
+    /// It holds something that would be in the way.
+    case notEmpty
+    /// It lies within the data folder.
+    case insideDataFolder
+    /// It holds no whole backup, which would have a manifest.
+    case noBackup
 }
 
 /// A backup as an operator's program sees it.

@@ -37,7 +37,7 @@ package struct Training: Sendable {
     }
 
     /// Prolongs a lease and notes progress.
-    /// - Throws: `invalid`, `notFound`, `conflict`.
+    /// - Throws: `invalid`, `notFound`, `staleLease`.
     package func heartbeat(
         _ id: Identifier, token: RandomToken, progress: Int?, acknowledging: Acknowledgement<LeaseState>? = nil
     ) async throws(Failure) -> LeaseState {
@@ -55,7 +55,7 @@ package struct Training: Sendable {
     /// - Parameters:
     ///   - portraitBase64: the portrait; nil takes the first reference image.
     ///   - memory: what the request holds, the portrait included; without a bound where no client asks.
-    /// - Throws: `invalidImage`, `imageTooLarge`, `tooManyRequests`, `usedUp`, `mediaNotStored`, `notFound`, `conflict`.
+    /// - Throws: `invalidImage`, `imageTooLarge`, `tooManyRequests`, `usedUp`, `mediaNotStored`, `notFound`, `staleLease`.
     package func complete(
         _ id: Identifier, token: RandomToken, portraitBase64: ImageText?, holding memory: MemoryReservation = .unlimited(),
         acknowledging: Acknowledgement<Void>? = nil
@@ -72,7 +72,7 @@ package struct Training: Sendable {
     }
 
     /// Ends a job badly, or sends it back to the queue when the fault may pass.
-    /// - Throws: `notFound`, `conflict`.
+    /// - Throws: `notFound`, `staleLease`.
     package func fail(
         _ id: Identifier, token: RandomToken, error: TrainingError, retryable: Bool, acknowledging: Acknowledgement<Void>? = nil
     ) async throws(Failure) {

@@ -86,7 +86,7 @@ package struct TrainingJob: Sendable, Equatable {
 
     /// Prolongs a lease and notes progress, which never falls and stays below 100 until the job is completed.
     /// - Returns: true when the job was cancelled and the worker should stop.
-    /// - Throws: `conflict` for a token that is not the running lease's.
+    /// - Throws: `staleLease` for a token that is not the running lease's.
     package mutating func heartbeat(token: RandomToken, progress: Int?, until: Timestamp, at now: Timestamp) throws(Failure) -> Bool {
         if case .cancelled(let last) = state, last == token { return true }
         try requireLease(token, at: now)
@@ -96,7 +96,7 @@ package struct TrainingJob: Sendable, Equatable {
     }
 
     /// Ends the job well.
-    /// - Throws: `conflict` for a token that is not the running lease's.
+    /// - Throws: `staleLease` for a token that is not the running lease's.
     package mutating func complete(token: RandomToken, at now: Timestamp) throws(Failure) {
         try requireLease(token, at: now)
         state = .completed
@@ -104,7 +104,7 @@ package struct TrainingJob: Sendable, Equatable {
     }
 
     /// Ends the job badly, or sends it back to the queue when the fault may pass and attempts are left.
-    /// - Throws: `conflict` for a token that is not the running lease's.
+    /// - Throws: `staleLease` for a token that is not the running lease's.
     package mutating func fail(
         token: RandomToken, error: TrainingError, retryable: Bool, attemptsMax: Int, at now: Timestamp
     ) throws(Failure) {
@@ -113,7 +113,7 @@ package struct TrainingJob: Sendable, Equatable {
     }
 
     /// Gives a lease back unused, as a worker does that stops; the attempt does not count.
-    /// - Throws: `conflict` for a token that is not the running lease's.
+    /// - Throws: `staleLease` for a token that is not the running lease's.
     package mutating func handBack(token: RandomToken, at now: Timestamp) throws(Failure) {
         try requireLease(token, at: now)
         state = .queued
@@ -129,12 +129,9 @@ package struct TrainingJob: Sendable, Equatable {
         }
     }
 
-    /// What a worker is told whose token is not that of the running lease.
-    package static let staleLease = Failure.conflict("The lease is not valid: it ran out, ended, or belongs to another worker")
-
     private func requireLease(_ token: RandomToken, at now: Timestamp) throws(Failure) {
         guard case .leased(let current, let until) = state, current == token, now < until else {
-            throw Self.staleLease
+            throw .staleLease
         }
     }
 }
@@ -200,24 +197,24 @@ package protocol TrainingJobStore: Sendable {
         limit: Int, policy: LeasePolicy, at now: Timestamp, acknowledging: Acknowledgement<[LeasedJob]>?
     ) async throws(Failure) -> [LeasedJob]
     /// Prolongs a lease.
-    /// - Throws: `notFound` for an unknown job, `conflict` for a lease that is not running.
+    /// - Throws: `notFound` for an unknown job, `staleLease` for a lease that is not running.
     func heartbeat(
         _ id: Identifier, token: RandomToken, progress: Int?, policy: LeasePolicy, at now: Timestamp,
         acknowledging: Acknowledgement<LeaseState>?
     ) async throws(Failure) -> LeaseState
     /// Ends a job well; the item is completed in the same transaction. Without a portrait the first reference image serves.
-    /// - Throws: `notFound`, `conflict`.
+    /// - Throws: `notFound`, `staleLease`.
     func complete(
         _ id: Identifier, token: RandomToken, portrait: StoredImage?, at now: Timestamp, acknowledging: Acknowledgement<Void>?
     ) async throws(Failure)
     /// Ends a job badly or sends it back to the queue.
-    /// - Throws: `notFound`, `conflict`.
+    /// - Throws: `notFound`, `staleLease`.
     func fail(
         _ id: Identifier, token: RandomToken, error: TrainingError, retryable: Bool, policy: LeasePolicy, at now: Timestamp,
         acknowledging: Acknowledgement<Void>?
     ) async throws(Failure)
     /// Gives a lease back unused.
-    /// - Throws: `notFound`, `conflict`.
+    /// - Throws: `notFound`, `staleLease`.
     func handBack(_ id: Identifier, token: RandomToken, at now: Timestamp) async throws(Failure)
     /// Ends the leases that ran out. Returns how many.
     func expire(policy: LeasePolicy, at now: Timestamp) async throws(Failure) -> Int

@@ -20,14 +20,14 @@ struct AccountsCommand: AsyncParsableCommand {
         @OptionGroup var account: AccountName
         @OptionGroup var data: DataOptions
         @OptionGroup var output: JSONOption
-        var request: AdministrationRequest { .createAccount(name: account.name) }
+        var operation: CreateAccount { CreateAccount(name: account.name) }
     }
 
     struct List: AdministrationCommand {
         static let configuration = CommandConfiguration(commandName: "list", abstract: "List the accounts.")
         @OptionGroup var data: DataOptions
         @OptionGroup var output: JSONOption
-        var request: AdministrationRequest { .listAccounts }
+        var operation: ListAccounts { ListAccounts() }
     }
 
     struct Show: AdministrationCommand {
@@ -35,7 +35,7 @@ struct AccountsCommand: AsyncParsableCommand {
         @OptionGroup var account: AccountName
         @OptionGroup var data: DataOptions
         @OptionGroup var output: JSONOption
-        var request: AdministrationRequest { .showAccount(name: account.name) }
+        var operation: ShowAccount { ShowAccount(name: account.name) }
         var notFoundMessage: String? { account.notFoundMessage }
     }
 
@@ -44,7 +44,7 @@ struct AccountsCommand: AsyncParsableCommand {
         @OptionGroup var account: AccountName
         @OptionGroup var data: DataOptions
         @OptionGroup var output: JSONOption
-        var request: AdministrationRequest { .setSuspended(true, accountName: account.name) }
+        var operation: SetSuspended { SetSuspended(true, accountName: account.name) }
         var notFoundMessage: String? { account.notFoundMessage }
     }
 
@@ -53,7 +53,7 @@ struct AccountsCommand: AsyncParsableCommand {
         @OptionGroup var account: AccountName
         @OptionGroup var data: DataOptions
         @OptionGroup var output: JSONOption
-        var request: AdministrationRequest { .setSuspended(false, accountName: account.name) }
+        var operation: SetSuspended { SetSuspended(false, accountName: account.name) }
         var notFoundMessage: String? { account.notFoundMessage }
     }
 
@@ -62,7 +62,7 @@ struct AccountsCommand: AsyncParsableCommand {
         @OptionGroup var account: AccountName
         @OptionGroup var data: DataOptions
         @OptionGroup var output: JSONOption
-        var request: AdministrationRequest { .setAPIAccess(true, accountName: account.name) }
+        var operation: SetAPIAccess { SetAPIAccess(true, accountName: account.name) }
         var notFoundMessage: String? { account.notFoundMessage }
     }
 
@@ -71,7 +71,7 @@ struct AccountsCommand: AsyncParsableCommand {
         @OptionGroup var account: AccountName
         @OptionGroup var data: DataOptions
         @OptionGroup var output: JSONOption
-        var request: AdministrationRequest { .setAPIAccess(false, accountName: account.name) }
+        var operation: SetAPIAccess { SetAPIAccess(false, accountName: account.name) }
         var notFoundMessage: String? { account.notFoundMessage }
     }
 
@@ -83,7 +83,7 @@ struct AccountsCommand: AsyncParsableCommand {
         @Flag(name: .customLong("yes"), help: "Delete without asking; there is no way back") var isConfirmed = false
         @OptionGroup var data: DataOptions
         @OptionGroup var output: JSONOption
-        var request: AdministrationRequest { .deleteAccount(name: account.name) }
+        var operation: DeleteAccount { DeleteAccount(name: account.name) }
         var notFoundMessage: String? { account.notFoundMessage }
 
         func validate() throws {

@@ -10,7 +10,7 @@ struct BackupFolderArgument: ParsableArguments {
 }
 
 /// `personas backup`.
-struct BackupCommand: PersonasSubcommand {
+struct BackupCommand: AdministrationCommand {
     static let configuration = CommandConfiguration(
         commandName: "backup", abstract: "Back up database and images into an empty or new folder, beside a running server or without one.",
         discussion: """
@@ -20,12 +20,7 @@ struct BackupCommand: PersonasSubcommand {
     @OptionGroup var folder: BackupFolderArgument
     @OptionGroup var data: DataOptions
     @OptionGroup var output: JSONOption
-
-    func perform() async throws(CommandFailure) {
-        let settings = try reporting(data.settings)
-        try Answer.show(
-            try await AdministrationClient.performLong(.backup(directory: folder.directory), settings), asJSON: output.isJSON)
-    }
+    var operation: BackUp { BackUp(directory: folder.directory) }
 }
 
 /// `personas restore`.
@@ -51,11 +46,13 @@ struct RestoreCommand: PersonasSubcommand {
                 defer { bar.finish() }
                 do throws(Failure) {
                     return try await restore.restore(into: directory, under: lock, isForced: isForced) { bar.show($0) }
+                } catch .folderUnusable(let path, .notEmpty) {
+                    throw CommandFailure(.failed, "\(path) is not empty; with --force its database and images are replaced")
                 } catch {
                     throw CommandFailure(error)
                 }
             }
-            try Answer.show(.backedUp(report), asJSON: output.isJSON)
+            try report.show(asJSON: output.isJSON)
         } catch {
             // A folder that came to be by this command alone; one that holds anything stays.
             if isNew { lock.removeEmptyFolder() }
@@ -65,7 +62,9 @@ struct RestoreCommand: PersonasSubcommand {
 }
 
 /// `personas check`.
-struct CheckCommand: PersonasSubcommand {
+struct CheckCommand: OperatorCommand {
+    typealias Operation = CheckIntegrity
+
     static let configuration = CommandConfiguration(
         commandName: "check", abstract: "Compare the database with itself and with the image files; 0 if all is sound, 1 if not.")
     @Flag(help: "Remove files and rows that nothing needs; damage is only reported") var repair = false
@@ -73,10 +72,9 @@ struct CheckCommand: PersonasSubcommand {
     @OptionGroup var output: JSONOption
 
     func perform() async throws(CommandFailure) {
-        let settings = try reporting(data.settings)
-        let reply = try await AdministrationClient.performLong(.check(isRepairing: repair), settings)
-        try Answer.show(reply, asJSON: output.isJSON)
-        guard case .checked(let report) = reply, !report.sound else { return }
+        let report = try await client().perform(CheckIntegrity(isRepairing: repair))
+        try report.show(asJSON: output.isJSON)
+        guard !report.sound else { return }
         let count = report.counts.findings - report.counts.repaired
         throw CommandFailure(.failed, "the data are not sound: \(count) \(count == 1 ? "finding" : "findings")")
     }

@@ -23,7 +23,7 @@ struct ConfigCommand: PersonasSubcommand {
         let settings = try reporting { () throws(Failure) in try data.settings(with: [process, service, worker]) }
         let rows = Self.rows(settings)
         if output.isJSON {
-            try Answer.json(rows)
+            try Output.json(rows)
         } else {
             Output.table(["name", "value", "source", "help"], rows.map { [$0.name, $0.value.text, $0.source.rawValue, $0.help] })
         }

@@ -15,7 +15,7 @@ struct ListCommand: AdministrationCommand {
     @Option(help: "At most so many, up to \(Limits.administrationRowsMax)") var limit = 100
     @OptionGroup var data: DataOptions
     @OptionGroup var output: JSONOption
-    var request: AdministrationRequest { .listItems(limit: limit) }
+    var operation: ListItems { ListItems(limit: limit) }
 
     func validate() throws {
         guard (1...Limits.administrationRowsMax).contains(limit) else {
@@ -30,7 +30,7 @@ struct ShowCommand: AdministrationCommand {
     @OptionGroup var item: ItemID
     @OptionGroup var data: DataOptions
     @OptionGroup var output: JSONOption
-    var request: AdministrationRequest { .showItem(id: item.id) }
+    var operation: ShowItem { ShowItem(id: item.id) }
     var notFoundMessage: String? { item.notFoundMessage }
 }
 
@@ -40,6 +40,6 @@ struct DeleteCommand: AdministrationCommand {
     @OptionGroup var item: ItemID
     @OptionGroup var data: DataOptions
     @OptionGroup var output: JSONOption
-    var request: AdministrationRequest { .deleteItem(id: item.id) }
+    var operation: DeleteItem { DeleteItem(id: item.id) }
     var notFoundMessage: String? { item.notFoundMessage }
 }

@@ -22,7 +22,7 @@ struct KeysCommand: AsyncParsableCommand {
         var scopes: Set<Scope> = APIKey.defaultScopes
         @OptionGroup var data: DataOptions
         @OptionGroup var output: JSONOption
-        var request: AdministrationRequest { .createKey(accountName: account, label: label, scopes: scopes) }
+        var operation: CreateKey { CreateKey(accountName: account, label: label, scopes: scopes) }
         var notFoundMessage: String? { "there is no account \(account.debugDescription)" }
 
         @Sendable private static func scopes(_ text: String) throws -> Set<Scope> {
@@ -41,8 +41,7 @@ struct KeysCommand: AsyncParsableCommand {
         @Option(help: "Only those of an account") var account: String?
         @OptionGroup var data: DataOptions
         @OptionGroup var output: JSONOption
-        var request: AdministrationRequest { .listKeys(accountName: account) }
-        var notFoundMessage: String? { account.map { "there is no account \($0.debugDescription)" } }
+        var operation: ListKeys { ListKeys(accountName: account) }
     }
 
     struct Disable: AdministrationCommand {
@@ -50,7 +49,7 @@ struct KeysCommand: AsyncParsableCommand {
         @OptionGroup var key: KeyID
         @OptionGroup var data: DataOptions
         @OptionGroup var output: JSONOption
-        var request: AdministrationRequest { .setKeyState(.disabled, id: key.id) }
+        var operation: SetKeyState { SetKeyState(.disabled, id: key.id) }
         var notFoundMessage: String? { key.notFoundMessage }
     }
 
@@ -59,7 +58,7 @@ struct KeysCommand: AsyncParsableCommand {
         @OptionGroup var key: KeyID
         @OptionGroup var data: DataOptions
         @OptionGroup var output: JSONOption
-        var request: AdministrationRequest { .setKeyState(.active, id: key.id) }
+        var operation: SetKeyState { SetKeyState(.active, id: key.id) }
         var notFoundMessage: String? { key.notFoundMessage }
     }
 
@@ -68,7 +67,7 @@ struct KeysCommand: AsyncParsableCommand {
         @OptionGroup var key: KeyID
         @OptionGroup var data: DataOptions
         @OptionGroup var output: JSONOption
-        var request: AdministrationRequest { .setKeyState(.deleted, id: key.id) }
+        var operation: SetKeyState { SetKeyState(.deleted, id: key.id) }
         var notFoundMessage: String? { key.notFoundMessage }
     }
 }

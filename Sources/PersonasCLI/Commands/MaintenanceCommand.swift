@@ -11,20 +11,20 @@ struct MaintenanceCommand: AsyncParsableCommand {
         @Option(help: ArgumentHelp("What clients are told to wait", valueName: "SECONDS")) var retryAfter: Int?
         @OptionGroup var data: DataOptions
         @OptionGroup var output: JSONOption
-        var request: AdministrationRequest { .setMaintenance(isOn: true, retryAfterSeconds: retryAfter) }
+        var operation: SetMaintenance { SetMaintenance(isOn: true, retryAfterSeconds: retryAfter) }
     }
 
     struct Off: AdministrationCommand {
         static let configuration = CommandConfiguration(commandName: "off", abstract: "Let clients in again.")
         @OptionGroup var data: DataOptions
         @OptionGroup var output: JSONOption
-        var request: AdministrationRequest { .setMaintenance(isOn: false, retryAfterSeconds: nil) }
+        var operation: SetMaintenance { SetMaintenance(isOn: false, retryAfterSeconds: nil) }
     }
 
     struct Status: AdministrationCommand {
         static let configuration = CommandConfiguration(commandName: "status", abstract: "Tell whether maintenance is on.")
         @OptionGroup var data: DataOptions
         @OptionGroup var output: JSONOption
-        var request: AdministrationRequest { .showMaintenance }
+        var operation: ShowMaintenance { ShowMaintenance() }
     }
 }

@@ -12,7 +12,7 @@ struct NamesCommand: AsyncParsableCommand {
         @Argument(help: "Names, ignoring case") var names: [String]
         @OptionGroup var data: DataOptions
         @OptionGroup var output: JSONOption
-        var request: AdministrationRequest { .reserveNames(names) }
+        var operation: ReserveNames { ReserveNames(names) }
     }
 
     struct Release: AdministrationCommand {
@@ -20,13 +20,13 @@ struct NamesCommand: AsyncParsableCommand {
         @Argument(help: "Names, ignoring case") var names: [String]
         @OptionGroup var data: DataOptions
         @OptionGroup var output: JSONOption
-        var request: AdministrationRequest { .releaseNames(names) }
+        var operation: ReleaseNames { ReleaseNames(names) }
     }
 
     struct List: AdministrationCommand {
         static let configuration = CommandConfiguration(commandName: "list", abstract: "List the reserved names.")
         @OptionGroup var data: DataOptions
         @OptionGroup var output: JSONOption
-        var request: AdministrationRequest { .listNames }
+        var operation: ListNames { ListNames() }
     }
 }

@@ -2,7 +2,9 @@ import ArgumentParser
 import Personas
 
 /// `personas seed`.
-struct SeedCommand: PersonasSubcommand {
+struct SeedCommand: OperatorCommand {
+    typealias Operation = LoadSeed
+
     static let configuration = CommandConfiguration(
         commandName: "seed", abstract: "Load seeds, through the same rules as the API; a second time changes nothing.",
         discussion: """
@@ -14,26 +16,25 @@ struct SeedCommand: PersonasSubcommand {
     @OptionGroup var output: JSONOption
 
     func perform() async throws(CommandFailure) {
-        let settings = try reporting(data.settings)
+        let client = try client()
         // All files are read before the first is loaded, so that a typing error leaves nothing half done.
         var loaded: [Seed] = []
         for name in seeds { loaded.append(try reporting { () throws(Failure) in try Seed.named(name) }) }
         let seeds = loaded
-        let report = try await AdministrationClient.withSession(settings) { (session) throws(CommandFailure) in
-            try await SeedLoading.load(seeds, progress: ProgressBar("Seeding", total: seeds.reduce(0) { $0 + $1.partCount })) {
-                (request) throws(CommandFailure) in try await session.perform(request)
-            }
+        let report = try await client.withSession { (load: (LoadSeed) async throws(CommandFailure) -> SeedReport) throws(CommandFailure) in
+            let progress = ProgressBar("Seeding", total: seeds.reduce(0) { $0 + $1.partCount })
+            return try await SeedLoading.load(seeds, progress: progress, by: load)
         }
-        try Answer.show(.seeded(report), asJSON: output.isJSON)
+        try report.show(asJSON: output.isJSON)
     }
 }
 
 /// Loading seeds part by part.
 enum SeedLoading {
     /// Loads seeds in their order.
-    /// - Parameter perform: carries out one request.
+    /// - Parameter load: loads one part.
     static func load(
-        _ seeds: [Seed], progress: ProgressBar, perform: (AdministrationRequest) async throws(CommandFailure) -> AdministrationReply
+        _ seeds: [Seed], progress: ProgressBar, by load: (LoadSeed) async throws(CommandFailure) -> SeedReport
     ) async throws(CommandFailure) -> SeedReport {
         var progress = progress
         defer { progress.finish() }
@@ -42,8 +43,7 @@ enum SeedLoading {
         for seed in seeds {
             for part in 0..<seed.partCount {
                 do throws(CommandFailure) {
-                    guard case .seeded(let added) = try await perform(.seed(try document(of: seed, part: part))) else { continue }
-                    report.add(added)
+                    report.add(try await load(LoadSeed(try document(of: seed, part: part))))
                 } catch {
                     throw error.at(seed.title(ofPart: part))
                 }

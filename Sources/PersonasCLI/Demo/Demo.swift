@@ -23,19 +23,29 @@ enum Demo {
             throw CommandFailure(error)
         }
         let report = try await SeedLoading.load([seed], progress: ProgressBar("Demo", total: seed.partCount)) {
-            (request) throws(CommandFailure) in try await perform(request, administration)
-        }
-        if let issued = report.keys.first(where: { $0.label == label }) { return issued.key }
-        if case .keys(let keys) = try await perform(.listKeys(accountName: account), administration) {
-            for key in keys where key.label == label && key.state != .deleted {
-                _ = try await perform(.setKeyState(.deleted, id: key.id.text), administration)
+            (part) throws(CommandFailure) in
+            do throws(Failure) {
+                return try await administration.perform(part)
+            } catch {
+                throw CommandFailure(error)
             }
         }
-        let request = AdministrationRequest.createKey(accountName: account, label: label, scopes: APIKey.defaultScopes)
-        guard case .issuedKey(let issued) = try await perform(request, administration) else {
-            throw CommandFailure(.failed, "the demo's key could not be issued")
+        if let issued = report.keys.first(where: { $0.label == label }) { return issued.key }
+        do throws(Failure) {
+            return try await replaceKey(administration)
+        } catch {
+            throw CommandFailure(error)
         }
-        return issued.key
+    }
+
+    private static func replaceKey(_ administration: Administration) async throws(Failure) -> String {
+        try await administration.walk(ListKeys(accountName: account)) { (page) throws(Failure) in
+            for key in page where key.label == label && key.state != .deleted {
+                _ = try await administration.perform(SetKeyState(.deleted, id: key.id.text))
+            }
+            return true
+        }
+        return try await administration.perform(CreateKey(accountName: account, label: label, scopes: APIKey.defaultScopes)).key
     }
 
     /// Prints how to try the service.
@@ -54,13 +64,4 @@ enum Demo {
         ]
     }
 
-    private static func perform(_ request: AdministrationRequest, _ administration: Administration) async throws(CommandFailure)
-        -> AdministrationReply
-    {
-        do throws(Failure) {
-            return try await administration.perform(request)
-        } catch {
-            throw CommandFailure(error)
-        }
-    }
 }

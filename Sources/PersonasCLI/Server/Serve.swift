@@ -57,7 +57,7 @@ enum Serve {
                 if !settings.migrate {
                     let pending = try await app.pendingMigrations()
                     guard pending.isEmpty else {
-                        throw .conflict("pending migrations (\(pending.joined(separator: ", "))); run personas migrate up")
+                        throw .schemaMismatch(.pending(migrations: pending))
                     }
                 }
                 let applied = try await app.migrate()
@@ -104,7 +104,8 @@ enum Serve {
         }
         services.append(MemoryReturn())
         services.append(IdempotencyRecordExpiry(idempotency: app.idempotency, logger: logger))
-        let administration = AdministrationService(socketPath: socketPath, administration: app.administration, logger: logger)
+        let administration = AdministrationService(
+            socketPath: socketPath, administration: app.administration, registry: .ofCommands, logger: logger)
         services.append(Following(signal: listening, service: administration))
         services.append(http)
         services.append(ShutdownWatchdog(graceSeconds: settings.graceSeconds, log: log, logger: logger))

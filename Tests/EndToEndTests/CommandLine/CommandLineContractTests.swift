@@ -54,6 +54,27 @@ struct CommandLineContractTests {
         }
     }
 
+    @Test("A command fails in the same words and with the same code beside a server and without one")
+    func failuresBesideAServer() async throws {
+        try await Stage.run { stage in
+            #expect(try await stage.command("accounts", "create", "acme").exit == .status(0))
+            let commands = [
+                ["accounts", "create", "acme"], ["accounts", "create", ""], ["accounts", "show", "nobody"], ["keys", "delete", "nothing"],
+                ["keys", "enable", UUID().uuidString], ["show", UUID().uuidString], ["names", "reserve", "n@me"],
+                ["maintenance", "on", "--retry-after", "0"], ["backup", "data/backup"], ["backup", "data/personas.sqlite/below"],
+            ]
+            var alone: [CommandResult] = []
+            for command in commands { alone.append(try await stage.command(command)) }
+            let service = try await stage.serve()
+            for (command, expected) in zip(commands, alone) {
+                let result = try await stage.command(command)
+                #expect(result.exit == expected.exit && expected.exit == .status(1), "\(result)")
+                #expect(result.error == expected.error, "\(command)")
+            }
+            #expect(try await service.stop() == .status(0))
+        }
+    }
+
     @Test("A data folder that cannot be used is 69 or 78, whichever command asks", arguments: ["accounts list", "serve --port 0"])
     func unusableFolder(_ line: String) async throws {
         try await Stage.run { stage in

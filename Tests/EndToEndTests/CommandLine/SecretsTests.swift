@@ -191,11 +191,15 @@ struct SecretsTests {
         search.add(try await stage.command("config", "--config", "settings.json"))
         search.add(try await stage.command("config", environment: ["PERSONAS_KEY": key.secret]))
         search.add(try await stage.command("config", "--json", "--config", "settings.json", environment: ["PERSONAS_KEY": key.secret]))
-        for request in [AdministrationRequest.listKeys(accountName: nil), .setKeyState(.disabled, id: key.secret)] {
+        let requests = [
+            try JSONEncoder().encode(AdministrationCall(ListKeys(accountName: nil))),
+            try JSONEncoder().encode(AdministrationCall(SetKeyState(.disabled, id: key.secret))),
+        ]
+        for request in requests {
             let url = try #require(URL(httpURLWithSocketPath: stage.data + "/admin.sock", uri: "/administration"))
             var call = HTTPClientRequest(url: url.absoluteString)
             call.method = .POST
-            call.body = .bytes(ByteBuffer(bytes: try JSONEncoder().encode(request)))
+            call.body = .bytes(ByteBuffer(bytes: request))
             let response = try await HTTPClient.shared.execute(call, timeout: .seconds(20))
             let body = try await response.body.collect(upTo: 1_048_576)
             search.add(.record, "an answer of admin.sock", Array(buffer: body))

@@ -174,9 +174,13 @@ struct BackupTests {
             try await withDataFolder { parent in
                 try FileManager.default.createDirectory(atPath: parent + "/full", withIntermediateDirectories: true)
                 try Data([1]).write(to: URL(fileURLWithPath: parent + "/full/file"))
-                for path in [parent + "/full", parent + "/full/file", open.directory, open.directory + "/media/backup"] {
+                let problems: [(String, FolderProblem)] = [
+                    (parent + "/full", .notEmpty), (parent + "/full/file", .unreadable), (open.directory, .notEmpty),
+                    (open.directory + "/media/backup", .insideDataFolder),
+                ]
+                for (path, problem) in problems {
                     let result = await result { () async throws(Failure) in try await open.storage.backups.backup(to: path) { _ in } }
-                    guard case .failure(.conflict) = result else { throw Unexpected("\(path): \(result)") }
+                    #expect(result == .failure(.folderUnusable(path: path, problem)))
                 }
                 #expect(try names(in: parent + "/full") == ["file"])
                 #expect(!PosixFile.exists(open.directory + "/media/backup"))
@@ -198,8 +202,9 @@ struct BackupTests {
                 let result = await result { () async throws(Failure) in
                     try await open.storage.backups.backup(to: parent + "/backup") { _ in }
                 }
-                guard case .failure(.conflict(let text)) = result else { throw Unexpected("\(result)") }
-                #expect(text.contains(String(path.dropFirst(open.directory.count + 1))), "\(text)")
+                guard case .failure(.damaged(.dataFolder, let finding)) = result else { throw Unexpected("\(result)") }
+                #expect(finding.kind == (isMissing ? .fileMissing : .fileDamaged))
+                #expect(finding.subject == String(path.dropFirst(open.directory.count + 1)))
                 #expect(try names(in: parent) == [])
             }
             #expect(open.index.pins.beginDeleting([[1]]) == [[1]], "removal goes on")
@@ -227,8 +232,7 @@ struct BackupTests {
                 mayBegin.notify()
                 let outcome = await running.value
                 // The last step may be over before the cancellation is seen: then the backup is whole.
-                guard case .failure(.conflict(let text)) = outcome else { throw Unexpected("\(outcome)") }
-                #expect(text.contains("cancelled"))
+                guard outcome == .failure(.cancelled) else { throw Unexpected("\(outcome)") }
                 #expect(try names(in: parent) == [])
                 #expect(open.index.pins.beginDeleting([[1]]) == [[1]], "removal goes on")
             }

@@ -42,29 +42,43 @@ struct RestoreTests {
         }
     }
 
+    /// What is said of a damaged backup.
+    private enum Refusal: Equatable {
+        /// What is found begins with that path.
+        case damaged(Finding.Kind, String)
+        case noBackup
+        case unknown(String)
+    }
+
     /// What can happen to a backup.
-    private static let damages: [(name: String, words: String, damage: @Sendable (String) throws -> Void)] = [
-        ("a byte of the database", "personas.sqlite does not match", { try flipByte(of: $0 + "/personas.sqlite") }),
-        ("a byte of an image", "does not match its hash", { try flipByte(of: try mediaFiles(in: $0 + "/media")[1]) }),
-        ("a byte of the list", "SHA256SUMS does not match", { try flipByte(of: $0 + "/SHA256SUMS") }),
-        ("no image", "is missing", { try FileManager.default.removeItem(atPath: try mediaFiles(in: $0 + "/media")[2]) }),
-        ("no database", "personas.sqlite is missing", { try FileManager.default.removeItem(atPath: $0 + "/personas.sqlite") }),
-        ("no list", "SHA256SUMS is missing", { try FileManager.default.removeItem(atPath: $0 + "/SHA256SUMS") }),
-        ("no manifest", "no manifest.json", { try FileManager.default.removeItem(atPath: $0 + "/manifest.json") }),
-        ("another file", "does not belong to it: notes", { try Data([1]).write(to: URL(fileURLWithPath: $0 + "/notes")) }),
+    private static let damages: [(name: String, refusal: Refusal, damage: @Sendable (String) throws -> Void)] = [
+        ("a byte of the database", .damaged(.fileDamaged, "personas.sqlite"), { try flipByte(of: $0 + "/personas.sqlite") }),
+        ("a byte of an image", .damaged(.fileDamaged, "media/"), { try flipByte(of: try mediaFiles(in: $0 + "/media")[1]) }),
+        ("a byte of the list", .damaged(.fileDamaged, "SHA256SUMS"), { try flipByte(of: $0 + "/SHA256SUMS") }),
         (
-            "another image", "does not belong to it: media/00/",
+            "no image", .damaged(.fileMissing, "media/"),
+            { try FileManager.default.removeItem(atPath: try mediaFiles(in: $0 + "/media")[2]) }
+        ),
+        ("no database", .damaged(.fileMissing, "personas.sqlite"), { try FileManager.default.removeItem(atPath: $0 + "/personas.sqlite") }),
+        ("no list", .damaged(.fileMissing, "SHA256SUMS"), { try FileManager.default.removeItem(atPath: $0 + "/SHA256SUMS") }),
+        ("no manifest", .noBackup, { try FileManager.default.removeItem(atPath: $0 + "/manifest.json") }),
+        ("another file", .damaged(.strange, "notes"), { try Data([1]).write(to: URL(fileURLWithPath: $0 + "/notes")) }),
+        (
+            "another image", .damaged(.strange, "media/00/0"),
             { try Data([1]).write(to: URL(fileURLWithPath: $0 + "/media/00/" + String(repeating: "0", count: 62))) }
         ),
         (
-            "a strange file among images", "does not belong to it: media/00/x",
+            "a strange file among images", .damaged(.strange, "media/00/x"),
             { try Data([1]).write(to: URL(fileURLWithPath: $0 + "/media/00/x")) }
         ),
-        ("an edited manifest", "was changed", { try edit($0, "\"files\" : 3", "\"files\" : 2") }),
-        ("an edited time", "was changed", { try edit($0, "\"created_at\" : \"2", "\"created_at\" : \"1") }),
-        ("a further member", "was changed", { try edit($0, "{\n", "{\n  \"a\" : 1,\n") }),
-        ("another format", "format 2", { try edit($0, "\"format\" : 1", "\"format\" : 2") }),
-        ("a manifest cut short", "damaged", { try Data("{".utf8).write(to: URL(fileURLWithPath: $0 + "/manifest.json")) }),
+        ("an edited manifest", .damaged(.fileDamaged, "manifest.json"), { try edit($0, "\"files\" : 3", "\"files\" : 2") }),
+        ("an edited time", .damaged(.fileDamaged, "manifest.json"), { try edit($0, "\"created_at\" : \"2", "\"created_at\" : \"1") }),
+        ("a further member", .damaged(.fileDamaged, "manifest.json"), { try edit($0, "{\n", "{\n  \"a\" : 1,\n") }),
+        ("another format", .unknown("format 2"), { try edit($0, "\"format\" : 1", "\"format\" : 2") }),
+        (
+            "a manifest cut short", .damaged(.fileDamaged, "manifest.json"),
+            { try Data("{".utf8).write(to: URL(fileURLWithPath: $0 + "/manifest.json")) }
+        ),
     ]
 
     private static func edit(_ backup: String, _ old: String, _ new: String) throws {
@@ -76,7 +90,7 @@ struct RestoreTests {
 
     @Test("A damaged backup is refused by name, and the target is as it was, also by force", arguments: damages.map(\.name))
     func damaged(_ name: String) async throws {
-        let (_, words, damage) = try #require(Self.damages.first { $0.name == name })
+        let (_, refusal, damage) = try #require(Self.damages.first { $0.name == name })
         try await withBackup { backup, parent, _ in
             // Links would carry the damage into other tests' files; here they carry it nowhere.
             try damage(backup)
@@ -91,8 +105,13 @@ struct RestoreTests {
                         throw Failure(storage: error)
                     }
                 }
-                guard case .failure(.conflict(let text)) = outcome else { throw Unexpected("\(outcome)") }
-                #expect(text.contains(words), "\(text)")
+                switch (refusal, outcome) {
+                case (.damaged(let kind, let path), .failure(.damaged(.backup, let finding))):
+                    #expect(finding.kind == kind && finding.subject.hasPrefix(path), "\(finding)")
+                case (.noBackup, .failure(let failure)): #expect(failure == .folderUnusable(path: backup, .noBackup))
+                case (.unknown(let what), .failure(let failure)): #expect(failure == .unknownBackup(what))
+                default: throw Unexpected("\(outcome)")
+                }
                 #expect(try names(in: target).contains { $0.hasPrefix("restore") } == false)
             }
             #expect(try names(in: parent + "/new") == ["personas.lock"])
@@ -110,12 +129,7 @@ struct RestoreTests {
                 try await open.execute("INSERT INTO migration (name, hash, applied_at) VALUES ('v9999_later', 'x', 0)")
                 _ = try await open.storage.backups.backup(to: parent + "/backup") { _ in }
             }
-            #expect {
-                try DataFolderRestore(from: parent + "/backup")
-            } throws: { error in
-                guard case Failure.conflict(let text) = error else { return false }
-                return text.contains("v9999_later")
-            }
+            #expect(throws: Failure.unknownBackup("migration v9999_later")) { try DataFolderRestore(from: parent + "/backup") }
         }
     }
 
@@ -136,7 +150,7 @@ struct RestoreTests {
                 try FileManager.default.moveItem(atPath: "\(parent)/\(file)", toPath: "\(target)/\(file)")
             }
             try Data([1]).write(to: URL(fileURLWithPath: target + "/notes.txt"))
-            await #expect(throws: Failure.self) { try await restore(backup, into: target) }
+            await #expect(throws: Failure.folderUnusable(path: target, .notEmpty)) { try await restore(backup, into: target) }
             try await restore(backup, into: target, isForced: true)
             #expect(try names(in: target) == ["media", "notes.txt", "personas.lock", "personas.sqlite"])
             try await withStorage(in: target) { open async throws in

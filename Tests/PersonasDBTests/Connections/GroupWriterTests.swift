@@ -183,6 +183,20 @@ struct GroupWriterTests {
         }
     }
 
+    @Test("What the system refuses is told with file and reason, a full disk as such, and neither as the database's")
+    func fileErrors() throws {
+        let denied = Failure(storage: PosixFile.CallFailed("open", "/a/b", code: EACCES))
+        #expect(denied == .file(FileFailure(operation: "open", path: "/a/b", reason: "Permission denied")))
+        for code in [ENOSPC, EDQUOT] {
+            #expect(Failure(storage: PosixFile.CallFailed("write", "/a/b", code: code)) == .outOfDisk(path: "/a/b"))
+        }
+        #expect(Failure(storage: PosixFile.CallFailed("open", "/a/b", code: EMFILE)) == .outOfDescriptors)
+        let full = DatabaseError(resultCode: .SQLITE_FULL, message: "words")
+        #expect(DataFolderBackup.failure(full, writingTo: "/backup") == .outOfDisk(path: "/backup"))
+        #expect(DataFolderBackup.failure(CancellationError(), writingTo: "/backup") == .cancelled)
+        #expect(throws: PosixFile.CallFailed.self) { try PosixFile.names(in: "/proc/self/status") }
+    }
+
     @Test(
         "A file that cannot be opened is a matter of descriptors where the system says so",
         arguments: [

@@ -88,7 +88,7 @@ struct MigrationTests {
             #expect(reports.map(\.state) == [.changed, .pending])
             #expect(reports[0].hash == Self.first.hash, "the hash shown is that of what was applied")
             #expect(await changed.isReady() == false)
-            await #expect(throws: Failure.conflict("Migration v0001_first was changed after it was applied")) {
+            await #expect(throws: Failure.schemaMismatch(.changed(migration: "v0001_first"))) {
                 try await changed.migrate()
             }
             #expect(try open.count("sqlite_master", where: "name = 'two'") == 0)
@@ -105,7 +105,7 @@ struct MigrationTests {
                     ["v0001_first", "applied"], ["v0002_second", "unknown"],
                 ])
             #expect(await older.isReady() == false)
-            await #expect(throws: Failure.conflict("Migration v0002_second is unknown: the database belongs to a newer version")) {
+            await #expect(throws: Failure.schemaMismatch(.unknown(migration: "v0002_second"))) {
                 try await older.migrate()
             }
         }

@@ -27,6 +27,21 @@ extension OpenStorage {
     }
 }
 
+extension OpenStorage {
+    /// The plan of the one statement, of those that were called already, that holds a text.
+    func plan(of text: String) async throws -> [String] {
+        let found = try await preparedStatements().all.filter { $0.contains(text) && !$0.hasPrefix("EXPLAIN") }
+        try #require(found.count == 1, "\(found)")
+        return try await index.writer.write { db in
+            try found.flatMap { sql in
+                let statement = try db.makeStatement(sql: "EXPLAIN QUERY PLAN " + sql)
+                statement.setUncheckedArguments(StatementArguments())
+                return try Row.fetchAll(statement).map { row -> String in row["detail"] }
+            }
+        }
+    }
+}
+
 extension Database {
     /// The statements that exist on this connection, each as often as it does.
     var preparedTexts: [String] {
@@ -51,7 +66,7 @@ func everyCall(_ open: OpenStorage, round: Int) async throws {
     try await everyCallOfSettings(open, round)
     try await everyCallOfAnswers(open, round, account)
     try await everyCallOfMaintenance(open, round)
-    _ = try await open.accounts.accounts()
+    for name in [nil, name] { _ = try await open.accounts.accounts(after: name, limit: 3 + round) }
     _ = try await open.accounts.account(named: name)
     _ = try await open.accounts.setSuspended(round % 2 == 0, accountNamed: name)
     _ = try await open.accounts.setAPIAccess(round % 2 == 0, accountNamed: name)
@@ -147,8 +162,9 @@ private func everyCallOfKeys(_ open: OpenStorage, _ round: Int, accountName: Str
         createdAt: .second(round))
     try await open.keys.insert(key, secret: secret)
     _ = try await open.keys.find(secret: secret.text)
-    _ = try await open.keys.keys(accountName: nil)
-    _ = try await open.keys.keys(accountName: accountName)
+    for name in [nil, accountName] {
+        for id in [nil, key.id] { _ = try await open.keys.keys(accountName: name, after: id, limit: 3 + round) }
+    }
     for state in [APIKey.State.disabled, .active, .deleted] { _ = try await open.keys.setState(state, of: key.id) }
 }
 

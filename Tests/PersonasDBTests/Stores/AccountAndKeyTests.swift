@@ -12,13 +12,35 @@ struct AccountStoreTests {
             let (zeta, acme) = (Account.fixture("zeta"), Account.fixture("acme"))
             try await open.accounts.insert(zeta)
             try await open.accounts.insert(acme)
-            #expect(try await open.accounts.accounts() == [acme, zeta])
+            #expect(try await open.accounts.accounts(after: nil, limit: 10) == [acme, zeta])
             #expect(try await open.accounts.account(named: "zeta") == zeta)
             await #expect(throws: Failure.notFound) { try await open.accounts.account(named: "Zeta") }
-            await #expect(throws: Failure.conflict("An account named acme already exists")) {
+            await #expect(throws: Failure.accountNameTaken("acme")) {
                 try await open.accounts.insert(.fixture("acme"))
             }
-            #expect(try await open.accounts.accounts() == [acme, zeta])
+            #expect(try await open.accounts.accounts(after: nil, limit: 10) == [acme, zeta])
+        }
+    }
+
+    @Test("Pages of accounts follow one another without a gap, whatever comes and goes meanwhile, and walk along the index")
+    func pages() async throws {
+        try await withStorage { open in
+            let names = ["a", "B", "b", "ä", "👩", "z"].sorted { Array($0.utf8).lexicographicallyPrecedes(Array($1.utf8)) }
+            for name in names.shuffled() { try await open.accounts.insert(.fixture(name)) }
+            for limit in 1...7 {
+                var found: [String] = []
+                while true {
+                    let page = try await open.accounts.accounts(after: found.last, limit: limit).map(\.name)
+                    #expect(page.count <= limit)
+                    if page.isEmpty { break }
+                    found += page
+                }
+                #expect(found == names)
+            }
+            try await open.accounts.delete(accountNamed: "a", at: .second(1))
+            #expect(try await open.accounts.accounts(after: "a", limit: 1).map(\.name) == ["b"])
+            let plan = try await open.plan(of: "FROM account WHERE name > ? ORDER BY name LIMIT ?")
+            #expect(plan == ["SEARCH account USING INDEX sqlite_autoindex_account_2 (name>?)"])
         }
     }
 
@@ -33,7 +55,7 @@ struct AccountStoreTests {
                     id: acme.id, name: "acme", isSuspended: isSuspended, hasAPIAccess: hasAccess, createdAt: acme.createdAt)
                 _ = try await open.accounts.setSuspended(isSuspended, accountNamed: "acme")
                 #expect(try await open.accounts.setAPIAccess(hasAccess, accountNamed: "acme") == changed)
-                #expect(try await open.accounts.accounts() == [changed, zeta])
+                #expect(try await open.accounts.accounts(after: nil, limit: 10) == [changed, zeta])
             }
             await #expect(throws: Failure.notFound) { try await open.accounts.setSuspended(true, accountNamed: "nobody") }
             await #expect(throws: Failure.notFound) { try await open.accounts.setAPIAccess(true, accountNamed: "nobody") }
@@ -51,7 +73,7 @@ struct AccountStoreTests {
             let kept = try await open.insert("Kept", of: zeta, images: [.withoutFile(3), .withoutFile(4), .withoutFile(5)])
             try await open.accounts.delete(accountNamed: "acme", at: .second(1))
 
-            #expect(try await open.accounts.accounts().map(\.name) == ["zeta"])
+            #expect(try await open.accounts.accounts(after: nil, limit: 10).map(\.name) == ["zeta"])
             #expect(try await open.items.find(kept.id, mode: nil, accountID: zeta) == kept)
             #expect(try open.counts() == ["pikzonality": 1, "image_link": 3, "media": 5, "media_removal": 3, "training_job": 2])
             #expect(try await open.collector.collect() == 2)
@@ -99,11 +121,43 @@ struct APIKeyStoreTests {
             let (acme, zeta) = (try await open.account("acme"), try await open.account("zeta"))
             var issued: [APIKey] = []
             for (second, account) in [acme, zeta, acme].enumerated() { issued.append(try await issue(account, open, at: second).key) }
-            #expect(try await open.keys.keys(accountName: nil).map(\.key) == issued)
-            #expect(try await open.keys.keys(accountName: nil).map(\.accountName) == ["acme", "zeta", "acme"])
-            #expect(try await open.keys.keys(accountName: "acme").map(\.key) == [issued[0], issued[2]])
-            #expect(try await open.keys.keys(accountName: "nobody").isEmpty)
+            #expect(try await open.keys.keys(accountName: nil, after: nil, limit: 10).map(\.key) == issued)
+            #expect(try await open.keys.keys(accountName: nil, after: nil, limit: 10).map(\.accountName) == ["acme", "zeta", "acme"])
+            #expect(try await open.keys.keys(accountName: "acme", after: nil, limit: 10).map(\.key) == [issued[0], issued[2]])
+            #expect(try await open.keys.keys(accountName: "nobody", after: nil, limit: 10).isEmpty)
             await #expect(throws: Failure.notFound) { _ = try await issue(.random(), open) }
+        }
+    }
+
+    @Test("Pages of keys follow one another without a gap, of one account or of all, and walk along their indexes")
+    func pages() async throws {
+        try await withStorage { open in
+            let (acme, zeta) = (try await open.account("acme"), try await open.account("zeta"))
+            var issued: [APIKey] = []
+            for (second, account) in [acme, zeta, acme, acme, zeta].enumerated() {
+                issued.append(try await issue(account, open, at: second).key)
+            }
+            let rows: [(String?, [APIKey])] = [
+                (nil, issued), ("acme", [issued[0], issued[2], issued[3]]), ("zeta", [issued[1], issued[4]]), ("nobody", []),
+            ]
+            for (name, expected) in rows {
+                for limit in 1...6 {
+                    var found: [ListedKey] = []
+                    while true {
+                        let page = try await open.keys.keys(accountName: name, after: found.last?.key.id, limit: limit)
+                        #expect(page.count <= limit)
+                        if page.isEmpty { break }
+                        found += page
+                    }
+                    #expect(found.map(\.key) == expected)
+                    #expect(found.allSatisfy { $0.accountName == ($0.key.accountID == acme ? "acme" : "zeta") })
+                }
+            }
+            let all = try await open.plan(of: "LEFT JOIN account ON account.id = api_key.account_id WHERE api_key.id > ? ORDER BY")
+            #expect(all.first == "SEARCH api_key USING PRIMARY KEY (id>?)" && !all.contains { $0.contains("TEMP B-TREE") })
+            let one = try await open.plan(of: "WHERE account.name = ? AND api_key.id > ? ORDER BY")
+            #expect(one.last == "SEARCH api_key USING INDEX api_key_by_account (account_id=? AND id>?)", "\(one)")
+            #expect(!one.contains { $0.contains("TEMP B-TREE") })
         }
     }
 
@@ -130,7 +184,7 @@ struct APIKeyStoreTests {
             }
             #expect(try await look().key.state == .active)
             for state in [APIKey.State.disabled, .active, .disabled, .active] {
-                #expect(try await open.keys.setState(state, of: key.id).state == state)
+                #expect(try await open.keys.setState(state, of: key.id).key.state == state)
                 #expect(try await look().key.state == state)
             }
             for value in [true, false] {
@@ -142,11 +196,11 @@ struct APIKeyStoreTests {
             try await open.accounts.delete(accountNamed: "acme", at: .second(1))
             let tombstone = try await look()
             #expect(tombstone.account == nil && tombstone.key == key)
-            #expect(try await open.keys.keys(accountName: nil).map(\.accountName) == [nil, "zeta"])
+            #expect(try await open.keys.keys(accountName: nil, after: nil, limit: 10).map(\.accountName) == [nil, "zeta"])
             // A new account of the same name is another one.
             _ = try await open.account("acme")
             #expect(try await look().account == nil)
-            #expect(try await open.keys.setState(.deleted, of: key.id).state == .deleted)
+            #expect(try await open.keys.setState(.deleted, of: key.id).key.state == .deleted)
             #expect(try await look().key.state == .deleted)
         }
     }
@@ -157,9 +211,9 @@ struct APIKeyStoreTests {
             let (key, secret) = try await issue(try await open.account(), open)
             _ = try await open.keys.setState(.deleted, of: key.id)
             for state in [APIKey.State.active, .disabled] {
-                await #expect(throws: Failure.conflict("A deleted key stays deleted")) { try await open.keys.setState(state, of: key.id) }
+                await #expect(throws: Failure.keyStaysDeleted(key.id)) { try await open.keys.setState(state, of: key.id) }
             }
-            #expect(try await open.keys.setState(.deleted, of: key.id).state == .deleted)
+            #expect(try await open.keys.setState(.deleted, of: key.id).key.state == .deleted)
             #expect(try await open.keys.find(secret: secret.text)?.key.state == .deleted)
             await #expect(throws: Failure.notFound) { try await open.keys.setState(.active, of: .random()) }
         }

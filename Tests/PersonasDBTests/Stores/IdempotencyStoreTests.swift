@@ -93,7 +93,7 @@ struct IdempotencyStoreTests {
             // Where there is no job, and where the lease is over, nothing was done that could be acknowledged.
             let none = try await open.jobs.lease(limit: 2, policy: policy, at: .second(4), acknowledging: try acknowledgement("none"))
             #expect(none.isEmpty)
-            await #expect(throws: TrainingJob.staleLease) {
+            await #expect(throws: Failure.staleLease) {
                 try await open.jobs.complete(
                     first.id, token: first.leaseToken, portrait: nil, at: .second(4), acknowledging: try acknowledgement("stale"))
             }

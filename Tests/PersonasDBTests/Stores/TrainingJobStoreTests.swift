@@ -18,7 +18,7 @@ extension OpenStorage {
 }
 
 private func isConflict(_ error: any Error) -> Bool {
-    guard case Failure.conflict = error else { return false }
+    guard case Failure.staleLease = error else { return false }
     return true
 }
 

@@ -161,7 +161,7 @@ struct TrainingLoopTests {
             let refused = await result { () throws(Failure) in
                 try await training.complete(job.id, token: .random(), portraitBase64: ImageText(portrait[...]))
             }
-            guard case .failure(.conflict) = refused else {
+            guard case .failure(.staleLease) = refused else {
                 Issue.record("\(refused)")
                 return
             }

@@ -73,10 +73,7 @@ struct TestService: Sendable {
             policy: ContentPolicy(terms: storage.terms), signals: signals, keepsImageMetadata: false)
         let training = Training(
             jobs: storage.jobs, images: images, decoding: decoding, signals: signals, policy: policy, keepsImageMetadata: false)
-        let administration = Administration(
-            accounts: storage.accounts, keys: storage.keys, names: storage.names, terms: storage.terms, maintenance: storage.maintenance,
-            items: storage.pikzonalities, schema: storage.schema, catalog: catalog, signals: signals, backups: storage.backups,
-            integrity: storage.integrity)
+        let administration = Administration(stores: storage, catalog: catalog, signals: signals, clock: .system)
         let useCases = HTTPUseCases(
             catalog: catalog, training: training, authentication: Authentication(keys: storage.keys),
             idempotency: Idempotency(answers: storage.answers), decoding: decoding, maintenance: storage.maintenance, schema: storage.schema
@@ -169,7 +166,7 @@ struct TestService: Sendable {
 
     /// Everything that the service holds at this moment.
     func footprint() async throws -> Footprint {
-        guard case .items(let items) = try await administration.perform(.listItems(limit: 10_000)) else { throw UnexpectedReply() }
+        let items = try await administration.perform(ListItems(limit: 10_000))
         return Footprint(items: items, files: mediaFiles(), fetched: fetcher.fetched)
     }
 
@@ -193,22 +190,16 @@ struct TestService: Sendable {
     }
 }
 
-/// A reply of another kind than the request asks for.
-struct UnexpectedReply: Error {}
-
 extension Administration {
     /// Creates an account and gives it a key.
     func newKey(account: String, scopes: Set<Scope> = [.read, .write]) async throws -> String {
-        _ = try await perform(.createAccount(name: account))
+        _ = try await perform(CreateAccount(name: account))
         return try await issueKey(account: account, scopes: scopes).key
     }
 
     /// Gives an account a key.
     func issueKey(account: String, scopes: Set<Scope>) async throws -> IssuedKey {
-        guard case .issuedKey(let issued) = try await perform(.createKey(accountName: account, label: nil, scopes: scopes)) else {
-            throw UnexpectedReply()
-        }
-        return issued
+        try await perform(CreateKey(accountName: account, label: nil, scopes: scopes))
     }
 }
 

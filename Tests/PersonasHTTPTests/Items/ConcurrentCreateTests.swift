@@ -76,7 +76,7 @@ struct ConcurrentCreateTests {
                 .post, "/v2/personas", #"{"name":"Nova","image_urls":["https://a.test/1","https://a.test/2","https://a.test/3"]}"#, key: key
             )
             try await eventually("the images are asked for") { service.fetcher.fetched.count == 3 }
-            _ = try await service.administration.perform(.deleteAccount(name: "short-lived"))
+            _ = try await service.administration.perform(DeleteAccount(name: "short-lived"))
             // One more question, and the crowd is complete.
             _ = try? await service.fetcher.fetch("https://a.test/4", before: .now + .seconds(10))
             try await answer.expect(404, .apiUserNotFound, "The account of this API key was not found")

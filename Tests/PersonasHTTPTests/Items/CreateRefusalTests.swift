@@ -120,7 +120,7 @@ struct CreateRefusalTests {
         try await TestService.run { service in
             try await service.storage.terms.block(["forbidden"])
             let existing = try await service.create(mount.mode, "Taken Later")
-            _ = try await service.administration.perform(.reserveNames(["Forbidden", "Reserved", "Taken Later"]))
+            _ = try await service.administration.perform(ReserveNames(["Forbidden", "Reserved", "Taken Later"]))
             try await service.create(mount.mode, "Taken")
             let urls = #""image_urls":["https://a.test/1","https://a.test/2","https://a.test/3"]"#
             let taken = "A \(mount.mode) with this name already exists"

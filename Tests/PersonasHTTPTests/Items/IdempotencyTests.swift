@@ -158,12 +158,12 @@ struct IdempotencyTests {
     @Test("keeps a refusal that the same request would meet again, made out to the request that gets it")
     func refusals() async throws {
         try await TestService.run { service in
-            _ = try await service.administration.perform(.reserveNames(["Admin"]))
+            _ = try await service.administration.perform(ReserveNames(["Admin"]))
             let reserved = try await service.send(.post, "/v2/personas", .create("Admin"), headers: Self.key("reserved"))
             reserved.expect(
                 409, .nameReserved, ErrorCode.nameReserved.defaultMessage,
                 details: #"{"field":"name","message":"\#(ErrorCode.nameReserved.defaultMessage)"}"#)
-            _ = try await service.administration.perform(.releaseNames(["Admin"]))
+            _ = try await service.administration.perform(ReleaseNames(["Admin"]))
             let again = try await service.send(.post, "/v2/personas", .create("Admin"), headers: Self.key("reserved"))
             Self.expectReplay(again, of: reserved)
             #expect(again.shape == reserved.shape)

@@ -81,7 +81,7 @@ struct UpdateTests {
             let first = try await service.create(mount.mode, "First")
             let second = try await service.create(mount.mode, "Second")
             try await service.create(mount.other, "Elsewhere")
-            _ = try await service.administration.perform(.reserveNames(["Admin", "Second"]))
+            _ = try await service.administration.perform(ReserveNames(["Admin", "Second"]))
             let taken = "A \(mount.mode) with this name already exists"
             try await service.withoutTrace {
                 let answer = try await service.send(.patch, mount.item(second), #"{"name":"FIRST","special_instructions":"x"}"#)
@@ -133,7 +133,7 @@ struct UpdateTests {
         try await TestService.run { service in
             let id = try await service.create(mount.mode, "Nova")
             try await service.storage.terms.block(["Forbidden"])
-            _ = try await service.administration.perform(.reserveNames(["forbidden"]))
+            _ = try await service.administration.perform(ReserveNames(["forbidden"]))
             try await service.withoutTrace {
                 for (field, body) in [
                     ("name", #"{"name":"FORBIDDEN"}"#), ("special_instructions", #"{"special_instructions":"so forbidden"}"#),

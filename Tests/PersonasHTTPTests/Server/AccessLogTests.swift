@@ -53,7 +53,7 @@ struct AccessLogTests {
     @Test("maintenance is logged as any other answer")
     func maintenance() async throws {
         try await TestService.run { service in
-            _ = try await service.administration.perform(.setMaintenance(isOn: true, retryAfterSeconds: nil))
+            _ = try await service.administration.perform(SetMaintenance(isOn: true, retryAfterSeconds: nil))
             let answer = try await service.send(.get, "/v2/personas", isFailureExpected: true)
             #expect(service.log.requests.map(\.metadata["request_id"]) == [answer.requestID])
             #expect(service.log.requests.map(\.metadata["status"]) == ["503"])

@@ -1,4 +1,5 @@
 import ErrorEnvelope
+import ErrorEnvelopeHummingbird
 import Foundation
 import HTTPTypes
 import Logging
@@ -11,10 +12,18 @@ import Testing
 /// The operator's socket beside a running server.
 @Suite("The operator's socket", .serialized)
 struct AdministrationServiceTests {
+    /// What the sockets of these tests take.
+    private static let registry = AdministrationRegistry([
+        CreateAccount.self, ListAccounts.self, ShowAccount.self, SetSuspended.self, SetAPIAccess.self, DeleteAccount.self, CreateKey.self,
+        ListKeys.self, SetKeyState.self, ReserveNames.self, ReleaseNames.self, ListNames.self, SetMaintenance.self, ShowMaintenance.self,
+        ListItems.self, ShowItem.self, DeleteItem.self, LoadSeed.self, ListMigrations.self, BackUp.self,
+    ])
+
     /// Runs the socket of a service, hands its path to a test and stops it.
     private func serve(_ service: TestService, _ test: @Sendable (String) async throws -> Void) async throws {
         let path = service.directory + "/admin.sock"
-        let socket = AdministrationService(socketPath: path, administration: service.administration, logger: service.log.logger)
+        let socket = AdministrationService(
+            socketPath: path, administration: service.administration, registry: Self.registry, logger: service.log.logger)
         let group = ServiceGroup(configuration: ServiceGroupConfiguration(services: [socket], logger: service.log.logger))
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { try await group.run() }
@@ -33,15 +42,31 @@ struct AdministrationServiceTests {
         return try #require(exchange.answers.first)
     }
 
-    private func send(_ path: String, _ request: AdministrationRequest) async throws -> Answer {
-        let body = String(decoding: try JSONEncoder().encode(request), as: UTF8.self)
+    private func send(_ path: String, _ operation: some AdministrationOperation) async throws -> Answer {
+        let body = String(decoding: try JSONEncoder().encode(AdministrationCall(operation)), as: UTF8.self)
         return try await exchange(path, "POST \(AdministrationService.path) HTTP/1.1", body: body)
     }
 
-    private func json(_ reply: AdministrationReply) throws -> String {
+    private func json(_ reply: some Encodable) throws -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys
         return String(decoding: try encoder.encode(reply), as: UTF8.self)
+    }
+
+    /// The reply to an operation that is done.
+    private func reply<Operation: AdministrationOperation>(_ path: String, to operation: Operation) async throws -> Operation.Reply {
+        let answer = try await send(path, operation)
+        #expect(answer.status == 200, "\(operation): \(answer.text)")
+        #expect(answer.headers[.contentType] == "application/json")
+        let message = try JSONDecoder().decode(AdministrationMessage<Operation.Reply>.self, from: Data(answer.bytes))
+        #expect(message.failure == nil && message.progress == nil)
+        return try #require(message.reply)
+    }
+
+    /// Has an operation carried out through the socket and in process, which are to agree.
+    private func compare(_ path: String, _ service: TestService, _ operation: some AdministrationOperation) async throws {
+        #expect(
+            try json(await reply(path, to: operation)) == json(try await service.administration.perform(operation)), "\(operation)")
     }
 
     @Test("answers as the use cases do in process")
@@ -54,61 +79,59 @@ struct AdministrationServiceTests {
                 SeedDocument.self, from: Data(#"{"reserved_names":["Root"],"accounts":[{"name":"seeded"}]}"#.utf8))
             try await serve(service) { path in
                 // What changes something answers the same a second time.
-                for request in [
-                    .setSuspended(true, accountName: "studio"), .setSuspended(false, accountName: "studio"),
-                    .setAPIAccess(true, accountName: "studio"),
-                    .setKeyState(.disabled, id: key.id.text), .setKeyState(.active, id: key.id.text), .reserveNames(["Admin", "Me"]),
-                    .setMaintenance(isOn: true, retryAfterSeconds: 90), .setMaintenance(isOn: false, retryAfterSeconds: nil),
-                    .showMaintenance, .listNames,
-                    .listAccounts, .showAccount(name: "studio"), .listKeys(accountName: nil), .listKeys(accountName: "studio"),
-                    .listItems(limit: 10),
-                    .showItem(id: id), .listMigrations, .seed(SeedDocument()),
-                ] as [AdministrationRequest] {
-                    let answer = try await send(path, request)
-                    #expect(answer.status == 200, "\(request): \(answer.text)")
-                    #expect(answer.headers[.contentType] == "application/json")
-                    let reply = try JSONDecoder().decode(AdministrationReply.self, from: Data(answer.bytes))
-                    #expect(try json(reply) == json(try await service.administration.perform(request)), "\(request)")
+                for operation in [
+                    SetSuspended(true, accountName: "studio"), SetSuspended(false, accountName: "studio"),
+                    SetAPIAccess(true, accountName: "studio"), SetKeyState(.disabled, id: key.id.text),
+                    SetKeyState(.active, id: key.id.text), ReserveNames(["Admin", "Me"]),
+                    SetMaintenance(isOn: true, retryAfterSeconds: 90), SetMaintenance(isOn: false, retryAfterSeconds: nil),
+                    ShowMaintenance(), ListNames(), ListAccounts(), ShowAccount(name: "studio"), ListKeys(accountName: nil),
+                    ListKeys(accountName: "studio"), ListItems(limit: 10), ShowItem(id: id), ListMigrations(), LoadSeed(SeedDocument()),
+                ] as [any AdministrationOperation] {
+                    try await compare(path, service, operation)
                 }
                 // And what does not, has done it.
-                #expect(try await send(path, .createAccount(name: "new")).status == 200)
-                #expect(try await send(path, .seed(seed)).text.contains(#""reserved_names":1"#))
-                let issued = try await send(path, .createKey(accountName: "new", label: "x", scopes: [.read]))
-                let reply = try JSONDecoder().decode(AdministrationReply.self, from: Data(issued.bytes))
-                guard case .issuedKey(let report) = reply else { throw UnexpectedReply() }
+                #expect(try await send(path, CreateAccount(name: "new")).status == 200)
+                #expect(try await send(path, LoadSeed(seed)).text.contains(#""reserved_names":1"#))
+                let report = try await reply(path, to: CreateKey(accountName: "new", label: "x", scopes: [.read]))
                 #expect(try await service.send(.get, "/v2/personas", key: .text(report.key)).status == 200)
-                #expect(try await send(path, .deleteItem(id: gone)).text.contains("Style deleted"))
+                #expect(try await send(path, DeleteItem(id: gone)).text.contains("Style deleted"))
                 #expect(try await service.send(.get, "/v2/styles/\(gone)").status == 404)
-                #expect(try await send(path, .releaseNames(["Me"])).text.contains("1 name released"))
-                #expect(try await send(path, .deleteAccount(name: "new")).status == 200)
+                #expect(try await send(path, ReleaseNames(["Me"])).text.contains("1 name released"))
+                #expect(try await send(path, DeleteAccount(name: "new")).status == 200)
                 #expect(try await service.send(.get, "/v2/personas", key: .text(report.key)).status == 404)
             }
         }
     }
 
-    @Test("answers failures as envelopes, those of the use cases with their own codes")
+    @Test("answers failures of the use cases as they are, and calls of another version with an envelope")
     func failures() async throws {
         try await TestService.run { service in
             let id = try await service.create(.persona, "Nova")
-            let rows: [(AdministrationRequest, Int, ErrorCode)] = [
-                (.showAccount(name: "nobody"), 404, .notFound), (.createAccount(name: "studio"), 409, .conflict),
-                (.createAccount(name: " "), 400, .validationError),
-                (.createKey(accountName: "nobody", label: nil, scopes: [.read]), 404, .notFound),
-                (.setKeyState(.active, id: "x"), 400, .validationError),
-                (.setKeyState(.active, id: Identifier.random().text), 404, .notFound), (.reserveNames(["no/name"]), 400, .validationError),
-                (.setMaintenance(isOn: true, retryAfterSeconds: 0), 400, .validationError),
-                (.deleteItem(id: id), 400, .cannotDeleteProcessing),
-                (.showItem(id: Identifier.random().text), 404, .notFound), (.deleteAccount(name: "nobody"), 404, .notFound),
+            let missing = Identifier.random().text
+            let rows: [(any AdministrationOperation, Int, ErrorCode)] = [
+                (ShowAccount(name: "nobody"), 404, .notFound), (CreateAccount(name: "studio"), 409, .conflict),
+                (CreateAccount(name: " "), 400, .validationError),
+                (CreateKey(accountName: "nobody", label: nil, scopes: [.read]), 404, .notFound),
+                (SetKeyState(.active, id: "x"), 400, .validationError), (SetKeyState(.active, id: missing), 404, .notFound),
+                (ReserveNames(["no/name"]), 400, .validationError),
+                (SetMaintenance(isOn: true, retryAfterSeconds: 0), 400, .validationError),
+                (DeleteItem(id: id), 400, .cannotDeleteProcessing), (ShowItem(id: missing), 404, .notFound),
+                (DeleteAccount(name: "nobody"), 404, .notFound),
             ]
             try await serve(service) { path in
                 try await service.withoutTrace {
-                    for (request, status, code) in rows {
-                        let answer = try await send(path, request)
-                        #expect(answer.status == status, "\(request): \(answer.text)")
-                        #expect(try answer.envelope.error.code == code)
-                        #expect(try answer.envelope.requestID == answer.requestID)
+                    for (operation, status, code) in rows {
+                        let answer = try await send(path, operation)
+                        #expect(answer.status == status, "\(operation): \(answer.text)")
+                        let failure = try #require(
+                            JSONDecoder().decode(AdministrationMessage<Nothing>.self, from: Data(answer.bytes)).failure)
+                        #expect(failure.envelopeError.code == code)
+                        await #expect(throws: failure) { _ = try await service.administration.perform(operation) }
                     }
-                    for body in ["", "{}", "nonsense", #"{"unknownCommand":{}}"#, #"{"createAccount":{}}"#] {
+                    for body in ["", "{}", "nonsense", #"{"unknownCommand":{}}"#, #"{"createAccount":{}}"#] + [
+                        #"{"name":"BrewCoffee","operation":{}}"#, #"{"name":"CreateAccount"}"#, #"{"name":"CreateAccount","operation":{}}"#,
+                        #"{"name":"BackUp","operation":{"directory":1}}"#,
+                    ] {
                         try await exchange(path, "POST \(AdministrationService.path) HTTP/1.1", body: body)
                             .expectViolations([("body", "the command is of another version than the server")])
                     }
@@ -117,6 +140,59 @@ struct AdministrationServiceTests {
                     }
                 }
             }
+        }
+    }
+
+    @Test("Lists are answered a page at a time, whose end is told by a page that is not full")
+    func pages() async throws {
+        try await TestService.run { service in
+            for name in ["b", "a", "c"] { _ = try await service.administration.perform(CreateAccount(name: name)) }
+            for name in ["a", "b", "c", "a"] { _ = try await service.administration.issueKey(account: name, scopes: [.read]) }
+            func pages<Operation: PagedOperation>(_ first: Operation) async throws -> [[Operation.Row]] {
+                var pages: [[Operation.Row]] = []
+                try await service.administration.walk(first) { page in
+                    pages.append(page)
+                    return true
+                }
+                return pages
+            }
+            #expect(try await pages(ListAccounts(limit: 3)).map { $0.map(\.name) } == [["a", "b", "c"], ["studio"]])
+            #expect(try await pages(ListAccounts(limit: 2)).map { $0.map(\.name) } == [["a", "b"], ["c", "studio"], []])
+            let keys = try await service.administration.perform(ListKeys(accountName: nil))
+            #expect(keys.map(\.account).sorted { $0 ?? "" < $1 ?? "" } == ["a", "a", "b", "c", "studio"])
+            #expect(try await pages(ListKeys(accountName: nil, limit: 2)) == [Array(keys[0..<2]), Array(keys[2..<4]), [keys[4]]])
+            let own = keys.filter { $0.account == "a" }
+            #expect(try await pages(ListKeys(accountName: " a", limit: 1)) == own.map { [$0] } + [[]])
+            #expect(try await pages(ListKeys(accountName: "nobody")).map(\.count) == [0])
+            var seen = 0
+            try await service.administration.walk(ListAccounts(limit: 1)) { page in
+                seen += page.count
+                return seen < 2
+            }
+            #expect(seen == 2)
+        }
+    }
+
+    @Test("What is made is dated by the clock that was handed in")
+    func clock() async throws {
+        try await TestService.run { service in
+            let moment = Timestamp(milliseconds: 1_000_000_000_000)
+            let administration = Administration(
+                stores: service.storage, catalog: service.catalog, signals: WorkSignals(), clock: WallClock { moment })
+            #expect(try await administration.perform(CreateAccount(name: "old")).createdAt == moment.text)
+            let issued = try await administration.perform(CreateKey(accountName: "old", label: nil, scopes: [.read]))
+            #expect(try await administration.perform(SetKeyState(.disabled, id: issued.id.text)).createdAt == moment.text)
+        }
+    }
+
+    @Test("A key is shown with its account's name when its state changes, and without when the account is gone")
+    func keyState() async throws {
+        try await TestService.run { service in
+            let issued = try await service.key(scopes: [.read])
+            let disabled = try await service.administration.perform(SetKeyState(.disabled, id: issued.id.text))
+            #expect(disabled.account == "studio" && disabled.state == .disabled)
+            _ = try await service.administration.perform(DeleteAccount(name: "studio"))
+            #expect(try await service.administration.perform(SetKeyState(.active, id: issued.id.text)).account == nil)
         }
     }
 
@@ -130,7 +206,7 @@ struct AdministrationServiceTests {
                 try await eventually("the mode is set") {
                     try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int == 0o600
                 }
-                #expect(try await send(path, .listAccounts).status == 200)
+                #expect(try await send(path, ListAccounts()).status == 200)
             }
         }
     }
@@ -144,7 +220,8 @@ struct AdministrationServiceTests {
             let listener = isSocket ? try listen(path) : -1
             defer { if isSocket { close(listener) } }
             if !isSocket { try Data([1]).write(to: URL(fileURLWithPath: path)) }
-            let socket = AdministrationService(socketPath: path, administration: service.administration, logger: service.log.logger)
+            let socket = AdministrationService(
+                socketPath: path, administration: service.administration, registry: Self.registry, logger: service.log.logger)
             await #expect {
                 try await socket.run()
             } throws: { error in
@@ -178,3 +255,6 @@ struct AdministrationServiceTests {
         return descriptor
     }
 }
+
+/// A reply that is not looked at.
+private struct Nothing: Codable, Sendable {}

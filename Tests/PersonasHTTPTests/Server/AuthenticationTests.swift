@@ -79,7 +79,9 @@ struct AuthenticationTests {
         try await TestService.run { service in
             let issued = try await service.key(scopes: [.read])
             let id = issued.id.text
-            func perform(_ request: AdministrationRequest) async throws { _ = try await service.administration.perform(request) }
+            func perform(_ operation: some AdministrationOperation) async throws {
+                _ = try await service.administration.perform(operation)
+            }
             func expect(_ status: Int, _ code: ErrorCode, _ message: String, sourceLocation: SourceLocation = #_sourceLocation) async throws
             {
                 for _ in 0..<2 {
@@ -92,21 +94,21 @@ struct AuthenticationTests {
                 #expect(answer.status == 200, sourceLocation: sourceLocation)
             }
             try await expectAccess()
-            try await perform(.setAPIAccess(false, accountName: "studio"))
+            try await perform(SetAPIAccess(false, accountName: "studio"))
             try await expect(403, .apiAccessNotEnabled, "This key has no access to this call")
-            try await perform(.setSuspended(true, accountName: "studio"))
+            try await perform(SetSuspended(true, accountName: "studio"))
             try await expect(403, .accountSuspended, "The account is suspended")
-            try await perform(.setKeyState(.disabled, id: id))
+            try await perform(SetKeyState(.disabled, id: id))
             try await expect(401, .apiKeyInactive, "The API key is disabled")
-            try await perform(.setKeyState(.active, id: id))
-            try await perform(.setSuspended(false, accountName: "studio"))
-            try await perform(.setAPIAccess(true, accountName: "studio"))
+            try await perform(SetKeyState(.active, id: id))
+            try await perform(SetSuspended(false, accountName: "studio"))
+            try await perform(SetAPIAccess(true, accountName: "studio"))
             try await expectAccess()
-            try await perform(.deleteAccount(name: "studio"))
+            try await perform(DeleteAccount(name: "studio"))
             try await expect(404, .apiUserNotFound, "The account of this API key was not found")
-            try await perform(.setKeyState(.disabled, id: id))
+            try await perform(SetKeyState(.disabled, id: id))
             try await expect(401, .apiKeyInactive, "The API key is disabled")
-            try await perform(.setKeyState(.deleted, id: id))
+            try await perform(SetKeyState(.deleted, id: id))
             try await expect(401, .apiKeyDeleted, "The API key has been deleted")
         }
     }
@@ -115,8 +117,8 @@ struct AuthenticationTests {
     func deletedKey() async throws {
         try await TestService.run { service in
             let issued = try await service.key(scopes: [.read, .write])
-            _ = try await service.administration.perform(.setSuspended(true, accountName: "studio"))
-            _ = try await service.administration.perform(.setKeyState(.deleted, id: issued.id.text))
+            _ = try await service.administration.perform(SetSuspended(true, accountName: "studio"))
+            _ = try await service.administration.perform(SetKeyState(.deleted, id: issued.id.text))
             try await service.send(.get, "/v2/personas", key: .text(issued.key)).expect(401, .apiKeyDeleted, "The API key has been deleted")
         }
     }

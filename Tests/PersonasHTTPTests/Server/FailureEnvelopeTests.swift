@@ -60,7 +60,7 @@ struct FailureEnvelopeTests {
             .nameTaken(.style, id), .nameAlreadyExists, "A style with this name already exists",
             [detail("name", "A style with this name already exists", id: id)]
         ),
-        (.conflict("The lease is over"), .conflict, "The lease is over", []),
+        (.staleLease, .conflict, "The lease is not valid: it ran out, ended, or belongs to another worker", []),
         (.underMaintenance(retryAfterSeconds: 7), .serviceUnderMaintenance, "The service is under maintenance", []),
         (.usedUp(.connections, retryAfterSeconds: 3), .serviceUnavailable, "Too many connections are open; try again later", []),
         (
@@ -82,6 +82,18 @@ struct FailureEnvelopeTests {
         (.unexpected(secret), .internalError, "An unexpected error occurred", []),
         (
             .storeBusy(secret), .serviceUnavailable, "The service cannot store anything at the moment; nothing was changed", []
+        ),
+        (.accountNameTaken(secret), .conflict, "The current state does not allow this action", []),
+        (.keyStaysDeleted(id), .conflict, "The current state does not allow this action", []),
+        (.schemaMismatch(.unknown(migration: secret)), .conflict, "The current state does not allow this action", []),
+        (.folderUnusable(path: secret, .notEmpty), .conflict, "The current state does not allow this action", []),
+        (.unknownBackup(secret), .conflict, "The current state does not allow this action", []),
+        (.cancelled, .conflict, "The current state does not allow this action", []),
+        (.damaged(.dataFolder, Finding(.fileMissing, secret, secret)), .internalError, "An unexpected error occurred", []),
+        (.restoreUnfinished(secret), .internalError, "An unexpected error occurred", []),
+        (.outOfDisk(path: secret), .internalError, "An unexpected error occurred", []),
+        (
+            .file(FileFailure(operation: "open", path: secret, reason: secret)), .internalError, "An unexpected error occurred", []
         ),
     ]
 

@@ -73,7 +73,7 @@ struct HealthTests {
             let id = try await service.createCompleted(.persona, "Nova")
             let link = try #require(try await service.send(.get, "/v2/personas/\(id)").string("portrait_url"))
             let media = String(link.dropFirst(TestService.baseURL.count))
-            _ = try await service.administration.perform(.setMaintenance(isOn: true, retryAfterSeconds: 120))
+            _ = try await service.administration.perform(SetMaintenance(isOn: true, retryAfterSeconds: 120))
             try await service.withoutTrace {
                 let calls: [(HTTPRequest.Method, String, TestBody?)] = [
                     (.get, "/v2/personas", nil), (.get, "/v2/personas/\(id)", nil), (.get, "/v2/pikzonality/\(id)", nil),
@@ -94,7 +94,7 @@ struct HealthTests {
             let head = try await service.send(.head, "/v2/personas", isFailureExpected: true)
             #expect(head.status == 503 && head.headers[.retryAfter] == "120")
             for path in ["/healthz", "/readyz"] { try await service.send(.get, path, key: .none).expect(200, #"{"status":"ok"}"#) }
-            _ = try await service.administration.perform(.setMaintenance(isOn: false, retryAfterSeconds: nil))
+            _ = try await service.administration.perform(SetMaintenance(isOn: false, retryAfterSeconds: nil))
             #expect(try await service.send(.get, "/v2/personas/\(id)").status == 200)
             #expect(try await service.send(.get, media, key: .none).status == 200)
         }

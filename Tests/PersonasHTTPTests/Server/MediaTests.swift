@@ -227,7 +227,7 @@ struct MediaTests {
     func accountDeleted() async throws {
         try await TestService.run { service in
             let (_, path) = try await publish(service, TestImage.png(1))
-            _ = try await service.administration.perform(.deleteAccount(name: "studio"))
+            _ = try await service.administration.perform(DeleteAccount(name: "studio"))
             try await service.send(.get, path, key: .none).expect(404, .notFound, "Not found")
         }
     }

@@ -57,7 +57,7 @@ struct MetricsTests {
     @Test("answers during maintenance, as health does")
     func maintenance() async throws {
         try await TestService.run { service in
-            _ = try await service.administration.perform(.setMaintenance(isOn: true, retryAfterSeconds: nil))
+            _ = try await service.administration.perform(SetMaintenance(isOn: true, retryAfterSeconds: nil))
             try await service.send(.get, "/v2/personas", isFailureExpected: true)
             #expect(try await Scrape(service).requests("GET", "/v2/personas", 503) == "1")
         }

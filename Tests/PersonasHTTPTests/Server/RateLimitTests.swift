@@ -62,13 +62,13 @@ struct RateLimitTests {
             let readOnly = TestService.Key.text(try await service.key(scopes: [.read]).key)
             #expect(try await rest(.delete, "/v2/personas/\(UUID())", status: 403, key: readOnly) == #""writes";r=19;t=1"#)
 
-            _ = try await service.administration.perform(.setMaintenance(isOn: true, retryAfterSeconds: 9))
+            _ = try await service.administration.perform(SetMaintenance(isOn: true, retryAfterSeconds: 9))
             #expect(try await rest(.get, "/v2/personas/\(UUID())", status: 503) == #""reads";r=16;t=1"#)
             #expect(try await rest(.delete, "/v2/personas/\(UUID())", status: 503) == #""writes";r=19;t=1"#)
             #expect(try await rest(.get, "/v2/personas", status: 503, key: .none) == nil)
-            _ = try await service.administration.perform(.setMaintenance(isOn: false, retryAfterSeconds: nil))
+            _ = try await service.administration.perform(SetMaintenance(isOn: false, retryAfterSeconds: nil))
 
-            _ = try await service.administration.perform(.setSuspended(true, accountName: "studio"))
+            _ = try await service.administration.perform(SetSuspended(true, accountName: "studio"))
             #expect(try await rest(.get, "/v2/personas", status: 403) == #""reads";r=15;t=1"#)
         }
     }

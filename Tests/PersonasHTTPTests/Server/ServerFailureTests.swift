@@ -60,9 +60,11 @@ struct ServerFailureTests {
 
         func find(secret: String) async throws(Failure) -> (key: APIKey, account: Account?)? { throw .unexpected(Self.secret) }
 
-        func keys(accountName: String?) async throws(Failure) -> [(key: APIKey, accountName: String?)] { throw .unexpected(Self.secret) }
+        func keys(accountName: String?, after id: Identifier?, limit: Int) async throws(Failure) -> [ListedKey] {
+            throw .unexpected(Self.secret)
+        }
 
-        func setState(_ state: APIKey.State, of id: Identifier) async throws(Failure) -> APIKey { throw .unexpected(Self.secret) }
+        func setState(_ state: APIKey.State, of id: Identifier) async throws(Failure) -> ListedKey { throw .unexpected(Self.secret) }
     }
 
     @Test("that nobody expected is INTERNAL_ERROR; its words go to the log alone")
@@ -112,7 +114,7 @@ struct ServerFailureTests {
     @Test("to keep a refusal is none to the client: it gets its refusal, the log a warning, and its key is free for the next try")
     func refusalNotKept() async throws {
         try await TestService.run { service in
-            _ = try await service.administration.perform(.reserveNames(["Admin"]))
+            _ = try await service.administration.perform(ReserveNames(["Admin"]))
             let useCases = HTTPUseCases(
                 catalog: service.catalog, training: service.training, authentication: service.useCases.authentication,
                 idempotency: Idempotency(answers: FullAnswers()), decoding: service.useCases.decoding,

@@ -26,7 +26,7 @@ struct StoppingTests {
     @Test("answers the worker who waits, at once, closes its port and returns")
     func stops() async throws {
         try await TestService.run { service in
-            guard case .text(let worker) = try await service.newKey(account: "worker", scopes: [.trainer]) else { throw UnexpectedReply() }
+            let worker = try await service.administration.newKey(account: "worker", scopes: [.trainer])
             let arrivals = Arrivals()
             let useCases = HTTPUseCases(
                 catalog: service.catalog, training: service.training, authentication: service.useCases.authentication,

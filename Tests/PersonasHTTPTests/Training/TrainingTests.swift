@@ -246,7 +246,7 @@ struct TrainingTests {
             let key = try await service.newKey(account: "short-lived")
             try await service.create(.persona, "Nova", key: key)
             let job = try await worker.leaseJob()
-            _ = try await service.administration.perform(.deleteAccount(name: "short-lived"))
+            _ = try await service.administration.perform(DeleteAccount(name: "short-lived"))
             try await worker.report("heartbeat", job.id, #"{"lease_token":"\#(job.token)","progress":10}"#)
                 .expect(200, #"{"cancelled":true,"lease_expires_at":"<time>"}"#)
             try await worker.report("complete", job.id, #"{"lease_token":"\#(job.token)"}"#).expect(409, .conflict, Self.stale)

@@ -21,10 +21,12 @@ struct AuthenticationTests {
         }
 
         func insert(_ key: APIKey, secret: APIKeySecret) async throws(Failure) { throw .unexpected("not asked for here") }
-        func keys(accountName: String?) async throws(Failure) -> [(key: APIKey, accountName: String?)] {
+        func keys(accountName: String?, after id: Identifier?, limit: Int) async throws(Failure) -> [ListedKey] {
             throw .unexpected("not asked for here")
         }
-        func setState(_ state: APIKey.State, of id: Identifier) async throws(Failure) -> APIKey { throw .unexpected("not asked for here") }
+        func setState(_ state: APIKey.State, of id: Identifier) async throws(Failure) -> ListedKey {
+            throw .unexpected("not asked for here")
+        }
     }
 
     static let secret = "pkz_0123456789"

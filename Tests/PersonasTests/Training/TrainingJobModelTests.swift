@@ -249,7 +249,7 @@ struct TrainingJobModelTests {
 
     /// Any other failure than a conflict is an answer that no model expects.
     private static func answer(to failure: Failure) -> Answer {
-        if case .conflict = failure { .conflict } else { .silent }
+        if case .staleLease = failure { .conflict } else { .silent }
     }
 
     private static func checkInvariants(

@@ -10,7 +10,7 @@ struct TrainingJobTests {
     static let later = now.adding(seconds: 30)
     static let muchLater = now.adding(seconds: 60)
     static let error = TrainingError(code: .failed, message: "The trainer broke")
-    static let conflict = Failure.conflict("The lease is not valid: it ran out, ended, or belongs to another worker")
+    static let conflict = Failure.staleLease
 
     /// Where a job may stand before a transition; at most three attempts.
     enum Start: CaseIterable {

@@ -33,21 +33,23 @@ struct BackupFolder: Sendable {
     }
 
     /// Reads every image file back and compares it with its name and its row.
-    /// - Parameter lines: takes the lines of `SHA256SUMS` that follow from them.
+    /// - Parameters:
+    ///   - place: what is damaged if one is not as it should be: a backup that was just written has its images from the data folder.
+    ///   - lines: takes the lines of `SHA256SUMS` that follow from them.
     /// - Returns: the files and their bytes together.
     func verifyImages(
-        in database: DatabaseQueue, pool: NIOThreadPool, progress: ProgressHandler, lines: ([UInt8]) throws -> Void
+        in database: DatabaseQueue, of place: StoredPlace, pool: NIOThreadPool, progress: ProgressHandler, lines: ([UInt8]) throws -> Void
     ) async throws -> BackupManifest.Media {
         var (files, byteCount) = (0, 0)
         let media = data.media
         try await ImageWalk(database: database, pool: pool).run("Verifying images", progress) { image in
             let file = media.file(of: image.key)
             guard PosixFile.exists(file) else {
-                throw Failure.conflict("The backup is damaged: \(image.name) is missing")
+                throw Failure.damaged(place, Finding(.fileMissing, image.name, "The file is missing"))
             }
             let found = try PosixFile.digest(of: file)
             guard found.byteCount == image.byteCount, found.digest == image.key.digest else {
-                throw Failure.conflict("\(image.name) does not match its hash")
+                throw Failure.damaged(place, Finding(.fileDamaged, image.name, "It does not match its hash"))
             }
         } afterRound: { images in
             files += images.count

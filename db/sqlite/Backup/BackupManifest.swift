@@ -71,18 +71,18 @@ struct BackupManifest: Codable, Equatable {
     }
 
     /// Reads a document and makes sure that it is as it was written.
-    /// - Throws: `conflict` with a text to show.
+    /// - Throws: `damaged`, `unknownBackup`.
     init(parsing bytes: Data) throws {
         struct Format: Decodable { let format: Int }
         guard let found = try? JSONDecoder().decode(Format.self, from: bytes) else {
-            throw Failure.conflict("The backup's manifest cannot be read: it is damaged")
+            throw Failure.damaged(.backup, Finding(.fileDamaged, "manifest.json", "It cannot be read"))
         }
         guard found.format == Self.formatKnown else {
-            throw Failure.conflict("The backup is of format \(found.format), which this version does not know")
+            throw Failure.unknownBackup("format \(found.format)")
         }
         guard let manifest = try? JSONDecoder().decode(BackupManifest.self, from: bytes), try manifest.document() == bytes,
             try manifest.ownChecksum() == manifest.checksum
-        else { throw Failure.conflict("The backup's manifest was changed or is damaged") }
+        else { throw Failure.damaged(.backup, Finding(.fileDamaged, "manifest.json", "It was changed or is damaged")) }
         self = manifest
     }
 

@@ -7,7 +7,7 @@ import Synchronization
 
 /// Backups of an open data folder, beside everything else that goes on in it.
 struct DataFolderBackup: BackupStore {
-    /// Pages of the database copied between two looks at whether the backup is still wanted.
+    /// Pages of the database copied between two looks at whether the backup was cancelled.
     private static let pagesAtOnce: CInt = 1_024
 
     let folder: DataFolder
@@ -28,13 +28,17 @@ struct DataFolderBackup: BackupStore {
                     throw error
                 }
             }
-        } catch is CancellationError {
-            throw .conflict("The backup was cancelled; nothing of it is left")
-        } catch let failure as Failure {
-            throw failure
         } catch {
-            // Disks that are full or gone are the operator's to know, and who asks for a backup is the operator.
-            throw .conflict("The backup cannot be written: \(error)")
+            throw Self.failure(error, writingTo: directory)
+        }
+    }
+
+    /// What an error during a backup means. The data folder's database is only read, so that it is the copy for which a disk is full.
+    static func failure(_ error: any Error, writingTo directory: String) -> Failure {
+        switch error {
+        case is CancellationError: .cancelled
+        case let error as DatabaseError where error.resultCode == .SQLITE_FULL: .outOfDisk(path: directory)
+        default: Failure(storage: error)
         }
     }
 
@@ -53,7 +57,7 @@ struct DataFolderBackup: BackupStore {
         let (file, facts) = try await pool.runIfActive {
             let facts = try database.read { db in
                 if let damage = try BackupFolder.damage(of: db) {
-                    throw Failure.conflict("The database is damaged, see personas check: \(damage)")
+                    throw Failure.damaged(.dataFolder, Finding(.databaseDamaged, DataFolder.databaseName, damage))
                 }
                 return try BackupFolder.facts(of: db)
             }
@@ -122,7 +126,7 @@ struct DataFolderBackup: BackupStore {
             do {
                 try PosixFile.linkOrCopy(source.file(of: image.key), to: target.file(of: image.key))
             } catch let error as PosixFile.CallFailed where error.code == ENOENT {
-                throw Failure.conflict("\(image.name) is missing in the data folder, see personas check")
+                throw Failure.damaged(.dataFolder, Finding(.fileMissing, image.name, "The file is missing"))
             }
         }
         try await pool.runIfActive { try target.sync() }
@@ -134,12 +138,12 @@ struct DataFolderBackup: BackupStore {
     ) async throws -> BackupManifest.Media {
         try PosixFile.write(BackupFolder.databaseLine(file), to: backup.sumsPath)
         let descriptor = open(backup.sumsPath, O_WRONLY | O_APPEND | O_CLOEXEC)
-        guard descriptor >= 0 else { throw PosixFile.CallFailed("open") }
+        guard descriptor >= 0 else { throw PosixFile.CallFailed("open", backup.sumsPath) }
         defer { close(descriptor) }
-        let found = try await backup.verifyImages(in: database, pool: pool, progress: progress) {
-            try PosixFile.append($0, to: descriptor)
+        let found = try await backup.verifyImages(in: database, of: .dataFolder, pool: pool, progress: progress) {
+            try PosixFile.append($0, to: descriptor, backup.sumsPath)
         }
-        guard fsync(descriptor) == 0 else { throw PosixFile.CallFailed("fsync") }
+        guard fsync(descriptor) == 0 else { throw PosixFile.CallFailed("fsync", backup.sumsPath) }
         return found
     }
 }
@@ -156,11 +160,11 @@ private struct BackupTarget {
         if isNew { try PosixFile.makeFolders(path) }
         backup = BackupFolder(path: path)
         do {
-            guard let entries = try? PosixFile.names(in: path) else { throw Failure.conflict("\(path) is not a folder that can be read") }
-            guard entries.isEmpty else { throw Failure.conflict("The folder \(path) is not empty") }
+            guard let entries = try? PosixFile.names(in: path) else { throw Failure.folderUnusable(path: path, .unreadable) }
+            guard entries.isEmpty else { throw Failure.folderUnusable(path: path, .notEmpty) }
             let (inner, outer) = (Self.real(path), Self.real(dataFolder.path))
             guard inner != outer, !inner.hasPrefix(outer + "/") else {
-                throw Failure.conflict("A backup must lie outside of the data folder")
+                throw Failure.folderUnusable(path: path, .insideDataFolder)
             }
         } catch {
             if isNew { rmdir(path) }

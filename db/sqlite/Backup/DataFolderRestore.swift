@@ -13,12 +13,12 @@ package struct DataFolderRestore: Sendable {
     private let manifest: BackupManifest
 
     /// Looks at a backup's manifest; nothing else is verified yet.
-    /// - Throws: `conflict` with a text to show when there is no backup, or none that this version understands.
+    /// - Throws: `folderUnusable` when there is no backup, `damaged`, `unknownBackup`.
     package init(from path: String) throws(Failure) {
         backup = BackupFolder(path: path)
-        guard PosixFile.exists(path) else { throw .conflict("There is no folder \(path)") }
+        guard PosixFile.exists(path) else { throw .folderUnusable(path: path, .missing) }
         guard let bytes = FileManager.default.contents(atPath: backup.manifestPath) else {
-            throw .conflict("\(path) holds no whole backup: it has no manifest.json")
+            throw .folderUnusable(path: path, .noBackup)
         }
         do {
             manifest = try BackupManifest(parsing: bytes)
@@ -27,7 +27,7 @@ package struct DataFolderRestore: Sendable {
         }
         for migration in manifest.migrations {
             guard let known = Migration.all.first(where: { $0.name == migration.name }), known.hash == migration.hash else {
-                throw .conflict("The backup belongs to a newer or changed version: migration \(migration.name) is unknown to this one")
+                throw .unknownBackup("migration \(migration.name)")
             }
         }
     }
@@ -39,7 +39,7 @@ package struct DataFolderRestore: Sendable {
     /// - Parameters:
     ///   - lock: the right to write to the target.
     ///   - isForced: whether a target that holds something may lose it.
-    /// - Throws: `conflict` with a text to show.
+    /// - Throws: `folderUnusable` when the target holds something, `damaged`, `outOfDisk`, `file`, `cancelled`, `restoreUnfinished`.
     package func restore(
         into directory: String, under lock: DataFolderLock, isForced: Bool, progress: @escaping ProgressHandler
     ) async throws(Failure) -> BackupReport {
@@ -54,22 +54,19 @@ package struct DataFolderRestore: Sendable {
             try PendingRestore.finish(in: folder)
             let found = try PosixFile.names(in: directory).filter { !DataFolder.namesOfNoWorth.contains($0) }
             guard found.isEmpty || isForced else {
-                throw Failure.conflict("\(directory) is not empty; with --force its database and images are replaced")
+                throw Failure.folderUnusable(path: directory, .notEmpty)
             }
             try await verify(pool, progress)
             try await build(in: folder.restoreIncomplete, pool, progress)
-        } catch is CancellationError {
-            try? PendingRestore.finish(in: folder)
-            throw .conflict("The restore was cancelled; the data folder is as it was")
         } catch {
             try? PendingRestore.finish(in: folder)
-            throw (error as? Failure) ?? .conflict("The backup cannot be restored: \(error)")
+            throw error is CancellationError ? .cancelled : Failure(storage: error)
         }
         do {
             try PendingRestore.commit(in: folder)
             try PendingRestore.finish(in: folder)
         } catch {
-            throw .conflict("The restore is not at its end, which the next opening of the data folder brings about: \(error)")
+            throw .restoreUnfinished("\(error)")
         }
         return BackupReport(
             directory: directory, createdAt: manifest.createdAt, items: manifest.rows["pikzonality"] ?? 0, images: manifest.media.files,
@@ -82,32 +79,35 @@ package struct DataFolderRestore: Sendable {
         progress(WorkProgress(step: "Verifying the database", done: 0, total: 1))
         for (path, expected) in [(backup.data.database, manifest.database), (backup.sumsPath, manifest.sums)] {
             let name = (path as NSString).lastPathComponent
-            guard PosixFile.exists(path) else { throw Failure.conflict("The backup is damaged: \(name) is missing") }
+            guard PosixFile.exists(path) else { throw Failure.damaged(.backup, Finding(.fileMissing, name, "The file is missing")) }
             guard try await pool.runIfActive({ try BackupManifest.File(path: path) }) == expected else {
-                throw Failure.conflict("The backup is damaged: \(name) does not match its hash")
+                throw Failure.damaged(.backup, Finding(.fileDamaged, name, "It does not match its hash"))
             }
         }
         let database = try backup.openDatabase()
         defer { try? database.close() }
         try await database.read { db in
-            if let damage = try BackupFolder.damage(of: db) { throw Failure.conflict("The backup's database is damaged: \(damage)") }
+            if let damage = try BackupFolder.damage(of: db) {
+                throw Failure.damaged(.backup, Finding(.databaseDamaged, DataFolder.databaseName, damage))
+            }
             let facts = try BackupFolder.facts(of: db)
             guard facts.migrations == manifest.migrations, facts.rows == manifest.rows else {
-                throw Failure.conflict("The backup's database is not the one that its manifest describes")
+                throw Failure.damaged(
+                    .backup, Finding(.fileDamaged, DataFolder.databaseName, "It is not the one that the manifest describes"))
             }
         }
         try await requireNoOtherImages(than: database)
         var sums = SHA256()
         sums.update(data: BackupFolder.databaseLine(manifest.database))
-        let found = try await backup.verifyImages(in: database, pool: pool, progress: progress) { sums.update(data: $0) }
+        let found = try await backup.verifyImages(in: database, of: .backup, pool: pool, progress: progress) { sums.update(data: $0) }
         guard found == manifest.media, hexadecimal(Array(sums.finalize())) == manifest.sums.sha256 else {
-            throw Failure.conflict("The backup's images are not those that its manifest describes")
+            throw Failure.damaged(.backup, Finding(.fileDamaged, "media", "The images are not those that the manifest describes"))
         }
     }
 
     private func requireNothingElse() throws {
         if let other = try PosixFile.names(in: backup.path).first(where: { !BackupFolder.names.contains($0) }) {
-            throw Failure.conflict("The backup holds something that does not belong to it: \(other)")
+            throw Failure.damaged(.backup, Finding(.strange, other, "It does not belong to a backup"))
         }
     }
 
@@ -121,8 +121,8 @@ package struct DataFolderRestore: Sendable {
                     return try db.firstRow("SELECT 1 FROM media WHERE digest = ?", [key.data]) != nil
                 }
                 guard isKnown else {
-                    throw Failure.conflict(
-                        "The backup holds something that does not belong to it: \(DataFolder.mediaName)/\(folder)/\(name)")
+                    let place = "\(DataFolder.mediaName)/\(folder)/\(name)"
+                    throw Failure.damaged(.backup, Finding(.strange, place, "It does not belong to the backup"))
                 }
             }
         }
@@ -137,7 +137,9 @@ package struct DataFolderRestore: Sendable {
             try PosixFile.copy(source.database, to: target.database)
             return try BackupManifest.File(path: target.database)
         }
-        guard copied == manifest.database else { throw Failure.conflict("The backup changed while it was restored") }
+        guard copied == manifest.database else {
+            throw Failure.damaged(.backup, Finding(.fileDamaged, DataFolder.databaseName, "It changed while it was restored"))
+        }
         try target.media.make()
         let database = try backup.openDatabase()
         defer { try? database.close() }

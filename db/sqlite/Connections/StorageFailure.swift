@@ -8,16 +8,27 @@ extension Failure {
     static let outOfDescriptors = Failure.usedUp(.fileDescriptors, retryAfterSeconds: 1)
 
     /// What a store reports for an error of its own or of SQLite: a failure stays what it is, a store that cannot be written to for the
-    /// moment is busy, running out of descriptors is that, all else is unexpected.
+    /// moment is busy, running out of descriptors or disk is that, what the system refused is told with its reason, all else is unexpected.
     /// - Parameter connection: where SQLite's error arose, as long as it is open; it knows the system's reason.
     init(storage error: any Error, on connection: OpaquePointer? = nil) {
         switch error {
         case let failure as Failure: self = failure
-        case let error as PosixFile.CallFailed where error.isOutOfDescriptors: self = .outOfDescriptors
+        case let error as PosixFile.CallFailed: self.init(error)
         case let error as DatabaseError:
             self.init(
                 sqliteCode: error.extendedResultCode.rawValue, systemCode: connection.map(sqlite3_system_errno), text: "Database: \(error)")
-        default: self = .unexpected("Database: \(error)")
+        default: self = .unexpected("\(error)")
+        }
+    }
+
+    /// What a system call on a file that failed means.
+    init(_ error: PosixFile.CallFailed) {
+        if error.isOutOfDescriptors {
+            self = .outOfDescriptors
+        } else if error.isOutOfDisk, let path = error.path {
+            self = .outOfDisk(path: path)
+        } else {
+            self = .file(error.failure)
         }
     }
 

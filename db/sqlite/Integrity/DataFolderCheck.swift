@@ -41,7 +41,7 @@ struct DataFolderCheck: IntegrityStore {
                 return report
             }
         } catch is CancellationError {
-            throw .conflict("The check was cancelled")
+            throw .cancelled
         } catch {
             throw Failure(storage: error)
         }

@@ -26,6 +26,8 @@ final class SQLiteAPIKeyStore: APIKeyStore {
         api_key.id, api_key.account_id, api_key.prefix, api_key.label, api_key.scopes, api_key.state, api_key.created_at
         """
 
+    private static let selectListed = "SELECT \(keyColumns), account.name FROM api_key LEFT JOIN account ON account.id = api_key.account_id"
+
     private let writer: GroupWriter
     private let readers: ReadPool
     private let memory = Mutex(Memory())
@@ -78,29 +80,34 @@ final class SQLiteAPIKeyStore: APIKeyStore {
         return (found.key, found.account)
     }
 
-    func keys(accountName: String?) async throws(Failure) -> [(key: APIKey, accountName: String?)] {
+    func keys(accountName: String?, after id: Identifier?, limit: Int) async throws(Failure) -> [ListedKey] {
         try readers.read { connection in
-            var keys: [(key: APIKey, accountName: String?)] = []
-            var sql = "SELECT \(Self.keyColumns), account.name FROM api_key LEFT JOIN account ON account.id = api_key.account_id"
-            if accountName != nil { sql += " WHERE account.name = ?" }
-            try connection.query(sql + " ORDER BY api_key.id", accountName.map { [.text($0)] } ?? []) { row in
-                keys.append((try Self.decode(row), row.text(7)))
-            }
+            var keys: [ListedKey] = []
+            // Every id comes after no bytes, so that the first page is one like all others.
+            let position: [SQLArgument] = [id.map(SQLArgument.identifier) ?? .blob([]), .integer(Int64(limit))]
+            let sql =
+                accountName == nil
+                ? "\(Self.selectListed) WHERE api_key.id > ? ORDER BY api_key.id LIMIT ?"
+                : """
+                SELECT \(Self.keyColumns), account.name FROM account CROSS JOIN api_key ON api_key.account_id = account.id
+                WHERE account.name = ? AND api_key.id > ? ORDER BY api_key.id LIMIT ?
+                """
+            try connection.query(sql, (accountName.map { [.text($0)] } ?? []) + position) { keys.append(try Self.decodeListed($0)) }
             return keys
         }
     }
 
-    func setState(_ state: APIKey.State, of id: Identifier) async throws(Failure) -> APIKey {
+    func setState(_ state: APIKey.State, of id: Identifier) async throws(Failure) -> ListedKey {
         try await writer.write { db in
             guard let row = try db.firstRow("SELECT state FROM api_key WHERE id = ?", [id.data]) else { throw Failure.notFound }
             guard try row.value("state", as: APIKey.State.self) != .deleted || state == .deleted else {
-                throw Failure.conflict("A deleted key stays deleted")
+                throw Failure.keyStaysDeleted(id)
             }
             try db.run("UPDATE api_key SET state = ? WHERE id = ?", [state.rawValue, id.data])
         }
         forget()
         let changed = try readers.read { connection in
-            try connection.first("SELECT \(Self.keyColumns) FROM api_key WHERE id = ?", [.identifier(id)], row: Self.decode)
+            try connection.first("\(Self.selectListed) WHERE api_key.id = ?", [.identifier(id)], row: Self.decodeListed)
         }
         guard let changed else { throw .notFound }
         return changed
@@ -113,6 +120,8 @@ final class SQLiteAPIKeyStore: APIKeyStore {
             memory.found = [:]
         }
     }
+
+    private static func decodeListed(_ row: SQLRow) throws -> ListedKey { ListedKey(key: try decode(row), accountName: row.text(7)) }
 
     private static func decode(_ row: SQLRow) throws -> APIKey {
         let scopes = try row.requiredText(4).split(separator: ",").compactMap { Scope(rawValue: String($0)) }

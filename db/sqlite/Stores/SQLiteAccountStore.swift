@@ -16,15 +16,17 @@ struct SQLiteAccountStore: AccountStore {
                     "INSERT INTO account (id, name, is_suspended, has_api_access, created_at) VALUES (?, ?, ?, ?, ?)",
                     [account.id.data, account.name, account.isSuspended, account.hasAPIAccess, account.createdAt.milliseconds])
             } catch let error as DatabaseError where error.extendedResultCode == .SQLITE_CONSTRAINT_UNIQUE {
-                throw Failure.conflict("An account named \(account.name) already exists")
+                throw Failure.accountNameTaken(account.name)
             }
         }
     }
 
-    func accounts() async throws(Failure) -> [Account] {
+    func accounts(after name: String?, limit: Int) async throws(Failure) -> [Account] {
         try readers.read { connection in
             var accounts: [Account] = []
-            try connection.query("\(Self.select) ORDER BY name", []) { accounts.append(try Self.decode($0)) }
+            // No name is empty, so that the first page is one like all others.
+            let position: [SQLArgument] = [.text(name ?? ""), .integer(Int64(limit))]
+            try connection.query("\(Self.select) WHERE name > ? ORDER BY name LIMIT ?", position) { accounts.append(try Self.decode($0)) }
             return accounts
         }
     }

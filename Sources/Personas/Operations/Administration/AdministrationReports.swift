@@ -73,10 +73,11 @@ package struct KeyReport: Sendable, Codable, Equatable {
         case createdAt = "created_at"
     }
 
-    init(key: APIKey, accountName: String?) {
+    init(_ listed: ListedKey) {
+        let key = listed.key
         id = key.id
         prefix = key.prefix
-        account = accountName
+        account = listed.accountName
         label = key.label
         scopes = key.scopes.sorted { $0.rawValue < $1.rawValue }
         state = key.state
@@ -191,6 +192,16 @@ package struct MigrationReport: Sendable, Codable, Equatable {
         self.appliedAt = appliedAt?.text
         self.hash = hash
     }
+}
+
+/// How the stored schema differs from the one that the binary knows.
+package enum SchemaMismatch: Sendable, Codable, Equatable {
+    /// A migration was changed after it was applied.
+    case changed(migration: String)
+    /// A migration is unknown: the database belongs to a newer version.
+    case unknown(migration: String)
+    /// Migrations have yet to be applied.
+    case pending(migrations: [String])
 }
 
 /// Tells how the stored schema stands to the one that the binary knows.

@@ -1,0 +1,75 @@
+/// One thing that an operator can ask for, and what is answered, as one value that travels whole: a command carries it out in its own process or
+/// sends it to the running server, and the operator cannot tell the difference.
+package protocol AdministrationOperation: Sendable, Codable {
+    /// What is answered.
+    associatedtype Reply: Sendable, Codable
+
+    /// Whether it may take minutes, so that the operator is to be shown how far it has come, and may cancel it.
+    static var isLong: Bool { get }
+
+    /// The use case.
+    /// - Parameter progress: told how far it has come, if it takes long.
+    func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> Reply
+}
+
+extension AdministrationOperation {
+    /// The name under which it travels.
+    package static var name: String { String(describing: Self.self) }
+
+    package static var isLong: Bool { false }
+}
+
+/// An operation that answers one page of a list, however long that is.
+package protocol PagedOperation: AdministrationOperation where Reply == [Row] {
+    /// An entry of the list.
+    associatedtype Row: Sendable, Codable
+
+    /// What asks for the page that follows an answer, nil if that was the last.
+    func next(after page: [Row]) -> Self?
+}
+
+/// Every operation that a server takes from others, by name.
+package struct AdministrationRegistry: Sendable {
+    private let operations: [String: any AdministrationOperation.Type]
+
+    /// Takes the operations; one that is there twice counts once.
+    package init(_ operations: some Sequence<any AdministrationOperation.Type>) {
+        self.operations = Dictionary(operations.map { ($0.name, $0) }) { first, second in
+            precondition(first == second, "two operations are named \(first.name)")
+            return first
+        }
+    }
+
+    /// The operation of a name, nil if another version has given it.
+    package func operation(named name: String) -> (any AdministrationOperation.Type)? { operations[name] }
+}
+
+/// An operation on its way to a server.
+package struct AdministrationCall<Operation: AdministrationOperation>: Sendable, Codable {
+    /// The operation's name.
+    package let name: String
+    /// The operation.
+    package let operation: Operation
+
+    /// Puts the operation's name beside it.
+    package init(_ operation: Operation) {
+        name = Operation.name
+        self.operation = operation
+    }
+}
+
+/// What comes back: the whole answer of an operation that takes a moment, a line of the answer of one that takes long.
+package struct AdministrationMessage<Reply: Sendable & Codable>: Sendable, Codable {
+    /// How far it has come.
+    package let progress: WorkProgress?
+    /// The reply, at the end.
+    package let reply: Reply?
+    /// The failure, at the end, as the use case threw it.
+    package let failure: Failure?
+
+    package init(progress: WorkProgress? = nil, reply: Reply? = nil, failure: Failure? = nil) {
+        self.progress = progress
+        self.reply = reply
+        self.failure = failure
+    }
+}

@@ -1,0 +1,66 @@
+/// Issues a key.
+package struct CreateKey: AdministrationOperation {
+    private let accountName: String
+    private let label: String?
+    private let scopes: Set<Scope>
+
+    package init(accountName: String, label: String?, scopes: Set<Scope>) {
+        self.accountName = accountName
+        self.label = label
+        self.scopes = scopes
+    }
+
+    /// - Throws: `notFound` when the account is not there, `invalid`.
+    package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> IssuedKey {
+        let account = try await administration.stores.accounts.account(named: Account.normalName(accountName))
+        var label: String?
+        if let raw = self.label { label = try Account.label(raw, field: "label") }
+        let secret = APIKeySecret.random()
+        let now = administration.clock.now
+        let key = APIKey(
+            id: .timeOrdered(at: now), accountID: account.id, prefix: secret.prefix, label: label, scopes: scopes, state: .active,
+            createdAt: now)
+        try await administration.stores.keys.insert(key, secret: secret)
+        return IssuedKey(key, secret: secret, accountName: account.name)
+    }
+}
+
+/// Lists keys, of one account or of all, oldest first, a page at a time.
+package struct ListKeys: PagedOperation {
+    private let accountName: String?
+    private let id: Identifier?
+    private let limit: Int
+
+    /// Asks for those after a key, or for the first.
+    package init(accountName: String?, after id: Identifier? = nil, limit: Int = Limits.administrationPageRows) {
+        self.accountName = accountName
+        self.id = id
+        self.limit = limit
+    }
+
+    package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> [KeyReport] {
+        let name = accountName.map(Account.normalName)
+        return try await administration.stores.keys.keys(accountName: name, after: id, limit: Limits.administrationRows(limit))
+            .map(KeyReport.init)
+    }
+
+    package func next(after page: [KeyReport]) -> ListKeys? {
+        page.count < limit ? nil : page.last.map { ListKeys(accountName: accountName, after: $0.id, limit: limit) }
+    }
+}
+
+/// Disables, enables or deletes a key.
+package struct SetKeyState: AdministrationOperation {
+    private let state: APIKey.State
+    private let id: String
+
+    package init(_ state: APIKey.State, id: String) {
+        self.state = state
+        self.id = id
+    }
+
+    /// - Throws: `invalid`, `notFound`, `keyStaysDeleted`.
+    package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> KeyReport {
+        KeyReport(try await administration.stores.keys.setState(state, of: try Identifier(argument: id)))
+    }
+}

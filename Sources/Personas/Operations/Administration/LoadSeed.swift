@@ -1,0 +1,75 @@
+/// Loads a seed whose images are filled in. Everything is compared in the form in which it is stored, so that loading it again changes nothing.
+package struct LoadSeed: AdministrationOperation {
+    private let document: SeedDocument
+
+    package init(_ document: SeedDocument) {
+        self.document = document
+    }
+
+    /// - Throws: `invalid`, `notFound` for an account that is not there, and what `Catalog.create` throws but for a name that is taken.
+    package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> SeedReport {
+        var report = SeedReport()
+        for entry in document.accounts ?? [] where try await create(entry, in: administration) { report.accounts += 1 }
+        for entry in document.keys ?? [] {
+            if let issued = try await create(entry, in: administration) { report.keys.append(issued) }
+        }
+        report.reservedNames = try await reserveNames(administration)
+        report.blockedTerms = try await blockTerms(administration)
+        for entry in document.personas ?? [] where try await create(entry, .persona, in: administration) { report.personas += 1 }
+        for entry in document.styles ?? [] where try await create(entry, .style, in: administration) { report.styles += 1 }
+        return report
+    }
+
+    /// Creates an account unless one of its name is there. Returns whether it did.
+    private func create(_ entry: SeedDocument.AccountEntry, in administration: Administration) async throws(Failure) -> Bool {
+        do throws(Failure) {
+            _ = try await administration.perform(CreateAccount(name: entry.name))
+            return true
+        } catch .accountNameTaken {
+            return false
+        }
+    }
+
+    /// Issues a key unless the account has one of its label that was not deleted.
+    private func create(_ entry: SeedDocument.KeyEntry, in administration: Administration) async throws(Failure) -> IssuedKey? {
+        let label = try Account.label(entry.label, field: "label")
+        var isThere = false
+        try await administration.walk(ListKeys(accountName: entry.account)) { page in
+            isThere = page.contains { $0.label == label && $0.state != .deleted }
+            return !isThere
+        }
+        guard !isThere else { return nil }
+        return try await administration.perform(
+            CreateKey(accountName: entry.account, label: label, scopes: entry.scopes ?? APIKey.defaultScopes))
+    }
+
+    private func reserveNames(_ administration: Administration) async throws(Failure) -> Int {
+        let names = administration.stores.names
+        var reserved = Set(try await names.reservedNames().map(\.key))
+        let missing = try Name.normalised(document.reservedNames ?? []).filter { reserved.insert($0.key).inserted }
+        if !missing.isEmpty { try await names.reserve(missing, at: administration.clock.now) }
+        return missing.count
+    }
+
+    private func blockTerms(_ administration: Administration) async throws(Failure) -> Int {
+        var blocked = Set(administration.stores.terms.blockedTerms)
+        let missing = (document.blockedTerms ?? []).filter { !$0.isEmpty && blocked.insert(ContentPolicy.comparable($0)).inserted }
+        if !missing.isEmpty { try await administration.stores.terms.block(missing) }
+        return missing.count
+    }
+
+    /// Creates an item unless one of its name is there. Returns whether it did.
+    private func create(_ entry: SeedDocument.ItemEntry, _ mode: Mode, in administration: Administration) async throws(Failure) -> Bool {
+        let account = try await administration.stores.accounts.account(named: Account.normalName(entry.account))
+        let draft = CreateDraft(
+            name: .value(entry.name), imageURLs: .absent, imageBase64s: .value((entry.imageBase64s ?? []).map { ArraySlice($0.utf8) }),
+            specialInstructions: entry.specialInstructions.map(JSONField.value) ?? .absent)
+        do throws(Failure) {
+            _ = try await administration.catalog.create(
+                draft, mode: mode, accountID: account.id, holding: .unlimited(for: account.id), outcome: entry.outcome)
+            return true
+        } catch .nameTaken {
+            return false
+        }
+    }
+}

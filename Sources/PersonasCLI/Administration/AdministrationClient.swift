@@ -1,0 +1,133 @@
+import Foundation
+import Personas
+import PersonasDB
+
+/// Carries out operations of one type for a command: through the server that holds the data folder, or in this process when none does.
+struct AdministrationClient<Operation: AdministrationOperation>: Sendable {
+    /// How long a server that starts or stops, or another command, is waited for.
+    private static var timeout: Duration { .seconds(10) }
+    private static var pause: Duration { .milliseconds(50) }
+
+    private let settings: Settings
+
+    fileprivate init(_ settings: Settings) {
+        self.settings = settings
+    }
+
+    /// Opens the way to the data, does something with it and closes it again.
+    /// - Parameters:
+    ///   - migrating: whether pending migrations are applied first, as a server would.
+    ///   - body: is handed what carries out an operation.
+    func withSession<Result>(
+        migrating: Bool = true,
+        _ body: (_ perform: (Operation) async throws(CommandFailure) -> Operation.Reply) async throws(CommandFailure) -> Result
+    ) async throws(CommandFailure) -> Result {
+        let session = try await open(migrating: migrating)
+        do throws(CommandFailure) {
+            let result = try await body { (operation) throws(CommandFailure) in try await session.perform(operation) { _ in } }
+            await session.close()
+            return result
+        } catch {
+            await session.close()
+            throw error
+        }
+    }
+
+    /// Carries out one operation; one that takes long on data that must be there, because a mistyped folder is not to pass for an empty one.
+    func perform(_ operation: Operation) async throws(CommandFailure) -> Operation.Reply {
+        guard Operation.isLong else {
+            return try await withSession { (perform) throws(CommandFailure) in try await perform(operation) }
+        }
+        let directory = settings.dataDirectory
+        guard DataFolder(directory).hasDatabase else {
+            throw CommandFailure(.unavailable, "there is no database in the data folder \(directory)")
+        }
+        return try await Interruption.cancelling { () throws(CommandFailure) in
+            let bar = WorkProgressBar()
+            defer { bar.finish() }
+            let session = try await open(migrating: true)
+            do throws(CommandFailure) {
+                let reply = try await session.perform(operation) { bar.show($0) }
+                await session.close()
+                return reply
+            } catch {
+                await session.close()
+                throw error
+            }
+        }
+    }
+
+    private func open(migrating: Bool) async throws(CommandFailure) -> any AdministrationSession {
+        let deadline = ContinuousClock.now + Self.timeout
+        let directory = settings.dataDirectory
+        while true {
+            do throws(Failure) {
+                if let lock = try DataFolderLock.acquireUnlessServed(directory) {
+                    return try await LocalSession.open(settings, lock: lock, migrating: migrating)
+                }
+                if let session = await RemoteSession.open(socketPath: try AdministrationSocket.path(in: directory)) { return session }
+            } catch {
+                throw CommandFailure(opening: directory, error)
+            }
+            guard ContinuousClock.now < deadline else {
+                throw CommandFailure(
+                    .unavailable, "the data folder \(directory) is in use, and nobody answers on its \(DataFolder.socketName)")
+            }
+            try? await Task.sleep(for: Self.pause)
+        }
+    }
+}
+
+extension OperatorCommand {
+    /// What carries out the command's operation. No other way leads to the data, so that what is sent to a server is what a command declares.
+    func client() throws(CommandFailure) -> AdministrationClient<Operation> { AdministrationClient(try reporting(data.settings)) }
+}
+
+/// A way to the data of a folder.
+protocol AdministrationSession: Sendable {
+    /// Carries out an operation.
+    /// - Parameter progress: told how far operations have come that take long.
+    func perform<Operation: AdministrationOperation>(
+        _ operation: Operation, progress: @escaping ProgressHandler
+    ) async throws(CommandFailure) -> Operation.Reply
+    /// Ends the session.
+    func close() async
+}
+
+/// The data, opened by this process under the folder's lock.
+private struct LocalSession: AdministrationSession {
+    let app: Application
+    let lock: DataFolderLock
+
+    static func open(_ settings: Settings, lock: DataFolderLock, migrating: Bool) async throws(Failure) -> LocalSession {
+        let app = try Application(settings, logger: Application.silentLogger)
+        if migrating {
+            do throws(Failure) {
+                _ = try await app.migrate()
+            } catch {
+                app.close()
+                throw error
+            }
+        }
+        return LocalSession(app: app, lock: lock)
+    }
+
+    func perform<Operation: AdministrationOperation>(
+        _ operation: Operation, progress: @escaping ProgressHandler
+    ) async throws(CommandFailure) -> Operation.Reply {
+        do throws(Failure) {
+            let seen = app.signals.removals.count
+            let reply = try await app.administration.perform(operation, progress: progress)
+            // What a server does in the background at this signal, no other process will do soon.
+            if app.signals.removals.count != seen { _ = try await app.collector.collect() }
+            return reply
+        } catch {
+            throw CommandFailure(error)
+        }
+    }
+
+    func close() async {
+        app.close()
+        withExtendedLifetime(lock) {}
+    }
+}

@@ -1,0 +1,80 @@
+import Personas
+
+/// A reply that knows how it looks: to people, and as one JSON document to programs.
+protocol Presentable {
+    /// Writes it to standard output.
+    func show(asJSON isJSON: Bool) throws(CommandFailure)
+}
+
+/// Headings and rows.
+struct Table {
+    let headings: [String]
+    let rows: [[String]]
+}
+
+/// A reply that people see as tables, and programs as it is.
+protocol TableRenderable: Presentable, Encodable {
+    /// The tables, one under the other.
+    var tables: [Table] { get }
+}
+
+extension TableRenderable {
+    func show(asJSON isJSON: Bool) throws(CommandFailure) {
+        if isJSON { return try Output.json(self) }
+        for (index, table) in tables.enumerated() {
+            if index > 0 { Output.line("") }
+            Output.table(table.headings, table.rows)
+        }
+    }
+}
+
+/// An entry of a list, which is a row of a table.
+protocol TableRow: TableRenderable {
+    /// What stands above the rows.
+    static var headings: [String] { get }
+    /// What stands below each of them.
+    var cells: [String] { get }
+}
+
+extension TableRow {
+    var tables: [Table] { [Table(headings: Self.headings, rows: [cells])] }
+}
+
+extension Array: Presentable where Element: TableRow {}
+
+extension Array: TableRenderable where Element: TableRow {
+    var tables: [Table] { [Table(headings: Element.headings, rows: map(\.cells))] }
+}
+
+/// A list on its way to standard output page by page, so that it is nowhere held whole.
+struct Listing<Row: TableRow> {
+    private let isJSON: Bool
+    private var isBegun = false
+    private var widths: [Int] = []
+    private var isEmpty = true
+
+    init(isJSON: Bool) {
+        self.isJSON = isJSON
+    }
+
+    /// Writes the next page.
+    mutating func show(_ page: [Row]) throws(CommandFailure) {
+        defer { isBegun = true }
+        guard isJSON else {
+            let headings = isBegun ? [] : [Row.headings.map { $0.uppercased() }]
+            for line in Output.lines(headings + page.map(\.cells), widening: &widths) { Output.line(line) }
+            return
+        }
+        if !isBegun { Output.text("[") }
+        for row in page {
+            let text = try Output.jsonText(row)
+            Output.text(isEmpty ? text : "," + text)
+            isEmpty = false
+        }
+    }
+
+    /// Writes what belongs after the last page.
+    func end() {
+        if isJSON { Output.text("]\n") }
+    }
+}

@@ -1,0 +1,97 @@
+import AsyncHTTPClient
+import ErrorEnvelope
+import Foundation
+import NIOCore
+import NIOHTTP1
+import Personas
+import PersonasHTTP
+
+/// The server of the data folder, reached by its socket.
+struct RemoteSession: AdministrationSession {
+    /// Seconds that the server gets for an operation that takes a moment: three images have to reach the disk.
+    private static let secondsMax: Int64 = 120
+    /// Bytes of the largest answer: a listing of `Limits.administrationRowsMax` rows.
+    private static let replyBytesMax = 64 * 1_024 * 1_024
+
+    private let client: HTTPClient
+    private let url: String
+
+    /// Nil while no server listens.
+    static func open(socketPath: String) async -> RemoteSession? {
+        guard SocketFile.isAnswered(socketPath), let url = URL(httpURLWithSocketPath: socketPath, uri: AdministrationService.path) else {
+            return nil
+        }
+        var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
+        configuration.connectionPool.retryConnectionEstablishment = false
+        // A server that works on a long operation says so several times a second.
+        configuration.timeout.read = .seconds(secondsMax)
+        return RemoteSession(client: HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration), url: url.absoluteString)
+    }
+
+    func perform<Operation: AdministrationOperation>(
+        _ operation: Operation, progress: @escaping ProgressHandler
+    ) async throws(CommandFailure) -> Operation.Reply {
+        let status: HTTPResponseStatus
+        let bytes: [UInt8]
+        do {
+            var call = HTTPClientRequest(url: url)
+            call.method = .POST
+            call.headers.add(name: "Content-Type", value: "application/json")
+            call.body = .bytes(try JSONEncoder().encode(AdministrationCall(operation)))
+            let response = try await client.execute(call, deadline: Operation.isLong ? .distantFuture : .now() + .seconds(Self.secondsMax))
+            status = response.status
+            if Operation.isLong, status == .ok { return try await Self.lastReply(in: response.body, status, progress) }
+            bytes = Array(buffer: try await response.body.collect(upTo: Self.replyBytesMax))
+        } catch let failure as CommandFailure {
+            throw failure
+        } catch {
+            if Task.isCancelled { throw CommandFailure(Failure.cancelled) }
+            throw CommandFailure(
+                .unavailable,
+                "the server did not answer; what it was asked for may have been done all the same (\(CommandFailure.reason(of: error)))")
+        }
+        if let message = try? JSONDecoder().decode(AdministrationMessage<Operation.Reply>.self, from: Data(bytes)),
+            let reply = try Self.reply(of: message)
+        {
+            return reply
+        }
+        // A server of another version says so in an envelope, the one form that all of them have.
+        guard let envelope = try? ErrorEnvelope(decoding: bytes) else { throw Self.misunderstood(status) }
+        throw CommandFailure(envelope.error)
+    }
+
+    /// The reply that a message holds, nil if it says only that the server is at work.
+    private static func reply<Reply>(of message: AdministrationMessage<Reply>) throws(CommandFailure) -> Reply? {
+        if let failure = message.failure { throw CommandFailure(failure) }
+        return message.reply
+    }
+
+    private static func misunderstood(_ status: HTTPResponseStatus) -> CommandFailure {
+        CommandFailure(.unavailable, "the server answered with status \(status.code) and nothing that this version understands")
+    }
+
+    /// Reads the lines of a long operation's answer up to the one that ends it.
+    private static func lastReply<Reply: Sendable & Codable>(
+        in body: HTTPClientResponse.Body, _ status: HTTPResponseStatus, _ progress: ProgressHandler
+    ) async throws -> Reply {
+        var rest = ByteBuffer()
+        for try await part in body {
+            rest.writeImmutableBuffer(part)
+            guard rest.readableBytes <= replyBytesMax else { break }
+            while let length = rest.readableBytesView.firstIndex(of: UInt8(ascii: "\n")).map({ $0 - rest.readerIndex }) {
+                let line = Data(rest.readBytes(length: length + 1) ?? [])
+                guard let message = try? JSONDecoder().decode(AdministrationMessage<Reply>.self, from: line) else {
+                    throw misunderstood(status)
+                }
+                if let reply = try reply(of: message) { return reply }
+                if let state = message.progress { progress(state) }
+            }
+            rest.discardReadBytes()
+        }
+        throw CommandFailure(.unavailable, "the server went away before it was done")
+    }
+
+    func close() async {
+        try? await client.shutdown()
+    }
+}

@@ -1,0 +1,120 @@
+import Personas
+
+extension AccountReport: TableRow {
+    static let headings = ["name", "state", "api", "created at", "id"]
+
+    var cells: [String] { [name, suspended ? "suspended" : "active", apiAccess ? "enabled" : "disabled", createdAt, id.text] }
+}
+
+extension KeyReport: TableRow {
+    static let headings = ["id", "key", "account", "label", "scopes", "state", "created at"]
+
+    var cells: [String] {
+        let scopes = scopes.map(\.rawValue).joined(separator: ",")
+        return [id.text, prefix + "…", account ?? "", label ?? "", scopes, state.rawValue, createdAt]
+    }
+}
+
+extension IssuedKey: Presentable {
+    /// The key alone on standard output, so that a script can take it from there.
+    func show(asJSON isJSON: Bool) throws(CommandFailure) {
+        if isJSON { return try Output.json(PlainIssuedKey(self)) }
+        Output.line(key)
+        Output.note("Key \(id) of account \(account), scopes \(scopes.map(\.rawValue).joined(separator: ", ")). It is shown this once.")
+    }
+
+    /// What `keys create --json` prints.
+    private struct PlainIssuedKey: Encodable {
+        let id: Identifier
+        let key: String
+        let prefix: String
+        let account: String
+        let scopes: [Scope]
+
+        init(_ issued: IssuedKey) {
+            id = issued.id
+            key = issued.key
+            prefix = issued.prefix
+            account = issued.account
+            scopes = issued.scopes
+        }
+    }
+}
+
+extension NameReport: TableRow {
+    static let headings = ["name"]
+
+    var cells: [String] { [name] }
+}
+
+extension MaintenanceReport: TableRow {
+    static let headings = ["maintenance", "retry after"]
+
+    var cells: [String] { [on ? "on" : "off", on ? "\(retryAfter) s" : ""] }
+}
+
+extension ItemReport: TableRow {
+    static let headings = ["id", "account", "mode", "name", "status", "progress", "created at"]
+
+    var cells: [String] { [id.text, account, mode.rawValue, name, status.rawValue, "\(progress) %", createdAt] }
+
+    /// Alone, an item is shown with all that it has.
+    var tables: [Table] {
+        var rows = [
+            ["id", id.text], ["account", account], ["mode", mode.rawValue], ["name", name], ["status", status.rawValue],
+            ["progress", "\(progress) %"], ["special instructions", specialInstructions ?? ""], ["created at", createdAt],
+            ["updated at", updatedAt],
+        ]
+        if let error { rows.append(["error", "\(error.code.rawValue): \(error.message)"]) }
+        return [Table(headings: ["member", "value"], rows: rows)]
+    }
+}
+
+extension SeedReport: TableRenderable {
+    var tables: [Table] {
+        let rows = [
+            ["accounts", String(accounts)], ["reserved names", String(reservedNames)], ["blocked terms", String(blockedTerms)],
+            ["personas", String(personas)], ["styles", String(styles)],
+        ]
+        return [Table(headings: ["what", "created"], rows: rows + keys.map { ["key of account \($0.account)", $0.key] })]
+    }
+}
+
+extension MigrationReport: TableRow {
+    static let headings = ["name", "state", "applied at", "hash"]
+
+    var cells: [String] { [name, state.rawValue, appliedAt ?? "", hash] }
+}
+
+extension Confirmation: Presentable {
+    func show(asJSON isJSON: Bool) throws(CommandFailure) {
+        if isJSON { try Output.json(self) } else { Output.line(message) }
+    }
+}
+
+extension BackupReport: TableRenderable {
+    var tables: [Table] {
+        let rows = [
+            ["folder", directory], ["state of", createdAt], ["personas and styles", String(items)], ["images", String(images)],
+            ["bytes of images", String(imageBytes)], ["bytes of the database", String(databaseBytes)],
+        ]
+        return [Table(headings: ["what", "value"], rows: rows)]
+    }
+}
+
+extension IntegrityReport: TableRenderable {
+    var tables: [Table] {
+        let rows = [
+            ("personas and styles", counts.items), ("images", counts.images), ("bytes of images", counts.imageBytes),
+            ("image files", counts.files), ("removals pending", counts.pendingRemovals),
+            ("seconds of the oldest", counts.oldestRemovalSeconds), ("findings", counts.findings), ("repaired", counts.repaired),
+        ]
+        return [Table(headings: ["what", "count"], rows: rows.map { [$0.0, String($0.1)] })] + (findings.isEmpty ? [] : findings.tables)
+    }
+}
+
+extension Finding: TableRow {
+    static let headings = ["kind", "where", "what", "repaired"]
+
+    var cells: [String] { [kind.rawValue, subject, detail, repaired ? "yes" : "no"] }
+}

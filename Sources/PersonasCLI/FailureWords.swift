@@ -1,0 +1,79 @@
+import ErrorEnvelope
+import Personas
+
+extension CommandFailure {
+    /// A failure of a use case, as the operator is to be told who asked for it: with the reasons that a client of the API has no business to know.
+    init(_ failure: Failure) {
+        switch failure {
+        case .invalid(let violations): self.init(.failed, .validationError, violations.map(\.message).joined(separator: "; "))
+        case .invalidImage(let position, let reason): self.init(.failed, .invalidImage, "\(position.text) \(reason)")
+        case .imageTooLarge(let position):
+            self.init(.failed, .imageTooLarge, "\(position.text) is larger than \(Limits.imageBytesMax) bytes")
+        case .stillProcessing(let mode): self.init(.failed, .cannotDeleteProcessing, "This \(mode.rawValue) is still processing")
+        case .notFound: self.init(.failed, .notFound, "there is no such account, key, persona or style")
+        case .accountMissing: self.init(.failed, .apiUserNotFound, "the account was deleted meanwhile")
+        case .blockedContent(let field): self.init(.failed, .contentPolicy, "\(field) holds a blocked term")
+        case .nameReserved: self.init(.failed, .nameReserved, "the name is reserved")
+        case .nameTaken(let mode, let id):
+            self.init(.failed, .nameAlreadyExists, "a \(mode.rawValue) with this name already exists: \(id.text)")
+        case .accountNameTaken(let name): self.init(.failed, .conflict, "an account named \(name) already exists")
+        case .keyStaysDeleted(let id): self.init(.failed, .conflict, "the key \(id.text) was deleted, and stays so")
+        case .configuration(let setting, let reason): self.init(.configuration, .configurationError, "\(setting): \(reason)")
+        case .tooManyRequests(_, let seconds):
+            self.init(.failed, .tooManyRequests, "too many requests of this kind are waiting; try again in \(seconds) s")
+        case .usedUp(let resource, _): self.init(.unavailable, .serviceUnavailable, Self.words(for: resource))
+        case .storeBusy(let reason):
+            self.init(.unavailable, .serviceUnavailable, "nothing can be stored at the moment, and nothing was changed (\(reason))")
+        case .mediaNotStored(let reason): self.init(.failed, .uploadFailed, "an image could not be stored (\(reason))")
+        case .unexpected(let reason): self.init(.failed, .internalError, reason)
+        case .schemaMismatch(let mismatch): self.init(.failed, Self.words(for: mismatch))
+        case .folderUnusable(let path, let problem): self.init(.failed, Self.words(for: problem, path))
+        case .unknownBackup(let unknown):
+            self.init(.failed, "the backup belongs to a newer or changed version: \(unknown) is unknown to this one")
+        case .damaged(.backup, let finding): self.init(.failed, "the backup is damaged: \(finding.subject): \(finding.detail)")
+        case .damaged(.dataFolder, let finding):
+            self.init(.failed, "the data folder is damaged, see personas check: \(finding.subject): \(finding.detail)")
+        case .restoreUnfinished(let reason):
+            self.init(.failed, "the restore is not at its end, which the next opening of the data folder brings about (\(reason))")
+        case .outOfDisk(let path): self.init(.failed, "the disk of \(path) is full")
+        case .file(let failure): self.init(.failed, failure.text)
+        case .cancelled: self.init(.failed, "interrupted; what was begun is taken back")
+        // What only clients of the API meet, who come with a key, an address or a lease.
+        case .malformedIdentifier, .missingAPIKey, .malformedAPIKey, .unknownAPIKey, .inactiveAPIKey, .deletedAPIKey, .accountSuspended,
+            .apiAccessDisabled, .scopeMissing, .staleLease, .idempotencyKeyInUse, .idempotencyKeyReused, .underMaintenance:
+            self.init(.failed, .internalError, "a failure that no command should meet: \(failure)")
+        }
+    }
+
+    private init(_ status: ExitStatus, _ code: ErrorCode, _ message: String) {
+        self.init(status, code: code.rawValue, message)
+    }
+
+    private static func words(for resource: SharedResource) -> String {
+        switch resource {
+        case .connections: "too many connections are open; try again later"
+        case .fileDescriptors: "too many files and connections are open; try again later"
+        case .mediaAnswers: "too many images are being sent; try again later"
+        case .downloads: "too many images are being downloaded; try again later"
+        case .bodyMemory: "too many large request bodies are being received; try again later"
+        }
+    }
+
+    private static func words(for mismatch: SchemaMismatch) -> String {
+        switch mismatch {
+        case .changed(let migration): "migration \(migration) was changed after it was applied"
+        case .unknown(let migration): "migration \(migration) is unknown to this version: the database belongs to a newer one"
+        case .pending(let migrations): "pending migrations (\(migrations.joined(separator: ", "))); run personas migrate up"
+        }
+    }
+
+    private static func words(for problem: FolderProblem, _ path: String) -> String {
+        switch problem {
+        case .missing: "there is no folder \(path)"
+        case .unreadable: "\(path) is not a folder that can be read"
+        case .notEmpty: "the folder \(path) is not empty"
+        case .insideDataFolder: "\(path): a backup must lie outside of the data folder"
+        case .noBackup: "\(path) holds no whole backup: it has no manifest.json"
+        }
+    }
+}

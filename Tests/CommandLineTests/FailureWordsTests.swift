@@ -1,0 +1,97 @@
+import Foundation
+import Personas
+import Testing
+
+@testable import PersonasCLI
+
+@Suite("The command line's words for failures")
+struct FailureWordsTests {
+    private static let id = Identifier.random()
+
+    private static let rows: [(failure: Failure, status: PersonasCLI.ExitStatus, line: String)] = [
+        (
+            .invalid([Violation("name", "is required"), Violation("label", "is odd")]), .failed,
+            "VALIDATION_ERROR: name is required; label is odd"
+        ),
+        (
+            .invalidImage(ImagePosition(field: "image_base64s", index: 1), reason: "is truncated"), .failed,
+            "INVALID_IMAGE: image_base64s[1] is truncated"
+        ),
+        (
+            .imageTooLarge(ImagePosition(field: "image_base64s", index: 0)), .failed,
+            "IMAGE_TOO_LARGE: image_base64s[0] is larger than 10485760 bytes"
+        ),
+        (.stillProcessing(.style), .failed, "CANNOT_DELETE_PROCESSING: This style is still processing"),
+        (.notFound, .failed, "NOT_FOUND: there is no such account, key, persona or style"),
+        (.accountMissing, .failed, "API_USER_NOT_FOUND: the account was deleted meanwhile"),
+        (.blockedContent(field: "name"), .failed, "CONTENT_POLICY: name holds a blocked term"),
+        (.nameReserved, .failed, "NAME_RESERVED: the name is reserved"),
+        (.nameTaken(.persona, id), .failed, "NAME_ALREADY_EXISTS: a persona with this name already exists: \(id.text)"),
+        (.accountNameTaken("acme"), .failed, "CONFLICT: an account named acme already exists"),
+        (.keyStaysDeleted(id), .failed, "CONFLICT: the key \(id.text) was deleted, and stays so"),
+        (.configuration(setting: "port", reason: "is odd"), .configuration, "CONFIGURATION_ERROR: port: is odd"),
+        (
+            .tooManyRequests(.searches, retryAfterSeconds: 3), .failed,
+            "TOO_MANY_REQUESTS: too many requests of this kind are waiting; try again in 3 s"
+        ),
+        (
+            .usedUp(.fileDescriptors, retryAfterSeconds: 1), .unavailable,
+            "SERVICE_UNAVAILABLE: too many files and connections are open; try again later"
+        ),
+        (
+            .storeBusy("SQLite 5"), .unavailable,
+            "SERVICE_UNAVAILABLE: nothing can be stored at the moment, and nothing was changed (SQLite 5)"
+        ),
+        (.mediaNotStored("write: No space"), .failed, "UPLOAD_FAILED: an image could not be stored (write: No space)"),
+        (.unexpected("disk I/O error"), .failed, "INTERNAL_ERROR: disk I/O error"),
+        (.schemaMismatch(.changed(migration: "v1")), .failed, "migration v1 was changed after it was applied"),
+        (
+            .schemaMismatch(.unknown(migration: "v9")), .failed,
+            "migration v9 is unknown to this version: the database belongs to a newer one"
+        ),
+        (.schemaMismatch(.pending(migrations: ["v1", "v2"])), .failed, "pending migrations (v1, v2); run personas migrate up"),
+        (.folderUnusable(path: "/b", .missing), .failed, "there is no folder /b"),
+        (.folderUnusable(path: "/b", .unreadable), .failed, "/b is not a folder that can be read"),
+        (.folderUnusable(path: "/b", .notEmpty), .failed, "the folder /b is not empty"),
+        (.folderUnusable(path: "/b", .insideDataFolder), .failed, "/b: a backup must lie outside of the data folder"),
+        (.folderUnusable(path: "/b", .noBackup), .failed, "/b holds no whole backup: it has no manifest.json"),
+        (
+            .unknownBackup("format 2"), .failed,
+            "the backup belongs to a newer or changed version: format 2 is unknown to this one"
+        ),
+        (.damaged(.backup, Finding(.fileMissing, "a/b", "It is gone")), .failed, "the backup is damaged: a/b: It is gone"),
+        (
+            .damaged(.dataFolder, Finding(.fileMissing, "a/b", "It is gone")), .failed,
+            "the data folder is damaged, see personas check: a/b: It is gone"
+        ),
+        (
+            .restoreUnfinished("rename: no"), .failed,
+            "the restore is not at its end, which the next opening of the data folder brings about (rename: no)"
+        ),
+        (.outOfDisk(path: "/b/c"), .failed, "the disk of /b/c is full"),
+        (
+            .file(FileFailure(operation: "open", path: "/b", reason: "Permission denied")), .failed, "open /b: Permission denied"
+        ),
+        (.cancelled, .failed, "interrupted; what was begun is taken back"),
+    ]
+
+    @Test(
+        "say what happened, with the reason and the exit code; a failure that came through a server reads no other", arguments: rows.indices
+    )
+    func words(index: Int) throws {
+        let row = Self.rows[index]
+        let failure = CommandFailure(row.failure)
+        #expect(failure.line == "personas: " + row.line)
+        #expect(failure.status == row.status)
+        let message = AdministrationMessage<MaintenanceReport>(failure: row.failure)
+        let sent = try JSONDecoder().decode(AdministrationMessage<MaintenanceReport>.self, from: JSONEncoder().encode(message))
+        #expect(sent.failure == row.failure)
+        #expect(sent.reply == nil && sent.progress == nil)
+    }
+
+    @Test("name the failure that no command should meet, so that it is found")
+    func unforeseen() {
+        let failure = CommandFailure(Failure.staleLease)
+        #expect(failure.status == .failed && failure.line.contains("INTERNAL_ERROR") && failure.line.contains("staleLease"))
+    }
+}
