@@ -15,9 +15,15 @@ enum Output {
 
     /// Writes one JSON document as a result, on one line.
     static func json(_ value: some Encodable) throws {
+        write(Array(try document(value)) + [0x0A], to: STDOUT_FILENO)
+    }
+
+    /// A result as JSON. Names of members are those of the types with their words parted by `_`, as the API has them.
+    static func document(_ value: some Encodable) throws -> Data {
         let encoder = JSONEncoder()
+        encoder.keyEncodingStrategy = .convertToSnakeCase
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        write(Array(try encoder.encode(value)) + [0x0A], to: STDOUT_FILENO)
+        return try encoder.encode(value)
     }
 
     /// Writes a table as a result: columns as wide as they need to be, nothing at all for no rows but the headings.

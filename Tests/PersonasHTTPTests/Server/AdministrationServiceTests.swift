@@ -72,7 +72,7 @@ struct AdministrationServiceTests {
                 }
                 // And what does not, has done it.
                 #expect(try await send(path, .createAccount(name: "new")).status == 200)
-                #expect(try await send(path, .seed(seed)).text.contains(#""reserved_names":1"#))
+                #expect(try await send(path, .seed(seed)).text.contains(#""reservedNames":1"#))
                 let issued = try await send(path, .createKey(accountName: "new", label: "x", scopes: [.read]))
                 let reply = try JSONDecoder().decode(AdministrationReply.self, from: Data(issued.bytes))
                 guard case .issuedKey(let report) = reply else { throw UnexpectedReply() }
