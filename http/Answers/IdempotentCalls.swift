@@ -16,7 +16,7 @@ struct IdempotentCalls: Sendable {
     func call(_ request: Request, _ context: CallerContext) throws(Failure) -> IdempotentCall {
         guard let header = request.headers[.idempotencyKey] else { return IdempotentCall(idempotency: idempotency, context: context) }
         do {
-            let key = try IdempotencyKey(header: header)
+            let key = try IdempotencyKey(quotable: header)
             let route = "\(request.method.rawValue) \(context.endpointPath ?? request.uri.path)"
             return IdempotentCall(
                 idempotency: idempotency, context: context, target: "\(request.method.rawValue) \(request.uri)",

@@ -168,7 +168,7 @@ package struct Administration: Sendable {
 
     private func createAccount(_ raw: String) async throws(Failure) -> Account {
         let account = Account(
-            id: .timeOrdered(at: .now), name: try label(raw, field: "name"), isSuspended: false, hasAPIAccess: true, createdAt: .now)
+            id: .timeOrdered(at: .now), name: try label(raw, field: .name), isSuspended: false, hasAPIAccess: true, createdAt: .now)
         try await accounts.insert(account)
         return account
     }
@@ -176,7 +176,7 @@ package struct Administration: Sendable {
     private func issueKey(accountName: String, label raw: String?, scopes: Set<Scope>) async throws(Failure) -> IssuedKey {
         let account = try await accounts.account(named: Self.normalName(accountName))
         var label: String?
-        if let raw { label = try self.label(raw, field: "label") }
+        if let raw { label = try self.label(raw, field: .label) }
         let secret = APIKeySecret.random()
         let key = APIKey(
             id: .timeOrdered(at: .now), accountID: account.id, prefix: secret.prefix, label: label, scopes: scopes, state: .active,
@@ -194,7 +194,7 @@ package struct Administration: Sendable {
     private func setMaintenance(_ isOn: Bool, retryAfterSeconds: Int?) async throws(Failure) -> MaintenanceReport {
         let seconds = retryAfterSeconds ?? Maintenance.retryAfterSecondsDefault
         guard (1...Maintenance.retryAfterSecondsMax).contains(seconds) else {
-            throw .invalid([Violation("retry_after", "must be from 1 to \(Maintenance.retryAfterSecondsMax) seconds")])
+            throw .invalid([Violation(.retryAfter, "must be from 1 to \(Maintenance.retryAfterSecondsMax) seconds")])
         }
         try await maintenance.set(Maintenance(isOn: isOn, retryAfterSeconds: seconds))
         return MaintenanceReport(maintenance.maintenance)
@@ -204,12 +204,12 @@ package struct Administration: Sendable {
         var report = SeedReport()
         // Everything is compared in the form in which it is stored, or a second run would find it missing.
         var known = Set(try await accounts.accounts().map(\.name))
-        for entry in document.accounts ?? [] where known.insert(try label(entry.name, field: "name")).inserted {
+        for entry in document.accounts ?? [] where known.insert(try label(entry.name, field: .name)).inserted {
             _ = try await createAccount(entry.name)
             report.accounts += 1
         }
         for entry in document.keys ?? [] {
-            let name = try label(entry.label, field: "label")
+            let name = try label(entry.label, field: .label)
             let issued = try await keys.keys(accountName: Self.normalName(entry.account))
             guard !issued.contains(where: { $0.key.label == name && $0.key.state != .deleted }) else { continue }
             report.keys.append(try await issueKey(accountName: entry.account, label: name, scopes: entry.scopes ?? APIKey.defaultScopes))
@@ -243,9 +243,9 @@ package struct Administration: Sendable {
     }
 
     /// The form in which accounts are named; a text that can be no account's name stays, and finds none.
-    private static func normalName(_ raw: String) -> String { (try? Account.checkedLabel(raw, field: "account")) ?? raw }
+    private static func normalName(_ raw: String) -> String { (try? Account.checkedLabel(raw, field: .account)) ?? raw }
 
-    private func label(_ raw: String, field: String) throws(Failure) -> String {
+    private func label(_ raw: String, field: InputField) throws(Failure) -> String {
         do {
             return try Account.checkedLabel(raw, field: field)
         } catch {
@@ -259,14 +259,14 @@ package struct Administration: Sendable {
             do {
                 names.append(try Name(normalising: text))
             } catch {
-                throw .invalid([Violation(field: "name", message: "\(text.debugDescription): \(error.message)")])
+                throw .invalid([error.quoting(text)])
             }
         }
         return names
     }
 
     private func identifier(_ text: String) throws(Failure) -> Identifier {
-        guard let id = Identifier(text) else { throw .invalid([Violation("id", "must be a UUID")]) }
+        guard let id = Identifier(text) else { throw .invalid([Violation(.id, "must be a UUID")]) }
         return id
     }
 }

@@ -48,7 +48,7 @@ package struct Training: Sendable {
     /// The rule that a reported progress breaks, if any; none given breaks none.
     package static func violation(ofProgress progress: Int?) -> Violation? {
         guard let progress, !(0...100).contains(progress) else { return nil }
-        return Violation("progress", "must be from 0 to 100")
+        return Violation(.progress, "must be from 0 to 100")
     }
 
     /// Ends a job well.
@@ -63,7 +63,7 @@ package struct Training: Sendable {
         guard let portraitBase64 else {
             return try await jobs.complete(id, token: token, portrait: nil, at: .now, acknowledging: acknowledging)
         }
-        let position = ImagePosition(field: "portrait_base64")
+        let position = ImagePosition(field: .portrait)
         let portrait = try await media.store(
             try await decoding.image(portraitBase64, keepingMetadata: keepsImageMetadata, at: position, holding: memory))
         do throws(Failure) {

@@ -177,7 +177,7 @@ private func everyCallOfMaintenance(_ open: OpenStorage, _ round: Int) async thr
 extension IdempotentRequest {
     fileprivate static func fixture(_ number: Int, _ account: Identifier) throws -> IdempotentRequest {
         IdempotentRequest(
-            scope: Scope(accountID: account, route: "POST /\(number)", key: try IdempotencyKey(header: "key-\(number)")),
+            scope: Scope(accountID: account, route: "POST /\(number)", key: try IdempotencyKey(quotable: "key-\(number)")),
             fingerprint: [UInt8](repeating: UInt8(number % 256), count: 32))
     }
 }

@@ -8,7 +8,7 @@ import Testing
 @Suite("Kept answers")
 struct IdempotencyStoreTests {
     private static func request(_ key: String = "key", of accountID: Identifier, fingerprint: UInt8 = 7) throws -> IdempotentRequest {
-        let scope = IdempotentRequest.Scope(accountID: accountID, route: "POST /v2/personas", key: try IdempotencyKey(header: key))
+        let scope = IdempotentRequest.Scope(accountID: accountID, route: "POST /v2/personas", key: try IdempotencyKey(quotable: key))
         return IdempotentRequest(scope: scope, fingerprint: [UInt8](repeating: fingerprint, count: 32))
     }
 

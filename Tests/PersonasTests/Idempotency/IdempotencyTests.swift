@@ -33,7 +33,7 @@ struct IdempotencyTests {
         _ key: String = "key", account: Identifier = account, route: String = "POST /v2/personas", fingerprint: UInt8 = 1
     ) throws -> IdempotentRequest {
         IdempotentRequest(
-            scope: IdempotentRequest.Scope(accountID: account, route: route, key: try IdempotencyKey(header: key)),
+            scope: IdempotentRequest.Scope(accountID: account, route: route, key: try IdempotencyKey(quotable: key)),
             fingerprint: [fingerprint])
     }
 
