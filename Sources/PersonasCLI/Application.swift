@@ -44,17 +44,19 @@ struct Application: Sendable {
         let queueDepths = storage.queueDepths
         metrics = registry.map { MetricsSource(registry: $0, queueDepths: queueDepths) }
         signals = WorkSignals()
+        let clock = WallClock.system
         let keepsMetadata = settings[SettingsList.keepImageMetadata]
         decoding = BodyDecoding(places: settings[SettingsList.largeBodiesMax], metrics: factory)
         catalog = Catalog(
             store: storage.pikzonalities, media: storage.media, fetcher: fetcher, decoding: decoding,
-            policy: ContentPolicy(terms: storage.terms), signals: signals, keepsImageMetadata: keepsMetadata)
+            policy: ContentPolicy(terms: storage.terms), signals: signals, clock: clock,
+            keepsImageMetadata: keepsMetadata)
         training = Training(
             jobs: storage.jobs, media: storage.media, decoding: decoding, signals: signals,
             policy: LeasePolicy(seconds: settings[SettingsList.leaseSeconds], attemptsMax: settings[SettingsList.trainingAttemptsMax]),
-            keepsImageMetadata: keepsMetadata)
+            clock: clock, keepsImageMetadata: keepsMetadata)
         authentication = Authentication(keys: storage.keys)
-        idempotency = Idempotency(answers: storage.answers)
+        idempotency = Idempotency(records: storage.idempotency, clock: clock)
         administration = Administration(
             accounts: storage.accounts, keys: storage.keys, names: storage.names, terms: storage.terms, maintenance: storage.maintenance,
             items: storage.pikzonalities, schema: storage.schema, catalog: catalog, signals: signals, backups: storage.backups,

@@ -66,16 +66,18 @@ struct TestService: Sendable {
             ?? BodyDecoding(places: decodingPlaces, metrics: registry)
         let catalog = Catalog(
             store: storage.pikzonalities, media: storage.media, fetcher: fetcher, decoding: decoding,
-            policy: ContentPolicy(terms: storage.terms), signals: signals, keepsImageMetadata: false)
+            policy: ContentPolicy(terms: storage.terms), signals: signals, clock: .system, keepsImageMetadata: false)
         let training = Training(
-            jobs: storage.jobs, media: storage.media, decoding: decoding, signals: signals, policy: policy, keepsImageMetadata: false)
+            jobs: storage.jobs, media: storage.media, decoding: decoding, signals: signals, policy: policy, clock: .system,
+            keepsImageMetadata: false)
         let administration = Administration(
             accounts: storage.accounts, keys: storage.keys, names: storage.names, terms: storage.terms, maintenance: storage.maintenance,
             items: storage.pikzonalities, schema: storage.schema, catalog: catalog, signals: signals, backups: storage.backups,
             integrity: storage.integrity)
         let useCases = HTTPUseCases(
             catalog: catalog, training: training, authentication: Authentication(keys: storage.keys),
-            idempotency: Idempotency(answers: storage.answers), decoding: decoding, maintenance: storage.maintenance, schema: storage.schema
+            idempotency: Idempotency(records: storage.idempotency, clock: .system), decoding: decoding, maintenance: storage.maintenance,
+            schema: storage.schema
         )
         let http = HTTPService(
             configuration: configuration, useCases: useCases, publicURL: PublicURL(baseURL), logger: log.logger,

@@ -8,8 +8,8 @@ struct SQLitePikzonalityStore: PikzonalityStore {
     let readers: ReadPool
     let scans: ScanPool
 
-    func insert(_ new: NewPikzonality, acknowledging: Acknowledgement<Pikzonality>?) async throws(Failure) -> Pikzonality {
-        try await writer.write(acknowledging: acknowledging, at: new.createdAt) { db in
+    func insert(_ new: NewPikzonality, in context: WriteContext<Pikzonality>) async throws(Failure) -> Pikzonality {
+        try await writer.write(in: context) { db in
             guard try db.firstRow("SELECT 1 FROM account WHERE id = ?", [new.accountID.data]) != nil else { throw Failure.accountMissing }
             try Self.requireUnreserved(new.name, db)
             let tokens = new.references.map { _ in RandomToken.random() }
@@ -52,9 +52,9 @@ struct SQLitePikzonalityStore: PikzonalityStore {
     }
 
     func update(
-        _ id: Identifier, mode: Mode?, accountID: Identifier, change: PikzonalityChange, at now: Timestamp
+        _ id: Identifier, mode: Mode?, accountID: Identifier, change: PikzonalityChange, in context: WriteContext<Pikzonality>
     ) async throws(Failure) -> Pikzonality {
-        try await writer.write { db in
+        try await writer.write(in: context) { db in
             let item = try Self.owned(id, mode: mode, accountID: accountID, db)
             let name = change.name ?? item.name
             let instructions = change.specialInstructions ?? item.specialInstructions
@@ -65,17 +65,17 @@ struct SQLitePikzonalityStore: PikzonalityStore {
                     """
                     UPDATE pikzonality SET name = ?, name_key = ?, special_instructions = ?, updated_at = MAX(updated_at, ?),
                         version = version + 1 WHERE id = ?
-                    """, [name.text, name.key, instructions, now.milliseconds, id.data])
+                    """, [name.text, name.key, instructions, context.now.milliseconds, id.data])
             }
             return try ItemRow.require(id, db)
         }
     }
 
-    func delete(_ id: Identifier, mode: Mode?, accountID: Identifier?, at now: Timestamp) async throws(Failure) -> Mode {
-        try await writer.write { db in
+    func delete(_ id: Identifier, mode: Mode?, accountID: Identifier?, in context: WriteContext<Mode>) async throws(Failure) -> Mode {
+        try await writer.write(in: context) { db in
             let item = try Self.owned(id, mode: mode, accountID: accountID, db)
             guard item.status != .processing else { throw Failure.stillProcessing(item.mode) }
-            try ImageLinks.queueRemoval(ofItemsWhere: "id = ?", [id.data], at: now, db)
+            try ImageLinks.queueRemoval(ofItemsWhere: "id = ?", [id.data], at: context.now, db)
             try db.run("DELETE FROM training_job WHERE pikzonality_id = ?", [id.data])
             try db.run("DELETE FROM pikzonality WHERE id = ?", [id.data])
             return item.mode
