@@ -33,8 +33,8 @@ package enum Failure: Error, Sendable, Equatable, Codable {
     case scopeMissing(Scope)
     /// No such item within reach of the caller.
     case notFound
-    /// A text holds a term that the operator blocks; the member is named.
-    case blockedContent(field: String)
+    /// A text holds a term that the operator blocks; the field is named.
+    case blockedContent(field: InputField)
     /// The name is on the operator's list of reserved names.
     case nameReserved
     /// Another item of the account and mode has the name, whatever the case of its letters; its id is named.
@@ -102,40 +102,4 @@ package enum SharedResource: String, Sendable, CaseIterable, Codable {
     case downloads
     /// Memory for request bodies and images on their way in.
     case bodyMemory = "body-memory"
-}
-
-/// One broken rule of an input.
-package struct Violation: Error, Sendable, Equatable, Codable {
-    /// The bare top-level member, query parameter or header that breaks the rule.
-    package let field: String
-    /// The rule in words for a person, complete in itself: "name must not be empty".
-    package let message: String
-
-    /// Names a field and says the whole sentence.
-    package init(field: String, message: String) {
-        self.field = field
-        self.message = message
-    }
-
-    /// Names a field and says what it must or must not be; the field begins the sentence.
-    package init(_ field: String, _ rule: String) {
-        self.init(field: field, message: "\(field) \(rule)")
-    }
-}
-
-/// Where in a request an image stands, so that an error can name it.
-package struct ImagePosition: Sendable, Equatable, Codable {
-    /// The request member that holds the image.
-    package let field: String
-    /// The place in the member's array, from 0; nil where the member is the image itself.
-    package let index: Int?
-
-    /// Names a member and a place in it.
-    package init(field: String, index: Int? = nil) {
-        self.field = field
-        self.index = index
-    }
-
-    /// The position as a client would write it: `image_urls[1]`.
-    package var text: String { index.map { "\(field)[\($0)]" } ?? field }
 }

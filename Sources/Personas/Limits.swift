@@ -34,6 +34,8 @@ package enum Limits {
     package static let administrationPageRows = 1_000
     /// Seconds for which an answer is kept under its idempotency key: 24 hours.
     package static let idempotencySecondsKept = 86_400
+    /// Seconds after which a claim on an idempotency key ends by itself: longer than any request takes.
+    package static let idempotencyClaimSeconds = 90
     /// Seconds within which the bytes of a deleted item leave the disk of a running server: several rounds of what removes them.
     package static let removalSecondsMax = 300
     /// Findings that one check lists: enough to see what is wrong; all of them are counted.

@@ -45,19 +45,20 @@ struct Application: Sendable {
         let queueDepths = storage.queueDepths
         metrics = registry.map { MetricsSource(registry: $0, queueDepths: queueDepths) }
         signals = WorkSignals()
+        let clock = WallClock.system
         let keepsMetadata = settings.keepImageMetadata
         decoding = BodyDecoding(places: settings.largeBodiesMax, metrics: factory)
         images = ImageLibrary(index: storage.images, blobs: storage.blobs, signals: signals)
-        collector = BlobCollector(index: storage.images, blobs: storage.blobs, clock: .system)
+        collector = BlobCollector(index: storage.images, blobs: storage.blobs, clock: clock)
         catalog = Catalog(
             store: storage.pikzonalities, images: images, fetcher: fetcher, decoding: decoding,
-            policy: ContentPolicy(terms: storage.terms), signals: signals, keepsImageMetadata: keepsMetadata)
+            policy: ContentPolicy(terms: storage.terms), signals: signals, clock: clock, keepsImageMetadata: keepsMetadata)
         training = Training(
-            jobs: storage.jobs, images: images, decoding: decoding, signals: signals, policy: LeasePolicy(settings),
+            jobs: storage.jobs, images: images, decoding: decoding, signals: signals, policy: LeasePolicy(settings), clock: clock,
             keepsImageMetadata: keepsMetadata)
         authentication = Authentication(keys: storage.keys)
-        idempotency = Idempotency(answers: storage.answers)
-        administration = Administration(stores: storage, catalog: catalog, signals: signals, clock: .system)
+        idempotency = Idempotency(records: storage.idempotency, clock: clock)
+        administration = Administration(stores: storage, catalog: catalog, signals: signals, clock: clock)
     }
 
     /// Brings the database to the schema of this binary, and gives a new one its reserved names.

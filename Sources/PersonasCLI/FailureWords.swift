@@ -5,14 +5,15 @@ extension CommandFailure {
     /// A failure of a use case, as the operator is to be told who asked for it: with the reasons that a client of the API has no business to know.
     init(_ failure: Failure) {
         switch failure {
-        case .invalid(let violations): self.init(.failed, .validationError, violations.map(\.message).joined(separator: "; "))
-        case .invalidImage(let position, let reason): self.init(.failed, .invalidImage, "\(position.text) \(reason)")
+        case .invalid(let violations):
+            self.init(.failed, .validationError, violations.map { $0.message(naming: \.commandName) }.joined(separator: "; "))
+        case .invalidImage(let position, let reason): self.init(.failed, .invalidImage, "\(position.text(naming: \.commandName)) \(reason)")
         case .imageTooLarge(let position):
-            self.init(.failed, .imageTooLarge, "\(position.text) is larger than \(Limits.imageBytesMax) bytes")
+            self.init(.failed, .imageTooLarge, "\(position.text(naming: \.commandName)) is larger than \(Limits.imageBytesMax) bytes")
         case .stillProcessing(let mode): self.init(.failed, .cannotDeleteProcessing, "This \(mode.rawValue) is still processing")
         case .notFound: self.init(.failed, .notFound, "there is no such account, key, persona or style")
         case .accountMissing: self.init(.failed, .apiUserNotFound, "the account was deleted meanwhile")
-        case .blockedContent(let field): self.init(.failed, .contentPolicy, "\(field) holds a blocked term")
+        case .blockedContent(let field): self.init(.failed, .contentPolicy, "\(field.commandName) holds a blocked term")
         case .nameReserved: self.init(.failed, .nameReserved, "the name is reserved")
         case .nameTaken(let mode, let id):
             self.init(.failed, .nameAlreadyExists, "a \(mode.rawValue) with this name already exists: \(id.text)")

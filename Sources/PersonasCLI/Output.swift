@@ -16,9 +16,10 @@ enum Output {
     /// Writes one JSON document as a result, on one line.
     static func json(_ value: some Encodable) throws(CommandFailure) { text(try jsonText(value) + "\n") }
 
-    /// A value as JSON, on one line.
+    /// A value as JSON, on one line. Names of members are those of the types with their words parted by `_`, as the API has them.
     static func jsonText(_ value: some Encodable) throws(CommandFailure) -> String {
         let encoder = JSONEncoder()
+        encoder.keyEncodingStrategy = .convertToSnakeCase
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         do {
             return String(decoding: try encoder.encode(value), as: UTF8.self)

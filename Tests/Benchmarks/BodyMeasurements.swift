@@ -26,7 +26,7 @@ struct BodyMeasurements {
         let wrapping: Data.Base64EncodingOptions = [.lineLength64Characters, .endLineWithCarriageReturn, .endLineWithLineFeed]
         for (name, base64) in [("base64", data.base64EncodedData()), ("base64 in lines", data.base64EncodedData(options: wrapping))] {
             measure(name, Array(base64), &report) { bytes in
-                _ = try? ReferenceImage.decode(base64: bytes[...], at: ImagePosition(field: "image"))
+                _ = try? ReferenceImage.decode(base64: bytes[...], at: ImagePosition(field: .portrait))
             }
         }
     }

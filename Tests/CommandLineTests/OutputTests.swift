@@ -21,6 +21,37 @@ struct OutputTests {
         #expect(Output.lines([], widening: &widths) == [])
     }
 
+    @Test("Reports are printed with the words of their members parted by underscores, and no value is changed")
+    func json() throws {
+        var check = IntegrityReport()
+        check.add(Finding(.rowOrphaned, "someFile", "camelCase", repaired: true))
+        var seed = SeedReport()
+        (seed.reservedNames, seed.blockedTerms) = (1, 2)
+        let moment = Timestamp(milliseconds: 0)
+        for (json, text) in [
+            (
+                try Output.jsonText(BackupReport(directory: "/b", createdAt: "t", items: 1, images: 2, imageBytes: 3, databaseBytes: 4)),
+                #"{"created_at":"t","database_bytes":4,"directory":"/b","image_bytes":3,"images":2,"items":1}"#
+            ),
+            (
+                try Output.jsonText(check),
+                #"{"counts":{"files":0,"findings":1,"image_bytes":0,"images":0,"items":0,"oldest_removal_seconds":0,"#
+                    + #""pending_removals":0,"repaired":1},"findings":[{"detail":"camelCase","kind":"row_orphaned","repaired":true,"#
+                    + #""subject":"someFile"}],"sound":true}"#
+            ),
+            (
+                try Output.jsonText(seed),
+                #"{"accounts":0,"blocked_terms":2,"keys":[],"personas":0,"reserved_names":1,"styles":0}"#
+            ),
+            (
+                try Output.jsonText(MigrationReport(name: "v0001_first", state: .applied, appliedAt: moment, hash: "aB")),
+                #"{"applied_at":"1970-01-01T00:00:00.000Z","hash":"aB","name":"v0001_first","state":"applied"}"#
+            ),
+        ] {
+            #expect(json == text)
+        }
+    }
+
     @Test("Control characters become visible")
     func printable() {
         #expect(Output.printable("plain ü 🙂") == "plain ü 🙂")

@@ -13,7 +13,7 @@ struct SeedTests {
     private func message(_ body: () throws -> Void) throws -> String {
         let failure = try #require(throws: Failure.self) { try body() }
         guard case .invalid(let violations) = failure else { return "\(failure)" }
-        return violations.map(\.message).joined(separator: "; ")
+        return violations.map { $0.message { "\($0)" } }.joined(separator: "; ")
     }
 
     @Test("The seeds of the binary are seeds, and the demo's pictures all exist")

@@ -17,6 +17,8 @@ struct Migration: Sendable {
     static let all = [
         Migration(name: "v0001_initial", sql: String(decoding: PackageResources.v0001_initial_sql, as: UTF8.self)),
         Migration(name: "v0002_kept_answers", sql: String(decoding: PackageResources.v0002_kept_answers_sql, as: UTF8.self)),
+        Migration(
+            name: "v0003_idempotency_records", sql: String(decoding: PackageResources.v0003_idempotency_records_sql, as: UTF8.self)),
     ]
 }
 

@@ -42,8 +42,8 @@ package final class Storage: AdministrationStores {
     package let keys: any APIKeyStore
     /// Reserved names.
     package let names: any ReservedNameStore
-    /// Answers under idempotency keys.
-    package let answers: any IdempotencyStore
+    /// Records under idempotency keys.
+    package let idempotency: any IdempotencyStore
     /// Blocked terms.
     package var terms: any BlockedTermStore { termCache }
     /// Whether maintenance is on.
@@ -112,7 +112,7 @@ package final class Storage: AdministrationStores {
         scans = ScanPool(readers: searchReaders, waitingMax: configuration.searchesWaitingMax, metrics: metrics)
         pikzonalities = SQLitePikzonalityStore(writer: writer, readers: readers, scans: scans)
         jobs = SQLiteTrainingJobStore(writer: writer, readers: readers, metrics: metrics)
-        answers = SQLiteIdempotencyStore(writer: writer, readers: readers)
+        idempotency = SQLiteIdempotencyStore(writer: writer, readers: readers)
         let keys = SQLiteAPIKeyStore(writer: writer, readers: readers)
         self.keys = keys
         accounts = SQLiteAccountStore(writer: writer, readers: readers, keys: keys)

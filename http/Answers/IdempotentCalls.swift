@@ -6,6 +6,7 @@ import Hummingbird
 import Logging
 import Personas
 import PersonasWire
+import Synchronization
 
 /// Answers POSTs, each at most once under its idempotency key. Every POST goes through here, with a key or without.
 struct IdempotentCalls: Sendable {
@@ -16,7 +17,7 @@ struct IdempotentCalls: Sendable {
     func call(_ request: Request, _ context: CallerContext) throws(Failure) -> IdempotentCall {
         guard let header = request.headers[.idempotencyKey] else { return IdempotentCall(idempotency: idempotency, context: context) }
         do {
-            let key = try IdempotencyKey(header: header)
+            let key = try IdempotencyKey(quotable: header)
             let route = "\(request.method.rawValue) \(context.endpointPath ?? request.uri.path)"
             return IdempotentCall(
                 idempotency: idempotency, context: context, target: "\(request.method.rawValue) \(request.uri)",
@@ -49,21 +50,41 @@ struct IdempotentCall: Sendable {
     /// - Parameters:
     ///   - fingerprint: that of this call and its body.
     ///   - answer: makes the answer of what was done.
-    ///   - isKept: whether the store kept the answer together with what was done; where it did nothing, the answer is kept here.
-    ///   - effect: does it, handing on to the store what is to be kept with it.
+    ///   - effect: does it, handing on to the store the claim under which it is to be recorded.
     func perform<Value: Sendable>(
-        fingerprint: [UInt8], answer: @escaping @Sendable (Value) -> JSONAnswer, isKept: (Value) -> Bool = { _ in true },
-        effect: (Acknowledgement<Value>?) async throws -> Value
+        fingerprint: [UInt8], answer: @escaping @Sendable (Value) -> JSONAnswer, effect: (IdempotencyClaim<Value>?) async throws -> Value
     ) async throws -> Response {
         guard let scope else { return answer(try await effect(nil)).response }
         let request = IdempotentRequest(scope: scope, fingerprint: fingerprint)
-        if case .answered(let kept) = try idempotency.claim(request) { return try Self.replay(kept) }
-        defer { idempotency.release(request) }
+        if case .answered(let record) = try await idempotency.claim(request) { return try Self.replay(AnswerRecord(record)) }
+        let response: Result<Response, any Error>
+        do {
+            response = .success(try await first(request, answer: answer, effect: effect))
+        } catch {
+            response = .failure(error)
+        }
+        await idempotency.release(request)
+        return try response.get()
+    }
+
+    /// Does what was not done before. What the store records is what is answered; where it did nothing that it could have recorded, or refused,
+    /// the answer is kept here.
+    private func first<Value: Sendable>(
+        _ request: IdempotentRequest, answer: @escaping @Sendable (Value) -> JSONAnswer,
+        effect: (IdempotencyClaim<Value>?) async throws -> Value
+    ) async throws -> Response {
+        let recorded = RecordedAnswer()
         let requestID = context.requestID
         do {
-            let value = try await effect(Acknowledgement(request: request) { answer($0).kept(requestID: requestID) })
+            let value = try await effect(
+                IdempotencyClaim(request: request) { value in
+                    let given = answer(value)
+                    recorded.set(given)
+                    return AnswerRecord(given, requestID: requestID).bytes
+                })
+            if let given = recorded.answer { return given.response }
             let given = answer(value)
-            if !isKept(value) { try await idempotency.keep(given.kept(requestID: requestID), for: request) }
+            try await idempotency.keep(AnswerRecord(given, requestID: requestID).bytes, for: request)
             return given.response
         } catch {
             await keep(EnvelopeError(converting: error), for: request)
@@ -73,25 +94,34 @@ struct IdempotentCall: Sendable {
 
     /// Keeps a refusal that the same request would meet again. It stands for nothing done, so that one which cannot be kept may as well be made anew.
     private func keep(_ error: EnvelopeError, for request: IdempotentRequest) async {
-        guard Idempotency.isFinal(status: error.code.status) else { return }
+        guard AnswerRecord.isFinal(status: error.code.status) else { return }
         let envelope = ErrorEnvelope(code: error.code, message: error.message, details: error.details, requestID: context.requestID)
-        let answer = IdempotencyRecord(requestID: context.requestID, status: error.code.status, body: Array(envelope.encoded()))
+        let record = AnswerRecord(requestID: context.requestID, status: error.code.status, body: Array(envelope.encoded()))
         do throws(Failure) {
-            try await idempotency.keep(answer, for: request)
+            try await idempotency.keep(record.bytes, for: request)
         } catch {
             context.logger.warning("a refusal could not be kept for replay", metadata: ["reason": "\(error)"])
         }
     }
 
     /// Gives an answer again. A refusal is made anew of what it said, because every error carries the id of its own request.
-    private static func replay(_ kept: IdempotencyRecord) throws -> Response {
-        let marks: HTTPFields = [.idempotentReplayed: "true", .originalRequest: kept.requestID]
-        if kept.status >= 400 {
-            let refusal = try ErrorEnvelope(decoding: kept.body).error
+    private static func replay(_ record: AnswerRecord) throws -> Response {
+        let marks: HTTPFields = [.idempotentReplayed: "true", .originalRequest: record.requestID]
+        if record.status >= 400 {
+            let refusal = try ErrorEnvelope(decoding: record.body).error
             throw EnvelopeError(refusal.code ?? .conflict, message: refusal.message, details: refusal.details, headers: marks)
         }
-        var response = JSONAnswer(kept).response
+        var response = record.answer.response
         response.headers.append(contentsOf: marks)
         return response
     }
+}
+
+/// The answer that was made when its record was asked for, so that it is made once.
+private final class RecordedAnswer: Sendable {
+    private let made = Mutex<JSONAnswer?>(nil)
+
+    var answer: JSONAnswer? { made.withLock { $0 } }
+
+    func set(_ answer: JSONAnswer) { made.withLock { $0 = answer } }
 }

@@ -1,7 +1,6 @@
 import HTTPTypes
 import Hummingbird
 import NIOCore
-import Personas
 import PersonasWire
 
 /// A JSON answer before it becomes a response: what can be kept under an idempotency key and given again.
@@ -20,22 +19,9 @@ struct JSONAnswer: Sendable {
         if let entityTag { headers[.eTag] = entityTag }
         return Response(status: status, headers: headers, body: body.map { ResponseBody(byteBuffer: $0) } ?? ResponseBody())
     }
-
-    /// The answer as it is kept.
-    func kept(requestID: String) -> IdempotencyRecord {
-        IdempotencyRecord(
-            requestID: requestID, status: status.code, location: location, entityTag: entityTag, body: body.map { Array(buffer: $0) } ?? [])
-    }
 }
 
 extension JSONAnswer {
-    /// A kept answer, to be given again.
-    init(_ kept: IdempotencyRecord) {
-        self.init(
-            status: HTTPResponse.Status(code: kept.status), location: kept.location, entityTag: kept.entityTag,
-            body: kept.body.isEmpty ? nil : ByteBuffer(bytes: kept.body))
-    }
-
     /// An answer whose JSON is written on the spot.
     init(status: HTTPResponse.Status = .ok, location: String? = nil, entityTag: String? = nil, _ write: (inout JSONWriter) -> Void) {
         self.init(status: status, location: location, entityTag: entityTag, body: ByteBuffer(bytes: Representation.json(write)))

@@ -46,9 +46,9 @@ struct PikzonalityRoutes: Sendable {
         } handle: { form, memory in
             try await call.perform(
                 fingerprint: form.fingerprint, answer: { created($0, requestID: context.requestID) }
-            ) { acknowledgement in
+            ) { claim in
                 try await catalog.create(
-                    form.draft, mode: mode, accountID: context.caller.accountID, holding: memory, acknowledging: acknowledgement)
+                    form.draft, mode: mode, accountID: context.caller.accountID, holding: memory, claim: claim)
             }
         }
     }

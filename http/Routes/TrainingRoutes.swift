@@ -33,10 +33,10 @@ struct TrainingRoutes: Sendable {
             } handle: { form, _ in
                 form
             } : (0, call.fingerprint(of: nil))
-        return try await call.perform(fingerprint: fingerprint, answer: leased, isKept: { !$0.isEmpty }) { acknowledgement in
+        return try await call.perform(fingerprint: fingerprint, answer: leased) { claim in
             // A worker that waits must not hold up a server that stops.
             try await cancelWhenGracefulShutdown {
-                try await training.lease(limit: 1, waiting: .seconds(waitSeconds), acknowledging: acknowledgement)
+                try await training.lease(limit: 1, waiting: .seconds(waitSeconds), claim: claim)
             }
         }
     }
@@ -64,24 +64,24 @@ struct TrainingRoutes: Sendable {
     }
 
     private func heartbeat(_ request: Request, _ context: CallerContext) async throws -> Response {
-        try await report(request, context, body: HeartbeatBody.init, answer: Self.heard) { id, body, _, acknowledgement in
-            try await training.heartbeat(id, token: body.token, progress: body.progress, acknowledging: acknowledgement)
+        try await report(request, context, body: HeartbeatBody.init, answer: Self.heard) { id, body, _, claim in
+            try await training.heartbeat(id, token: body.token, progress: body.progress, claim: claim)
         }
     }
 
     private func complete(_ request: Request, _ context: CallerContext) async throws -> Response {
         try await report(
             request, context, body: CompleteBody.init, answer: { Self.done("Job completed") }
-        ) { id, body, memory, acknowledgement in
+        ) { id, body, memory, claim in
             try await training.complete(
-                id, token: body.token, portraitBase64: body.portrait, holding: memory, acknowledging: acknowledgement)
+                id, token: body.token, portraitBase64: body.portrait, holding: memory, claim: claim)
         }
     }
 
     private func fail(_ request: Request, _ context: CallerContext) async throws -> Response {
-        try await report(request, context, body: FailBody.init, answer: { Self.done("Failure recorded") }) { id, body, _, acknowledgement in
+        try await report(request, context, body: FailBody.init, answer: { Self.done("Failure recorded") }) { id, body, _, claim in
             try await training.fail(
-                id, token: body.token, error: body.error, retryable: body.isRetryable, acknowledging: acknowledgement)
+                id, token: body.token, error: body.error, retryable: body.isRetryable, claim: claim)
         }
     }
 
@@ -91,7 +91,7 @@ struct TrainingRoutes: Sendable {
     private func report<Body: Sendable, Value: Sendable>(
         _ request: Request, _ context: CallerContext, body: (JSONObject) throws(Failure) -> Body,
         answer: @escaping @Sendable (Value) -> JSONAnswer,
-        effect: (Identifier, Body, MemoryReservation, Acknowledgement<Value>?) async throws -> Value
+        effect: (Identifier, Body, MemoryReservation, IdempotencyClaim<Value>?) async throws -> Value
     ) async throws -> Response {
         try context.caller.require(.trainer)
         guard let id = context.parameters.get("job_id").flatMap({ Identifier($0) }) else { throw Failure.notFound }

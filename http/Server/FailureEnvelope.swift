@@ -11,7 +11,7 @@ extension Failure: EnvelopeConvertible {
     package var envelopeError: EnvelopeError {
         switch self {
         case .invalid(let violations):
-            return .invalid(violations.map { ErrorDetail(field: $0.field, message: $0.message) })
+            return .invalid(violations.map { ErrorDetail(field: $0.field.wireName, message: $0.message(naming: \.wireName)) })
         case .malformedIdentifier(.persona): return EnvelopeError(.invalidPersona)
         case .malformedIdentifier(.style): return EnvelopeError(.invalidStyle)
         case .invalidImage(let position, let reason):
@@ -31,10 +31,10 @@ extension Failure: EnvelopeConvertible {
             return EnvelopeError(.apiAccessNotEnabled, message: "The API key does not have the scope \(scope.rawValue)")
         case .notFound: return EnvelopeError(.notFound)
         case .blockedContent(let field):
-            let reason = "\(field) holds a blocked term"
+            let reason = "\(field.wireName) holds a blocked term"
             return EnvelopeError(
                 .contentPolicy, message: "\(ErrorCode.contentPolicy.defaultMessage): \(reason)",
-                details: [ErrorDetail(field: field, message: reason)])
+                details: [ErrorDetail(field: field.wireName, message: reason)])
         case .nameReserved:
             return EnvelopeError(.nameReserved, details: [ErrorDetail(field: "name", message: ErrorCode.nameReserved.defaultMessage)])
         case .nameTaken(let mode, let id):
@@ -87,7 +87,27 @@ extension Failure: EnvelopeConvertible {
 
 extension EnvelopeError {
     fileprivate init(_ code: ErrorCode, position: ImagePosition, reason: String) {
-        let message = "\(position.text) \(reason)"
-        self.init(code, message: message, details: [ErrorDetail(field: position.field, message: message)])
+        let message = "\(position.text(naming: \.wireName)) \(reason)"
+        self.init(code, message: message, details: [ErrorDetail(field: position.field.wireName, message: message)])
+    }
+}
+
+extension InputField {
+    /// The member, parameter or header that clients know the field by.
+    fileprivate var wireName: String {
+        switch self {
+        case .name: "name"
+        case .specialInstructions: "special_instructions"
+        case .imageURLs: "image_urls"
+        case .imageBase64s: "image_base64s"
+        case .portrait: "portrait_base64"
+        case .progress: "progress"
+        case .idempotencyKey: HTTPField.Name.idempotencyKey.rawName
+        case .label: "label"
+        case .account: "account"
+        case .id: "id"
+        case .retryAfter: "retry_after"
+        case .own(let name): name
+        }
     }
 }

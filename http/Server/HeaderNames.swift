@@ -1,11 +1,10 @@
 import HTTPTypes
-import Personas
 
 extension HTTPField.Name {
     /// `X-Api-Key`, which carries the secret of an API key.
     static let xAPIKey = named("X-Api-Key")
     /// `Idempotency-Key`, which names a POST.
-    static let idempotencyKey = named(IdempotencyKey.headerName)
+    static let idempotencyKey = named("Idempotency-Key")
     /// `Idempotent-Replayed`, on an answer that was given before.
     static let idempotentReplayed = named("Idempotent-Replayed")
     /// `Original-Request`, the id of the request that was first answered so.

@@ -21,7 +21,7 @@ package struct Account: Sendable, Equatable, Codable {
 
     /// Checks an account's name or a key's label: printable, trimmed, with single spaces, 1 to 100 characters.
     /// - Throws: the rule that is broken.
-    package static func checkedLabel(_ raw: String, field: String) throws(Violation) -> String {
+    package static func checkedLabel(_ raw: String, field: InputField) throws(Violation) -> String {
         var scalars = String.UnicodeScalarView()
         var count = 0
         for scalar in SpacedScalars(raw) {

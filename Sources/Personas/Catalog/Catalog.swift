@@ -14,11 +14,12 @@ package struct Catalog: Sendable {
     private let decoding: BodyDecoding
     private let policy: ContentPolicy
     private let signals: WorkSignals
+    private let clock: WallClock
 
     /// Ties the use cases to their ports.
     package init(
         store: any PikzonalityStore, images: ImageLibrary, fetcher: any ImageFetcher, decoding: BodyDecoding, policy: ContentPolicy,
-        signals: WorkSignals, keepsImageMetadata: Bool
+        signals: WorkSignals, clock: WallClock, keepsImageMetadata: Bool
     ) {
         self.store = store
         self.images = images
@@ -26,18 +27,19 @@ package struct Catalog: Sendable {
         self.decoding = decoding
         self.policy = policy
         self.signals = signals
+        self.clock = clock
     }
 
     /// Takes in an item: form, content, name, then images, in this order. What is returned is on disk.
     /// - Parameters:
     ///   - memory: what the request holds, its images included.
     ///   - outcome: how training has ended already, for seeds; nil queues a training job.
-    ///   - acknowledging: how the client is answered, to be kept with the item.
+    ///   - claim: the claim on the client's idempotency key, under which the item is recorded.
     /// - Throws: `invalid`, `blockedContent`, `nameReserved`, `nameTaken`, `invalidImage`, `imageTooLarge`, `tooManyRequests`, `usedUp`,
     ///   `mediaNotStored`.
     package func create(
         _ draft: CreateDraft, mode: Mode, accountID: Identifier, holding memory: MemoryReservation, outcome: TrainingOutcome? = nil,
-        acknowledging: Acknowledgement<Pikzonality>? = nil
+        claim: IdempotencyClaim<Pikzonality>? = nil
     ) async throws(Failure) -> Pikzonality {
         let checked = try await decoding.perform(on: memory.heldBytes, for: accountID) { () throws(Failure) in
             try draft.checked(acceptingPlainHTTP: imageReader.acceptsPlainHTTP)
@@ -50,12 +52,12 @@ package struct Catalog: Sendable {
         }
         let item = try await images.withStored(try await imageReader.images(of: checked, holding: memory)) {
             (references) async throws(Failure) in
-            let now = Timestamp.now
+            let now = clock.now
             return try await store.insert(
                 NewPikzonality(
                     id: .timeOrdered(at: now), accountID: accountID, mode: mode, name: checked.name,
                     specialInstructions: checked.specialInstructions, references: references, outcome: outcome, createdAt: now),
-                acknowledging: acknowledging)
+                in: WriteContext(at: now, claim: claim))
         }
         signals.jobs.notify()
         return item
@@ -75,14 +77,14 @@ package struct Catalog: Sendable {
     ) async throws(Failure) -> Pikzonality {
         let change = try await decoding.perform(on: memory.heldBytes, for: accountID) { () throws(Failure) in try draft.checked() }
         try policy.check(name: change.name, specialInstructions: change.specialInstructions ?? nil)
-        return try await store.update(id, mode: mode, accountID: accountID, change: change, at: .now)
+        return try await store.update(id, mode: mode, accountID: accountID, change: change, in: WriteContext(at: clock.now))
     }
 
     /// Removes an item. Its links are dead when this returns; its bytes leave the disk soon after.
     /// - Parameter accountID: nil for an operator, who reaches every account.
     /// - Throws: `notFound`, `stillProcessing`.
     package func delete(_ id: Identifier, mode: Mode?, accountID: Identifier?) async throws(Failure) -> Mode {
-        let mode = try await store.delete(id, mode: mode, accountID: accountID, at: .now)
+        let mode = try await store.delete(id, mode: mode, accountID: accountID, in: WriteContext(at: clock.now))
         signals.removals.notify()
         return mode
     }

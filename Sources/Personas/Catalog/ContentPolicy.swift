@@ -23,11 +23,11 @@ package struct ContentPolicy: Sendable {
     }
 
     /// Looks for blocked terms, ignoring case, by bytes: as texts both would be taken apart into characters once more for every term.
-    /// - Throws: `blockedContent` with the member that holds one.
+    /// - Throws: `blockedContent` with the field that holds one.
     package func check(name: Name?, specialInstructions: String?) throws(Failure) {
         let terms = terms.blockedTerms
         guard !terms.isEmpty else { return }
-        for (field, text) in [("name", name?.text), ("special_instructions", specialInstructions)] {
+        for (field, text) in [(InputField.name, name?.text), (.specialInstructions, specialInstructions)] {
             guard let text else { continue }
             let bytes = Array(Self.comparable(text).utf8)
             if terms.contains(where: { Self.holds(bytes, Array($0.utf8)) }) { throw .blockedContent(field: field) }

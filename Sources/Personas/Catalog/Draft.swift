@@ -1,8 +1,9 @@
-/// One member of a request as it was found, before any rule is applied.
+/// One field of an input as it was found, before any rule is applied. Whether something is missing, empty or of another type is told apart by
+/// rules of the domain, so this stands here, though JSON alone has all four.
 package enum JSONField<Value: Sendable>: Sendable {
-    /// Not in the request.
+    /// Not in the input.
     case absent
-    /// In the request as `null`.
+    /// In the input as `null`.
     case null
     /// Of the right type.
     case value(Value)
@@ -12,16 +13,16 @@ package enum JSONField<Value: Sendable>: Sendable {
 
 /// What a client asks to be created.
 package struct CreateDraft: Sendable {
-    /// The member `name`.
+    /// The name.
     package var name: JSONField<String>
-    /// The member `image_urls`.
+    /// The reference images as addresses.
     package var imageURLs: JSONField<[String]>
-    /// The member `image_base64s`.
+    /// The reference images as base64.
     package var imageBase64s: JSONField<[ImageText]>
-    /// The member `special_instructions`.
+    /// The words for the trainer.
     package var specialInstructions: JSONField<String>
 
-    /// Takes the members as found, images in base64 as the ASCII bytes that were sent.
+    /// Takes the fields as found, images in base64 as the ASCII bytes that were sent.
     package init(
         name: JSONField<String>, imageURLs: JSONField<[String]>, imageBase64s: JSONField<[ArraySlice<UInt8>]>,
         specialInstructions: JSONField<String>
@@ -43,8 +44,8 @@ package struct CreateDraft: Sendable {
 package struct CheckedDraft: Sendable {
     /// The normalised name.
     package let name: Name
-    /// The request member that carried the images.
-    package let imageField: String
+    /// The field that carried the images.
+    package let imageField: InputField
     /// The images in their order.
     package let images: [ImageSource]
     /// The instructions, if any.
@@ -65,35 +66,33 @@ extension CreateDraft {
 
     private func checkedName() throws(Violation) -> Name {
         switch name {
-        case .absent, .null: throw Violation("name", "is required")
-        case .malformed(let rule): throw Violation("name", rule)
+        case .absent, .null: throw Violation(.name, "is required")
+        case .malformed(let rule): throw Violation(.name, rule)
         case .value(let raw): return try Name(normalising: raw)
         }
     }
 
-    private func checkedImages(acceptingPlainHTTP: Bool, _ violations: inout [Violation]) -> (field: String, sources: [ImageSource])? {
+    private func checkedImages(acceptingPlainHTTP: Bool, _ violations: inout [Violation]) -> (field: InputField, sources: [ImageSource])? {
         switch (imageURLs, imageBase64s) {
         case (.absent, .absent), (.null, .null), (.absent, .null), (.null, .absent):
-            violations.append(
-                Violation(field: "image_urls", message: "Provide image_urls or image_base64s with exactly \(Limits.referenceImages) images")
-            )
+            violations.append(Violation(.imageURLs, .imagesMissing))
             return nil
         case (.malformed(let rule), .absent), (.malformed(let rule), .null):
-            violations.append(Violation("image_urls", rule))
+            violations.append(Violation(.imageURLs, rule))
             return nil
         case (.absent, .malformed(let rule)), (.null, .malformed(let rule)):
-            violations.append(Violation("image_base64s", rule))
+            violations.append(Violation(.imageBase64s, rule))
             return nil
         case (.value(let urls), .absent), (.value(let urls), .null):
             violations += Self.violations(of: urls, acceptingPlainHTTP: acceptingPlainHTTP)
-            return ("image_urls", urls.map(ImageSource.url))
+            return (.imageURLs, urls.map(ImageSource.url))
         case (.absent, .value(let texts)), (.null, .value(let texts)):
             if texts.count != Limits.referenceImages {
-                violations.append(Violation("image_base64s", "must hold exactly \(Limits.referenceImages) images"))
+                violations.append(Violation(.imageBase64s, "must hold exactly \(Limits.referenceImages) images"))
             }
-            return ("image_base64s", texts.map(ImageSource.base64))
+            return (.imageBase64s, texts.map(ImageSource.base64))
         case (.value, .value), (.value, .malformed), (.malformed, .value), (.malformed, .malformed):
-            violations.append(Violation(field: "image_urls", message: "Provide either image_urls or image_base64s, not both"))
+            violations.append(Violation(.imageURLs, .imagesGivenTwice))
             return nil
         }
     }
@@ -117,11 +116,11 @@ extension CreateDraft {
         // Of too many only the first are looked at, so that a long array does not make a long answer.
         var violations = urls.prefix(Limits.referenceImages).enumerated().compactMap { index, url in
             rule(brokenBy: url, acceptingPlainHTTP: acceptingPlainHTTP).map { rule in
-                Violation(field: "image_urls", message: "image_urls[\(index)] \(rule)")
+                Violation(.imageURLs, .element(index, rule))
             }
         }
         if urls.count != Limits.referenceImages {
-            violations.insert(Violation("image_urls", "must hold exactly \(Limits.referenceImages) images"), at: 0)
+            violations.insert(Violation(.imageURLs, "must hold exactly \(Limits.referenceImages) images"), at: 0)
         }
         return violations
     }
@@ -129,12 +128,12 @@ extension CreateDraft {
 
 /// What a client asks to be changed.
 package struct ChangeDraft: Sendable {
-    /// The member `name`.
+    /// The name.
     package var name: JSONField<String>
-    /// The member `special_instructions`.
+    /// The words for the trainer.
     package var specialInstructions: JSONField<String>
 
-    /// Takes the members as found.
+    /// Takes the fields as found.
     package init(name: JSONField<String>, specialInstructions: JSONField<String>) {
         self.name = name
         self.specialInstructions = specialInstructions
@@ -147,8 +146,8 @@ package struct ChangeDraft: Sendable {
         var change = PikzonalityChange()
         switch name {
         case .absent: break
-        case .null: violations.append(Violation("name", "must be a string"))
-        case .malformed(let rule): violations.append(Violation("name", rule))
+        case .null: violations.append(Violation(.name, "must be a string"))
+        case .malformed(let rule): violations.append(Violation(.name, rule))
         case .value(let raw): change.name = collecting(&violations) { () throws(Violation) in try Name(normalising: raw) }
         }
         if case .absent = specialInstructions {
@@ -160,10 +159,10 @@ package struct ChangeDraft: Sendable {
     }
 }
 
-private func checkedSpecialInstructions(_ member: JSONField<String>) throws(Violation) -> String? {
-    switch member {
+private func checkedSpecialInstructions(_ field: JSONField<String>) throws(Violation) -> String? {
+    switch field {
     case .absent, .null: return nil
-    case .malformed(let rule): throw Violation("special_instructions", rule)
+    case .malformed(let rule): throw Violation(.specialInstructions, rule)
     case .value(let raw): return try SpecialInstructions.validated(raw)
     }
 }

@@ -15,19 +15,19 @@ package struct Name: Sendable, Hashable {
     ///
     /// White space (Unicode's property) at either end is cut, runs within become one space. The rule that breaks first is told: what follows
     /// the longest name is not looked at, because the text of a request may be as long as its body.
-    /// - Throws: the rule that is broken, for the member `name`.
+    /// - Throws: the rule that is broken, for the field `name`.
     package init(normalising raw: String) throws(Violation) {
         var text: [UInt8] = []
         for scalar in SpacedScalars(raw) {
             guard let byte = UInt8(exactly: scalar.value), Name.isAllowed(byte) else {
-                throw Violation("name", "may hold only the letters A-Z and a-z, digits, spaces, hyphens and underscores")
+                throw Violation(.name, "may hold only the letters A-Z and a-z, digits, spaces, hyphens and underscores")
             }
             guard text.count < Limits.nameCharactersMax else {
-                throw Violation("name", "must be at most \(Limits.nameCharactersMax) characters long")
+                throw Violation(.name, "must be at most \(Limits.nameCharactersMax) characters long")
             }
             text.append(byte)
         }
-        guard !text.isEmpty else { throw Violation("name", "must not be empty") }
+        guard !text.isEmpty else { throw Violation(.name, "must not be empty") }
         self.text = String(decoding: text, as: UTF8.self)
     }
 

@@ -20,7 +20,7 @@ package enum Status: String, Sendable, CaseIterable, Codable {
 package struct Pikzonality: Sendable, Equatable {
     /// Time-ordered, so that rows made together lie together.
     package let id: Identifier
-    /// The owner; nobody else learns that the item exists.
+    /// The owner; no other account learns that the item exists.
     package let accountID: Identifier
     /// Persona or style; never changes.
     package let mode: Mode
@@ -196,7 +196,7 @@ package protocol PikzonalityStore: Sendable {
     /// Stores an item, its images' links and its queued job together.
     /// - Returns: the item as stored.
     /// - Throws: `nameReserved`, `nameTaken`; `accountMissing` when the account was deleted meanwhile.
-    func insert(_ new: NewPikzonality, acknowledging: Acknowledgement<Pikzonality>?) async throws(Failure) -> Pikzonality
+    func insert(_ new: NewPikzonality, in context: WriteContext<Pikzonality>) async throws(Failure) -> Pikzonality
     /// One item of an account; of any mode when `mode` is nil.
     /// - Throws: `notFound`.
     func find(_ id: Identifier, mode: Mode?, accountID: Identifier) async throws(Failure) -> Pikzonality
@@ -208,13 +208,13 @@ package protocol PikzonalityStore: Sendable {
     /// - Returns: the item as it is afterwards.
     /// - Throws: `notFound`, `nameReserved`, `nameTaken`.
     func update(
-        _ id: Identifier, mode: Mode?, accountID: Identifier, change: PikzonalityChange, at now: Timestamp
+        _ id: Identifier, mode: Mode?, accountID: Identifier, change: PikzonalityChange, in context: WriteContext<Pikzonality>
     ) async throws(Failure) -> Pikzonality
-    /// Removes an item with its links and its ended job; image bytes nobody needs any more are queued for removal with it.
+    /// Removes an item with its links and its ended job; image bytes that nothing needs any more are queued for removal with it.
     /// - Parameter accountID: nil for an operator, who reaches every account.
     /// - Returns: the mode of what was removed.
     /// - Throws: `notFound`, `stillProcessing`.
-    func delete(_ id: Identifier, mode: Mode?, accountID: Identifier?, at now: Timestamp) async throws(Failure) -> Mode
+    func delete(_ id: Identifier, mode: Mode?, accountID: Identifier?, in context: WriteContext<Mode>) async throws(Failure) -> Mode
     /// Whether a name may be given to a new item.
     func availability(of name: Name, mode: Mode, accountID: Identifier) async throws(Failure) -> NameAvailability
     /// The newest items of all accounts for an operator, with their accounts' names.

@@ -38,13 +38,6 @@ package struct BackupReport: Sendable, Codable, Equatable {
     /// Bytes of the database file.
     package let databaseBytes: Int
 
-    enum CodingKeys: String, CodingKey {
-        case directory, items, images
-        case createdAt = "created_at"
-        case imageBytes = "image_bytes"
-        case databaseBytes = "database_bytes"
-    }
-
     package init(directory: String, createdAt: String, items: Int, images: Int, imageBytes: Int, databaseBytes: Int) {
         self.directory = directory
         self.createdAt = createdAt

@@ -73,13 +73,6 @@ package struct IntegrityReport: Sendable, Codable, Equatable {
         package var findings = 0
         /// Those of them that the check made good.
         package var repaired = 0
-
-        enum CodingKeys: String, CodingKey {
-            case items, images, files, findings, repaired
-            case imageBytes = "image_bytes"
-            case pendingRemovals = "pending_removals"
-            case oldestRemovalSeconds = "oldest_removal_seconds"
-        }
     }
 
     /// Whether nothing is wrong, or not any more.

@@ -1,4 +1,6 @@
 /// A seed file: what a database is to hold, loaded through the same rules as the API. Loading it again changes nothing.
+///
+/// The file is a form that people write, so its names are spelled out here; they do not change with those of the members.
 package struct SeedDocument: Sendable, Codable, Equatable {
     /// An account to be there.
     package struct AccountEntry: Sendable, Codable, Equatable {
@@ -26,7 +28,7 @@ package struct SeedDocument: Sendable, Codable, Equatable {
         package let specialInstructions: String?
         /// Image files, relative to the seed file.
         package let images: [String]
-        /// The images' bytes as base64, filled in by whoever reads the files.
+        /// The images' bytes as base64, filled in by the command that reads the files.
         package var imageBase64s: [String]?
         /// How training has ended; if not said, the trainer gets the job.
         package let outcome: TrainingOutcome?
@@ -75,12 +77,6 @@ package struct SeedReport: Sendable, Codable, Equatable {
     package var personas = 0
     /// Styles created.
     package var styles = 0
-
-    enum CodingKeys: String, CodingKey {
-        case accounts, keys, personas, styles
-        case reservedNames = "reserved_names"
-        case blockedTerms = "blocked_terms"
-    }
 
     /// Nothing changed yet.
     package init() {}

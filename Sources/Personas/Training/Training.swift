@@ -4,31 +4,33 @@ package struct Training: Sendable {
     private let images: ImageLibrary
     private let signals: WorkSignals
     private let policy: LeasePolicy
+    private let clock: WallClock
     private let decoding: BodyDecoding
     private let keepsImageMetadata: Bool
 
     /// Ties the use cases to their ports.
     package init(
         jobs: any TrainingJobStore, images: ImageLibrary, decoding: BodyDecoding, signals: WorkSignals, policy: LeasePolicy,
-        keepsImageMetadata: Bool
+        clock: WallClock, keepsImageMetadata: Bool
     ) {
         self.jobs = jobs
         self.images = images
         self.decoding = decoding
         self.signals = signals
         self.policy = policy
+        self.clock = clock
         self.keepsImageMetadata = keepsImageMetadata
     }
 
     /// Leases the oldest waiting jobs; waits for one if there is none, and answers with none when the time is over or the task cancelled.
-    /// - Parameter acknowledging: how the worker is answered, to be kept with the lease; an answer without a job is not kept.
+    /// - Parameter claim: the claim on the worker's idempotency key, under which a lease is recorded; where there is no job, nothing is.
     package func lease(
-        limit: Int, waiting duration: Duration, acknowledging: Acknowledgement<[LeasedJob]>? = nil
+        limit: Int, waiting duration: Duration, claim: IdempotencyClaim<[LeasedJob]>? = nil
     ) async throws(Failure) -> [LeasedJob] {
         let deadline = ContinuousClock.now.advanced(by: duration)
         while true {
             let seen = signals.jobs.count
-            let leased = try await jobs.lease(limit: limit, policy: policy, at: .now, acknowledging: acknowledging)
+            let leased = try await jobs.lease(limit: limit, policy: policy, in: WriteContext(at: clock.now, claim: claim))
             let left = ContinuousClock.now.duration(to: deadline)
             if !leased.isEmpty || left <= .zero || Task.isCancelled { return leased }
             // A lease of another worker may run out while this one waits, which gives no signal; so it looks again every second.
@@ -39,16 +41,17 @@ package struct Training: Sendable {
     /// Prolongs a lease and notes progress.
     /// - Throws: `invalid`, `notFound`, `staleLease`.
     package func heartbeat(
-        _ id: Identifier, token: RandomToken, progress: Int?, acknowledging: Acknowledgement<LeaseState>? = nil
+        _ id: Identifier, token: RandomToken, progress: Int?, claim: IdempotencyClaim<LeaseState>? = nil
     ) async throws(Failure) -> LeaseState {
         if let violation = Self.violation(ofProgress: progress) { throw .invalid([violation]) }
-        return try await jobs.heartbeat(id, token: token, progress: progress, policy: policy, at: .now, acknowledging: acknowledging)
+        return try await jobs.heartbeat(
+            id, token: token, progress: progress, policy: policy, in: WriteContext(at: clock.now, claim: claim))
     }
 
     /// The rule that a reported progress breaks, if any; none given breaks none.
     package static func violation(ofProgress progress: Int?) -> Violation? {
         guard let progress, !(0...100).contains(progress) else { return nil }
-        return Violation("progress", "must be from 0 to 100")
+        return Violation(.progress, "must be from 0 to 100")
     }
 
     /// Ends a job well.
@@ -58,43 +61,42 @@ package struct Training: Sendable {
     /// - Throws: `invalidImage`, `imageTooLarge`, `tooManyRequests`, `usedUp`, `mediaNotStored`, `notFound`, `staleLease`.
     package func complete(
         _ id: Identifier, token: RandomToken, portraitBase64: ImageText?, holding memory: MemoryReservation = .unlimited(),
-        acknowledging: Acknowledgement<Void>? = nil
+        claim: IdempotencyClaim<Void>? = nil
     ) async throws(Failure) {
         guard let portraitBase64 else {
-            return try await jobs.complete(id, token: token, portrait: nil, at: .now, acknowledging: acknowledging)
+            return try await jobs.complete(id, token: token, portrait: nil, in: WriteContext(at: clock.now, claim: claim))
         }
-        let position = ImagePosition(field: "portrait_base64")
+        let position = ImagePosition(field: .portrait)
         try await images.withStored([
             try await decoding.image(portraitBase64, keepingMetadata: keepsImageMetadata, at: position, holding: memory)
         ]) { (stored) async throws(Failure) in
-            try await jobs.complete(id, token: token, portrait: stored.first, at: .now, acknowledging: acknowledging)
+            try await jobs.complete(id, token: token, portrait: stored.first, in: WriteContext(at: clock.now, claim: claim))
         }
     }
 
     /// Ends a job badly, or sends it back to the queue when the fault may pass.
     /// - Throws: `notFound`, `staleLease`.
     package func fail(
-        _ id: Identifier, token: RandomToken, error: TrainingError, retryable: Bool, acknowledging: Acknowledgement<Void>? = nil
+        _ id: Identifier, token: RandomToken, error: TrainingError, retryable: Bool, claim: IdempotencyClaim<Void>? = nil
     ) async throws(Failure) {
         try await jobs.fail(
-            id, token: token, error: error, retryable: retryable, policy: policy, at: .now, acknowledging: acknowledging)
+            id, token: token, error: error, retryable: retryable, policy: policy, in: WriteContext(at: clock.now, claim: claim))
         signals.jobs.notify()
     }
 
     /// Ends the leases that ran out, so that an item fails on time even when no worker asks for jobs.
     package func expireLeases() async throws(Failure) {
-        if try await jobs.expire(policy: policy, at: .now) > 0 { signals.jobs.notify() }
+        if try await jobs.expire(policy: policy, in: WriteContext(at: clock.now)) > 0 { signals.jobs.notify() }
     }
 
-    /// Ends every lease there is, running or not. For a trainer that starts within the process: whoever trained there before is gone, and its jobs
-    /// should not wait until their leases run out. Each still counts as an attempt, so that a job that brings the process down does not do so for ever.
-    package func endAllLeases() async throws(Failure) {
-        _ = try await jobs.expire(policy: policy, at: Timestamp.now.adding(seconds: policy.seconds + 1))
+    /// Takes over what was left by a trainer that ran in the place of one that starts now; the store knows whether another may be at work.
+    package func takeOver() async throws(Failure) {
+        _ = try await jobs.takeOver(policy: policy, in: WriteContext(at: clock.now))
     }
 
     /// Gives a lease back unused.
     package func handBack(_ job: LeasedJob) async throws(Failure) {
-        try await jobs.handBack(job.id, token: job.leaseToken, at: .now)
+        try await jobs.handBack(job.id, token: job.leaseToken, in: WriteContext(at: clock.now))
         signals.jobs.notify()
     }
 }
@@ -158,7 +160,7 @@ package struct TrainingLoop: Sendable {
     /// Takes over what an earlier loop left, then leases, trains and reports, for ever. When cancelled, the jobs in hand are finished or handed back before it returns.
     package func run() async {
         do throws(Failure) {
-            try await training.endAllLeases()
+            try await training.takeOver()
         } catch {
             report(error)
         }

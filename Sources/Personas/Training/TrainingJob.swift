@@ -192,30 +192,29 @@ package struct LeasePolicy: Sendable, Equatable {
 
 /// Remembers training jobs. Each call is one transaction that applies one transition of `TrainingJob`, and changes the item with it.
 package protocol TrainingJobStore: Sendable {
-    /// Ends the leases that ran out, then leases the oldest queued jobs, at most `limit`. Without a job nothing is acknowledged.
-    func lease(
-        limit: Int, policy: LeasePolicy, at now: Timestamp, acknowledging: Acknowledgement<[LeasedJob]>?
-    ) async throws(Failure) -> [LeasedJob]
+    /// Ends the leases that ran out, then leases the oldest queued jobs, at most `limit`. Without a job nothing is recorded.
+    func lease(limit: Int, policy: LeasePolicy, in context: WriteContext<[LeasedJob]>) async throws(Failure) -> [LeasedJob]
     /// Prolongs a lease.
     /// - Throws: `notFound` for an unknown job, `staleLease` for a lease that is not running.
     func heartbeat(
-        _ id: Identifier, token: RandomToken, progress: Int?, policy: LeasePolicy, at now: Timestamp,
-        acknowledging: Acknowledgement<LeaseState>?
+        _ id: Identifier, token: RandomToken, progress: Int?, policy: LeasePolicy, in context: WriteContext<LeaseState>
     ) async throws(Failure) -> LeaseState
     /// Ends a job well; the item is completed in the same transaction. Without a portrait the first reference image serves.
     /// - Throws: `notFound`, `staleLease`.
-    func complete(
-        _ id: Identifier, token: RandomToken, portrait: StoredImage?, at now: Timestamp, acknowledging: Acknowledgement<Void>?
-    ) async throws(Failure)
+    func complete(_ id: Identifier, token: RandomToken, portrait: StoredImage?, in context: WriteContext<Void>) async throws(Failure)
     /// Ends a job badly or sends it back to the queue.
     /// - Throws: `notFound`, `staleLease`.
     func fail(
-        _ id: Identifier, token: RandomToken, error: TrainingError, retryable: Bool, policy: LeasePolicy, at now: Timestamp,
-        acknowledging: Acknowledgement<Void>?
+        _ id: Identifier, token: RandomToken, error: TrainingError, retryable: Bool, policy: LeasePolicy, in context: WriteContext<Void>
     ) async throws(Failure)
     /// Gives a lease back unused.
     /// - Throws: `notFound`, `staleLease`.
-    func handBack(_ id: Identifier, token: RandomToken, at now: Timestamp) async throws(Failure)
-    /// Ends the leases that ran out. Returns how many.
-    func expire(policy: LeasePolicy, at now: Timestamp) async throws(Failure) -> Int
+    func handBack(_ id: Identifier, token: RandomToken, in context: WriteContext<Void>) async throws(Failure)
+    /// Ends the leases that ran out. Returns how many; without one nothing is recorded.
+    func expire(policy: LeasePolicy, in context: WriteContext<Int>) async throws(Failure) -> Int
+    /// Takes over what was left by those who trained before this process started: ends their leases, running or not, so that their jobs need
+    /// not wait for that. Each still counts as an attempt, so that a job that brings the process down does not do so for ever. A store that
+    /// several processes share ends none, for another may be at work; its leases run out. Returns how many were ended; without one nothing is
+    /// recorded.
+    func takeOver(policy: LeasePolicy, in context: WriteContext<Int>) async throws(Failure) -> Int
 }

@@ -108,13 +108,13 @@ extension FuzzTarget {
         }
         guard case .value(let texts) = object.texts("image_base64s") else { return }
         for text in texts {
-            guard let image = try? ReferenceImage.decode(base64: text, at: ImagePosition(field: "image_base64s", index: 0)) else {
+            guard let image = try? ReferenceImage.decode(base64: text, at: ImagePosition(field: .imageBase64s, index: 0)) else {
                 continue
             }
             try require(image.count <= text.count, "decoding base64 makes nothing longer")
             let again = ArraySlice(Data(image).base64EncodedString().utf8)
             try require(
-                (try? ReferenceImage.decode(base64: again, at: ImagePosition(field: "image_base64s", index: 0))) == image,
+                (try? ReferenceImage.decode(base64: again, at: ImagePosition(field: .imageBase64s, index: 0))) == image,
                 "decoded base64 can be written and decoded again")
         }
     }

@@ -58,13 +58,13 @@ extension FuzzTarget {
             "018f4e5a-1b2c-7d3e-8f90-a1b2c3d4e5f6")
             + [Array(repeating: UInt8(ascii: "x"), count: 128)],
         check: { (bytes) throws(BrokenProperty) in
-            guard let key = try? IdempotencyKey(header: String(decoding: bytes, as: UTF8.self)) else { return }
+            guard let key = try? IdempotencyKey(quotable: String(decoding: bytes, as: UTF8.self)) else { return }
             try require((1...255).contains(key.text.utf8.count), "an accepted key has 1 to 255 characters")
             try require(key.text.utf8.allSatisfy { (0x21...0x7E).contains($0) }, "an accepted key is visible ASCII")
             // Quotes and what escapes them may be part of one form and not of the other.
             guard !key.text.utf8.contains(where: { $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "\\") }) else { return }
-            try require((try? IdempotencyKey(header: key.text))?.text == key.text, "a key means the same bare")
-            try require((try? IdempotencyKey(header: "\"\(key.text)\""))?.text == key.text, "a key means the same in quotes")
+            try require((try? IdempotencyKey(quotable: key.text))?.text == key.text, "a key means the same bare")
+            try require((try? IdempotencyKey(quotable: "\"\(key.text)\""))?.text == key.text, "a key means the same in quotes")
         })
 
     /// The envelope of errors, as a client reads it.

@@ -136,6 +136,50 @@ struct MigrationTests {
         }
     }
 
+    @Test("What was kept under idempotency keys before they had records stays, in the form of records")
+    func keptAnswers() async throws {
+        try await withStorage(migrated: false) { open in
+            let before = Migrator(
+                writer: open.index.writer, readers: open.index.readers, migrations: Array(Migration.all.prefix { $0.name < "v0003" }))
+            #expect(try await before.migrate().last == "v0002_kept_answers")
+            let accountID = try await open.account()
+            // Bytes of several characters, ends of lines and a NUL, none of which may change.
+            let body = #"{"name":"é🙂\n"}"# + "\n\n\u{0}: \n"
+            let rows: [(key: String, status: Int, location: String?, entityTag: String?, body: String)] = [
+                ("created", 201, "https://a.test/v2/personas/1", "\"v1\"", body), ("published", 200, nil, nil, "{}"),
+                ("nothing", 204, nil, nil, ""), ("tagged", 200, nil, "\"v2\"", "{}"), ("placed", 201, "/there", nil, "{}"),
+            ]
+            try await open.index.writer.write { db in
+                for (number, row) in rows.enumerated() {
+                    try db.execute(
+                        sql: "INSERT INTO kept_answer VALUES (?, 'POST /x', ?, ?, ?, ?, ?, ?, ?, ?)",
+                        arguments: [
+                            Data(accountID.bytes), row.key, Data(repeating: UInt8(number), count: 32), "r-\(number)", row.status,
+                            row.location, row.entityTag, Data(row.body.utf8), Timestamp.second(number).milliseconds,
+                        ])
+                }
+            }
+            #expect(try await open.storage.migrate() == Migration.all.map(\.name).filter { $0 >= "v0003" })
+            let answers = [
+                "status: 201\nrequest-id: r-0\nlocation: https://a.test/v2/personas/1\netag: \"v1\"\n\n" + body,
+                "status: 200\nrequest-id: r-1\n\n{}", "status: 204\nrequest-id: r-2\n\n",
+                "status: 200\nrequest-id: r-3\netag: \"v2\"\n\n{}", "status: 201\nrequest-id: r-4\nlocation: /there\n\n{}",
+            ]
+            for (number, row) in rows.enumerated() {
+                let scope = IdempotentRequest.Scope(accountID: accountID, route: "POST /x", key: try IdempotencyKey(quotable: row.key))
+                let request = IdempotentRequest(scope: scope, fingerprint: [])
+                let fingerprint = [UInt8](repeating: UInt8(number), count: 32)
+                let last = Timestamp.second(number).adding(seconds: Limits.idempotencySecondsKept)
+                let kept = try await open.storage.idempotency.claim(request, until: last, at: last)
+                #expect(kept == IdempotencyRecord(fingerprint: fingerprint, answer: Array(answers[number].utf8)), "\(row.key)")
+            }
+            #expect(try open.count("idempotency_record") == rows.count)
+            #expect(try open.count("sqlite_master", where: "name LIKE 'kept_answer%'") == 0)
+            let broken = try await open.index.writer.write { db in try Row.fetchAll(db, sql: "PRAGMA foreign_key_check").count }
+            #expect(broken == 0)
+        }
+    }
+
     private func migrator(_ open: OpenStorage, _ migrations: Migration...) -> Migrator {
         Migrator(writer: open.index.writer, readers: open.index.readers, migrations: migrations)
     }

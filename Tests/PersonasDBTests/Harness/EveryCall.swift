@@ -122,9 +122,8 @@ private func everyCallOfItems(_ open: OpenStorage, _ round: Int, _ account: Iden
 private func everyCallOfJobs(_ open: OpenStorage, _ round: Int, _ account: Identifier) async throws {
     let (jobs, policy) = (open.jobs, LeasePolicy(seconds: 30 + round, attemptsMax: 3 + round))
     for number in 0..<4 { _ = try await open.insert("Job \(number) \(round)", of: account) }
-    let acknowledging = Acknowledgement<[LeasedJob]>(request: try .fixture(round, account)) { _ in .fixture }
-    let leased = try await jobs.lease(
-        limit: 4 + round, policy: policy, at: .second(round + 1), acknowledging: acknowledging)
+    let claim = IdempotencyClaim<[LeasedJob]>(request: try .fixture(round, account)) { _ in [1] }
+    let leased = try await jobs.lease(limit: 4 + round, policy: policy, in: WriteContext(at: .second(round + 1), claim: claim))
     try #require(leased.count >= 4)
     let tokens = leased.map(\.leaseToken)
     _ = try await jobs.heartbeat(leased[0].id, token: tokens[0], progress: 5 + round, policy: policy, at: .second(round + 2))
@@ -134,6 +133,8 @@ private func everyCallOfJobs(_ open: OpenStorage, _ round: Int, _ account: Ident
     try await jobs.handBack(leased[3].id, token: tokens[3], at: .second(round + 3))
     _ = try await jobs.lease(limit: 1 + round, policy: policy, at: .second(round + 4))
     _ = try await jobs.expire(policy: policy, at: .second(100 + round))
+    _ = try await jobs.lease(limit: 1 + round, policy: policy, at: .second(101 + round))
+    _ = try await jobs.takeOver(policy: policy, at: .second(102 + round))
     let completed = try await open.items.find(leased[0].item.id, mode: nil, accountID: account)
     _ = await result { () throws(Failure) in try await open.images.open(completed.referenceTokens[0]) }
     _ = try await open.items.delete(completed.id, mode: nil, accountID: account, at: .second(round + 4))
@@ -178,9 +179,10 @@ private func everyCallOfSettings(_ open: OpenStorage, _ round: Int) async throws
 
 private func everyCallOfAnswers(_ open: OpenStorage, _ round: Int, _ account: Identifier) async throws {
     let request = try IdempotentRequest.fixture(round + 1_000, account)
-    try await open.storage.answers.keep(.fixture, for: request, at: .second(round))
-    _ = try open.storage.answers.find(request.scope, since: .second(round - 1))
-    _ = try await open.storage.answers.forget(before: .second(round + 1), limit: 10 + round)
+    try await open.storage.idempotency.keep([1], for: request, at: .second(round))
+    _ = try await open.storage.idempotency.claim(request, until: .second(round + 90), at: .second(round))
+    await open.storage.idempotency.release(request)
+    _ = try await open.storage.idempotency.forget(before: .second(round + 1), limit: 10 + round)
 }
 
 private func everyCallOfMaintenance(_ open: OpenStorage, _ round: Int) async throws {
@@ -192,11 +194,7 @@ private func everyCallOfMaintenance(_ open: OpenStorage, _ round: Int) async thr
 extension IdempotentRequest {
     fileprivate static func fixture(_ number: Int, _ account: Identifier) throws -> IdempotentRequest {
         IdempotentRequest(
-            scope: Scope(accountID: account, route: "POST /\(number)", key: try IdempotencyKey(header: "key-\(number)")),
+            scope: Scope(accountID: account, route: "POST /\(number)", key: try IdempotencyKey(quotable: "key-\(number)")),
             fingerprint: [UInt8](repeating: UInt8(number % 256), count: 32))
     }
-}
-
-extension IdempotencyRecord {
-    fileprivate static let fixture = IdempotencyRecord(requestID: "id", status: 201, location: nil, entityTag: nil, body: [])
 }

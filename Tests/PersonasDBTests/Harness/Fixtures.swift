@@ -202,30 +202,54 @@ func permissions(_ path: String) throws -> Int {
     try #require(FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int) & 0o777
 }
 
-/// Calls that are not acknowledged.
+/// Calls that no key came with.
 extension PikzonalityStore {
-    func insert(_ new: NewPikzonality) async throws(Failure) -> Pikzonality { try await insert(new, acknowledging: nil) }
+    func insert(_ new: NewPikzonality) async throws(Failure) -> Pikzonality {
+        try await insert(new, in: WriteContext(at: new.createdAt))
+    }
+
+    func update(
+        _ id: Identifier, mode: Mode?, accountID: Identifier, change: PikzonalityChange, at now: Timestamp
+    ) async throws(Failure) -> Pikzonality {
+        try await update(id, mode: mode, accountID: accountID, change: change, in: WriteContext(at: now))
+    }
+
+    func delete(_ id: Identifier, mode: Mode?, accountID: Identifier?, at now: Timestamp) async throws(Failure) -> Mode {
+        try await delete(id, mode: mode, accountID: accountID, in: WriteContext(at: now))
+    }
 }
 
 extension TrainingJobStore {
     func lease(limit: Int, policy: LeasePolicy, at now: Timestamp) async throws(Failure) -> [LeasedJob] {
-        try await lease(limit: limit, policy: policy, at: now, acknowledging: nil)
+        try await lease(limit: limit, policy: policy, in: WriteContext(at: now))
     }
 
     func heartbeat(
         _ id: Identifier, token: RandomToken, progress: Int?, policy: LeasePolicy, at now: Timestamp
     ) async throws(Failure) -> LeaseState {
-        try await heartbeat(id, token: token, progress: progress, policy: policy, at: now, acknowledging: nil)
+        try await heartbeat(id, token: token, progress: progress, policy: policy, in: WriteContext(at: now))
     }
 
     func complete(_ id: Identifier, token: RandomToken, portrait: StoredImage?, at now: Timestamp) async throws(Failure) {
-        try await complete(id, token: token, portrait: portrait, at: now, acknowledging: nil)
+        try await complete(id, token: token, portrait: portrait, in: WriteContext(at: now))
     }
 
     func fail(
         _ id: Identifier, token: RandomToken, error: TrainingError, retryable: Bool, policy: LeasePolicy, at now: Timestamp
     ) async throws(Failure) {
-        try await fail(id, token: token, error: error, retryable: retryable, policy: policy, at: now, acknowledging: nil)
+        try await fail(id, token: token, error: error, retryable: retryable, policy: policy, in: WriteContext(at: now))
+    }
+
+    func handBack(_ id: Identifier, token: RandomToken, at now: Timestamp) async throws(Failure) {
+        try await handBack(id, token: token, in: WriteContext(at: now))
+    }
+
+    func expire(policy: LeasePolicy, at now: Timestamp) async throws(Failure) -> Int {
+        try await expire(policy: policy, in: WriteContext(at: now))
+    }
+
+    func takeOver(policy: LeasePolicy, at now: Timestamp) async throws(Failure) -> Int {
+        try await takeOver(policy: policy, in: WriteContext(at: now))
     }
 }
 

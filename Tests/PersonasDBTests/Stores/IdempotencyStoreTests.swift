@@ -4,11 +4,11 @@ import Testing
 
 @testable import PersonasDB
 
-/// Answers under idempotency keys, together with what they acknowledge.
+/// Records under idempotency keys, together with what they tell of.
 @Suite("Kept answers")
 struct IdempotencyStoreTests {
     private static func request(_ key: String = "key", of accountID: Identifier, fingerprint: UInt8 = 7) throws -> IdempotentRequest {
-        let scope = IdempotentRequest.Scope(accountID: accountID, route: "POST /v2/personas", key: try IdempotencyKey(header: key))
+        let scope = IdempotentRequest.Scope(accountID: accountID, route: "POST /v2/personas", key: try IdempotencyKey(quotable: key))
         return IdempotentRequest(scope: scope, fingerprint: [UInt8](repeating: fingerprint, count: 32))
     }
 
@@ -18,25 +18,34 @@ struct IdempotencyStoreTests {
             references: StoredImage.three, createdAt: time)
     }
 
-    private static func answer(_ item: Pikzonality) -> IdempotencyRecord {
-        IdempotencyRecord(
-            requestID: "r", status: 201, location: "/\(item.id.text)", entityTag: "\"v\(item.version)\"", body: Array("{}".utf8))
+    private static func context(
+        _ request: IdempotentRequest, at now: Timestamp = .second(0)
+    ) -> WriteContext<Pikzonality> {
+        WriteContext(at: now, claim: IdempotencyClaim(request: request, record: record))
     }
 
-    @Test("are there when the item is there, and outlive the process")
+    private static func record(_ item: Pikzonality) -> [UInt8] { Array("/\(item.id.text) v\(item.version)".utf8) }
+
+    /// What a request that asks at a moment is told.
+    private static func found(_ request: IdempotentRequest, at now: Timestamp, _ open: OpenStorage) async throws -> IdempotencyRecord? {
+        let found = try await open.storage.idempotency.claim(request, until: now.adding(seconds: 90), at: now)
+        if found == nil { await open.storage.idempotency.release(request) }
+        return found
+    }
+
+    @Test("are there when the item is there, outlive the process, and count for a day")
     func together() async throws {
         try await withDataFolder { directory in
             let (request, item) = try await withStorage(in: directory) { open in
                 let request = try Self.request(of: try await open.account())
-                let item = try await open.items.insert(
-                    Self.new("Nova", of: request.scope.accountID), acknowledging: Acknowledgement(request: request, answer: Self.answer))
+                let item = try await open.items.insert(Self.new("Nova", of: request.scope.accountID), in: Self.context(request))
                 return (request, item)
             }
             try await withStorage(in: directory) { open in
-                let kept = try #require(try open.storage.answers.find(request.scope, since: .second(0)))
+                let kept = try #require(try await Self.found(request, at: .second(86_400), open))
                 #expect(kept.fingerprint == request.fingerprint)
-                #expect(kept.answer == Self.answer(item))
-                #expect(try open.storage.answers.find(request.scope, since: .second(1)) == nil)
+                #expect(kept.answer == Self.record(item))
+                #expect(try await Self.found(request, at: .second(86_401), open) == nil)
             }
         }
     }
@@ -48,10 +57,9 @@ struct IdempotencyStoreTests {
             _ = try await open.insert("Nova", of: accountID)
             let request = try Self.request(of: accountID)
             await #expect(throws: Failure.self) {
-                try await open.items.insert(
-                    Self.new("nova", of: accountID), acknowledging: Acknowledgement(request: request, answer: Self.answer))
+                try await open.items.insert(Self.new("nova", of: accountID), in: Self.context(request))
             }
-            #expect(try open.count("kept_answer") == 0)
+            #expect(try open.count("idempotency_record") == 0)
         }
     }
 
@@ -60,13 +68,30 @@ struct IdempotencyStoreTests {
         try await withStorage { open in
             let accountID = try await open.account()
             let request = try Self.request(of: accountID)
-            try await open.execute("CREATE TRIGGER refuse BEFORE INSERT ON kept_answer BEGIN SELECT RAISE(ABORT, 'no'); END")
+            try await open.execute("CREATE TRIGGER refuse BEFORE INSERT ON idempotency_record BEGIN SELECT RAISE(ABORT, 'no'); END")
             await #expect(throws: Failure.self) {
-                try await open.items.insert(
-                    Self.new("Nova", of: accountID), acknowledging: Acknowledgement(request: request, answer: Self.answer))
+                try await open.items.insert(Self.new("Nova", of: accountID), in: Self.context(request))
             }
             for (table, count) in try open.counts() { #expect(count == 0, "\(table)") }
-            #expect(try open.count("kept_answer") == 0)
+            #expect(try open.count("idempotency_record") == 0)
+        }
+    }
+
+    @Test("come with changes and deletions of items, were they made under a claim")
+    func items() async throws {
+        try await withStorage { open in
+            let accountID = try await open.account()
+            let item = try await open.insert("Nova", of: accountID, outcome: .completed)
+            let (change, deletion) = (try Self.request("change", of: accountID), try Self.request("deletion", of: accountID))
+            let changed = try await open.items.update(
+                item.id, mode: nil, accountID: accountID, change: PikzonalityChange(specialInstructions: "Smile"),
+                in: Self.context(change, at: .second(1)))
+            #expect(changed.updatedAt == .second(1))
+            #expect(try await Self.found(change, at: .second(2), open)?.answer == Self.record(changed))
+            let claim = IdempotencyClaim<Mode>(request: deletion) { Array($0.rawValue.utf8) }
+            _ = try await open.items.delete(
+                item.id, mode: nil, accountID: accountID, in: WriteContext(at: .second(3), claim: claim))
+            #expect(try await Self.found(deletion, at: .second(4), open)?.answer == Array("persona".utf8))
         }
     }
 
@@ -76,32 +101,89 @@ struct IdempotencyStoreTests {
             let accountID = try await open.account()
             for name in ["First", "Second"] { _ = try await open.insert(name, of: accountID) }
             let policy = LeasePolicy()
-            func acknowledgement<Value>(_ key: String, _ type: Value.Type = Value.self) throws -> Acknowledgement<Value> {
-                Acknowledgement(request: try Self.request(key, of: accountID)) { _ in
-                    IdempotencyRecord(requestID: key, status: 200, body: [])
-                }
+            func context<Value>(_ key: String, at second: Int, _ type: Value.Type = Value.self) throws -> WriteContext<Value> {
+                let request = try Self.request(key, of: accountID)
+                return WriteContext(at: .second(second), claim: IdempotencyClaim(request: request) { _ in Array(key.utf8) })
             }
-            let jobs = try await open.jobs.lease(limit: 2, policy: policy, at: .second(1), acknowledging: try acknowledgement("lease"))
+            let jobs = try await open.jobs.lease(limit: 2, policy: policy, in: try context("lease", at: 1))
             let (first, second) = (jobs[0], jobs[1])
             _ = try await open.jobs.heartbeat(
-                first.id, token: first.leaseToken, progress: 5, policy: policy, at: .second(2), acknowledging: try acknowledgement("beat"))
-            try await open.jobs.complete(
-                first.id, token: first.leaseToken, portrait: nil, at: .second(3), acknowledging: try acknowledgement("complete"))
+                first.id, token: first.leaseToken, progress: 5, policy: policy, in: try context("beat", at: 2))
+            try await open.jobs.complete(first.id, token: first.leaseToken, portrait: nil, in: try context("complete", at: 3))
             try await open.jobs.fail(
-                second.id, token: second.leaseToken, error: .fixture, retryable: false, policy: policy, at: .second(3),
-                acknowledging: try acknowledgement("fail"))
-            // Where there is no job, and where the lease is over, nothing was done that could be acknowledged.
-            let none = try await open.jobs.lease(limit: 2, policy: policy, at: .second(4), acknowledging: try acknowledgement("none"))
+                second.id, token: second.leaseToken, error: .fixture, retryable: false, policy: policy, in: try context("fail", at: 3))
+            // Where there is no job, and where the lease is over, nothing was done that could be recorded.
+            let none = try await open.jobs.lease(limit: 2, policy: policy, in: try context("none", at: 4))
             #expect(none.isEmpty)
             await #expect(throws: Failure.staleLease) {
-                try await open.jobs.complete(
-                    first.id, token: first.leaseToken, portrait: nil, at: .second(4), acknowledging: try acknowledgement("stale"))
+                try await open.jobs.complete(first.id, token: first.leaseToken, portrait: nil, in: try context("stale", at: 4))
             }
             for key in ["lease", "beat", "complete", "fail"] {
-                let kept = try open.storage.answers.find(try Self.request(key, of: accountID).scope, since: .second(0))
-                #expect(kept?.answer.requestID == key)
+                #expect(try await Self.found(try Self.request(key, of: accountID), at: .second(5), open)?.answer == Array(key.utf8))
             }
-            #expect(try open.count("kept_answer") == 4)
+            #expect(try open.count("idempotency_record") == 4)
+        }
+    }
+
+    @Test("come with leases that are handed back or ended, were that done under a claim")
+    func endedLeases() async throws {
+        try await withStorage { open in
+            let accountID = try await open.account()
+            _ = try await open.insert("First", of: accountID)
+            let policy = LeasePolicy(seconds: 30, attemptsMax: 9)
+            func claim<Value>(_ key: String, _ type: Value.Type = Value.self) throws -> IdempotencyClaim<Value> {
+                IdempotencyClaim(request: try Self.request(key, of: accountID)) { _ in Array(key.utf8) }
+            }
+            // Without a lease to end nothing is done.
+            #expect(try await open.jobs.expire(policy: policy, in: WriteContext(at: .second(0), claim: try claim("none"))) == 0)
+            #expect(try await open.jobs.takeOver(policy: policy, in: WriteContext(at: .second(0), claim: try claim("none"))) == 0)
+            #expect(try open.count("idempotency_record") == 0)
+            let job = try #require(try await open.jobs.lease(limit: 1, policy: policy, at: .second(0)).first)
+            try await open.jobs.handBack(job.id, token: job.leaseToken, in: WriteContext(at: .second(1), claim: try claim("back")))
+            _ = try await open.jobs.lease(limit: 1, policy: policy, at: .second(2))
+            #expect(try await open.jobs.expire(policy: policy, in: WriteContext(at: .second(32), claim: try claim("expire"))) == 1)
+            _ = try await open.jobs.lease(limit: 1, policy: policy, at: .second(33))
+            #expect(try await open.jobs.takeOver(policy: policy, in: WriteContext(at: .second(34), claim: try claim("over"))) == 1)
+            for key in ["back", "expire", "over"] {
+                #expect(try await Self.found(try Self.request(key, of: accountID), at: .second(40), open)?.answer == Array(key.utf8))
+            }
+            #expect(try open.count("idempotency_record") == 3)
+        }
+    }
+
+    @Test("are looked for once no other request has the key, which each claim gives back")
+    func claims() async throws {
+        try await withStorage { open in
+            let records = open.storage.idempotency
+            let accountID = try await open.account()
+            let request = try Self.request(of: accountID)
+            #expect(try await records.claim(request, until: .second(90), at: .second(0)) == nil)
+            // Not even one whose time is over, as long as its process lives.
+            for second in [0, 89, 90, 100_000] {
+                await #expect(throws: Failure.idempotencyKeyInUse) {
+                    try await records.claim(
+                        try Self.request(of: accountID, fingerprint: 8), until: .second(second + 90), at: .second(second))
+                }
+            }
+            #expect(try await records.claim(try Self.request("other", of: accountID), until: .second(90), at: .second(0)) == nil)
+            try await records.keep([1, 2], for: request, at: .second(1))
+            await records.release(request)
+            // A record is no claim: the next one gets it as well.
+            for _ in 0..<2 {
+                let found = try await records.claim(request, until: .second(92), at: .second(2))
+                #expect(found == IdempotencyRecord(fingerprint: request.fingerprint, answer: [1, 2]))
+            }
+        }
+    }
+
+    @Test("that cannot be looked for leave the key free")
+    func brokenLookUp() async throws {
+        try await withStorage { open in
+            let request = try Self.request(of: try await open.account())
+            try await open.execute("ALTER TABLE idempotency_record RENAME TO away")
+            await #expect(throws: Failure.self) { try await Self.found(request, at: .second(0), open) }
+            try await open.execute("ALTER TABLE away RENAME TO idempotency_record")
+            #expect(try await Self.found(request, at: .second(0), open) == nil)
         }
     }
 
@@ -109,16 +191,15 @@ struct IdempotencyStoreTests {
     func forgetting() async throws {
         try await withStorage { open in
             let accountID = try await open.account()
+            let records = open.storage.idempotency
             for second in 0..<10 {
-                try await open.storage.answers.keep(
-                    IdempotencyRecord(requestID: "r", status: 404, body: [1]), for: try Self.request("key-\(second)", of: accountID),
-                    at: .second(second))
+                try await records.keep([1], for: try Self.request("key-\(second)", of: accountID), at: .second(second))
             }
-            #expect(try await open.storage.answers.forget(before: .second(7), limit: 4) == 4)
-            #expect(try open.count("kept_answer", where: "idempotency_key = 'key-4'") == 1)
-            #expect(try await open.storage.answers.forget(before: .second(7), limit: 4) == 3)
-            #expect(try await open.storage.answers.forget(before: .second(7), limit: 4) == 0)
-            #expect(try open.count("kept_answer") == 3)
+            #expect(try await records.forget(before: .second(7), limit: 4) == 4)
+            #expect(try open.count("idempotency_record", where: "idempotency_key = 'key-4'") == 1)
+            #expect(try await records.forget(before: .second(7), limit: 4) == 3)
+            #expect(try await records.forget(before: .second(7), limit: 4) == 0)
+            #expect(try open.count("idempotency_record") == 3)
         }
     }
 
@@ -126,15 +207,14 @@ struct IdempotencyStoreTests {
     func replacing() async throws {
         try await withStorage { open in
             let accountID = try await open.account("short-lived")
-            for (second, status) in [(0, 404), (100, 409)] {
+            for (second, answer) in [(0, 44), (100, 49)] as [(Int, UInt8)] {
                 let request = try Self.request(of: accountID, fingerprint: UInt8(second))
-                try await open.storage.answers.keep(
-                    IdempotencyRecord(requestID: "r", status: status, body: [1]), for: request, at: .second(second))
+                try await open.storage.idempotency.keep([answer], for: request, at: .second(second))
             }
-            let kept = try #require(try open.storage.answers.find(try Self.request(of: accountID).scope, since: .second(0)))
-            #expect(kept.answer.status == 409 && kept.fingerprint.first == 100)
+            let kept = try #require(try await Self.found(try Self.request(of: accountID), at: .second(100), open))
+            #expect(kept.answer == [49] && kept.fingerprint.first == 100)
             try await open.accounts.delete(accountNamed: "short-lived", at: .second(200))
-            #expect(try open.count("kept_answer") == 0)
+            #expect(try open.count("idempotency_record") == 0)
         }
     }
 }

@@ -127,6 +127,27 @@ struct LeaseTests {
         }
     }
 
+    @Test("Who takes over ends every lease, however long it runs, as one that ran out at that moment")
+    func takeOver() async throws {
+        try await withStorage { open in
+            let account = try await open.account()
+            let items = [try await open.insert("Nova", of: account), try await open.insert("Iris", of: account)]
+            let (short, long) = (LeasePolicy(seconds: 30, attemptsMax: 1), LeasePolicy(seconds: 1_000_000, attemptsMax: 2))
+            #expect(try await open.jobs.takeOver(policy: short, at: .second(0)) == 0)
+            let leased = try await open.jobs.lease(limit: 2, policy: long, at: .second(0))
+            #expect(try await open.jobs.takeOver(policy: long, at: .second(1)) == 2)
+            for job in leased { await expectConflicts(job, at: 1, open) }
+            for item in items { #expect(try await open.find(item) == item) }
+            #expect(try await open.jobs.lease(limit: 2, policy: long, at: .second(2)).map(\.attempt) == [2, 2])
+            #expect(try await open.jobs.takeOver(policy: long, at: .second(3)) == 2)
+            for item in items {
+                let failed = try await open.find(item)
+                #expect(failed.error?.code == .timeout && failed.updatedAt == .second(3))
+            }
+            #expect(try await open.jobs.takeOver(policy: long, at: .second(4)) == 0)
+        }
+    }
+
     @Test("A lease given back does not count as an attempt")
     func handBack() async throws {
         try await withStorage { open in

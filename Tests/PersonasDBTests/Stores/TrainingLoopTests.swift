@@ -17,7 +17,8 @@ struct TrainingLoopTests {
             #expect(try await open.jobs.lease(limit: 1, policy: policy, at: .now).count == 1)
 
             let training = Training(
-                jobs: open.jobs, images: open.images, decoding: .ofTests, signals: WorkSignals(), policy: policy, keepsImageMetadata: false
+                jobs: open.jobs, images: open.images, decoding: .ofTests, signals: WorkSignals(), policy: policy, clock: .system,
+                keepsImageMetadata: false
             )
             let loop = TrainingLoop(training: training, trainer: EmbeddedTrainer(images: open.images)) { failure in
                 Issue.record("\(failure)")
@@ -44,41 +45,41 @@ struct TrainingLoopTests {
             (self.jobs, self.stop) = (jobs, stop)
         }
 
-        func lease(
-            limit: Int, policy: LeasePolicy, at now: Timestamp, acknowledging: Acknowledgement<[LeasedJob]>?
-        ) async throws(Failure) -> [LeasedJob] {
-            let leased = try await jobs.lease(limit: limit, policy: policy, at: now, acknowledging: acknowledging)
+        func lease(limit: Int, policy: LeasePolicy, in context: WriteContext<[LeasedJob]>) async throws(Failure) -> [LeasedJob] {
+            let leased = try await jobs.lease(limit: limit, policy: policy, in: context)
             if !leased.isEmpty { stop() }
             return leased
         }
 
         func heartbeat(
-            _ id: Identifier, token: RandomToken, progress: Int?, policy: LeasePolicy, at now: Timestamp,
-            acknowledging: Acknowledgement<LeaseState>?
+            _ id: Identifier, token: RandomToken, progress: Int?, policy: LeasePolicy, in context: WriteContext<LeaseState>
         ) async throws(Failure) -> LeaseState {
-            try await jobs.heartbeat(id, token: token, progress: progress, policy: policy, at: now, acknowledging: acknowledging)
+            try await jobs.heartbeat(id, token: token, progress: progress, policy: policy, in: context)
         }
 
         func complete(
-            _ id: Identifier, token: RandomToken, portrait: StoredImage?, at now: Timestamp, acknowledging: Acknowledgement<Void>?
+            _ id: Identifier, token: RandomToken, portrait: StoredImage?, in context: WriteContext<Void>
         ) async throws(Failure) {
-            try await jobs.complete(id, token: token, portrait: portrait, at: now, acknowledging: acknowledging)
+            try await jobs.complete(id, token: token, portrait: portrait, in: context)
         }
 
         func fail(
-            _ id: Identifier, token: RandomToken, error: TrainingError, retryable: Bool, policy: LeasePolicy, at now: Timestamp,
-            acknowledging: Acknowledgement<Void>?
+            _ id: Identifier, token: RandomToken, error: TrainingError, retryable: Bool, policy: LeasePolicy,
+            in context: WriteContext<Void>
         ) async throws(Failure) {
-            try await jobs.fail(
-                id, token: token, error: error, retryable: retryable, policy: policy, at: now, acknowledging: acknowledging)
+            try await jobs.fail(id, token: token, error: error, retryable: retryable, policy: policy, in: context)
         }
 
-        func handBack(_ id: Identifier, token: RandomToken, at now: Timestamp) async throws(Failure) {
-            try await jobs.handBack(id, token: token, at: now)
+        func handBack(_ id: Identifier, token: RandomToken, in context: WriteContext<Void>) async throws(Failure) {
+            try await jobs.handBack(id, token: token, in: context)
         }
 
-        func expire(policy: LeasePolicy, at now: Timestamp) async throws(Failure) -> Int {
-            try await jobs.expire(policy: policy, at: now)
+        func expire(policy: LeasePolicy, in context: WriteContext<Int>) async throws(Failure) -> Int {
+            try await jobs.expire(policy: policy, in: context)
+        }
+
+        func takeOver(policy: LeasePolicy, in context: WriteContext<Int>) async throws(Failure) -> Int {
+            try await jobs.takeOver(policy: policy, in: context)
         }
     }
 
@@ -105,7 +106,8 @@ struct TrainingLoopTests {
             let store = StoppingStore(open.jobs) { running.withLock { $0 }?.cancel() }
             let trainer = SlowTrainer()
             let training = Training(
-                jobs: store, images: open.images, decoding: .ofTests, signals: WorkSignals(), policy: policy, keepsImageMetadata: false)
+                jobs: store, images: open.images, decoding: .ofTests, signals: WorkSignals(), policy: policy, clock: .system,
+                keepsImageMetadata: false)
             let loop = TrainingLoop(training: training, trainer: trainer) { failure in Issue.record("\(failure)") }
             let mayBegin = WakeSignal()
             let task = Task {
@@ -130,8 +132,8 @@ struct TrainingLoopTests {
             let signals = WorkSignals()
             let trainer = SlowTrainer()
             let training = Training(
-                jobs: open.jobs, images: open.images, decoding: .ofTests, signals: signals, policy: LeasePolicy(), keepsImageMetadata: false
-            )
+                jobs: open.jobs, images: open.images, decoding: .ofTests, signals: signals, policy: LeasePolicy(), clock: .system,
+                keepsImageMetadata: false)
             let loop = TrainingLoop(training: training, trainer: trainer) { failure in Issue.record("\(failure)") }
             let running = Task { await loop.run() }
             await trainer.begun.wait(after: 0, atMost: .seconds(30))
@@ -154,7 +156,7 @@ struct TrainingLoopTests {
             let signals = WorkSignals()
             let images = ImageLibrary(index: open.index, blobs: open.files, signals: signals)
             let training = Training(
-                jobs: open.jobs, images: images, decoding: .ofTests, signals: signals, policy: LeasePolicy(),
+                jobs: open.jobs, images: images, decoding: .ofTests, signals: signals, policy: LeasePolicy(), clock: .system,
                 keepsImageMetadata: false)
             let job = try #require(try await training.lease(limit: 1, waiting: .zero).first)
             let portrait = Array(Data(try SanitizedImage.fixture(1).bytes).base64EncodedString().utf8)

@@ -70,13 +70,15 @@ struct TestService: Sendable {
         let images = ImageLibrary(index: storage.images, blobs: storage.blobs, signals: signals)
         let catalog = Catalog(
             store: storage.pikzonalities, images: images, fetcher: fetcher, decoding: decoding,
-            policy: ContentPolicy(terms: storage.terms), signals: signals, keepsImageMetadata: false)
+            policy: ContentPolicy(terms: storage.terms), signals: signals, clock: .system, keepsImageMetadata: false)
         let training = Training(
-            jobs: storage.jobs, images: images, decoding: decoding, signals: signals, policy: policy, keepsImageMetadata: false)
+            jobs: storage.jobs, images: images, decoding: decoding, signals: signals, policy: policy, clock: .system,
+            keepsImageMetadata: false)
         let administration = Administration(stores: storage, catalog: catalog, signals: signals, clock: .system)
         let useCases = HTTPUseCases(
             catalog: catalog, training: training, authentication: Authentication(keys: storage.keys),
-            idempotency: Idempotency(answers: storage.answers), decoding: decoding, maintenance: storage.maintenance, schema: storage.schema
+            idempotency: Idempotency(records: storage.idempotency, clock: .system), decoding: decoding, maintenance: storage.maintenance,
+            schema: storage.schema
         )
         let http = HTTPService(
             configuration: configuration, useCases: useCases, publicURL: PublicURL(baseURL), logger: log.logger,

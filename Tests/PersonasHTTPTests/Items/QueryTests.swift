@@ -1,3 +1,5 @@
+import ErrorEnvelope
+import ErrorEnvelopeHummingbird
 import HummingbirdCore
 import Personas
 import PersonasWire
@@ -169,8 +171,9 @@ struct QueryTests {
                     Issue.record("\(target): \(error)")
                     continue
                 }
-                #expect(!violations.isEmpty && violations.allSatisfy { target.contains($0.field) }, "\(target): \(violations)")
-                refused.formUnion(violations.map(\.field))
+                let fields = error.envelopeError.details.map(\.field)
+                #expect(!violations.isEmpty && fields.allSatisfy { target.contains($0) }, "\(target): \(violations)")
+                refused.formUnion(fields)
             }
         }
         // Otherwise only one of the two was seen.

@@ -91,7 +91,7 @@ struct AdministrationServiceTests {
                 }
                 // And what does not, has done it.
                 #expect(try await send(path, CreateAccount(name: "new")).status == 200)
-                #expect(try await send(path, LoadSeed(seed)).text.contains(#""reserved_names":1"#))
+                #expect(try await send(path, LoadSeed(seed)).text.contains(#""reservedNames":1"#))
                 let report = try await reply(path, to: CreateKey(accountName: "new", label: "x", scopes: [.read]))
                 #expect(try await service.send(.get, "/v2/personas", key: .text(report.key)).status == 200)
                 #expect(try await send(path, DeleteItem(id: gone)).text.contains("Style deleted"))

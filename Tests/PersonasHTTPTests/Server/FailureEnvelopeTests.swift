@@ -17,23 +17,23 @@ struct FailureEnvelopeTests {
 
     private static let rows: [(failure: Failure, code: ErrorCode, message: String, details: [ErrorDetail])] = [
         (
-            .invalid([Violation("name", "is required"), Violation(field: "body", message: "the body is odd")]), .validationError,
+            .invalid([Violation(.name, "is required"), Violation(field: "body", message: "the body is odd")]), .validationError,
             "The request is invalid: name is required; the body is odd",
             [detail("name", "name is required"), detail("body", "the body is odd")]
         ),
         (.malformedIdentifier(.persona), .invalidPersona, "The persona id is not a UUID", []),
         (.malformedIdentifier(.style), .invalidStyle, "The style id is not a UUID", []),
         (
-            .invalidImage(ImagePosition(field: "image_urls", index: 1), reason: "is truncated"), .invalidImage,
+            .invalidImage(ImagePosition(field: .imageURLs, index: 1), reason: "is truncated"), .invalidImage,
             "image_urls[1] is truncated",
             [detail("image_urls", "image_urls[1] is truncated")]
         ),
         (
-            .invalidImage(ImagePosition(field: "portrait_base64"), reason: "is truncated"), .invalidImage, "portrait_base64 is truncated",
+            .invalidImage(ImagePosition(field: .portrait), reason: "is truncated"), .invalidImage, "portrait_base64 is truncated",
             [detail("portrait_base64", "portrait_base64 is truncated")]
         ),
         (
-            .imageTooLarge(ImagePosition(field: "image_base64s", index: 2)), .imageTooLarge, "image_base64s[2] is larger than 10 MB",
+            .imageTooLarge(ImagePosition(field: .imageBase64s, index: 2)), .imageTooLarge, "image_base64s[2] is larger than 10 MB",
             [detail("image_base64s", "image_base64s[2] is larger than 10 MB")]
         ),
         (.stillProcessing(.persona), .cannotDeleteProcessing, "This persona is still processing", []),
@@ -48,7 +48,7 @@ struct FailureEnvelopeTests {
         (.scopeMissing(.trainer), .apiAccessNotEnabled, "The API key does not have the scope trainer", []),
         (.notFound, .notFound, "Not found", []),
         (
-            .blockedContent(field: "name"), .contentPolicy, "The request breaks the content policy: name holds a blocked term",
+            .blockedContent(field: .name), .contentPolicy, "The request breaks the content policy: name holds a blocked term",
             [detail("name", "name holds a blocked term")]
         ),
         (.nameReserved, .nameReserved, "This name is reserved", [detail("name", "This name is reserved")]),
@@ -107,6 +107,34 @@ struct FailureEnvelopeTests {
         #expect(!error.message.contains(Self.secret))
         let isUnexpected = row.code.status == 500 || row.failure == .storeBusy(Self.secret)
         #expect((error.cause != nil) == isUnexpected)
+    }
+
+    @Test("calls every field of the domain by the name that clients know it by")
+    func fields() {
+        let names: [(InputField, String)] = [
+            (.name, "name"), (.specialInstructions, "special_instructions"), (.imageURLs, "image_urls"), (.imageBase64s, "image_base64s"),
+            (.portrait, "portrait_base64"), (.progress, "progress"), (.idempotencyKey, "Idempotency-Key"), (.label, "label"),
+            (.account, "account"), (.id, "id"), (.retryAfter, "retry_after"), (.own("wait_seconds"), "wait_seconds"),
+        ]
+        for (field, name) in names {
+            let error = Failure.invalid([Violation(field, "must be another")]).envelopeError
+            #expect(error.details == [Self.detail(name, "\(name) must be another")])
+            #expect(Failure.blockedContent(field: field).envelopeError.details == [Self.detail(name, "\(name) holds a blocked term")])
+        }
+    }
+
+    @Test("says every kind of rule as a whole sentence")
+    func rules() {
+        for (violation, field, message) in [
+            (Violation(.imageURLs, .element(1, "must be shorter")), "image_urls", "image_urls[1] must be shorter"),
+            (Violation(.imageURLs, .imagesMissing), "image_urls", "Provide image_urls or image_base64s with exactly 3 images"),
+            (Violation(.imageURLs, .imagesGivenTwice), "image_urls", "Provide either image_urls or image_base64s, not both"),
+            (Violation(.name, "must not be empty").quoting("a\"\n"), "name", #""a\"\n": name must not be empty"#),
+            (Violation("lease_token", "is required"), "lease_token", "lease_token is required"),
+            (Violation(field: "body", message: "the body is odd"), "body", "the body is odd"),
+        ] {
+            #expect(Failure.invalid([violation]).envelopeError.details == [Self.detail(field, message)])
+        }
     }
 
     @Test("tells clients how long to wait")

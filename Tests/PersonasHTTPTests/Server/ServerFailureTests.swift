@@ -98,13 +98,11 @@ struct ServerFailureTests {
     private struct FullAnswers: IdempotencyStore {
         static let secret = "SQLite 13: database or disk is full in /srv/secret"
 
-        func find(_ scope: IdempotentRequest.Scope, since oldest: Timestamp) throws(Failure) -> (
-            fingerprint: [UInt8], answer: IdempotencyRecord
-        )? {
-            nil
-        }
+        func claim(_ request: IdempotentRequest, until end: Timestamp, at now: Timestamp) -> IdempotencyRecord? { nil }
 
-        func keep(_ answer: IdempotencyRecord, for request: IdempotentRequest, at now: Timestamp) async throws(Failure) {
+        func release(_ request: IdempotentRequest) {}
+
+        func keep(_ answer: [UInt8], for request: IdempotentRequest, at now: Timestamp) async throws(Failure) {
             throw .storeBusy(Self.secret)
         }
 
@@ -117,7 +115,7 @@ struct ServerFailureTests {
             _ = try await service.administration.perform(ReserveNames(["Admin"]))
             let useCases = HTTPUseCases(
                 catalog: service.catalog, training: service.training, authentication: service.useCases.authentication,
-                idempotency: Idempotency(answers: FullAnswers()), decoding: service.useCases.decoding,
+                idempotency: Idempotency(records: FullAnswers(), clock: .system), decoding: service.useCases.decoding,
                 maintenance: service.storage.maintenance, schema: service.storage.schema)
             let log = LogRecorder()
             let http = HTTPService(configuration: HTTPConfiguration(), useCases: useCases, publicURL: PublicURL(nil), logger: log.logger)

@@ -10,7 +10,7 @@ struct AccountTests {
             (String(repeating: "x", count: 100), String(repeating: "x", count: 100)),
         ])
     func labels(raw: String, text: String) throws {
-        #expect(try Account.checkedLabel(raw, field: "name").unicodeScalars.elementsEqual(text.unicodeScalars))
+        #expect(try Account.checkedLabel(raw, field: .name).unicodeScalars.elementsEqual(text.unicodeScalars))
     }
 
     @Test(
@@ -26,6 +26,6 @@ struct AccountTests {
             (String(repeating: "x ", count: 49) + "\u{0}", "must not hold control characters"),
         ])
     func refusedLabels(raw: String, rule: String) {
-        #expect(throws: Violation("label", rule)) { try Account.checkedLabel(raw, field: "label") }
+        #expect(throws: Violation(.label, rule)) { try Account.checkedLabel(raw, field: .label) }
     }
 }

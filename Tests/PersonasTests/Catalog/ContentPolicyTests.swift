@@ -14,7 +14,7 @@ struct ContentPolicyTests {
             try policy.check(name: nil, specialInstructions: text)
             return false
         } catch {
-            return error == .blockedContent(field: "special_instructions")
+            return error == .blockedContent(field: .specialInstructions)
         }
     }
 
@@ -37,10 +37,10 @@ struct ContentPolicyTests {
         #expect(!Self.isBlocked(text))
     }
 
-    @Test("The member is named, the name first")
+    @Test("The field is named, the name first")
     func members() {
         let policy = ContentPolicy(terms: Terms(blockedTerms: ["bad"]))
-        #expect(throws: Failure.blockedContent(field: "name")) {
+        #expect(throws: Failure.blockedContent(field: .name)) {
             try policy.check(name: Name(stored: "A Bad One"), specialInstructions: "bad")
         }
         #expect(throws: Never.self) { try policy.check(name: Name(stored: "Good"), specialInstructions: nil) }

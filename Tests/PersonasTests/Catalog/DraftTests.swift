@@ -27,8 +27,8 @@ struct CreateDraftTests {
         }
     }
 
-    static let neither = Violation(field: "image_urls", message: "Provide image_urls or image_base64s with exactly 3 images")
-    static let both = Violation(field: "image_urls", message: "Provide either image_urls or image_base64s, not both")
+    static let neither = Violation(.imageURLs, .imagesMissing)
+    static let both = Violation(.imageURLs, .imagesGivenTwice)
 
     static func draft(
         name: JSONField<String> = .value("Creator Studio"),
@@ -52,16 +52,16 @@ struct CreateDraftTests {
         case (false, false):
             #expect(throws: Failure.invalid([Self.both])) { try draft.checked(acceptingPlainHTTP: false) }
         case (false, true):
-            try Self.expect(draft, field: "image_urls", form: urls, images: (0..<3).map { "https://images.example/\($0).png" })
+            try Self.expect(draft, field: .imageURLs, form: urls, images: (0..<3).map { "https://images.example/\($0).png" })
         case (true, false):
-            try Self.expect(draft, field: "image_base64s", form: base64s, images: ["AAA0", "AAA1", "AAA2"])
+            try Self.expect(draft, field: .imageBase64s, form: base64s, images: ["AAA0", "AAA1", "AAA2"])
         }
     }
 
-    private static func expect(_ draft: CreateDraft, field: String, form: Form, images: [String]) throws {
+    private static func expect(_ draft: CreateDraft, field: InputField, form: Form, images: [String]) throws {
         switch form {
         case .malformed:
-            #expect(throws: Failure.invalid([Violation(field: field, message: "\(field) must be an array of strings")])) {
+            #expect(throws: Failure.invalid([Violation(field, "must be an array of strings")])) {
                 try draft.checked(acceptingPlainHTTP: false)
             }
         case .three:
@@ -69,7 +69,7 @@ struct CreateDraftTests {
             #expect(checked.imageField == field)
             #expect(checked.images.map(text(of:)) == images)
         default:
-            #expect(throws: Failure.invalid([Violation(field: field, message: "\(field) must hold exactly 3 images")])) {
+            #expect(throws: Failure.invalid([Violation(field, "must hold exactly 3 images")])) {
                 try draft.checked(acceptingPlainHTTP: false)
             }
         }
@@ -98,16 +98,16 @@ struct CreateDraftTests {
     @Test(
         "The name is required and a string",
         arguments: [
-            (JSONField<String>.absent, "name is required"),
-            (.null, "name is required"),
-            (.malformed("must be a string"), "name must be a string"),
-            (.value("  "), "name must not be empty"),
+            (JSONField<String>.absent, "is required"),
+            (.null, "is required"),
+            (.malformed("must be a string"), "must be a string"),
+            (.value("  "), "must not be empty"),
             (.value("a.b"), NameTests.wrongCharacters),
             (.value("abcdefghijklmnopqrstuvwxyz"), NameTests.tooLong),
         ])
     func name(member: JSONField<String>, message: String) {
         let urls = (0..<3).map { "https://images.example/\($0).png" }
-        #expect(throws: Failure.invalid([Violation(field: "name", message: message)])) {
+        #expect(throws: Failure.invalid([Violation(.name, message)])) {
             try Self.draft(name: member, imageURLs: .value(urls)).checked(acceptingPlainHTTP: false)
         }
     }
@@ -117,10 +117,10 @@ struct CreateDraftTests {
         let notHTTPS = "must be an https URL without white space"
         #expect(
             throws: Failure.invalid([
-                Violation(field: "name", message: "name is required"),
-                Violation(field: "special_instructions", message: "special_instructions must be a string"),
-                Violation(field: "image_urls", message: "image_urls[0] \(notHTTPS)"),
-                Violation(field: "image_urls", message: "image_urls[2] \(notHTTPS)"),
+                Violation(.name, "is required"),
+                Violation(.specialInstructions, "must be a string"),
+                Violation(.imageURLs, .element(0, notHTTPS)),
+                Violation(.imageURLs, .element(2, notHTTPS)),
             ])
         ) {
             try Self.draft(
@@ -130,14 +130,14 @@ struct CreateDraftTests {
         }
         #expect(
             throws: Failure.invalid([
-                Violation(field: "name", message: NameTests.wrongCharacters), SpecialInstructionsTests.tooLong, Self.neither,
+                Violation(.name, NameTests.wrongCharacters), SpecialInstructionsTests.tooLong, Self.neither,
             ])
         ) {
             try Self.draft(name: .value("é"), specialInstructions: .value(String(repeating: "x", count: 301)))
                 .checked(acceptingPlainHTTP: false)
         }
         #expect(
-            throws: Failure.invalid([Violation(field: "name", message: NameTests.tooLong), SpecialInstructionsTests.control, Self.both])
+            throws: Failure.invalid([Violation(.name, NameTests.tooLong), SpecialInstructionsTests.control, Self.both])
         ) {
             try Self.draft(
                 name: .value(String(repeating: "x", count: 26)), imageURLs: .value([]), imageBase64s: .value([]),
@@ -148,8 +148,8 @@ struct CreateDraftTests {
 
     @Test("A wrong number of URLs does not hide what is wrong with them, and a long array makes no long answer")
     func wrongNumberAndWrongForm() {
-        let number = Violation(field: "image_urls", message: "image_urls must hold exactly 3 images")
-        let wrong = (0..<3).map { Violation(field: "image_urls", message: "image_urls[\($0)] must be an https URL without white space") }
+        let number = Violation(.imageURLs, "must hold exactly 3 images")
+        let wrong = (0..<3).map { Violation(.imageURLs, .element($0, "must be an https URL without white space")) }
         #expect(throws: Failure.invalid([number, wrong[1]])) {
             try Self.draft(urls: ["https://a.example/0", "ftp://a.example/1"]).checked(acceptingPlainHTTP: false)
         }
@@ -210,7 +210,7 @@ struct CreateDraftTests {
         for index in 0..<3 {
             var urls = [good, good, good]
             urls[index] = url
-            let violation = Violation(field: "image_urls", message: "image_urls[\(index)] must be an https URL without white space")
+            let violation = Violation(.imageURLs, .element(index, "must be an https URL without white space"))
             #expect(throws: Failure.invalid([violation])) { try Self.draft(urls: urls).checked(acceptingPlainHTTP: acceptingPlainHTTP) }
         }
     }
@@ -218,7 +218,7 @@ struct CreateDraftTests {
     @Test("A URL over 8,192 bytes is refused")
     func tooLongURL() {
         let long = "https://images.example/" + String(repeating: "x", count: 8_193 - 23)
-        let violation = Violation(field: "image_urls", message: "image_urls[1] must be at most 8192 characters long")
+        let violation = Violation(.imageURLs, .element(1, "must be at most 8192 characters long"))
         #expect(throws: Failure.invalid([violation])) {
             try Self.draft(urls: ["https://a", long, "https://a"]).checked(acceptingPlainHTTP: false)
         }
@@ -231,7 +231,7 @@ struct CreateDraftTests {
             ("https://" + long, "must be at most 8192 characters long"), ("ftp://" + long, "must be an https URL without white space"),
             ("https://" + long.prefix(8_184), "must be an https URL without white space"),
         ] {
-            #expect(throws: Failure.invalid([Violation(field: "image_urls", message: "image_urls[0] \(rule)")])) {
+            #expect(throws: Failure.invalid([Violation(.imageURLs, .element(0, rule))])) {
                 try Self.draft(urls: [url, "https://a", "https://a"]).checked(acceptingPlainHTTP: false)
             }
         }
@@ -243,7 +243,7 @@ struct CreateDraftTests {
         #expect(try draft.checked(acceptingPlainHTTP: true).images.map(Self.text(of:)) == [url, "https://a", url])
         #expect(
             throws: Failure.invalid(
-                [0, 2].map { Violation(field: "image_urls", message: "image_urls[\($0)] must be an https URL without white space") })
+                [0, 2].map { Violation(.imageURLs, .element($0, "must be an https URL without white space")) })
         ) { try draft.checked(acceptingPlainHTTP: false) }
         for broken in ["http://", "http:// a", "HTTP://a"] {
             #expect(throws: Failure.self) { try Self.draft(urls: [broken, "https://a", url]).checked(acceptingPlainHTTP: true) }
@@ -283,10 +283,10 @@ struct ChangeDraftTests {
         let change = try ChangeDraft(name: .value("  New   Name "), specialInstructions: .absent).checked()
         #expect(change == PikzonalityChange(name: Name(stored: "New Name")))
         for (member, message) in [
-            (.null, "name must be a string"), (.malformed("must be a string"), "name must be a string"), (.value(""), NameTests.empty),
+            (.null, "must be a string"), (.malformed("must be a string"), "must be a string"), (.value(""), NameTests.empty),
             (.value("é"), NameTests.wrongCharacters), (.value(String(repeating: "x", count: 26)), NameTests.tooLong),
         ] as [(JSONField<String>, String)] {
-            #expect(throws: Failure.invalid([Violation(field: "name", message: message)])) {
+            #expect(throws: Failure.invalid([Violation(.name, message)])) {
                 try ChangeDraft(name: member, specialInstructions: .value("x")).checked()
             }
         }
@@ -297,10 +297,10 @@ struct ChangeDraftTests {
         for (member, violation) in [
             (.value(String(repeating: "x", count: 301)), SpecialInstructionsTests.tooLong),
             (.value("\u{1B}"), SpecialInstructionsTests.control),
-            (.malformed("must be a string or null"), Violation("special_instructions", "must be a string or null")),
+            (.malformed("must be a string or null"), Violation(.specialInstructions, "must be a string or null")),
         ] as [(JSONField<String>, Violation)] {
             #expect(throws: Failure.invalid([violation])) { try ChangeDraft(name: .absent, specialInstructions: member).checked() }
-            #expect(throws: Failure.invalid([Violation("name", "must not be empty"), violation])) {
+            #expect(throws: Failure.invalid([Violation(.name, "must not be empty"), violation])) {
                 try ChangeDraft(name: .value(" "), specialInstructions: member).checked()
             }
         }

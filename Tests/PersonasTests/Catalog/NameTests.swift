@@ -3,9 +3,9 @@ import Testing
 
 @Suite("Names")
 struct NameTests {
-    static let wrongCharacters = "name may hold only the letters A-Z and a-z, digits, spaces, hyphens and underscores"
-    static let empty = "name must not be empty"
-    static let tooLong = "name must be at most 25 characters long"
+    static let wrongCharacters = "may hold only the letters A-Z and a-z, digits, spaces, hyphens and underscores"
+    static let empty = "must not be empty"
+    static let tooLong = "must be at most 25 characters long"
 
     /// Every scalar with the property White_Space (Unicode 16, PropList.txt), written down so that the tests do not ask the code under test.
     static let whiteSpace: [Unicode.Scalar] =
@@ -71,20 +71,20 @@ struct NameTests {
             ("abcdefghijklmnopqrstuvwxé yz", wrongCharacters),
         ])
     func refuses(raw: String, message: String) {
-        #expect(throws: Violation(field: "name", message: message)) { try Name(normalising: raw) }
+        #expect(throws: Violation(.name, message)) { try Name(normalising: raw) }
     }
 
     @Test("The length is that of the normalised name, however long the text was")
     func measuresAfterNormalising() throws {
         let spaces = String(repeating: " ", count: 100_000)
         #expect(try Name(normalising: spaces + "a" + spaces + "b" + spaces).text == "a b")
-        #expect(throws: Violation(field: "name", message: Self.tooLong)) { try Name(normalising: String(repeating: "a ", count: 100_000)) }
+        #expect(throws: Violation(.name, Self.tooLong)) { try Name(normalising: String(repeating: "a ", count: 100_000)) }
     }
 
     @Test("What follows the longest name is not looked at, because a text may be as long as its body")
     func stopsAtTheLimit() {
         for rest in ["é", "\u{0}", String(repeating: "\u{301}", count: 100_000)] {
-            #expect(throws: Violation(field: "name", message: Self.tooLong)) {
+            #expect(throws: Violation(.name, Self.tooLong)) {
                 try Name(normalising: "abcdefghijklmnopqrstuvwxyz" + rest)
             }
         }
@@ -130,7 +130,7 @@ struct NameTests {
                 try #require(otherCase.key == name.key, "seed \(seed): \(raw.debugDescription)")
                 try #require(name.key.utf8.allSatisfy { !(0x41...0x5A).contains($0) }, "seed \(seed): \(raw.debugDescription)")
             case (.failure(let violation), .failure(let message)):
-                try #require(violation == Violation(field: "name", message: message.text), "seed \(seed): \(raw.debugDescription)")
+                try #require(violation == Violation(.name, message.text), "seed \(seed): \(raw.debugDescription)")
             default:
                 Issue.record("seed \(seed): \(raw.debugDescription) gave \(actual), expected \(expected)")
                 return

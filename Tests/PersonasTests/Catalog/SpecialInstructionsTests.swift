@@ -3,8 +3,8 @@ import Testing
 
 @Suite("Special instructions")
 struct SpecialInstructionsTests {
-    static let tooLong = Violation(field: "special_instructions", message: "special_instructions must be at most 300 characters long")
-    static let control = Violation(field: "special_instructions", message: "special_instructions must not hold control characters")
+    static let tooLong = Violation(.specialInstructions, "must be at most 300 characters long")
+    static let control = Violation(.specialInstructions, "must not hold control characters")
 
     @Test(
         "A text within the limits is kept as it was sent",

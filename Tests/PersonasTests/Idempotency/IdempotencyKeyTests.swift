@@ -12,7 +12,7 @@ struct IdempotencyKeyTests {
             ("\"\(String(repeating: "k", count: 255))\"", String(repeating: "k", count: 255)),
         ])
     func accepted(header: String, text: String) throws {
-        #expect(try IdempotencyKey(header: header).text == text)
+        #expect(try IdempotencyKey(quotable: header).text == text)
     }
 
     @Test(
@@ -22,8 +22,8 @@ struct IdempotencyKeyTests {
             "\"\(String(repeating: "k", count: 256))\"",
         ])
     func refused(header: String) {
-        #expect(throws: Violation("Idempotency-Key", "must be 1 to 255 visible characters, bare or in one pair of quotes")) {
-            try IdempotencyKey(header: header)
+        #expect(throws: Violation(.idempotencyKey, "must be 1 to 255 visible characters, bare or in one pair of quotes")) {
+            try IdempotencyKey(quotable: header)
         }
     }
 }

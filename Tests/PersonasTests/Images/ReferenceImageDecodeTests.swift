@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Decoding reference images")
 struct ReferenceImageDecodeTests {
-    static let position = ImagePosition(field: "image_base64s", index: 2)
+    static let position = ImagePosition(field: .imageBase64s, index: 2)
     static let broken = Failure.invalidImage(position, reason: "is not valid base64")
     static let notBase64URL = Failure.invalidImage(position, reason: "is not a base64 data URL")
     static let tooLarge = Failure.imageTooLarge(position)
@@ -139,8 +139,8 @@ struct ReferenceImageDecodeTests {
 
     @Test("An image that fails is named by its position in the request")
     func positions() {
-        #expect(ImagePosition(field: "image_urls", index: 1).text == "image_urls[1]")
-        #expect(ImagePosition(field: "portrait_base64").text == "portrait_base64")
+        #expect(ImagePosition(field: .imageURLs, index: 1).text { "\($0)" } == "imageURLs[1]")
+        #expect(ImagePosition(field: .portrait).text { "\($0)" } == "portrait")
     }
 
     @Test("Checking refuses what is too large before it looks inside, and names the position of what is no image")

@@ -4,7 +4,7 @@ import Testing
 /// A worker that fetches a stored image takes no more bytes than a client may send, so that none may be stored that is larger.
 @Suite("The size of a stored image")
 struct StoredSizeTests {
-    private static let position = ImagePosition(field: "image_base64s", index: 1)
+    private static let position = ImagePosition(field: .imageBase64s, index: 1)
     private static let bytesMax = 10 * 1_024 * 1_024
 
     /// A kind of file and what is added to it when it is stored: the smallest EXIF block there is says no more in four bytes less.

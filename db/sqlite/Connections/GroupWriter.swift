@@ -34,6 +34,17 @@ final class GroupWriter: Sendable {
     /// Operations that wait for the next transaction.
     var waitingCount: Int { state.withLock { $0.pending.count } }
 
+    /// Runs an operation as the other `write` does, and keeps its record in the same savepoint: after a crash there are both or none.
+    func write<Value: Sendable>(
+        in context: WriteContext<Value>, _ body: @escaping @Sendable (Database) throws -> Value
+    ) async throws(Failure) -> Value {
+        try await write { db in
+            let value = try body(db)
+            try context.record(value, db)
+            return value
+        }
+    }
+
     /// Runs an operation in a transaction. When this returns, what it did is on disk.
     ///
     /// Cancelling the task does not stop an operation under way: a commit has one outcome, and the caller is told which.

@@ -8,8 +8,8 @@ struct SQLitePikzonalityStore: PikzonalityStore {
     let readers: ReadPool
     let scans: ScanPool
 
-    func insert(_ new: NewPikzonality, acknowledging: Acknowledgement<Pikzonality>?) async throws(Failure) -> Pikzonality {
-        try await writer.write(acknowledging: acknowledging, at: new.createdAt) { db in
+    func insert(_ new: NewPikzonality, in context: WriteContext<Pikzonality>) async throws(Failure) -> Pikzonality {
+        try await writer.write(in: context) { db in
             guard try db.firstRow("SELECT 1 FROM account WHERE id = ?", [new.accountID.data]) != nil else { throw Failure.accountMissing }
             try Self.requireUnreserved(new.name, db)
             let tokens = new.references.map { _ in RandomToken.random() }
@@ -51,22 +51,22 @@ struct SQLitePikzonalityStore: PikzonalityStore {
     }
 
     func update(
-        _ id: Identifier, mode: Mode?, accountID: Identifier, change: PikzonalityChange, at now: Timestamp
+        _ id: Identifier, mode: Mode?, accountID: Identifier, change: PikzonalityChange, in context: WriteContext<Pikzonality>
     ) async throws(Failure) -> Pikzonality {
-        try await writer.write { db in
+        try await writer.write(in: context) { db in
             let item = try Self.owned(id, mode: mode, accountID: accountID, db)
-            guard let changed = item.changed(by: change, at: now) else { return item }
+            guard let changed = item.changed(by: change, at: context.now) else { return item }
             if changed.name.key != item.name.key { try Self.requireUnreserved(changed.name, db) }
             try Self.translatingNameConflict(changed.name, mode: item.mode, accountID: accountID, db) { try ItemRow.update(changed, db) }
             return changed
         }
     }
 
-    func delete(_ id: Identifier, mode: Mode?, accountID: Identifier?, at now: Timestamp) async throws(Failure) -> Mode {
-        try await writer.write { db in
+    func delete(_ id: Identifier, mode: Mode?, accountID: Identifier?, in context: WriteContext<Mode>) async throws(Failure) -> Mode {
+        try await writer.write(in: context) { db in
             let item = try Self.owned(id, mode: mode, accountID: accountID, db)
             guard item.status != .processing else { throw Failure.stillProcessing(item.mode) }
-            try ImageLinks.queueRemoval(ofItemsWhere: "id = ?", [id.data], at: now, db)
+            try ImageLinks.queueRemoval(ofItemsWhere: "id = ?", [id.data], at: context.now, db)
             try db.run("DELETE FROM training_job WHERE pikzonality_id = ?", [id.data])
             try db.run("DELETE FROM pikzonality WHERE id = ?", [id.data])
             return item.mode

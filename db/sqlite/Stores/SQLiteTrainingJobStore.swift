@@ -12,9 +12,8 @@ struct SQLiteTrainingJobStore: TrainingJobStore {
     let readers: ReadPool
     let metrics: StoreMetrics
 
-    func lease(
-        limit: Int, policy: LeasePolicy, at now: Timestamp, acknowledging: Acknowledgement<[LeasedJob]>?
-    ) async throws(Failure) -> [LeasedJob] {
+    func lease(limit: Int, policy: LeasePolicy, in context: WriteContext<[LeasedJob]>) async throws(Failure) -> [LeasedJob] {
+        let now = context.now
         // Looking costs microseconds, a write transaction its turn at the writer; so waiting workers look first.
         let isWorkThere = try readers.read { connection in
             let sql = "SELECT 1 FROM training_job WHERE state = 'queued' OR (state = 'leased' AND lease_expires_at <= ?) LIMIT 1"
@@ -22,12 +21,10 @@ struct SQLiteTrainingJobStore: TrainingJobStore {
         }
         guard isWorkThere else { return [] }
         let (leased, expired) = try await writer.write { db in
-            let expired = try Self.expireLeases(policy: policy, at: now, db)
+            let expired = try Self.endLeases(runningUntil: now, policy: policy, at: now, db)
             let queued = try db.rows("\(JobRow.select) WHERE state = 'queued' ORDER BY id LIMIT ?", [limit]).map(JobRow.init)
             let leased = try queued.compactMap { try Self.lease($0, policy: policy, at: now, db) }
-            if let acknowledging, !leased.isEmpty {
-                try SQLiteIdempotencyStore.insert(acknowledging.answer(leased), for: acknowledging.request, at: now, db)
-            }
+            if !leased.isEmpty { try context.record(leased, db) }
             return (leased, expired)
         }
         count(expired)
@@ -35,53 +32,59 @@ struct SQLiteTrainingJobStore: TrainingJobStore {
     }
 
     func heartbeat(
-        _ id: Identifier, token: RandomToken, progress: Int?, policy: LeasePolicy, at now: Timestamp,
-        acknowledging: Acknowledgement<LeaseState>?
+        _ id: Identifier, token: RandomToken, progress: Int?, policy: LeasePolicy, in context: WriteContext<LeaseState>
     ) async throws(Failure) -> LeaseState {
-        let until = now.adding(seconds: policy.seconds)
-        return try await change(id, at: now, acknowledging: acknowledging) { job throws(Failure) in
-            LeaseState(isCancelled: try job.heartbeat(token: token, progress: progress, until: until, at: now), expiresAt: until)
-        }
+        let until = context.now.adding(seconds: policy.seconds)
+        return try await change(id, in: context) { job throws(Failure) in
+            LeaseState(isCancelled: try job.heartbeat(token: token, progress: progress, until: until, at: context.now), expiresAt: until)
+        }.value
     }
 
-    func complete(
-        _ id: Identifier, token: RandomToken, portrait: StoredImage?, at now: Timestamp, acknowledging: Acknowledgement<Void>?
-    ) async throws(Failure) {
-        try await change(id, portrait: portrait, at: now, acknowledging: acknowledging) { job throws(Failure) in
-            try job.complete(token: token, at: now)
-        }
+    func complete(_ id: Identifier, token: RandomToken, portrait: StoredImage?, in context: WriteContext<Void>) async throws(Failure) {
+        _ = try await change(id, portrait: portrait, in: context) { job throws(Failure) in try job.complete(token: token, at: context.now) }
         metrics.jobsCompleted.increment()
     }
 
     func fail(
-        _ id: Identifier, token: RandomToken, error: TrainingError, retryable: Bool, policy: LeasePolicy, at now: Timestamp,
-        acknowledging: Acknowledgement<Void>?
+        _ id: Identifier, token: RandomToken, error: TrainingError, retryable: Bool, policy: LeasePolicy, in context: WriteContext<Void>
     ) async throws(Failure) {
-        let acknowledging = acknowledging.map { given in Acknowledgement(request: given.request) { (_: Bool) in given.answer(()) } }
-        let hasFailed = try await change(id, at: now, acknowledging: acknowledging) { job throws(Failure) in
-            try job.fail(token: token, error: error, retryable: retryable, attemptsMax: policy.attemptsMax, at: now)
-            return job.hasFailed
+        let (_, job) = try await change(id, in: context) { job throws(Failure) in
+            try job.fail(token: token, error: error, retryable: retryable, attemptsMax: policy.attemptsMax, at: context.now)
         }
-        if hasFailed { metrics.jobsFailed.increment() }
+        if job.hasFailed { metrics.jobsFailed.increment() }
     }
 
-    func handBack(_ id: Identifier, token: RandomToken, at now: Timestamp) async throws(Failure) {
-        try await change(id, at: now, acknowledging: nil) { job throws(Failure) in try job.handBack(token: token, at: now) }
+    func handBack(_ id: Identifier, token: RandomToken, in context: WriteContext<Void>) async throws(Failure) {
+        _ = try await change(id, in: context) { job throws(Failure) in try job.handBack(token: token, at: context.now) }
     }
 
-    func expire(policy: LeasePolicy, at now: Timestamp) async throws(Failure) -> Int {
-        let oldest = now.adding(seconds: -Self.cancelledSecondsKept)
+    func expire(policy: LeasePolicy, in context: WriteContext<Int>) async throws(Failure) -> Int {
+        try await endLeases(runningUntil: context.now, policy: policy, in: context)
+    }
+
+    /// Only one process opens the folder, so there is no other worker of this process's kind whose lease could be good.
+    func takeOver(policy: LeasePolicy, in context: WriteContext<Int>) async throws(Failure) -> Int {
+        try await endLeases(runningUntil: Timestamp(milliseconds: .max), policy: policy, in: context)
+    }
+
+    /// Ends the leases that run until a moment at most, and forgets the cancelled jobs that are old.
+    private func endLeases(
+        runningUntil end: Timestamp, policy: LeasePolicy, in context: WriteContext<Int>
+    ) async throws(Failure) -> Int {
+        let oldest = context.now.adding(seconds: -Self.cancelledSecondsKept)
         let isAnythingOver = try readers.read { connection in
             let sql = """
                 SELECT 1 FROM training_job WHERE state = 'leased' AND lease_expires_at <= ?
                 UNION ALL SELECT 1 FROM training_job WHERE state = 'cancelled' AND created_at <= ? LIMIT 1
                 """
-            return try connection.first(sql, [.integer(now.milliseconds), .integer(oldest.milliseconds)], row: { _ in true }) ?? false
+            return try connection.first(sql, [.integer(end.milliseconds), .integer(oldest.milliseconds)], row: { _ in true }) ?? false
         }
         guard isAnythingOver else { return 0 }
         let expired = try await writer.write { db in
             try db.run("DELETE FROM training_job WHERE state = 'cancelled' AND created_at <= ?", [oldest.milliseconds])
-            return try Self.expireLeases(policy: policy, at: now, db)
+            let expired = try Self.endLeases(runningUntil: end, policy: policy, at: context.now, db)
+            if expired.leases > 0 { try context.record(expired.leases, db) }
+            return expired
         }
         count(expired)
         return expired.leases
@@ -100,22 +103,25 @@ struct SQLiteTrainingJobStore: TrainingJobStore {
     }
 
     private func change<Value: Sendable>(
-        _ id: Identifier, portrait: StoredImage? = nil, at now: Timestamp, acknowledging: Acknowledgement<Value>?,
+        _ id: Identifier, portrait: StoredImage? = nil, in context: WriteContext<Value>,
         _ transition: @escaping @Sendable (inout TrainingJob) throws(Failure) -> Value
-    ) async throws(Failure) -> Value {
-        try await writer.write(acknowledging: acknowledging, at: now) { db in
+    ) async throws(Failure) -> (value: Value, job: TrainingJob) {
+        try await writer.write { db in
             guard var row = try db.firstRow("\(JobRow.select) WHERE id = ?", [id.data]).map(JobRow.init) else { throw Failure.notFound }
             let before = row.job
             let value = try transition(&row.job)
-            if row.job != before { try row.save(portrait: portrait, at: now, db) }
-            return value
+            if row.job != before { try row.save(portrait: portrait, at: context.now, db) }
+            try context.record(value, db)
+            return (value, row.job)
         }
     }
 
-    private static func expireLeases(policy: LeasePolicy, at now: Timestamp, _ db: Database) throws -> Expired {
-        let over = try db.rows("\(JobRow.select) WHERE state = 'leased' AND lease_expires_at <= ?", [now.milliseconds]).map(JobRow.init)
+    private static func endLeases(
+        runningUntil end: Timestamp, policy: LeasePolicy, at now: Timestamp, _ db: Database
+    ) throws -> Expired {
+        let over = try db.rows("\(JobRow.select) WHERE state = 'leased' AND lease_expires_at <= ?", [end.milliseconds]).map(JobRow.init)
         var expired = Expired(leases: over.count)
-        for var row in over where row.job.expire(at: now, attemptsMax: policy.attemptsMax) {
+        for var row in over where row.job.expire(at: end, attemptsMax: policy.attemptsMax) {
             try row.save(portrait: nil, at: now, db)
             if row.job.hasFailed { expired.failedJobs += 1 }
         }

@@ -10,7 +10,7 @@ package struct CreateAccount: AdministrationOperation {
     package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> AccountReport {
         let now = administration.clock.now
         let account = Account(
-            id: .timeOrdered(at: now), name: try Account.label(name, field: "name"), isSuspended: false, hasAPIAccess: true, createdAt: now)
+            id: .timeOrdered(at: now), name: try Account.label(name, field: .name), isSuspended: false, hasAPIAccess: true, createdAt: now)
         try await administration.stores.accounts.insert(account)
         return AccountReport(account)
     }

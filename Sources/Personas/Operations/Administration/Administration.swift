@@ -63,11 +63,11 @@ package struct Administration: Sendable {
 
 extension Account {
     /// The form in which accounts are named; a text that can be no account's name stays, and finds none.
-    static func normalName(_ raw: String) -> String { (try? checkedLabel(raw, field: "account")) ?? raw }
+    static func normalName(_ raw: String) -> String { (try? checkedLabel(raw, field: .account)) ?? raw }
 
     /// An account's name or a key's label in the form in which it is stored.
     /// - Throws: `invalid`.
-    static func label(_ raw: String, field: String) throws(Failure) -> String {
+    static func label(_ raw: String, field: InputField) throws(Failure) -> String {
         do {
             return try checkedLabel(raw, field: field)
         } catch {
@@ -80,7 +80,7 @@ extension Identifier {
     /// An id as an operator writes it.
     /// - Throws: `invalid`.
     init(argument text: String) throws(Failure) {
-        guard let id = Identifier(text) else { throw .invalid([Violation("id", "must be a UUID")]) }
+        guard let id = Identifier(text) else { throw .invalid([Violation(.id, "must be a UUID")]) }
         self = id
     }
 }

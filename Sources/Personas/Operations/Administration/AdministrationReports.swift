@@ -11,12 +11,6 @@ package struct AccountReport: Sendable, Codable, Equatable {
     /// RFC 3339.
     package let createdAt: String
 
-    enum CodingKeys: String, CodingKey {
-        case id, name, suspended
-        case apiAccess = "api_access"
-        case createdAt = "created_at"
-    }
-
     init(_ account: Account) {
         id = account.id
         name = account.name
@@ -68,11 +62,6 @@ package struct KeyReport: Sendable, Codable, Equatable {
     /// RFC 3339.
     package let createdAt: String
 
-    enum CodingKeys: String, CodingKey {
-        case id, prefix, account, label, scopes, state
-        case createdAt = "created_at"
-    }
-
     init(_ listed: ListedKey) {
         let key = listed.key
         id = key.id
@@ -102,11 +91,6 @@ package struct MaintenanceReport: Sendable, Codable, Equatable {
     /// What they are told to wait.
     package let retryAfter: Int
 
-    enum CodingKeys: String, CodingKey {
-        case on
-        case retryAfter = "retry_after"
-    }
-
     init(_ maintenance: Maintenance) {
         on = maintenance.isOn
         retryAfter = maintenance.retryAfterSeconds
@@ -135,13 +119,6 @@ package struct ItemReport: Sendable, Codable, Equatable {
     package let createdAt: String
     /// RFC 3339.
     package let updatedAt: String
-
-    enum CodingKeys: String, CodingKey {
-        case id, account, mode, name, status, progress, error
-        case specialInstructions = "special_instructions"
-        case createdAt = "created_at"
-        case updatedAt = "updated_at"
-    }
 
     init(_ found: OperatorItem) {
         id = found.item.id
@@ -179,11 +156,6 @@ package struct MigrationReport: Sendable, Codable, Equatable {
     package let appliedAt: String?
     /// SHA-256 of the text in hexadecimal: as applied, or as it would be.
     package let hash: String
-
-    enum CodingKeys: String, CodingKey {
-        case name, state, hash
-        case appliedAt = "applied_at"
-    }
 
     /// A migration as it stands; one that is pending was never applied.
     package init(name: String, state: State, appliedAt: Timestamp?, hash: String) {

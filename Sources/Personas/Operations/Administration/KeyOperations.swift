@@ -14,7 +14,7 @@ package struct CreateKey: AdministrationOperation {
     package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> IssuedKey {
         let account = try await administration.stores.accounts.account(named: Account.normalName(accountName))
         var label: String?
-        if let raw = self.label { label = try Account.label(raw, field: "label") }
+        if let raw = self.label { label = try Account.label(raw, field: .label) }
         let secret = APIKeySecret.random()
         let now = administration.clock.now
         let key = APIKey(

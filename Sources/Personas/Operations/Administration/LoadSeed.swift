@@ -32,7 +32,7 @@ package struct LoadSeed: AdministrationOperation {
 
     /// Issues a key unless the account has one of its label that was not deleted.
     private func create(_ entry: SeedDocument.KeyEntry, in administration: Administration) async throws(Failure) -> IssuedKey? {
-        let label = try Account.label(entry.label, field: "label")
+        let label = try Account.label(entry.label, field: .label)
         var isThere = false
         try await administration.walk(ListKeys(accountName: entry.account)) { page in
             isThere = page.contains { $0.label == label && $0.state != .deleted }

@@ -13,7 +13,7 @@ package struct SetMaintenance: AdministrationOperation {
     {
         let seconds = retryAfterSeconds ?? Maintenance.retryAfterSecondsDefault
         guard (1...Maintenance.retryAfterSecondsMax).contains(seconds) else {
-            throw .invalid([Violation("retry_after", "must be from 1 to \(Maintenance.retryAfterSecondsMax) seconds")])
+            throw .invalid([Violation(.retryAfter, "must be from 1 to \(Maintenance.retryAfterSecondsMax) seconds")])
         }
         try await administration.stores.maintenance.set(Maintenance(isOn: isOn, retryAfterSeconds: seconds))
         return try await administration.perform(ShowMaintenance())

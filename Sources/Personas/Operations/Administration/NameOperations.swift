@@ -48,7 +48,7 @@ extension Name {
             do {
                 names.append(try Name(normalising: text))
             } catch {
-                throw .invalid([Violation(field: "name", message: "\(text.debugDescription): \(error.message)")])
+                throw .invalid([error.quoting(text)])
             }
         }
         return names

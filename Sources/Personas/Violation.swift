@@ -1,0 +1,111 @@
+/// A part of an input, as the domain calls it. Adapters have names of their own for it.
+package enum InputField: Sendable, Equatable, Codable {
+    /// The name of an item, an account or a reserved name.
+    case name
+    /// The words for the trainer.
+    case specialInstructions
+    /// The reference images as addresses.
+    case imageURLs
+    /// The reference images as base64.
+    case imageBase64s
+    /// The portrait that a trainer made, as base64.
+    case portrait
+    /// How far training has come.
+    case progress
+    /// What a client names a POST by.
+    case idempotencyKey
+    /// What an operator recognises a key by.
+    case label
+    /// An account, by its name.
+    case account
+    /// The id of a key or an item.
+    case id
+    /// What clients are told to wait.
+    case retryAfter
+    /// What only the adapter knows that reads it, by the adapter's own name.
+    case own(String)
+}
+
+/// One broken rule of an input.
+package struct Violation: Error, Sendable, Equatable, Codable {
+    /// What is wrong.
+    package enum Rule: Sendable, Equatable, Codable {
+        /// What the field must or must not be: "must not be empty".
+        case field(String)
+        /// The same of one element of the field, counted from 0.
+        case element(Int, String)
+        /// The same of one of several texts, which is quoted.
+        case text(String, String)
+        /// Reference images were given neither as addresses nor as base64.
+        case imagesMissing
+        /// Reference images were given as addresses and as base64.
+        case imagesGivenTwice
+        /// A sentence of the adapter that reads the field, complete in itself.
+        case sentence(String)
+    }
+
+    /// What breaks the rule.
+    package let field: InputField
+    /// The rule.
+    package let rule: Rule
+
+    package init(_ field: InputField, _ rule: Rule) {
+        self.field = field
+        self.rule = rule
+    }
+
+    /// Says what a field must or must not be.
+    package init(_ field: InputField, _ rule: String) {
+        self.init(field, .field(rule))
+    }
+
+    /// Says what a field of an adapter must or must not be.
+    package init(_ field: String, _ rule: String) {
+        self.init(.own(field), .field(rule))
+    }
+
+    /// Says a whole sentence about a field of an adapter.
+    package init(field: String, message: String) {
+        self.init(.own(field), .sentence(message))
+    }
+
+    /// The same with the text quoted that breaks the rule, for a field that stands for each of several texts.
+    package func quoting(_ text: String) -> Violation {
+        guard case .field(let rule) = rule else { return self }
+        return Violation(field, .text(text, rule))
+    }
+
+    /// The rule in words for a person, complete in itself: "name must not be empty".
+    /// - Parameter name: what the adapter that says it calls a field.
+    package func message(naming name: (InputField) -> String) -> String {
+        let images = "\(name(.imageURLs)) or \(name(.imageBase64s))"
+        return switch rule {
+        case .field(let rule): "\(name(field)) \(rule)"
+        case .element(let index, let rule): "\(name(field))[\(index)] \(rule)"
+        case .text(let text, let rule): "\(text.debugDescription): \(name(field)) \(rule)"
+        case .imagesMissing: "Provide \(images) with exactly \(Limits.referenceImages) images"
+        case .imagesGivenTwice: "Provide either \(images), not both"
+        case .sentence(let sentence): sentence
+        }
+    }
+}
+
+/// Where in a request an image stands, so that an error can name it.
+package struct ImagePosition: Sendable, Equatable, Codable {
+    /// What holds the image.
+    package let field: InputField
+    /// The place among several, from 0; nil where the field is the image itself.
+    package let index: Int?
+
+    /// Names a field and a place in it.
+    package init(field: InputField, index: Int? = nil) {
+        self.field = field
+        self.index = index
+    }
+
+    /// The position as a client would write it: `image_urls[1]`.
+    /// - Parameter name: what the adapter that says it calls a field.
+    package func text(naming name: (InputField) -> String) -> String {
+        index.map { "\(name(field))[\($0)]" } ?? name(field)
+    }
+}

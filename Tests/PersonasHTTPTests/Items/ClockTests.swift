@@ -1,0 +1,49 @@
+import Personas
+import PersonasDB
+import PersonasHTTP
+import Synchronization
+import Testing
+
+/// The time of day as use cases see it.
+@Suite("The clock that use cases are given", .serialized)
+struct ClockTests {
+    @Test("is what items, leases and their changes are dated by")
+    func clock() async throws {
+        try await TestService.run { service in
+            let now = Mutex(Timestamp(milliseconds: 1_700_000_000_000))
+            let clock = WallClock { now.withLock { $0 } }
+            let decoding = service.useCases.decoding
+            let stored = ImageLibrary(index: service.storage.images, blobs: service.storage.blobs, signals: WorkSignals())
+            let catalog = Catalog(
+                store: service.storage.pikzonalities, images: stored, fetcher: service.fetcher, decoding: decoding,
+                policy: ContentPolicy(terms: service.storage.terms), signals: WorkSignals(), clock: clock, keepsImageMetadata: false)
+            let training = Training(
+                jobs: service.storage.jobs, images: stored, decoding: decoding, signals: WorkSignals(),
+                policy: LeasePolicy(seconds: 60, attemptsMax: 2), clock: clock, keepsImageMetadata: false)
+            let other = try await service.create(.style, "Elsewhere")
+            let accountID = try #require(
+                try await service.storage.pikzonalities.newest(limit: 1).first { $0.item.id.text == other }?.item.accountID)
+            try await service.train()
+            let images = (1...3).map { ArraySlice(TestImage.base64(TestImage.png($0)).utf8) }
+            let draft = CreateDraft(
+                name: .value("Nova"), imageURLs: .absent, imageBase64s: .value(images), specialInstructions: .absent)
+            let item = try await catalog.create(draft, mode: .persona, accountID: accountID, holding: .unlimited(for: accountID))
+            #expect(item.createdAt == now.withLock { $0 } && item.updatedAt == item.createdAt)
+            let job = try #require(try await training.lease(limit: 1, waiting: .zero).first)
+            #expect(job.leaseExpiresAt == item.createdAt.adding(seconds: 60))
+            let later = item.createdAt.adding(seconds: 59)
+            now.withLock { $0 = later }
+            #expect(try await training.heartbeat(job.id, token: job.leaseToken, progress: 5).expiresAt == later.adding(seconds: 60))
+            #expect(try await catalog.item(item.id, mode: nil, accountID: accountID).updatedAt == later)
+            let last = later.adding(seconds: 60)
+            now.withLock { $0 = last }
+            try await training.expireLeases()
+            let second = try #require(try await training.lease(limit: 1, waiting: .zero).first)
+            try await training.complete(second.id, token: second.leaseToken, portraitBase64: nil)
+            let change = ChangeDraft(name: .value("Vega"), specialInstructions: .absent)
+            let changed = try await catalog.update(
+                item.id, mode: nil, accountID: accountID, draft: change, holding: .unlimited(for: accountID))
+            #expect(changed.updatedAt == last && changed.status == .completed)
+        }
+    }
+}
