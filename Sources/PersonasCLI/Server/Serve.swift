@@ -85,13 +85,8 @@ enum Serve {
             throw CommandFailure(error)
         }
         let listening = WakeSignal()
-        let http = HTTPService(
-            configuration: try configuration(settings, logger: logger),
-            useCases: HTTPUseCases(
-                catalog: app.catalog, training: app.training, authentication: app.authentication,
-                idempotency: app.idempotency, decoding: app.decoding, maintenance: app.storage.maintenance,
-                schema: app.storage.schema),
-            publicURL: PublicURL(settings[SettingsList.publicURL]), logger: logger, metrics: app.metrics
+        let http = app.http(
+            try configuration(settings, logger: logger), publicURL: PublicURL(settings[SettingsList.publicURL]), logger: logger
         ) { address in
             listening.notify()
             if let demoKey { Demo.introduce(key: demoKey, address: address) }
