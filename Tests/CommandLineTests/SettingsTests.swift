@@ -2,6 +2,7 @@ import ArgumentParser
 import Configuration
 import Foundation
 import Personas
+import TestSupport
 import Testing
 
 @testable import PersonasCLI
@@ -12,10 +13,11 @@ struct SettingsTests {
         flags: [String: String] = [:], environment: [String: String] = [:], file: String? = nil
     ) throws -> Settings {
         guard let file else { return try Settings(flags: flags, configurationFile: nil, environment: environment) }
-        let path = NSTemporaryDirectory() + "settings-\(Identifier.random().text).json"
-        try Data(file.utf8).write(to: URL(fileURLWithPath: path))
-        defer { try? FileManager.default.removeItem(atPath: path) }
-        return try Settings(flags: flags, configurationFile: path, environment: environment)
+        return try withTemporaryFolder("settings") { folder in
+            let path = "\(folder)/settings.json"
+            try Data(file.utf8).write(to: URL(fileURLWithPath: path))
+            return try Settings(flags: flags, configurationFile: path, environment: environment)
+        }
     }
 
     private func source(_ setting: SettingDefinition, _ settings: Settings) -> SettingSource? {

@@ -1,5 +1,6 @@
 import Foundation
 import HostileLoad
+import TestSupport
 import Testing
 
 /// Short forms of the attacks of .ci/hostile: what somebody else asks for is answered while the attack lasts.

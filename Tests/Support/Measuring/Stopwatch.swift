@@ -1,4 +1,4 @@
-/// Time since it was made, by a clock that nobody sets.
+/// Time since it was made, by a clock that is never set.
 package struct Stopwatch: Sendable {
     private let start = ContinuousClock.now
 
