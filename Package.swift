@@ -160,6 +160,7 @@ let package = Package(
                 "PersonasDB",
                 "PersonasHTTP",
                 "PersonasOutbound",
+                "TestSupport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "CoreMetrics", package: "swift-metrics"),
@@ -168,15 +169,24 @@ let package = Package(
             path: "Tests/CommandLineTests",
             swiftSettings: settings
         ),
-        // What programs share that start the built executable and measure it from outside.
-        .target(name: "Measuring", dependencies: ["Personas"], path: "Tests/Measuring", swiftSettings: settings),
+        // What tests and measuring programs share. It knows nothing of the product, so that tests of a part that stands alone can use it.
+        .target(
+            name: "TestSupport",
+            dependencies: [.product(name: "Logging", package: "swift-log")],
+            path: "Tests/Support",
+            exclude: ["Images"],
+            swiftSettings: settings
+        ),
+        // Pictures for all of them, right and wrong.
+        .target(name: "TestImages", dependencies: ["Personas", "TestSupport"], path: "Tests/Support/Images", swiftSettings: settings),
         // Measures the built executable; no test. See .ci/benchmark.
         .executableTarget(
             name: "PersonasBenchmark",
             dependencies: [
-                "Measuring",
                 "Personas",
                 "PersonasWire",
+                "TestImages",
+                "TestSupport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Hummingbird", package: "hummingbird"),
@@ -186,10 +196,10 @@ let package = Package(
             swiftSettings: settings
         ),
         // Attacks on the built executable and what must hold meanwhile; the tests run short forms of them, .ci/hostile the whole.
-        .target(name: "HostileLoad", dependencies: ["Measuring", "Personas"], path: "Tests/Hostile/Load", swiftSettings: settings),
+        .target(name: "HostileLoad", dependencies: ["TestImages", "TestSupport"], path: "Tests/Hostile/Load", swiftSettings: settings),
         .executableTarget(
             name: "PersonasHostile",
-            dependencies: ["HostileLoad", "Measuring", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            dependencies: ["HostileLoad", "TestSupport", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             path: "Tests/Hostile/Command",
             swiftSettings: settings
         ),
@@ -201,6 +211,8 @@ let package = Package(
                 "Personas",
                 // Not imported: the tests start the executable, which is built beside them because it stands here.
                 "PersonasCLI",
+                "TestImages",
+                "TestSupport",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "GRDB", package: "GRDB.swift"),
@@ -215,6 +227,7 @@ let package = Package(
             dependencies: [
                 "ErrorEnvelope",
                 "ErrorEnvelopeHummingbird",
+                "TestSupport",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdTesting", package: "hummingbird"),
@@ -223,7 +236,6 @@ let package = Package(
                 .product(name: "NIOEmbedded", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
-                .product(name: "NIOPosix", package: "swift-nio"),
             ],
             swiftSettings: settings
         ),
@@ -232,6 +244,8 @@ let package = Package(
             dependencies: [
                 "Personas",
                 "PersonasDB",
+                "TestImages",
+                "TestSupport",
                 .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "GRDB", package: "GRDB.swift"),
@@ -247,17 +261,19 @@ let package = Package(
                 "ErrorEnvelope",
                 "ErrorEnvelopeHummingbird",
                 "Personas",
+                "PersonasCLI",
                 "PersonasDB",
                 "PersonasHTTP",
                 "PersonasMetrics",
                 "PersonasWire",
+                "TestImages",
+                "TestSupport",
                 .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdTesting", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
-                .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             path: "Tests/PersonasHTTPTests",
@@ -266,6 +282,7 @@ let package = Package(
         .testTarget(
             name: "PersonasMetricsTests",
             dependencies: [
+                "TestSupport",
                 "PersonasMetrics",
                 .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "MetricsTestKit", package: "swift-metrics"),
@@ -278,6 +295,7 @@ let package = Package(
             dependencies: [
                 "Personas",
                 "PersonasOutbound",
+                "TestSupport",
                 .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "MetricsTestKit", package: "swift-metrics"),
@@ -296,9 +314,12 @@ let package = Package(
             path: "Tests/Fuzz/Targets",
             swiftSettings: settings
         ),
-        .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/Tests", swiftSettings: settings),
-        .testTarget(name: "PersonasTests", dependencies: ["Personas"], path: "Tests/PersonasTests", swiftSettings: settings),
-        .testTarget(name: "TidyTests", swiftSettings: settings),
+        .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets", "TestSupport"], path: "Tests/Fuzz/Tests", swiftSettings: settings),
+        .testTarget(
+            name: "PersonasTests", dependencies: ["Personas", "TestImages", "TestSupport"], path: "Tests/PersonasTests",
+            swiftSettings: settings
+        ),
+        .testTarget(name: "TidyTests", dependencies: ["TestSupport"], swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]
 )

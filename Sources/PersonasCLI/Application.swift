@@ -29,32 +29,48 @@ struct Application: Sendable {
     let decoding: BodyDecoding
     /// The use cases of operators.
     let administration: Administration
-    /// What is counted and measured; nil where the settings say no.
-    let metrics: MetricsSource?
+    /// What is counted and measured; nil where the settings say no. Tests have it told anew at every look.
+    var metrics: MetricsSource?
 
     /// For commands, which report failures themselves.
     static let silentLogger = Logger(label: "personas") { _ in SwiftLogNoOpLogHandler() }
 
     /// Opens the data folder, whose lock the caller holds, and puts everything together. Nothing is migrated yet.
     init(_ settings: Settings, logger: Logger) throws(Failure) {
+        try self.init(settings) { (metrics) throws(Failure) in
+            try GuardedImageFetcher(configuration: GuardedImageFetcher.Configuration(settings), logger: logger, metrics: metrics)
+        }
+    }
+
+    /// The same with another internet, and with what a test has to have in its hands.
+    /// - Parameters:
+    ///   - leases: instead of what the settings say, by which no lease is over as soon as it is given.
+    ///   - decodingThreads: where bodies are worked on; nil for threads of their own.
+    ///   - clock: what items, leases and everything else are dated by.
+    ///   - makeFetcher: makes what fetches images, given what is to be told of it.
+    init(
+        _ settings: Settings, leases: LeasePolicy? = nil, decodingThreads: (any TaskExecutor)? = nil, clock: WallClock = .system,
+        makeFetcher: (any MetricsFactory) throws(Failure) -> any ImageFetcher
+    ) throws(Failure) {
         // Handed on rather than installed for the whole process, so that nothing but our own metrics, with the labels that we know, is told.
         let registry = settings.metrics ? MetricsRegistry() : nil
         let factory: any MetricsFactory = registry ?? NOOPMetricsHandler.instance
-        let fetcher = try GuardedImageFetcher(configuration: GuardedImageFetcher.Configuration(settings), logger: logger, metrics: factory)
-        storage = try Storage.open(Storage.Configuration(settings, metrics: factory))
+        let fetcher = try makeFetcher(factory)
+        storage = try Storage.open(Storage.Configuration(settings, metrics: factory, clock: clock))
         let queueDepths = storage.queueDepths
         metrics = registry.map { MetricsSource(registry: $0, queueDepths: queueDepths) }
         signals = WorkSignals()
-        let clock = WallClock.system
         let keepsMetadata = settings.keepImageMetadata
-        decoding = BodyDecoding(places: settings.largeBodiesMax, metrics: factory)
+        let places = settings.largeBodiesMax
+        decoding =
+            decodingThreads.map { BodyDecoding(places: places, threads: $0) { _ in } } ?? BodyDecoding(places: places, metrics: factory)
         images = ImageLibrary(index: storage.images, blobs: storage.blobs, signals: signals)
         collector = BlobCollector(index: storage.images, blobs: storage.blobs, clock: clock)
         catalog = Catalog(
             store: storage.pikzonalities, images: images, fetcher: fetcher, decoding: decoding,
             policy: ContentPolicy(terms: storage.terms), signals: signals, clock: clock, keepsImageMetadata: keepsMetadata)
         training = Training(
-            jobs: storage.jobs, images: images, decoding: decoding, signals: signals, policy: LeasePolicy(settings), clock: clock,
+            jobs: storage.jobs, images: images, decoding: decoding, signals: signals, policy: leases ?? LeasePolicy(settings), clock: clock,
             keepsImageMetadata: keepsMetadata)
         authentication = Authentication(keys: storage.keys)
         idempotency = Idempotency(records: storage.idempotency, clock: clock)
@@ -76,6 +92,24 @@ struct Application: Sendable {
     /// The migrations that were not applied yet.
     func pendingMigrations() async throws(Failure) -> [String] {
         try await storage.schema.migrations().filter { $0.state == .pending }.map(\.name)
+    }
+
+    /// What HTTP does with requests.
+    var useCases: HTTPUseCases {
+        HTTPUseCases(
+            catalog: catalog, training: training, authentication: authentication, idempotency: idempotency, decoding: decoding,
+            maintenance: storage.maintenance, schema: storage.schema)
+    }
+
+    /// The service that answers over HTTP.
+    /// - Parameter onListening: is told where, once it does.
+    func http(
+        _ configuration: HTTPConfiguration, publicURL: PublicURL, logger: Logger,
+        onListening: @escaping @Sendable (String) async -> Void = { _ in }
+    ) -> HTTPService {
+        HTTPService(
+            configuration: configuration, useCases: useCases, publicURL: publicURL, logger: logger, metrics: metrics,
+            onListening: onListening)
     }
 
     /// Closes the data folder. Nothing may be under way or follow.

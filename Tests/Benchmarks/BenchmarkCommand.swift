@@ -1,6 +1,6 @@
 import ArgumentParser
 import Foundation
-import Measuring
+import TestSupport
 
 /// Measures the service against its own targets and against a bare "hello" of the same build.
 @main

@@ -1,6 +1,6 @@
 import Foundation
 import GRDB
-import Measuring
+import TestSupport
 
 /// A data folder with a known number of items.
 ///
@@ -117,7 +117,7 @@ struct BenchmarkStore {
         guard let measured = try Data.fetchOne(db, sql: "SELECT id FROM account WHERE name = ?", arguments: [Self.accountName]) else {
             throw MeasurementFailed("the measured account is missing")
         }
-        var noise = SplitMix64(state: 1)
+        var noise = SplitMix64(seed: 1)
         return [measured]
             + (try (1...Self.otherAccounts).map { number in
                 let id = Self.identifier(at: Int64(number), &noise)
@@ -131,7 +131,7 @@ struct BenchmarkStore {
     private func insertItems(_ accounts: [Data], _ db: Database) throws {
         let missing = items - 1
         let start = Int64(Date().timeIntervalSince1970 * 1_000) - Int64(items) * 1_000
-        var noise = SplitMix64(state: 2)
+        var noise = SplitMix64(seed: 2)
         let statement = try db.makeStatement(
             sql: """
                 INSERT INTO pikzonality (

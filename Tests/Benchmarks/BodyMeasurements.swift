@@ -1,7 +1,8 @@
 import Foundation
-import Measuring
 import Personas
 import PersonasWire
+import TestImages
+import TestSupport
 
 /// What the worst bodies and the worst images cost, in processor time for each of their bytes, measured in this process.
 struct BodyMeasurements {

@@ -1,6 +1,7 @@
 import Foundation
-import Measuring
 import Synchronization
+import TestImages
+import TestSupport
 
 /// Creates of personas with three images each, no two images alike, so that none is stored already.
 final class CreateLoad: Sendable {

@@ -1,6 +1,6 @@
 import Foundation
-import Measuring
 import Synchronization
+import TestSupport
 
 /// Creates one after another against creates on 64 connections.
 struct CreateMeasurements {

@@ -1,6 +1,6 @@
 import Foundation
-import Measuring
 import Synchronization
+import TestSupport
 
 /// What a flood under one key costs the reads of another, with the limits that a server has by default.
 ///

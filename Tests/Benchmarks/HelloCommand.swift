@@ -1,7 +1,7 @@
 import ArgumentParser
 import Hummingbird
-import Measuring
 import NIOCore
+import TestSupport
 
 /// What the service is compared with: Hummingbird with one route and nothing around it, in the same build.
 struct HelloCommand: AsyncParsableCommand {

@@ -1,5 +1,5 @@
 import Foundation
-import Measuring
+import TestSupport
 
 /// The start of the service, its memory without requests, and its memory with the largest of them.
 struct MemoryMeasurements {
@@ -58,19 +58,9 @@ struct MemoryMeasurements {
 
     /// A port that was free a moment ago.
     private static func freePort() throws -> Int {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        defer { close(descriptor) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = in_addr_t(0x7f00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let found = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(descriptor, $0, length) == 0 && getsockname(descriptor, $0, &length) == 0
-            }
-        }
-        guard found else { throw MeasurementFailed("there is no free port") }
-        return Int(in_port_t(bigEndian: address.sin_port))
+        let (descriptor, port) = try Socket.bind(.port(0))
+        close(descriptor)
+        return port
     }
 }
 

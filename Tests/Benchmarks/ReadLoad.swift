@@ -1,5 +1,5 @@
 import Foundation
-import Measuring
+import TestSupport
 
 /// GET requests from wrk: one thread, so that the server has the larger part of two cores, and 64 connections that stay open.
 ///

@@ -1,5 +1,5 @@
 import Foundation
-import Measuring
+import TestSupport
 
 /// Reads against hello, and reads of a large store against those of a small one.
 struct ReadMeasurements {
@@ -76,7 +76,7 @@ struct ReadMeasurements {
 
     private func reads(hello: ServerProcess, _ server: ServerProcess) throws -> [Read] {
         let ids = try large.personaIDs(atMost: Self.pathsMax)
-        var generator = SplitMix64(state: 3)
+        var generator = SplitMix64(seed: 3)
         let unknown = (0..<Self.pathsMax).map { _ in "/v2/personas/\(UUID.random(using: &generator).uuidString.lowercased())" }
         let items = ids.map { "/v2/personas/\($0)" }
         let wrongKey = large.key.dropLast(38) + String(repeating: "0", count: 38)

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 
 /// JSON bodies of one thing many times over, each the most costly of its kind that is known.
 enum WorstBodies {

@@ -10,21 +10,21 @@ struct FailureWordsTests {
 
     private static let rows: [(failure: Failure, status: PersonasCLI.ExitStatus, line: String)] = [
         (
-            .invalid([Violation("name", "is required"), Violation("label", "is odd")]), .failed,
+            .invalid([Violation(.name, "is required"), Violation(.label, "is odd")]), .failed,
             "VALIDATION_ERROR: name is required; label is odd"
         ),
         (
-            .invalidImage(ImagePosition(field: "image_base64s", index: 1), reason: "is truncated"), .failed,
-            "INVALID_IMAGE: image_base64s[1] is truncated"
+            .invalidImage(ImagePosition(field: .imageBase64s, index: 1), reason: "is truncated"), .failed,
+            "INVALID_IMAGE: images[1] is truncated"
         ),
         (
-            .imageTooLarge(ImagePosition(field: "image_base64s", index: 0)), .failed,
-            "IMAGE_TOO_LARGE: image_base64s[0] is larger than 10485760 bytes"
+            .imageTooLarge(ImagePosition(field: .imageBase64s, index: 0)), .failed,
+            "IMAGE_TOO_LARGE: images[0] is larger than 10485760 bytes"
         ),
         (.stillProcessing(.style), .failed, "CANNOT_DELETE_PROCESSING: This style is still processing"),
         (.notFound, .failed, "NOT_FOUND: there is no such account, key, persona or style"),
         (.accountMissing, .failed, "API_USER_NOT_FOUND: the account was deleted meanwhile"),
-        (.blockedContent(field: "name"), .failed, "CONTENT_POLICY: name holds a blocked term"),
+        (.blockedContent(field: .name), .failed, "CONTENT_POLICY: name holds a blocked term"),
         (.nameReserved, .failed, "NAME_RESERVED: the name is reserved"),
         (.nameTaken(.persona, id), .failed, "NAME_ALREADY_EXISTS: a persona with this name already exists: \(id.text)"),
         (.accountNameTaken("acme"), .failed, "CONFLICT: an account named acme already exists"),

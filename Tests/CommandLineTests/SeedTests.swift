@@ -1,5 +1,6 @@
 import Foundation
 import Personas
+import TestSupport
 import Testing
 
 @testable import PersonasCLI
@@ -52,9 +53,9 @@ struct SeedTests {
 
     @Test("Image files are read from beside the seed")
     func files() throws {
-        let folder = NSTemporaryDirectory() + "seed-\(Identifier.random().text)"
-        try FileManager.default.createDirectory(atPath: folder + "/images", withIntermediateDirectories: true)
+        let folder = try TemporaryFolder.make("seed")
         defer { try? FileManager.default.removeItem(atPath: folder) }
+        try FileManager.default.createDirectory(atPath: folder + "/images", withIntermediateDirectories: true)
         try Data([1, 2, 3]).write(to: URL(fileURLWithPath: folder + "/images/a.png"))
         let json = #"{"personas":[{"account":"a","name":"n","images":["images/a.png","images/b.png"]}]}"#
         try Data(json.utf8).write(to: URL(fileURLWithPath: folder + "/seed.json"))

@@ -7,6 +7,7 @@ import Personas
 import PersonasDB
 import PersonasHTTP
 import PersonasOutbound
+import TestSupport
 import Testing
 
 @testable import PersonasCLI
@@ -17,10 +18,11 @@ struct SettingsTests {
         flags: [String: String] = [:], environment: [String: String] = [:], file: String? = nil
     ) throws -> Settings {
         guard let file else { return try Settings(flags: flags, configurationFile: nil, environment: environment) }
-        let path = NSTemporaryDirectory() + "settings-\(Identifier.random().text).json"
-        try Data(file.utf8).write(to: URL(fileURLWithPath: path))
-        defer { try? FileManager.default.removeItem(atPath: path) }
-        return try Settings(flags: flags, configurationFile: path, environment: environment)
+        return try withTemporaryFolder("settings") { folder in
+            let path = "\(folder)/settings.json"
+            try Data(file.utf8).write(to: URL(fileURLWithPath: path))
+            return try Settings(flags: flags, configurationFile: path, environment: environment)
+        }
     }
 
     private func source(_ setting: SettingDefinition, _ settings: Settings) -> SettingSource? {
@@ -214,7 +216,9 @@ struct SettingsTests {
         let http = HTTPConfiguration()
         #expect(members(HTTPConfiguration(settings, connectionsMax: http.connections.connectionsMax)) == members(http))
         let metrics = NOOPMetricsHandler.instance
-        #expect(members(Storage.Configuration(settings, metrics: metrics)) == members(Storage.Configuration(directory: "./data")))
+        #expect(
+            members(Storage.Configuration(settings, metrics: metrics, clock: .system))
+                == members(Storage.Configuration(directory: "./data")))
         #expect(members(GuardedImageFetcher.Configuration(settings)) == members(GuardedImageFetcher.Configuration()))
         #expect(LeasePolicy(settings) == LeasePolicy())
     }

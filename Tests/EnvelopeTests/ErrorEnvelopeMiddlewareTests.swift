@@ -6,6 +6,7 @@ import HummingbirdTesting
 import Logging
 import NIOCore
 import NIOHTTP1
+import TestSupport
 import Testing
 
 private struct DomainFailure: EnvelopeConvertible {

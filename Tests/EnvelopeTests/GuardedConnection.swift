@@ -3,6 +3,7 @@ import NIOCore
 import NIOEmbedded
 import NIOHTTPTypes
 import Synchronization
+import TestSupport
 
 @testable import ErrorEnvelopeHummingbird
 

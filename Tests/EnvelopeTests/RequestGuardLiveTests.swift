@@ -6,6 +6,7 @@ import HummingbirdTesting
 import Logging
 import NIOCore
 import Synchronization
+import TestSupport
 import Testing
 
 /// The guard in a real server, with clients that speak TCP only.
@@ -76,7 +77,7 @@ struct RequestGuardLiveTests {
     private func malformed(_ malformed: Malformed) async throws {
         let recorder = LogRecorder()
         try await self.serve(recorder: recorder) { port in
-            let exchange = try await rawExchange(port: port, sending: malformed.request)
+            let exchange = try await rawExchange(.port(port), sending: malformed.request)
             #expect(exchange.statusLines == ["400 Bad Request"])
             #expect(exchange.wasClosed)
             let envelope = try ErrorEnvelope(decoding: [UInt8](exchange.body.utf8))
@@ -97,7 +98,7 @@ struct RequestGuardLiveTests {
     @Test("answers what came before garbage")
     func garbageBehindRequests() async throws {
         try await self.serve { port in
-            let exchange = try await rawExchange(port: port, sending: Self.get + Self.get + "nonsense\r\n\r\n" + Self.get)
+            let exchange = try await rawExchange(.port(port), sending: Self.get + Self.get + "nonsense\r\n\r\n" + Self.get)
             #expect(exchange.statusLines == ["200 OK", "200 OK", "400 Bad Request"])
         }
     }
@@ -106,11 +107,11 @@ struct RequestGuardLiveTests {
     func drip() async throws {
         try await self.serve { port in
             for start in ["\(Self.post)Content-Length: 100000\r\n\r\n", "GET /hello HTTP/1.1\r\nX: "] {
-                let exchange = try await rawExchange(port: port) { sender in
-                    try await sender.send(start)
+                let exchange = try await rawExchange(.port(port)) { writer in
+                    try await writer.write(start)
                     while true {
                         try await Task.sleep(for: .milliseconds(50))
-                        try await sender.send("x")
+                        try await writer.write("x")
                     }
                 }
                 #expect(exchange.wasClosed)
@@ -124,7 +125,7 @@ struct RequestGuardLiveTests {
         var limits = Self.limits
         limits.idleTimeout = .milliseconds(500)
         try await self.serve(limits: limits) { port in
-            let exchange = try await rawExchange(port: port, sending: request)
+            let exchange = try await rawExchange(.port(port), sending: request)
             #expect(exchange.wasClosed)
             #expect(exchange.duration < .seconds(4), "\(exchange.duration)")
         }
@@ -134,12 +135,12 @@ struct RequestGuardLiveTests {
     func neverRead() async throws {
         let met = MetLimits()
         try await self.serve(onLimit: met.note) { port in
-            let exchange = try await rawExchange(port: port, readsAnswer: false) { sender in
-                try await sender.send("GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
+            let exchange = try await rawExchange(.port(port), readsAnswer: false) { writer in
+                try await writer.write("GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
                 // Only writing shows a client that never reads that the server is gone.
                 while true {
                     try await Task.sleep(for: .milliseconds(50))
-                    try await sender.send(Self.get)
+                    try await writer.write(Self.get)
                 }
             }
             #expect(exchange.wasClosed)
@@ -152,10 +153,10 @@ struct RequestGuardLiveTests {
     func slowReader() async throws {
         try await self.serve { port in
             let exchange = try await rawExchange(
-                port: port,
+                .port(port),
                 pause: .milliseconds(4),
                 until: { $0.utf8.count > 40_000_000 },
-                write: { try await $0.send("GET /large HTTP/1.1\r\nHost: a\r\n\r\n") }
+                write: { try await $0.write("GET /large HTTP/1.1\r\nHost: a\r\n\r\n") }
             )
             #expect(exchange.text.utf8.count > 40_000_000)
             #expect(exchange.duration > .milliseconds(900), "too fast to show anything: \(exchange.duration)")
@@ -169,9 +170,9 @@ struct RequestGuardLiveTests {
         limits.firstRequestTimeout = .milliseconds(200)
         try await self.serve(limits: limits) { port in
             let exchange = try await rawExchange(
-                port: port,
+                .port(port),
                 pause: .milliseconds(4),
-                write: { try await $0.send("GET /large HTTP/1.1\r\nHost: a\r\n\r\n") }
+                write: { try await $0.write("GET /large HTTP/1.1\r\nHost: a\r\n\r\n") }
             )
             #expect(exchange.text.utf8.count > 40_000_000)
             #expect(exchange.wasClosed, "and then for being silent")
@@ -183,12 +184,12 @@ struct RequestGuardLiveTests {
         try await self.serve { port in
             for framing in ["Content-Length: 2000000000\r\n", "Transfer-Encoding: chunked\r\n"] {
                 let taken = Mutex(0)
-                let chunk = ByteBuffer(string: "10000\r\n" + String(repeating: "x", count: 0x10000) + "\r\n")
-                let exchange = try await rawExchange(port: port) { sender in
-                    try await sender.send("\(Self.post)\(framing)\r\n")
+                let chunk = Array(("10000\r\n" + String(repeating: "x", count: 0x10000) + "\r\n").utf8)
+                let exchange = try await rawExchange(.port(port)) { writer in
+                    try await writer.write("\(Self.post)\(framing)\r\n")
                     while true {
-                        try await sender.send(chunk)
-                        taken.withLock { $0 += chunk.readableBytes }
+                        try await writer.write(chunk)
+                        taken.withLock { $0 += chunk.count }
                     }
                 }
                 #expect(exchange.statusLines == ["413 Payload Too Large"])
@@ -205,12 +206,12 @@ struct RequestGuardLiveTests {
     func endlessBlindUpload() async throws {
         try await self.serve { port in
             let taken = Mutex(0)
-            let chunk = ByteBuffer(repeating: 0x78, count: 65_536)
-            let exchange = try await rawExchange(port: port, readsAnswer: false) { sender in
-                try await sender.send("\(Self.post)Content-Length: 2000000000\r\n\r\n")
+            let chunk = [UInt8](repeating: 0x78, count: 65_536)
+            let exchange = try await rawExchange(.port(port), readsAnswer: false) { writer in
+                try await writer.write("\(Self.post)Content-Length: 2000000000\r\n\r\n")
                 while true {
-                    try await sender.send(chunk)
-                    taken.withLock { $0 += chunk.readableBytes }
+                    try await writer.write(chunk)
+                    taken.withLock { $0 += chunk.count }
                 }
             }
             #expect(exchange.wasClosed)
@@ -224,9 +225,9 @@ struct RequestGuardLiveTests {
     func unwantedSmallBody() async throws {
         try await self.serve { port in
             let unwanted = "POST /nothing HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n"
-            let exchange = try await rawExchange(port: port, until: { $0.hasSuffix("hello") }) { sender in
-                try await sender.send(unwanted)
-                try await sender.send("0123456789\(Self.get)")
+            let exchange = try await rawExchange(.port(port), until: { $0.hasSuffix("hello") }) { writer in
+                try await writer.write(unwanted)
+                try await writer.write("0123456789\(Self.get)")
             }
             #expect(exchange.statusLines == ["404 Not Found", "200 OK"])
             #expect(!exchange.text.lowercased().contains("connection: close"))
@@ -238,7 +239,7 @@ struct RequestGuardLiveTests {
     func expectationBeforeRefusal() async throws {
         try await self.serve { port in
             let exchange = try await rawExchange(
-                port: port, sending: "POST /nothing HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
+                .port(port), sending: "POST /nothing HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
             #expect(exchange.statusLines == ["404 Not Found"])
             #expect(exchange.wasClosed)
         }
@@ -250,15 +251,15 @@ struct RequestGuardLiveTests {
             let answered = Mutex<AsyncStream<Void>.Continuation?>(nil)
             let signal = AsyncStream<Void> { continuation in answered.withLock { $0 = continuation } }
             let exchange = try await rawExchange(
-                port: port,
+                .port(port),
                 until: { text in
                     if text.contains("100 Continue\r\n\r\n") { answered.withLock { $0 }?.finish() }
                     return text.hasSuffix("\r\n\r\n5")
                 },
-                write: { sender in
-                    try await sender.send("\(Self.post)Content-Length: 5\r\nExpect: 100-continue\r\n\r\n")
+                write: { writer in
+                    try await writer.write("\(Self.post)Content-Length: 5\r\nExpect: 100-continue\r\n\r\n")
                     for await _ in signal {}
-                    try await sender.send("12345")
+                    try await writer.write("12345")
                 }
             )
             #expect(exchange.statusLines == ["100 Continue", "200 OK"])
@@ -271,11 +272,11 @@ struct RequestGuardLiveTests {
             let body = String(repeating: "x", count: 500_000)
             let request = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 500000\r\n\r\n\(body)"
             let exchange = try await rawExchange(
-                port: port,
+                .port(port),
                 until: { $0.utf8.count >= 12 * 500_000 && $0.hasSuffix("hello") },
-                write: { sender in
-                    for _ in 0..<12 { try await sender.send(request) }
-                    try await sender.send(Self.get)
+                write: { writer in
+                    for _ in 0..<12 { try await writer.write(request) }
+                    try await writer.write(Self.get)
                 }
             )
             #expect(exchange.statusLines == Array(repeating: "200 OK", count: 13))
@@ -286,9 +287,9 @@ struct RequestGuardLiveTests {
     @Test("answers a client that has closed its side", arguments: [get, "GET /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"])
     func halfClosed(request: String) async throws {
         try await self.serve { port in
-            let exchange = try await rawExchange(port: port) { sender in
-                try await sender.send(request)
-                try await sender.finish()
+            let exchange = try await rawExchange(.port(port)) { writer in
+                try await writer.write(request)
+                writer.finish()
             }
             #expect(exchange.text.hasSuffix("hello"))
             #expect(exchange.wasClosed)
@@ -301,7 +302,7 @@ struct RequestGuardLiveTests {
     )
     func oldVersion(fields: String) async throws {
         try await self.serve { port in
-            let exchange = try await rawExchange(port: port, sending: "GET /hello HTTP/1.0\r\n\(fields)\r\n\(Self.get)")
+            let exchange = try await rawExchange(.port(port), sending: "GET /hello HTTP/1.0\r\n\(fields)\r\n\(Self.get)")
             #expect(exchange.statusLines == ["200 OK"])
             #expect(exchange.text.hasSuffix("hello"))
             #expect(exchange.text.lowercased().contains("connection: close\r\n"))
@@ -314,7 +315,7 @@ struct RequestGuardLiveTests {
     func oldVersionWithChunks() async throws {
         try await self.serve { port in
             let request = "POST /small HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n0\r\n\r\n"
-            let exchange = try await rawExchange(port: port, sending: request)
+            let exchange = try await rawExchange(.port(port), sending: request)
             #expect(exchange.statusLines == ["400 Bad Request"])
             #expect(exchange.wasClosed)
         }
@@ -325,7 +326,7 @@ struct RequestGuardLiveTests {
         try await self.serve { port in
             let request =
                 "GET /hello HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n"
-            let exchange = try await rawExchange(port: port, sending: request + Self.get)
+            let exchange = try await rawExchange(.port(port), sending: request + Self.get)
             #expect(exchange.statusLines == ["200 OK"])
             #expect(exchange.text.lowercased().contains("connection: close\r\n"))
             #expect(exchange.wasClosed)

@@ -1,5 +1,6 @@
 import ErrorEnvelopeHummingbird
 import HTTPTypes
+import TestSupport
 import Testing
 
 /// The header `traceparent`, by the rules and the conformance tests of W3C Trace Context, level 2.
@@ -116,7 +117,7 @@ struct TraceParentTests {
 
     @Test("any ids come back as they were sent, and no change of one byte smuggles anything in")
     func properties() throws {
-        var random = SeededNumbers(state: 8)
+        var random = SplitMix64(seed: 8)
         let digits = Array("0123456789abcdef".utf8)
         for _ in 0..<2_000 {
             func id(_ count: Int) -> [UInt8] { (0..<count).map { _ in digits[Int.random(in: 0..<16, using: &random)] } }
@@ -130,16 +131,6 @@ struct TraceParentTests {
             guard let other = TraceParent(String(decoding: changed, as: UTF8.self)) else { continue }
             #expect(other.traceID.utf8.count == 32 && other.parentID.utf8.count == 16)
             #expect((other.traceID + other.parentID).utf8.allSatisfy(digits.contains))
-        }
-    }
-
-    /// A small generator of reproducible random numbers.
-    private struct SeededNumbers: RandomNumberGenerator {
-        var state: UInt64
-
-        mutating func next() -> UInt64 {
-            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-            return state ^ (state >> 29)
         }
     }
 }

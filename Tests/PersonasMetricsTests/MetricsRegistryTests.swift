@@ -1,5 +1,6 @@
 import CoreMetrics
 import MetricsTestKit
+import TestSupport
 import Testing
 
 @testable import PersonasMetrics

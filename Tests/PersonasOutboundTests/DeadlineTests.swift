@@ -1,6 +1,7 @@
 import NIOCore
 import Personas
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import PersonasOutbound
@@ -42,7 +43,7 @@ struct DeadlineTests {
             #expect(taken >= .milliseconds(149) && taken < .milliseconds(150) + Self.overshootMax)
             hanging.end()
             // Nothing is left behind: no connection, no place.
-            #expect(await FetcherFixture.eventually { fetcher.freeDownloads == 12 && server.connectionsOpen == 0 })
+            #expect(await comesTrue { fetcher.freeDownloads == 12 && server.connectionsOpen == 0 })
         }
     }
 
@@ -65,7 +66,7 @@ struct DeadlineTests {
             let url = "https://img.example.test:\(server.port)/"
             #expect(await FetcherFixture.result(of: fetcher, url, within: .seconds(-1)) == Self.unreachable)
             #expect(await FetcherFixture.result(of: fetcher, url, within: .seconds(1_000_000_000_000)) == .image("image"))
-            #expect(await FetcherFixture.eventually { fetcher.freeDownloads == 12 })
+            #expect(await comesTrue { fetcher.freeDownloads == 12 })
         }
     }
 
@@ -74,12 +75,12 @@ struct DeadlineTests {
         try await TestServer.run(reply: { _ in .hang }) { server in
             let fetcher = try FetcherFixture.fetcher(ports: [server.port])
             let task = Task { await FetcherFixture.result(of: fetcher, "https://img.example.test:\(server.port)/") }
-            #expect(await FetcherFixture.eventually { server.requests.count == 1 })
+            #expect(await comesTrue { server.requests.count == 1 })
             let start = ContinuousClock.now
             task.cancel()
             #expect(await task.value == Self.unreachable)
             #expect(start.duration(to: .now) < .seconds(2))
-            #expect(await FetcherFixture.eventually { fetcher.freeDownloads == 12 && server.connectionsOpen == 0 })
+            #expect(await comesTrue { fetcher.freeDownloads == 12 && server.connectionsOpen == 0 })
         }
     }
 
@@ -91,14 +92,14 @@ struct DeadlineTests {
             let fetcher = try FetcherFixture.fetcher(ports: [server.port]) { $0.downloadsMax = 1 }
             let base = "https://img.example.test:\(server.port)"
             let slow = Task { await FetcherFixture.result(of: fetcher, "\(base)/slow") }
-            #expect(await FetcherFixture.eventually { server.requests.count == 1 })
+            #expect(await comesTrue { server.requests.count == 1 })
             #expect(await FetcherFixture.result(of: fetcher, "\(base)/fast", within: .milliseconds(50)) == .ownShareUsedUp)
             let waiting = Task { await FetcherFixture.result(of: fetcher, "\(base)/fast") }
             #expect(server.requests.count == 1)
             slow.cancel()
             #expect(await slow.value == Self.unreachable)
             #expect(await waiting.value == .image("image"))
-            #expect(await FetcherFixture.eventually { fetcher.freeDownloads == 1 })
+            #expect(await comesTrue { fetcher.freeDownloads == 1 })
         }
     }
 
@@ -113,7 +114,7 @@ struct DeadlineTests {
                 for await result in group { #expect(result == .image("image")) }
             }
             #expect(server.connectionsAccepted == 60)
-            #expect(await FetcherFixture.eventually { fetcher.freeDownloads == 12 && server.connectionsOpen == 0 })
+            #expect(await comesTrue { fetcher.freeDownloads == 12 && server.connectionsOpen == 0 })
         }
     }
 

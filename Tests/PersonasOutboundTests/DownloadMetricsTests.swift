@@ -1,5 +1,6 @@
 import MetricsTestKit
 import Personas
+import TestSupport
 import Testing
 
 @testable import PersonasOutbound
@@ -34,7 +35,7 @@ struct DownloadMetricsTests {
                 _ = await FetcherFixture.result(of: fetcher, url)
                 #expect(ended(metrics) == counts, "\(url)")
             }
-            #expect(await FetcherFixture.eventually { fetcher.freeDownloads == 12 })
+            #expect(await comesTrue { fetcher.freeDownloads == 12 })
             let inFlight = try metrics.expectMeter("personas_downloads_in_flight")
             #expect(inFlight.lastValue == 0 && inFlight.values.contains(1))
         }
@@ -49,16 +50,16 @@ struct DownloadMetricsTests {
             let inFlight = try metrics.expectMeter("personas_downloads_in_flight")
             let waiting = try metrics.expectMeter("personas_downloads_queue_depth")
             let first = Task { await FetcherFixture.result(of: fetcher, url) }
-            #expect(await FetcherFixture.eventually { inFlight.lastValue == 1 })
+            #expect(await comesTrue { inFlight.lastValue == 1 })
             let others = (0..<2).map { _ in Task { await FetcherFixture.result(of: fetcher, url) } }
-            #expect(await FetcherFixture.eventually { waiting.lastValue == 2 })
+            #expect(await comesTrue { waiting.lastValue == 2 })
             others[0].cancel()
-            #expect(await FetcherFixture.eventually { waiting.lastValue == 1 })
+            #expect(await comesTrue { waiting.lastValue == 1 })
             first.cancel()
-            #expect(await FetcherFixture.eventually { waiting.lastValue == 0 && inFlight.values.count >= 3 })
+            #expect(await comesTrue { waiting.lastValue == 0 && inFlight.values.count >= 3 })
             others[1].cancel()
             for task in [first] + others { _ = await task.value }
-            #expect(await FetcherFixture.eventually { inFlight.lastValue == 0 })
+            #expect(await comesTrue { inFlight.lastValue == 0 })
             #expect(ended(metrics) == [0, 0, 0, 3, 0])
         }
     }

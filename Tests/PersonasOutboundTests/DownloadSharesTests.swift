@@ -1,5 +1,6 @@
 import NIOCore
 import Personas
+import TestSupport
 import Testing
 
 @testable import PersonasOutbound
@@ -21,21 +22,36 @@ struct DownloadSharesTests {
             of: fetcher, "https://\(host):\(server.port)\(path)", within: time, holding: .unlimited(for: accountID))
     }
 
+    /// A fetcher whose lookups of `dead.example.test` hang.
+    private static func withHangingLookups(
+        _ body: @Sendable (Hanging, TestServer, GuardedImageFetcher) async throws -> Void
+    ) async throws {
+        let hanging = Hanging()
+        defer { hanging.end() }
+        try await TestServer.run(reply: reply) { server in
+            let resolver = StubResolver { name, _ in
+                if name == "dead.example.test" { await hanging.wait() }
+                return [.allowed]
+            }
+            try await body(hanging, server, try FetcherFixture.fetcher(ports: [server.port], resolver: resolver))
+        }
+    }
+
     @Test("An account whose hosts keep silent holds half of the places, and another is served at once")
     func silentHosts() async throws {
         try await TestServer.run(reply: Self.reply) { server in
             let fetcher = try FetcherFixture.fetcher(ports: [server.port]) { $0.imageSecondsMax = 60 }
             let slow = (0..<10).map { _ in Task { await Self.fetch(fetcher, "/hang", of: server) } }
-            #expect(await FetcherFixture.eventually { server.requests.count == 6 && fetcher.freeDownloads == 6 })
+            #expect(await comesTrue { server.requests.count == 6 && fetcher.freeDownloads == 6 })
             #expect(await Self.fetch(fetcher, "/", of: server, for: Self.other) == .image("image"))
             // Of a create's three images all have a place.
             let three = (0..<3).map { _ in Task { await Self.fetch(fetcher, "/hang", of: server, for: Self.other) } }
-            #expect(await FetcherFixture.eventually { server.requests.count == 10 && fetcher.freeDownloads == 3 })
+            #expect(await comesTrue { server.requests.count == 10 && fetcher.freeDownloads == 3 })
             #expect(await Self.fetch(fetcher, "/", of: server, for: .random()) == .image("image"))
             #expect(await Self.fetch(fetcher, "/", of: server, within: .milliseconds(20)) == .ownShareUsedUp)
             for task in slow + three { task.cancel() }
             for task in slow + three { _ = await task.value }
-            #expect(await FetcherFixture.eventually { fetcher.freeDownloads == 12 && server.connectionsOpen == 0 })
+            #expect(await comesTrue { fetcher.freeDownloads == 12 && server.connectionsOpen == 0 })
         }
     }
 
@@ -47,7 +63,7 @@ struct DownloadSharesTests {
                 $0.imageSecondsMax = 60
             }
             let slow = (0..<2).map { _ in Task { await Self.fetch(fetcher, "/hang", of: server, for: .random()) } }
-            #expect(await FetcherFixture.eventually { server.requests.count == 2 })
+            #expect(await comesTrue { server.requests.count == 2 })
             #expect(await Self.fetch(fetcher, "/", of: server, within: .milliseconds(20)) == .allUsedUp)
             #expect(await Self.fetch(fetcher, "/", of: server, within: .zero) == .allUsedUp)
             let waiting = Task { await Self.fetch(fetcher, "/", of: server) }
@@ -55,20 +71,13 @@ struct DownloadSharesTests {
             #expect(await waiting.value == .image("image"))
             slow[1].cancel()
             for task in slow { _ = await task.value }
-            #expect(await FetcherFixture.eventually { fetcher.freeDownloads == 2 })
+            #expect(await comesTrue { fetcher.freeDownloads == 2 })
         }
     }
 
     @Test("A lookup that hangs holds no place beyond its deadline, and counts against the account that began it until it ends")
     func hangingLookups() async throws {
-        let hanging = Hanging()
-        defer { hanging.end() }
-        try await TestServer.run(reply: Self.reply) { server in
-            let resolver = StubResolver { name, _ in
-                if name == "dead.example.test" { await hanging.wait() }
-                return [.allowed]
-            }
-            let fetcher = try FetcherFixture.fetcher(ports: [server.port], resolver: resolver)
+        try await Self.withHangingLookups { hanging, server, fetcher in
             let lookups = fetcher.freeLookups
             func fetchDead() async -> Result<[UInt8], ImageFetchProblem> {
                 await Self.fetch(fetcher, "/", of: server, host: "dead.example.test", within: .milliseconds(30))
@@ -77,7 +86,7 @@ struct DownloadSharesTests {
             var abandoned = 0
             while await fetchDead() == .unavailable("could not be fetched"), abandoned < lookups {
                 abandoned += 1
-                #expect(await FetcherFixture.eventually { fetcher.freeDownloads == 12 })
+                #expect(await comesTrue { fetcher.freeDownloads == 12 })
                 #expect(fetcher.freeLookups == lookups - abandoned)
             }
             #expect(abandoned == lookups / 2, "half of what all share")
@@ -85,27 +94,20 @@ struct DownloadSharesTests {
             #expect(await Self.fetch(fetcher, "/", of: server) == .ownShareUsedUp, "whatever name it is")
             for _ in 0..<3 { #expect(await Self.fetch(fetcher, "/", of: server, for: Self.other) == .image("image")) }
             hanging.end()
-            #expect(await FetcherFixture.eventually { fetcher.freeLookups == lookups })
+            #expect(await comesTrue { fetcher.freeLookups == lookups })
             #expect(await Self.fetch(fetcher, "/", of: server) == .image("image"))
         }
     }
 
     @Test("Hanging lookups of one account at once leave another's alone")
     func hangingLookupsAtOnce() async throws {
-        let hanging = Hanging()
-        defer { hanging.end() }
-        try await TestServer.run(reply: Self.reply) { server in
-            let resolver = StubResolver { name, _ in
-                if name == "dead.example.test" { await hanging.wait() }
-                return [.allowed]
-            }
-            let fetcher = try FetcherFixture.fetcher(ports: [server.port], resolver: resolver)
+        try await Self.withHangingLookups { _, server, fetcher in
             let dead = (0..<20).map { _ in Task { await Self.fetch(fetcher, "/", of: server, host: "dead.example.test") } }
-            #expect(await FetcherFixture.eventually { fetcher.freeDownloads == 6 })
+            #expect(await comesTrue { fetcher.freeDownloads == 6 })
             #expect(await Self.fetch(fetcher, "/", of: server, for: Self.other) == .image("image"))
             for task in dead { task.cancel() }
             for task in dead { #expect(await task.value == .unavailable("could not be fetched")) }
-            #expect(await FetcherFixture.eventually { fetcher.freeDownloads == 12 })
+            #expect(await comesTrue { fetcher.freeDownloads == 12 })
         }
     }
 
@@ -131,7 +133,7 @@ struct DownloadSharesTests {
             #expect(reservation.heldBytes == 4_000_000, "what came of the third is let go of")
             reservation.shrink(by: 2_000_000)
             #expect(await fetch("/half", within: .milliseconds(300)) == .unavailable("could not be fetched"))
-            #expect(await FetcherFixture.eventually { reservation.heldBytes == 2_000_000 && fetcher.freeDownloads == 12 })
+            #expect(await comesTrue { reservation.heldBytes == 2_000_000 && fetcher.freeDownloads == 12 })
             reservation.close()
             #expect(budget.reservedBytes == 0)
         }

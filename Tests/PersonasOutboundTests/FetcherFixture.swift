@@ -83,16 +83,6 @@ enum FetcherFixture {
             return .failure(error)
         }
     }
-
-    /// Waits until something holds; false where it does not in time.
-    static func eventually(within time: Duration = .seconds(3), _ condition: () -> Bool) async -> Bool {
-        let deadline = ContinuousClock.now + time
-        while !condition() {
-            guard .now < deadline else { return false }
-            await Task.yield()
-        }
-        return true
-    }
 }
 
 extension Result where Success == [UInt8], Failure == ImageFetchProblem {

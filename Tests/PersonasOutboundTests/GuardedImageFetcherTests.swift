@@ -3,6 +3,7 @@ import NIOCore
 import NIOSSL
 import Personas
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import PersonasOutbound
@@ -137,8 +138,8 @@ struct GuardedImageFetcherTests {
                 #expect(await FetcherFixture.result(of: fetcher, base + path) == .failure(.tooLarge))
             }
             // The endless sender reads no farewell, which must not hold our side open.
-            #expect(await FetcherFixture.eventually(within: .seconds(1)) { fetcher.freeDownloads == 12 })
-            #expect(await FetcherFixture.eventually(within: .seconds(1)) { server.connectionsOpen == 0 })
+            #expect(await comesTrue(within: .seconds(1)) { fetcher.freeDownloads == 12 })
+            #expect(await comesTrue(within: .seconds(1)) { server.connectionsOpen == 0 })
         }
     }
 

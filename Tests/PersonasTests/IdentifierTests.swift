@@ -1,5 +1,6 @@
 import Foundation
 import Personas
+import TestSupport
 import Testing
 
 @Suite("Identifiers")
@@ -66,7 +67,7 @@ struct IdentifierTests {
 
     @Test("Random texts of the right length are taken exactly when the pattern matches", arguments: 1...10 as ClosedRange<UInt64>)
     func randomTexts(seed: UInt64) throws {
-        var generator = SplitMix64(state: seed)
+        var generator = SplitMix64(seed: seed)
         let strange = Array("-gG \u{0}+x{}:é".unicodeScalars)
         for _ in 0..<1_000 {
             var scalars = Array(UUID().uuidString.unicodeScalars)
@@ -122,7 +123,7 @@ struct IdentifierTests {
 
     @Test("A later moment gives a larger identifier, in the order of bytes and of text", arguments: 1...5 as ClosedRange<UInt64>)
     func ordersByTime(seed: UInt64) throws {
-        var generator = SplitMix64(state: seed)
+        var generator = SplitMix64(seed: seed)
         var time = Timestamp(milliseconds: 0)
         var previous = Identifier.timeOrdered(at: time)
         for _ in 0..<1_000 {

@@ -1,5 +1,6 @@
 import Foundation
 import Personas
+import TestSupport
 import Testing
 
 @Suite("Timestamps")
@@ -34,7 +35,7 @@ struct TimestampTests {
     @Test("Every moment is written as Foundation writes it", arguments: 1...10 as ClosedRange<UInt64>)
     func agreesWithFoundation(seed: UInt64) throws {
         let style = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
-        var generator = SplitMix64(state: seed)
+        var generator = SplitMix64(seed: seed)
         // Years 1600 to 9999: Foundation's calendar before the Gregorian reform is a matter of its version.
         for _ in 0..<2_000 {
             let moment = Int64.random(in: -11_676_096_000_000...253_402_300_799_999, using: &generator)
@@ -60,7 +61,7 @@ struct TimestampTests {
 
     @Test("Every text is of one length and in the order of time, so that texts can be compared")
     func textsAreOrdered() throws {
-        var generator = SplitMix64(state: 1)
+        var generator = SplitMix64(seed: 1)
         let moments = (0..<2_000).map { _ in Int64.random(in: -62_167_219_200_000...253_402_300_799_999, using: &generator) }.sorted()
         let texts = moments.map { Timestamp(milliseconds: $0).text }
         #expect(texts.allSatisfy { $0.utf8.count == 24 && $0.wholeMatch(of: /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/) != nil })

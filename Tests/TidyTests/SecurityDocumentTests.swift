@@ -6,50 +6,57 @@ import Testing
 struct SecurityDocumentTests {
     private static let document = ".github/SECURITY.md"
 
-    /// The tests of every suite, by the names that people read: a suite may be named in several files.
-    private static func tests() throws -> [String: Set<String>] {
-        var tests: [String: Set<String>] = [:]
-        var testsOfTypes: [String: Set<String>] = [:]
-        var suitesOfTypes: [String: String] = [:]
+    /// The names of all tests, as `Suite/test`.
+    private static func tests() throws -> Set<String> {
+        var tests: Set<String> = []
         for file in try SourceTree.files(under: "Tests") {
-            let text = file.lines.joined(separator: "\n")
-            // Tests in an extension belong to the suite of the type.
-            let names = Set(text.matches(of: /@Test\(\s*"((?:[^"\\]|\\.)*)"/).map { String($0.output.1).replacing("\\\"", with: "\"") })
-            for match in text.matches(of: /@Suite\(\s*"((?:[^"\\]|\\.)*)"[^{]*?\n(?:final )?(?:struct|class|enum|actor) (\w+)/) {
-                tests[String(match.output.1), default: []].formUnion(names)
-                suitesOfTypes[String(match.output.2)] = String(match.output.1)
+            var (type, isTest) = ("", false)
+            for line in file.lines {
+                // Tests in an extension belong to the suite of the type.
+                if let match = line.firstMatch(of: /^(?:final )?(?:struct|class|enum|actor|extension) (\w+)/) {
+                    type = String(match.output.1)
+                }
+                if line.hasPrefix("    @Test") { isTest = true }
+                guard isTest, let match = line.firstMatch(of: /^    (?:static )?func (\w+)/) else { continue }
+                tests.insert("\(type)/\(match.output.1)")
+                isTest = false
             }
-            for match in text.matches(of: /\nextension (\w+) \{/) { testsOfTypes[String(match.output.1), default: []].formUnion(names) }
         }
-        for (type, names) in testsOfTypes { if let suite = suitesOfTypes[type] { tests[suite, default: []].formUnion(names) } }
         return tests
     }
 
-    @Test("Every test that it names exists, and every line of the OWASP API Security Top 10 names one")
+    @Test("Every test that it names exists, and every risk of the OWASP API Security Top 10 names one")
     func namedTests() throws {
         let tests = try Self.tests()
-        let lines = try SourceTree.text(of: Self.document).split(separator: "\n")
-        var rows: [String: Int] = [:]
-        for line in lines where line.hasPrefix("| ") {
-            for match in line.matches(of: /`([^`]+) › ([^`]+)`/) {
-                let (suite, test) = (String(match.output.1), String(match.output.2))
-                #expect(
-                    tests[suite]?.contains(test) == true,
-                    "\(Self.document) names \(suite) › \(test), which does not exist: name one that does")
-                rows[String(line.dropFirst(2).prefix { $0 != " " }), default: 0] += 1
+        var (risk, risks): (String, [String: Int]) = ("", [:])
+        for line in try SourceTree.text(of: Self.document).split(separator: "\n") {
+            if line.hasPrefix("### ") { risk = String(line.dropFirst(4).prefix { $0 != " " }) }
+            for match in line.matches(of: /`(\w+Tests\/\w+)`/) {
+                let test = String(match.output.1)
+                let exists = tests.contains(test)
+                #expect(exists, "\(Self.document) names \(test), which does not exist: name one that does")
+                risks[risk, default: 0] += 1
             }
         }
         for number in 1...10 {
-            #expect(rows["API\(number)", default: 0] >= 1, "API\(number) names no test: add the one that proves its protection")
+            #expect(risks["API\(number)", default: 0] >= 1, "API\(number) names no test: add the one that proves its protection")
+        }
+    }
+
+    @Test("The names of its tests fit a line")
+    func lines() throws {
+        for line in try SourceTree.text(of: Self.document).split(separator: "\n") where line.contains("Tests/") {
+            #expect(line.count <= 150, "\(line.prefix(60))… is too long: break it")
         }
     }
 
     @Test("Its reader can tell a test that exists from one that does not")
     func reader() throws {
         let tests = try Self.tests()
-        #expect(tests["The threat model"]?.contains("Its reader can tell a test that exists from one that does not") == true)
-        #expect(tests["The clients' checklist"]?.contains("18. Retry-After is an integer") == true)
-        #expect(tests["The threat model"]?.contains("18. Retry-After is an integer") == false)
-        #expect(tests["No such suite"] == nil)
+        #expect(tests.contains("SecurityDocumentTests/reader"))
+        // In an extension, in a file of its own.
+        #expect(tests.contains("ClientChecklistTests/retryAfter"))
+        #expect(!tests.contains("SecurityDocumentTests/retryAfter"))
+        #expect(!tests.contains("SecurityDocumentTests/tests"), "no test, but a function")
     }
 }

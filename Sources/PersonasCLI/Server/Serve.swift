@@ -85,13 +85,9 @@ enum Serve {
             throw CommandFailure(error)
         }
         let listening = WakeSignal()
-        let http = HTTPService(
-            configuration: HTTPConfiguration(settings, connectionsMax: try connectionsMax(settings, logger: logger)),
-            useCases: HTTPUseCases(
-                catalog: app.catalog, training: app.training, authentication: app.authentication,
-                idempotency: app.idempotency, decoding: app.decoding, maintenance: app.storage.maintenance,
-                schema: app.storage.schema),
-            publicURL: PublicURL(settings.publicURL), logger: logger, metrics: app.metrics
+        let http = app.http(
+            HTTPConfiguration(settings, connectionsMax: try connectionsMax(settings, logger: logger)),
+            publicURL: PublicURL(settings.publicURL), logger: logger
         ) { address in
             listening.notify()
             if let demoKey { Demo.introduce(key: demoKey, address: address) }

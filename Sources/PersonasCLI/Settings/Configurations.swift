@@ -8,8 +8,9 @@ import PersonasOutbound
 // What each part of the service is given of the settings.
 
 extension Storage.Configuration {
-    init(_ settings: Settings, metrics: any MetricsFactory) {
+    init(_ settings: Settings, metrics: any MetricsFactory, clock: WallClock) {
         self.init(directory: settings.dataDirectory, readers: settings.readers, metrics: metrics)
+        self.clock = clock
         searchesWaitingMax = settings.searchesWaitingMax
         writesWaitingMax = settings.writesWaitingMax
     }

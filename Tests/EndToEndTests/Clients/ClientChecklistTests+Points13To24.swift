@@ -1,6 +1,7 @@
 import Foundation
-import NIOCore
 import NIOHTTP1
+import TestImages
+import TestSupport
 import Testing
 
 extension ClientChecklistTests {
@@ -30,7 +31,7 @@ extension ClientChecklistTests {
         }
         // What no route ever sees is answered in the same form.
         let port = try #require(URLComponents(string: client.base)?.port)
-        let raw = try await rawExchange(port: port) { try await $0.write("NOT HTTP\r\n\r\n") }
+        let raw = try await rawExchange(.port(port)) { try await $0.write("NOT HTTP\r\n\r\n") }
         #expect(raw.statuses == [400])
         #expect(try JSONValue(parsing: raw.body.utf8)["error"]?["code"] == "VALIDATION_ERROR")
     }
@@ -193,9 +194,9 @@ extension ClientChecklistTests {
             POST \(path)/persona HTTP/1.1\r\nHost: localhost\r\nX-Api-Key: \(client.key ?? "")\r\nContent-Type: application/json\r\n\
             Content-Length: \(byteCount)\r\n\r\n
             """
-        return try await rawExchange(port: port, until: { $0.hasSuffix("}") }) { writer in
+        return try await rawExchange(.port(port), until: { $0.hasSuffix("}") }) { writer in
             try await writer.write(head)
-            let piece = ByteBuffer(repeating: UInt8(ascii: " "), count: 1_024 * 1_024)
+            let piece = [UInt8](repeating: UInt8(ascii: " "), count: 1_024 * 1_024)
             for _ in 0...64 { try await writer.write(piece) }
         }
     }

@@ -1,5 +1,6 @@
 import Foundation
 import NIOHTTP1
+import TestImages
 import Testing
 
 /// The checklist of what the four known clients need, point by point; points 13 to 24 are in another file.

@@ -1,5 +1,7 @@
 import Foundation
 import NIOHTTP1
+import TestImages
+import TestSupport
 import Testing
 
 /// The calls of the four known clients, in the order and form in which they send them.

@@ -1,4 +1,5 @@
 import Foundation
+import TestImages
 import Testing
 
 /// Images by URL: never from inside the operator's network, unless development is what the server is for.

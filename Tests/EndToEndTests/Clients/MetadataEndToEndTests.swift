@@ -1,4 +1,5 @@
 import Foundation
+import TestImages
 import Testing
 
 /// What images tell beside the picture: where it was taken, by whom, with what.
@@ -13,14 +14,9 @@ struct MetadataEndToEndTests {
         ["webp-metadata.webp", "gif-extensions.gif", "webp-metadata-lossless.webp"],
     ]
 
-    private static func image(_ name: String) throws -> [UInt8] {
-        let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
-        return [UInt8](try Data(contentsOf: URL(fileURLWithPath: "\(tests)/Fuzz/Corpus/images/\(name)")))
-    }
-
     /// Sends the images and fetches what became of them.
     private static func stored(_ names: [String], by client: Client) async throws -> [[UInt8]] {
-        let images = try names.map { JSONValue.string(Picture.base64(try image($0))) }
+        let images = names.map { JSONValue.string(Picture.base64(SampleImages.bytes($0))) }
         let created = try await client.post(
             "/v2/personas", ["name": .string("With \(names[0].prefix(4))"), "image_base64s": .array(images)])
         try #require(created.status == 201, "\(created.text)")
@@ -39,7 +35,7 @@ struct MetadataEndToEndTests {
             for names in Self.creates {
                 let stored = try await Self.stored(names, by: client)
                 for (name, bytes) in zip(names, stored) {
-                    let sent = Data(try Self.image(name))
+                    let sent = Data(SampleImages.bytes(name))
                     #expect(sent.range(of: Data("CANARY".utf8)) != nil, "\(name)")
                     Self.expectNoMetadata(in: bytes, name)
                     #expect(bytes.count < sent.count, "\(name)")
@@ -68,7 +64,7 @@ struct MetadataEndToEndTests {
     func pixels() async throws {
         let client = try await SharedService.embedded.newcomer()
         let stored = Data(try await Self.stored(Self.creates[0], by: client)[0])
-        let sent = Data(try Self.image("photograph-metadata.jpg"))
+        let sent = Data(SampleImages.bytes("photograph-metadata.jpg"))
         // From the first quantization table on nothing differs, up to the end of the file.
         let tables = Data([0xFF, 0xDB])
         let (first, second) = (try #require(sent.range(of: tables)), try #require(stored.range(of: tables)))
@@ -82,7 +78,7 @@ struct MetadataEndToEndTests {
         try await Stage.run { stage in
             let client = try await stage.serve("--keep-image-metadata").client(try await stage.key())
             for names in Self.creates {
-                #expect(try await Self.stored(names, by: client) == names.map(Self.image))
+                #expect(try await Self.stored(names, by: client) == names.map(SampleImages.bytes))
             }
         }
     }

@@ -1,6 +1,8 @@
 import Foundation
 import NIOHTTP1
 import Synchronization
+import TestImages
+import TestSupport
 import Testing
 
 /// Retries across kills: whatever a client sends again under its key has its effect once.

@@ -1,5 +1,7 @@
 import Foundation
 import NIOHTTP1
+import TestImages
+import TestSupport
 import Testing
 
 /// Training by workers: the command, and programs that speak HTTP themselves.

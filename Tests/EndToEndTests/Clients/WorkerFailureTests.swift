@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// What `personas worker` does when something goes wrong: what the item's owner is told, what its own log says, and what becomes of the job.

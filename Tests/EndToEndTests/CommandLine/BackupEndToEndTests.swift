@@ -1,5 +1,7 @@
 import Foundation
 import Synchronization
+import TestImages
+import TestSupport
 import Testing
 
 /// Backup, restore and check as an operator runs them.

@@ -2,6 +2,7 @@ import Foundation
 import NIOCore
 import NIOHTTP1
 import NIOPosix
+import TestImages
 import Testing
 
 /// What programs rely on: exit codes, the form of JSON, and where settings come from.

@@ -1,4 +1,6 @@
 import Foundation
+import TestImages
+import TestSupport
 import Testing
 
 /// The commands of an operator, beside a running server and without one.

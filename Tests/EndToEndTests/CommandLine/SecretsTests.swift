@@ -3,6 +3,8 @@ import Foundation
 import NIOCore
 import NIOHTTP1
 import Personas
+import TestImages
+import TestSupport
 import Testing
 
 /// Nothing that the product writes or says holds a secret, whatever callers and operators put where it does not belong.
@@ -122,7 +124,7 @@ struct SecretsTests {
                 let type = [("Content-Type", "application/json")]
                 search.add(try await client.send(.POST, "/v2/personas", headers: type, body: Array(broken.utf8)), to: "broken JSON")
             }
-            let raw = try await rawExchange(port: service.port) {
+            let raw = try await rawExchange(.port(service.port)) {
                 try await $0.write("GET /\(secret) HTTP/1.1\r\nX \(secret): \(secret)\r\nHost: a\r\n\r\n")
             }
             search.add(.answerOrDatabase, "the answer to a broken head", raw.text.utf8)

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// A server that commands cannot talk to, and one that cannot listen: 69 and a line that says why, and no command that waits for ever.
@@ -72,18 +73,8 @@ struct UnreachableServerTests {
     @Test("A socket at which no server listens, while another process holds the folder")
     func nobodyListens() async throws {
         try await Self.withoutSocket { stage, _, path in
-            let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-            try #require(descriptor >= 0)
-            var address = sockaddr_un()
-            address.sun_family = sa_family_t(AF_UNIX)
-            withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: Array(path.utf8)) }
-            let bound = withUnsafePointer(to: &address) { pointer in
-                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
-                }
-            }
-            close(descriptor)
-            try #require(bound == 0 && FileManager.default.fileExists(atPath: path))
+            close(try Socket.bind(.path(path)).descriptor)
+            try #require(FileManager.default.fileExists(atPath: path))
             let result = try await stage.command("accounts", "list")
             Self.expectUnavailable(result, "the data folder \(stage.data) is in use, and nobody answers on its admin.sock")
         }

@@ -1,5 +1,7 @@
 import Foundation
 import NIOHTTP1
+import TestImages
+import TestSupport
 import Testing
 
 /// What was acknowledged survives kill -9. `PERSONAS_KILLS` sets how often the service is killed, `PERSONAS_SEED` when and during what.

@@ -1,5 +1,7 @@
 import Foundation
 import NIOHTTP1
+import TestImages
+import TestSupport
 import Testing
 
 /// What a service does whose disk fails: it says so, keeps what it has acknowledged, goes on reading, and writes again when the disk does.

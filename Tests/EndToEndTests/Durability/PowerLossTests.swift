@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 
 /// What was acknowledged survives a power cut, which kill -9 cannot show, because the kernel keeps what a killed program has written.

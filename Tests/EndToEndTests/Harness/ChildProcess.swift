@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import TestSupport
 
 /// A program that runs beside the tests. What it writes goes to files, so that it never waits for a reader.
 final class ChildProcess: Sendable {

@@ -2,6 +2,8 @@ import AsyncHTTPClient
 import Foundation
 import NIOCore
 import NIOHTTP1
+import TestImages
+import TestSupport
 import Testing
 
 /// What came back for one request.

@@ -1,4 +1,5 @@
 import Foundation
+import TestImages
 
 /// A JSON text as a value that can be compared.
 enum JSONValue: Sendable, Hashable {
@@ -95,4 +96,9 @@ extension JSONValue: ExpressibleByBooleanLiteral, ExpressibleByIntegerLiteral, E
     init(stringLiteral value: String) { self = .string(value) }
     init(arrayLiteral elements: JSONValue...) { self = .array(elements) }
     init(dictionaryLiteral elements: (String, JSONValue)...) { self = .object(Dictionary(elements) { $1 }) }
+}
+
+extension Picture {
+    /// Three PNGs of a seed as a request carries them.
+    static func threeBase64(seed: Int = 0) -> JSONValue { .array(three(seed: seed).map { .string(base64($0)) }) }
 }

@@ -1,6 +1,7 @@
 import Foundation
 import NIOHTTP1
 import Synchronization
+import TestSupport
 import Testing
 
 /// One of the four programs that call the published API today, with its habits: what it sends, what it repeats, and what it reads.

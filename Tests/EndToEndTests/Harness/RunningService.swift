@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// A server that listens.
@@ -43,16 +44,10 @@ struct RunningService: Sendable {
     }
 
     /// The most memory that it has had in use, in bytes (`VmHWM` of proc(5)).
-    func peakMemoryBytes() throws -> Int { try memoryBytes("VmHWM") }
+    func peakMemoryBytes() throws -> Int { try ProcessMemory.bytes("VmHWM", of: process.id) }
 
     /// The memory that it has in use, in bytes (`VmRSS` of proc(5)).
-    func memoryBytes() throws -> Int { try memoryBytes("VmRSS") }
-
-    private func memoryBytes(_ name: String) throws -> Int {
-        let status = try String(contentsOfFile: "/proc/\(process.id)/status", encoding: .utf8)
-        let line = try #require(status.split(separator: "\n").first { $0.hasPrefix("\(name):") })
-        return try #require(Int(line.split(whereSeparator: { $0 == " " || $0 == "\t" })[1])) * 1_024
-    }
+    func memoryBytes() throws -> Int { try ProcessMemory.bytes("VmRSS", of: process.id) }
 
     private static func lines(of process: ChildProcess, _ message: String) -> [JSONValue] {
         process.standardError.split(separator: "\n").compactMap { try? JSONValue(parsing: $0.utf8) }.filter {

@@ -1,11 +1,13 @@
 import Foundation
+import Personas
 import Synchronization
+import TestSupport
 import Testing
 
 /// A data folder of its own and the processes that work on it. Everything ends, and the folder goes, with the call of `run`.
 final class Stage: Sendable {
     /// Stages at once: more processes than that keep two cores from finishing anything in time.
-    private static let places = Places(count: 4)
+    private static let places = AsyncSemaphore(count: 4)
 
     /// The working directory of all processes.
     let folder: String
@@ -14,15 +16,15 @@ final class Stage: Sendable {
     private let processes = Mutex<[ChildProcess]>([])
 
     private init() throws {
-        folder = NSTemporaryDirectory() + "personas-" + UUID().uuidString.prefix(8).lowercased()
-        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        folder = try TemporaryFolder.make("personas")
         ProcessWarden.watch(folder: folder)
     }
 
     /// Runs a test on a stage, when it is its turn.
     static func run<Value>(_ body: (Stage) async throws -> Value) async throws -> Value {
-        await places.enter()
-        defer { places.leave() }
+        let turn = Identifier.random()
+        guard await places.enter(turn) == .admitted else { throw CancellationError() }
+        defer { places.leave(turn) }
         let stage = try Stage()
         defer { stage.close() }
         return try await body(stage)
@@ -126,41 +128,4 @@ struct CommandResult: Sendable, CustomStringConvertible {
     var json: JSONValue { (try? JSONValue(parsing: output.utf8)) ?? .null }
 
     var description: String { "personas \(arguments.joined(separator: " ")): \(exit)\n\(output)\(error)" }
-}
-
-/// A number of places that tasks wait for in turn.
-private final class Places: Sendable {
-    private struct State {
-        var free: Int
-        var waiting: [CheckedContinuation<Void, Never>] = []
-    }
-
-    private let state: Mutex<State>
-
-    init(count: Int) { state = Mutex(State(free: count)) }
-
-    func enter() async {
-        await withCheckedContinuation { continuation in
-            let isFree = state.withLock { state in
-                guard state.free > 0 else {
-                    state.waiting.append(continuation)
-                    return false
-                }
-                state.free -= 1
-                return true
-            }
-            if isFree { continuation.resume() }
-        }
-    }
-
-    func leave() {
-        let next = state.withLock { state -> CheckedContinuation<Void, Never>? in
-            guard !state.waiting.isEmpty else {
-                state.free += 1
-                return nil
-            }
-            return state.waiting.removeFirst()
-        }
-        next?.resume()
-    }
 }

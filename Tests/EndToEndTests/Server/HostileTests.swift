@@ -1,5 +1,6 @@
 import Foundation
 import HostileLoad
+import TestSupport
 import Testing
 
 /// Short forms of the attacks of .ci/hostile: what other clients ask for is answered while the attack lasts.

@@ -1,6 +1,8 @@
 import Foundation
 import NIOHTTP1
 import Synchronization
+import TestImages
+import TestSupport
 import Testing
 
 /// What an operator sees of a running server: metrics, and traces in the log.
@@ -119,17 +121,17 @@ struct MetricsEndToEndTests {
         try await Stage.run { stage in
             let service = try await stage.serve("--connections-max", "2", "--request-read-seconds", "1", "--first-request-seconds", "2")
             let isAnswered = Mutex(false)
-            async let kept = rawExchange(port: service.port) { writer in
+            async let kept = rawExchange(.port(service.port)) { writer in
                 try await writer.write("GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n")
                 try await writer.awaitAnswer("personas_http_connections 1\n")
                 isAnswered.withLock { $0 = true }
             }
             try await eventually("an answer") { isAnswered.withLock { $0 } }
             // The other place is taken by a client that sends no whole request, until its time is over.
-            let slow = try await rawExchange(port: service.port) { try await $0.write("GET / HTTP/1.1\r\n") }
+            let slow = try await rawExchange(.port(service.port)) { try await $0.write("GET / HTTP/1.1\r\n") }
             #expect(slow.wasClosed)
             // Then by one that says nothing; a third takes the place of the one that was quiet longest, which is the first.
-            async let silent = rawExchange(port: service.port) { _ in }
+            async let silent = rawExchange(.port(service.port)) { _ in }
             try await eventually("both places taken") {
                 try await Self.scrape(service).value("personas_limits_hit_total", ["limit": "connections"]) == 1
             }

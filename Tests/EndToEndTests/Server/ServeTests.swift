@@ -1,6 +1,7 @@
 import Foundation
-import NIOCore
 import NIOHTTP1
+import TestImages
+import TestSupport
 import Testing
 
 /// The server as a process: how it starts, what it logs, what it takes, how it ends.
@@ -51,12 +52,12 @@ struct ServeTests {
             let key = try await stage.key()
             let body = String(
                 decoding: (["name": "In flight", "image_base64s": Picture.threeBase64(seed: 5)] as JSONValue).bytes, as: UTF8.self)
-            let exchange = try await rawExchange(port: service.port) { writer in
+            let exchange = try await rawExchange(.port(service.port)) { writer in
                 try await writer.write(Self.head(key, length: body.utf8.count))
                 try await writer.awaitAnswer("100 Continue")
                 try await writer.write(String(body.prefix(body.count / 2)))
                 service.process.signal(SIGTERM)
-                try await eventually("no more connections") { await !isListening(port: service.port) }
+                try await eventually("no more connections") { !isListening(port: service.port) }
                 try await writer.write(String(body.dropFirst(body.count / 2)) + "GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n")
             }
             #expect(exchange.wasClosed)
@@ -75,7 +76,7 @@ struct ServeTests {
             let service = try await stage.serve("--grace-seconds", "2")
             let key = try await stage.key()
             let clock = ContinuousClock()
-            let exchange = try await rawExchange(port: service.port) { writer in
+            let exchange = try await rawExchange(.port(service.port)) { writer in
                 try await writer.write(Self.head(key, length: 10_000))
                 try await writer.awaitAnswer("100 Continue")
                 service.process.signal(SIGTERM)
@@ -97,7 +98,7 @@ struct ServeTests {
         try await Stage.run { stage in
             let service = try await stage.serve("--request-read-seconds", "1")
             let key = try await stage.key()
-            let exchange = try await rawExchange(port: service.port, within: .seconds(30)) { writer in
+            let exchange = try await rawExchange(.port(service.port), within: .seconds(30)) { writer in
                 try await writer.write(Self.head(key, length: 10_000))
                 while true {
                     try await writer.write(" ")
@@ -232,7 +233,7 @@ struct ServeTests {
             try #require(files.count == 3)
             for file in files { #expect(truncate("\(stage.data)/media/\(file)", 50) == 0) }
             let get = "GET \(path) HTTP/1.1\r\nHost: localhost\r\n\r\n"
-            let exchange = try await rawExchange(port: service.port, within: .seconds(20)) { try await $0.write(get + get) }
+            let exchange = try await rawExchange(.port(service.port), within: .seconds(20)) { try await $0.write(get + get) }
             #expect(exchange.wasClosed)
             #expect(exchange.statuses == [200])
             #expect(try await service.client().get("/healthz").status == 200)

@@ -1,7 +1,8 @@
 import Foundation
-import NIOCore
 import Personas
 import Synchronization
+import TestImages
+import TestSupport
 import Testing
 
 /// What one account does leaves the others their share.
@@ -65,7 +66,7 @@ struct SharesEndToEndTests {
                 for index in 0..<8 {
                     let key = keys[index % 2]
                     group.addTask {
-                        try await rawExchange(port: service.port, until: { _ in isOver.count > 0 }) { writer in
+                        try await rawExchange(.port(service.port), until: { _ in isOver.count > 0 }) { writer in
                             try await writer.write(Self.head(key, "POST /v2/personas", contentLength: 64 * Self.megabyte))
                             try await writer.write(String(repeating: " ", count: 100))
                             begun.add()
@@ -98,9 +99,9 @@ struct SharesEndToEndTests {
             let isOver = WakeSignal()
             try await withThrowingTaskGroup(of: RawExchange.self) { group in
                 group.addTask {
-                    try await rawExchange(port: service.port, until: { _ in isOver.count > 0 }) { writer in
+                    try await rawExchange(.port(service.port), until: { _ in isOver.count > 0 }) { writer in
                         try await writer.write(Self.head(first, "POST /v2/personas", contentLength: 8 * Self.megabyte))
-                        try await writer.write(ByteBuffer(repeating: UInt8(ascii: " "), count: 4 * Self.megabyte))
+                        try await writer.write([UInt8](repeating: UInt8(ascii: " "), count: 4 * Self.megabyte))
                         await isOver.wait(after: 0, atMost: timeout)
                         throw CancellationError()
                     }

@@ -1,3 +1,5 @@
+import TestSupport
+
 /// Inputs made from others by small changes, the same ones for the same seed.
 struct Mutations {
     /// No input grows beyond this, because time spent on long ones is taken from many short ones.
@@ -10,7 +12,7 @@ struct Mutations {
     init(of seeds: [[UInt8]], pieces: [[UInt8]], seed: UInt64) {
         self.seeds = seeds.filter { $0.count <= Self.bytesMax }
         self.pieces = pieces
-        generator = SplitMix64(state: seed)
+        generator = SplitMix64(seed: seed)
     }
 
     /// The next input: now and then garbage of the pieces alone, else a file of the corpus with one to eight changes.
@@ -46,17 +48,4 @@ struct Mutations {
     private mutating func below(_ bound: Int) -> Int { Int.random(in: 0..<max(1, bound), using: &generator) }
     private mutating func chance(of one: Int) -> Bool { below(one) == 0 }
     private mutating func pick(_ list: [[UInt8]]) -> [UInt8] { list.isEmpty ? [] : list[below(list.count)] }
-}
-
-/// Random numbers that are the same in every run (SplitMix64).
-struct SplitMix64: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ (mixed >> 31)
-    }
 }

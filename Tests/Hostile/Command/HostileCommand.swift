@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
 import HostileLoad
-import Measuring
+import TestSupport
 
 /// Attacks the service in every way that is known, and shows whether one client can take it away from the others.
 @main
@@ -30,7 +30,7 @@ struct HostileCommand: ParsableCommand {
     func run() throws {
         ChildProcesses.endWithThisProcess()
         defer { ChildProcesses.endAll() }
-        let folder = directory ?? FileManager.default.temporaryDirectory.path + "/hostile-\(UUID().uuidString.prefix(8).lowercased())"
+        let folder = try directory ?? TemporaryFolder.make("hostile")
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         defer { if directory == nil { try? FileManager.default.removeItem(atPath: folder) } }
         // A thousand connections of one attack, and those of the others.

@@ -1,5 +1,5 @@
 package import Foundation
-package import Measuring
+package import TestSupport
 
 /// Where services are started for scenarios, each on a data folder of its own.
 package struct Arena: Sendable {
@@ -114,18 +114,6 @@ enum Bodies {
         var body = Array("{\"name\":\"\(name)\",".utf8)
         if padding > 0 { body += Array("\"padding\":\"".utf8) + repeated("x", bytes: padding) + Array("\",".utf8) }
         return body + Array("\"image_urls\":".utf8) + array(addresses.map { Array($0.utf8) }) + [UInt8(ascii: "}")]
-    }
-
-    /// A text again and again, up to a length that it is not over.
-    static func repeated(_ text: String, bytes count: Int) -> [UInt8] { repeated(Array(text.utf8), bytes: count) }
-
-    /// Bytes again and again, up to a length that they are not over.
-    static func repeated(_ piece: [UInt8], bytes count: Int) -> [UInt8] {
-        let whole = count / piece.count * piece.count
-        var bytes = piece
-        bytes.reserveCapacity(whole)
-        while bytes.count < whole { bytes += bytes.prefix(whole - bytes.count) }
-        return Array(bytes.prefix(whole))
     }
 
     private static func array(_ texts: [[UInt8]]) -> [UInt8] {

@@ -1,6 +1,7 @@
 import Foundation
-import Measuring
 import Synchronization
+import TestImages
+import TestSupport
 
 /// Clients that mean no harm: each asks at fixed times, whatever became of what it asked before, and measures from those times.
 ///
@@ -155,7 +156,7 @@ private final class Client: Sendable {
         self.key = key
         self.number = number
         image = NoiseImage(width: 141, height: 142, seed: seed &+ number)
-        state = Mutex(State(random: SplitMix64(state: seed &* 31 &+ number)))
+        state = Mutex(State(random: SplitMix64(seed: seed &* 31 &+ number)))
     }
 
     func nextTicket() -> Int { ticket.next() }

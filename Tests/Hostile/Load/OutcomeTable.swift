@@ -1,4 +1,4 @@
-import Measuring
+import TestSupport
 
 /// What became of all scenarios, as one table.
 package struct OutcomeTable: Sendable {

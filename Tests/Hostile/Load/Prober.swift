@@ -1,5 +1,5 @@
 import Foundation
-import Measuring
+import TestSupport
 
 /// Another client, which asks one thing again and again while an attack lasts and measures how long each answer takes.
 package final class Prober: Sendable {

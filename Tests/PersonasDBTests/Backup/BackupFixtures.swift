@@ -1,21 +1,9 @@
 import Crypto
 import Foundation
 import Personas
-import Synchronization
 import Testing
 
 @testable import PersonasDB
-
-/// A value that several tasks look at and change.
-final class Shared<Value: Sendable>: Sendable {
-    private let value: Mutex<Value>
-
-    init(_ value: Value) { self.value = Mutex(value) }
-
-    func withLock<Result: Sendable>(_ body: @Sendable (inout Value) throws -> Result) rethrows -> Result {
-        try value.withLock { value in try body(&value) }
-    }
-}
 
 /// Something came out that a test cannot go on with.
 struct Unexpected: Error, CustomStringConvertible {

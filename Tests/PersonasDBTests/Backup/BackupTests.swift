@@ -2,6 +2,7 @@ import Crypto
 import Foundation
 import GRDB
 import Personas
+import TestSupport
 import Testing
 
 @testable import PersonasDB

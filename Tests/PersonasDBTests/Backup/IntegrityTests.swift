@@ -1,6 +1,7 @@
 import Foundation
 import GRDB
 import Personas
+import TestSupport
 import Testing
 
 @testable import PersonasDB

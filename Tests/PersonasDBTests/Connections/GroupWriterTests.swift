@@ -5,6 +5,7 @@ import GRDB
 import MetricsTestKit
 import Personas
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import PersonasDB

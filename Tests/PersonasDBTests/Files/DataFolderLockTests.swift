@@ -1,5 +1,6 @@
 import Foundation
 import Personas
+import TestSupport
 import Testing
 
 @testable import PersonasDB
@@ -188,11 +189,6 @@ struct DataFolderLockTests {
     private func setMode(_ mode: Int, _ path: String) throws { try #require(chmod(path, mode_t(mode)) == 0) }
 
     private func exitCode(_ arguments: [String]) throws -> Int32 {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: try #require(Self.flockPath))
-        process.arguments = arguments
-        try process.run()
-        process.waitUntilExit()
-        return process.terminationStatus
+        try Program.run(try #require(Self.flockPath), arguments).status
     }
 }

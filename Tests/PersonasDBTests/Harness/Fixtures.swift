@@ -3,24 +3,15 @@ import Foundation
 import GRDB
 import Personas
 import Synchronization
+import TestImages
+import TestSupport
 import Testing
 
 @testable import PersonasDB
 
-/// Where tests keep their data folders: in memory if there is room, because a hundred storages that sync as they should take a disk half
-/// a minute and memory three seconds. What is tested is what the file system is asked to do, which is the same there.
-private let temporaryFolder: String = {
-    let memory = try? FileManager.default.attributesOfFileSystem(forPath: "/dev/shm")[.systemFreeSize] as? Int
-    let hasRoom = memory ?? 0 > 512 * 1_024 * 1_024 && FileManager.default.isWritableFile(atPath: "/dev/shm")
-    return hasRoom ? "/dev/shm" : FileManager.default.temporaryDirectory.path
-}()
-
 /// Runs a body with a data folder of its own, which is gone afterwards.
 func withDataFolder<Value>(_ body: (String) async throws -> Value) async throws -> Value {
-    let directory = temporaryFolder + "/personas-db-tests-" + Identifier.random().text
-    try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-    defer { try? FileManager.default.removeItem(atPath: directory) }
-    return try await body(directory)
+    try await withTemporaryFolder("db-tests", inMemory: true, body)
 }
 
 /// Runs a body with an open storage in a folder, and closes it afterwards.
@@ -137,45 +128,7 @@ extension StoredImage {
 extension SanitizedImage {
     /// A square PNG of true colour whose pixels follow from a seed; its file has about three bytes a pixel.
     static func fixture(_ seed: UInt64, side: Int = 2) throws -> SanitizedImage {
-        var random = SeededRandom(seed: seed)
-        let rows = (0..<side).flatMap { _ in [0] + (0..<side * 3).map { _ in UInt8.random(in: 0...255, using: &random) } }
-        try #require(rows.count <= 65_535, "A stored block of deflate holds no more")
-        let length = UInt16(rows.count)
-        var data: [UInt8] = [0x78, 0x01, 0x01, UInt8(length & 0xff), UInt8(length >> 8), UInt8(~length & 0xff), UInt8(~length >> 8)]
-        data += rows
-        var (low, high): (UInt32, UInt32) = (1, 0)
-        for byte in rows {
-            low = (low + UInt32(byte)) % 65_521
-            high = (high + low) % 65_521
-        }
-        data += bigEndian(high << 16 | low)
-        let header = bigEndian(UInt32(side)) + bigEndian(UInt32(side)) + [8, 2, 0, 0, 0]
-        let signature: [UInt8] = [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]
-        return try ImageSanitizer.sanitize(signature + chunk("IHDR", header) + chunk("IDAT", data) + chunk("IEND", []))
-    }
-
-    private static func chunk(_ type: String, _ data: [UInt8]) -> [UInt8] {
-        let body = Array(type.utf8) + data
-        return bigEndian(UInt32(data.count)) + body + bigEndian(CRC32.checksum(body))
-    }
-
-    private static func bigEndian(_ value: UInt32) -> [UInt8] { withUnsafeBytes(of: value.bigEndian) { Array($0) } }
-}
-
-/// SplitMix64: the same numbers for the same seed, so that a failure can be repeated.
-struct SeededRandom: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) {
-        state = seed
-    }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
+        try ImageSanitizer.sanitize(PNG.noise(width: side, height: side, channels: 3, seed: seed))
     }
 }
 

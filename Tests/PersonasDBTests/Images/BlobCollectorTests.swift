@@ -2,6 +2,7 @@ import Crypto
 import Foundation
 import GRDB
 import Personas
+import TestSupport
 import Testing
 
 @testable import PersonasDB
@@ -198,7 +199,7 @@ struct BlobCollectorTests {
                 }
                 for worker in 0..<6 {
                     group.addTask {
-                        var random = SeededRandom(seed: UInt64(worker))
+                        var random = SplitMix64(seed: UInt64(worker))
                         for round in 0..<25 {
                             try await work(worker, round, account, images, open, isKept: round == 24, &random)
                         }
@@ -225,7 +226,7 @@ struct BlobCollectorTests {
     /// One create and, unless it is kept, one deletion, as the use cases do them.
     private func work(
         _ worker: Int, _ round: Int, _ account: Identifier, _ images: [SanitizedImage], _ open: OpenStorage, isKept: Bool,
-        _ random: inout SeededRandom
+        _ random: inout SplitMix64
     ) async throws {
         var stored: [StoredImage] = []
         for _ in 0..<2 { stored.append(try await open.store(images[Int.random(in: 0..<images.count, using: &random)])) }

@@ -1,4 +1,5 @@
 import Personas
+import TestSupport
 import Testing
 
 @testable import PersonasDB
@@ -14,7 +15,7 @@ struct PageTests {
     @Test("Every filter in every order shows what a plain search through all items shows", arguments: PikzonalitySort.allCases)
     func model(sort: PikzonalitySort) async throws {
         try await withStorage { open in
-            var random = SeededRandom(seed: 20_261_121)
+            var random = SplitMix64(seed: 20_261_121)
             let (account, other) = (try await open.account("acme"), try await open.account("zeta"))
             let items = try await populate(open, account, count: 60, &random)
             _ = try await populate(open, other, count: 20, &random)
@@ -39,7 +40,7 @@ struct PageTests {
         "What is there all the time shows up exactly once, whatever comes and goes between two pages", arguments: PikzonalitySort.allCases)
     func churn(sort: PikzonalitySort) async throws {
         try await withStorage { open in
-            var random = SeededRandom(seed: 7)
+            var random = SplitMix64(seed: 7)
             let account = try await open.account()
             let lasting = try await populate(open, account, count: 40, &random)
             var passing = try await populate(open, account, count: 40, prefix: "p-", outcome: .completed, &random)
@@ -111,7 +112,7 @@ struct PageTests {
     /// Stores items of random names, modes, outcomes and moments; many share a moment, and a persona and a style may share a name.
     private func populate(
         _ open: OpenStorage, _ account: Identifier, count: Int, prefix: String = "", outcome: TrainingOutcome? = nil,
-        _ random: inout SeededRandom
+        _ random: inout SplitMix64
     ) async throws -> [Pikzonality] {
         var items: [Pikzonality] = []
         var taken: Set<String> = []

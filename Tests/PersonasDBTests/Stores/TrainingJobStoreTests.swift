@@ -1,4 +1,5 @@
 import Personas
+import TestSupport
 import Testing
 
 @testable import PersonasDB

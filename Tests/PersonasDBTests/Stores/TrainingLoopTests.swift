@@ -1,6 +1,7 @@
 import Foundation
 import Personas
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import PersonasDB
@@ -24,15 +25,11 @@ struct TrainingLoopTests {
                 Issue.record("\(failure)")
             }
             let running = Task { await loop.run() }
-            let deadline = ContinuousClock.now + .seconds(30)
-            var status = Status.processing
-            while status == .processing, ContinuousClock.now < deadline {
-                status = try await open.items.find(item.id, mode: nil, accountID: item.accountID).status
-                await Task.yield()
-            }
+            func status() async throws -> Status { try await open.items.find(item.id, mode: nil, accountID: item.accountID).status }
+            _ = try await comesTrue { try await status() != .processing }
             running.cancel()
             await running.value
-            #expect(status == .completed)
+            #expect(try await status() == .completed)
         }
     }
 

@@ -2,9 +2,10 @@ import ErrorEnvelope
 import ErrorEnvelopeHummingbird
 import HTTPTypes
 import HummingbirdTesting
-import NIOCore
 import Personas
 import PersonasHTTP
+import TestImages
+import TestSupport
 import Testing
 
 /// What clients can do to a connection, seen from a socket.
@@ -29,9 +30,9 @@ struct BadInputLiveTests {
             try await service.withoutTrace {
                 let chunk = "2000\r\n" + String(repeating: " ", count: 8_192) + "\r\n"
                 let head = Self.head(service, "Transfer-Encoding: chunked")
-                let exchange = try await RawExchange.run(port: port) { writer in
-                    try await writer.write(ByteBuffer(string: head))
-                    while !Task.isCancelled { try await writer.write(ByteBuffer(string: chunk)) }
+                let exchange = try await rawExchange(.port(port)) { writer in
+                    try await writer.write(head)
+                    while !Task.isCancelled { try await writer.write(chunk) }
                 }
                 let answer = try #require(exchange.answers.first)
                 answer.expect(413, .payloadTooLarge, try answer.envelope.error.message)
@@ -47,7 +48,7 @@ struct BadInputLiveTests {
         try await TestService.run(.live, configuration: Self.configuration()) { service in
             let port = try #require(service.client.port)
             try await service.withoutTrace {
-                let exchange = try await RawExchange.run(port: port, sending: Self.head(service, "Content-Length: 100000000"))
+                let exchange = try await rawExchange(.port(port), sending: Self.head(service, "Content-Length: 100000000"))
                 let answer = try #require(exchange.answers.first)
                 answer.expect(413, .payloadTooLarge, "The request body is too large: at most 100000 bytes are accepted")
                 #expect(exchange.wasClosed)
@@ -59,14 +60,14 @@ struct BadInputLiveTests {
     func cutBody() async throws {
         try await TestService.run(.live) { service in
             let port = try #require(service.client.port)
-            let body = #"{"name":"Nova","image_base64s":\#(TestImage.base64List)}"#
+            let body = #"{"name":"Nova","image_base64s":\#(Picture.base64List)}"#
             try await service.withoutTrace {
                 let request = Self.head(service, "Content-Length: \(body.utf8.count + 1)") + body
-                let exchange = try await RawExchange.run(port: port, sending: request, endsOutput: true)
+                let exchange = try await rawExchange(.port(port), sending: request, endsOutput: true)
                 #expect(exchange.answers.allSatisfy { $0.status >= 400 })
                 #expect(exchange.wasClosed)
                 let chunked = Self.head(service, "Transfer-Encoding: chunked") + String(body.utf8.count, radix: 16) + "\r\n\(body)\r\n"
-                let cut = try await RawExchange.run(port: port, sending: chunked, endsOutput: true)
+                let cut = try await rawExchange(.port(port), sending: chunked, endsOutput: true)
                 #expect(cut.answers.allSatisfy { $0.status >= 400 })
                 #expect(cut.wasClosed)
             }
@@ -77,10 +78,10 @@ struct BadInputLiveTests {
     func tinyChunks() async throws {
         try await TestService.run(.live) { service in
             let port = try #require(service.client.port)
-            let body = #"{"name":"Nova","image_base64s":\#(TestImage.base64List)}"#
+            let body = #"{"name":"Nova","image_base64s":\#(Picture.base64List)}"#
             let chunks = body.utf8.map { "1\r\n\(Character(UnicodeScalar($0)))\r\n" }.joined()
             let request = Self.head(service, "Transfer-Encoding: chunked\r\nConnection: close") + chunks + "0\r\n\r\n"
-            let exchange = try await RawExchange.run(port: port, sending: request)
+            let exchange = try await rawExchange(.port(port), sending: request)
             #expect(exchange.answers.map(\.status) == [201])
         }
     }
@@ -99,7 +100,7 @@ struct BadInputLiveTests {
                 "/v2/personas#?limit=0",
             ] {
                 let request = "GET \(target) HTTP/1.1\r\nHost: a\r\nX-Api-Key: \(service.key)\r\nConnection: close\r\n\r\n"
-                let exchange = try await RawExchange.run(port: port, sending: request)
+                let exchange = try await rawExchange(.port(port), sending: request)
                 let answer = try #require(exchange.answers.first, "\(target)")
                 #expect([200, 400, 404].contains(answer.status), "\(target): \(answer.text)")
                 #expect(answer.object != nil, "\(target): \(answer.text)")
@@ -119,7 +120,7 @@ struct BadInputLiveTests {
                 "GET /v2/personas HTTP/1.1\r\nHost: a\r\nX: \(String(repeating: "x", count: 9_000))\r\n\r\n",
                 "POST /v2/personas HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n",
             ] {
-                let exchange = try await RawExchange.run(port: port, sending: request)
+                let exchange = try await rawExchange(.port(port), sending: request)
                 let answer = try #require(exchange.answers.first)
                 #expect(answer.status == 400)
                 #expect(try answer.envelope.error.code == .validationError)

@@ -4,6 +4,8 @@ import Foundation
 import HTTPTypes
 import Personas
 import PersonasHTTP
+import TestImages
+import TestSupport
 import Testing
 
 /// Bodies that no honest client sends: all are refused, none stops or troubles the service, and nothing is left of them.
@@ -134,7 +136,7 @@ struct BadInputTests {
             "wait_seconds",
         ]
         let valid: [String: String] = [
-            "name": #""Nova""#, "image_base64s": TestImage.base64List, "lease_token": "\"\(String(repeating: "0", count: 32))\"",
+            "name": #""Nova""#, "image_base64s": Picture.base64List, "lease_token": "\"\(String(repeating: "0", count: 32))\"",
             "code": #""GENERATION_FAILED""#, "message": #""It broke""#,
         ]
         try await TestService.run { service in

@@ -1,5 +1,7 @@
 import HTTPTypes
 import Personas
+import TestImages
+import TestSupport
 import Testing
 
 /// Texts in which Swift's own comparison takes time quadratic in their length: runs of combining marks of several kinds. As a request's they
@@ -42,7 +44,7 @@ struct LongTextTests {
     @Test("names that only look the same are different members")
     func sameLooks() async throws {
         try await TestService.run { service in
-            let body = TestBody("{\"name\":\"Nova\",\"\u{e9}\":1,\"e\u{301}\":2,\"image_base64s\":\(TestImage.base64List)}")
+            let body = TestBody("{\"name\":\"Nova\",\"\u{e9}\":1,\"e\u{301}\":2,\"image_base64s\":\(Picture.base64List)}")
             let answer = try await service.send(.post, "/v2/styles", body)
             #expect(answer.status == 201)
         }

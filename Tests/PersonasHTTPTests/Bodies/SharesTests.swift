@@ -4,6 +4,8 @@ import HTTPTypes
 import Personas
 import PersonasHTTP
 import Synchronization
+import TestImages
+import TestSupport
 import Testing
 
 /// What one account holds while its requests run, and what that leaves to the others.
@@ -19,13 +21,13 @@ struct SharesTests {
     /// A create by URL whose body is large.
     private static func create(_ name: String, urls: [String], padding: Int) -> TestBody {
         TestBody(
-            #"{"name":"\#(name)","image_urls":\#(TestImage.list(urls)),"x":"\#(String(repeating: "x", count: padding))"}"#)
+            #"{"name":"\#(name)","image_urls":\#(Picture.list(urls)),"x":"\#(String(repeating: "x", count: padding))"}"#)
     }
 
     /// A create whose images are large.
     private static func create(_ name: String, imageBytes: Int) -> TestBody {
-        let image = TestImage.base64(TestImage.png(bytes: imageBytes))
-        return TestBody(#"{"name":"\#(name)","image_base64s":\#(TestImage.list([image, image, image]))}"#)
+        let image = Picture.base64(Picture.png(byteCount: imageBytes))
+        return TestBody(#"{"name":"\#(name)","image_base64s":\#(Picture.list([image, image, image]))}"#)
     }
 
     private static func configuration(bodyBytesInFlightMax: Int) -> HTTPConfiguration {
@@ -38,7 +40,7 @@ struct SharesTests {
     func placesDuringDownloads(places: Int) async throws {
         try await TestService.run(decodingPlaces: places) { service in
             let urls = (1...3).map { "https://a.test/\($0)" }
-            for (index, url) in urls.enumerated() { service.fetcher.serve(url, TestImage.png(UInt8(index))) }
+            for (index, url) in urls.enumerated() { service.fetcher.serve(url, Picture.png(seed: index)) }
             service.fetcher.answerOnlyCrowd(of: 16)
             let creates = (0..<5).map { index in
                 Task { try await service.send(.post, "/v2/personas", Self.create("Slow \(index)", urls: urls, padding: Self.megabyte)) }
@@ -74,11 +76,11 @@ struct SharesTests {
             #expect(try await works(.patch, "/v2/personas/\(UUID())", Self.padded(100_000)) == (404, 2))
             // Images by URL in a small body: each is checked.
             let urls = (1...3).map { "https://a.test/\($0)" }
-            for url in urls { service.fetcher.serve(url, TestImage.png(bytes: 100_000)) }
+            for url in urls { service.fetcher.serve(url, Picture.png(byteCount: 100_000)) }
             #expect(try await works(.post, "/v2/personas", Self.create("Fetched", urls: urls, padding: 0)) == (201, 3))
             let trainer = TestService.Key.text(try await service.key(scopes: [.trainer]).key)
             let job = try await service.training.lease(limit: 1, waiting: .zero)[0]
-            let portrait = TestImage.base64(TestImage.png(bytes: 100_000))
+            let portrait = Picture.base64(Picture.png(byteCount: 100_000))
             let report = TestBody(#"{"lease_token":"\#(job.leaseToken.text)","portrait_base64":"\#(portrait)"}"#)
             #expect(try await works(.post, "/v2/training/\(job.id.text)/complete", report, key: trainer) == (200, 2))
         }
@@ -88,8 +90,8 @@ struct SharesTests {
     func refusedBodies() async throws {
         let configuration = Self.configuration(bodyBytesInFlightMax: 6 * Self.megabyte)
         try await TestService.run(configuration: configuration) { service in
-            let broken = String(TestImage.base64(TestImage.png(bytes: 300_000)).dropLast(4))
-            let images = TestBody(#"{"name":"Nova","image_base64s":\#(TestImage.list([broken, broken, broken]))}"#)
+            let broken = String(Picture.base64(Picture.png(byteCount: 300_000)).dropLast(4))
+            let images = TestBody(#"{"name":"Nova","image_base64s":\#(Picture.list([broken, broken, broken]))}"#)
             for body in Array(repeating: [Self.padded(Self.megabyte), Self.padded(Self.megabyte, end: ""), images], count: 10).joined() {
                 let answer = try await service.send(.post, "/v2/personas", body)
                 #expect(answer.status == 400, "\(answer.text)")
@@ -121,10 +123,10 @@ struct SharesTests {
         let configuration = Self.configuration(bodyBytesInFlightMax: 2 * Self.megabyte)
         try await TestService.run(configuration: configuration) { service in
             let urls = (1...3).map { "https://a.test/\($0)" }
-            for url in urls { service.fetcher.serve(url, TestImage.png(bytes: Self.megabyte)) }
+            for url in urls { service.fetcher.serve(url, Picture.png(byteCount: Self.megabyte)) }
             let answer = try await service.send(.post, "/v2/personas", Self.create("Nova", urls: urls, padding: 0))
             answer.expect(429, .tooManyRequests, "The account has too many large request bodies under way; try again when one has ended")
-            for url in urls { service.fetcher.serve(url, TestImage.png(bytes: Self.megabyte / 2)) }
+            for url in urls { service.fetcher.serve(url, Picture.png(byteCount: Self.megabyte / 2)) }
             for name in ["Nova", "Orion"] {
                 #expect(try await service.send(.post, "/v2/personas", Self.create(name, urls: urls, padding: 0)).status == 201)
             }
@@ -135,7 +137,7 @@ struct SharesTests {
     func noPlace() async throws {
         try await TestService.run { service in
             let urls = (1...3).map { "https://a.test/\($0)" }
-            for url in urls { service.fetcher.serve(url, TestImage.png(1)) }
+            for url in urls { service.fetcher.serve(url, Picture.png(seed: 1)) }
             for (failure, status, code, message) in [
                 (
                     Failure.tooManyRequests(.downloads, retryAfterSeconds: 1), 429, ErrorCode.tooManyRequests,

@@ -2,6 +2,7 @@ import ErrorEnvelope
 import Foundation
 import HTTPTypes
 import Personas
+import TestSupport
 import Testing
 
 /// What came back for one request.
@@ -128,5 +129,25 @@ extension Answer {
             (["training", "not ready", "still processing"], [.cannotDeleteProcessing]),
             (["busy", "overloaded", "rate limit"], [.tooManyRequests, .serviceUnderMaintenance, .serviceUnavailable]),
         ]
+    }
+}
+
+extension RawExchange {
+    /// The answers, in their order, as far as they are whole.
+    var answers: [Answer] {
+        var reader = AnswerReader()
+        var answers: [Answer] = []
+        var rest = bytes[...]
+        while let answer = try? reader.read(rest) {
+            var fields: HTTPFields = [:]
+            for line in answer.headerLines {
+                let parts = line.split(separator: ":", maxSplits: 1)
+                guard parts.count == 2, let name = HTTPField.Name(String(parts[0])) else { continue }
+                fields.append(HTTPField(name: name, value: parts[1].trimmingCharacters(in: .whitespaces)))
+            }
+            answers.append(Answer(status: answer.status, headers: fields, bytes: answer.body))
+            rest = []
+        }
+        return answers
     }
 }

@@ -2,16 +2,20 @@ import CoreMetrics
 import Foundation
 import HTTPTypes
 import HummingbirdTesting
+import Logging
 import NIOCore
 import Personas
 import PersonasDB
 import PersonasHTTP
 import PersonasMetrics
+import TestSupport
 import Testing
 
-/// A whole service: real use cases over a real store in a temporary folder, with nothing replaced but the internet.
+@testable import PersonasCLI
+
+/// A whole service, put together as the executable does, in a temporary folder, with nothing replaced but the internet.
 ///
-/// Nothing is trained by itself: tests lease, complete and fail jobs step by step, so that every status holds as long as it is looked at.
+/// No trainer works here: tests lease, complete and fail jobs step by step, so that every status holds as long as it is looked at.
 struct TestService: Sendable {
     /// What links begin with.
     static let baseURL = "https://api.example.com"
@@ -33,64 +37,46 @@ struct TestService: Sendable {
     }
 
     let directory: String
-    let storage: Storage
     let fetcher: TestFetcher
     let log: LogRecorder
-    /// What takes away the bytes of images that no row names; it runs when a test says so.
-    let collector: BlobCollector
-    let catalog: Catalog
-    let training: Training
-    let administration: Administration
-    let useCases: HTTPUseCases
+    private let app: Application
     let registry: MetricsRegistry
     /// The key of the account `studio`, with scopes `read` and `write`.
     let key: String
     let client: any TestClientProtocol
 
+    var storage: Storage { app.storage }
+    var catalog: Catalog { app.catalog }
+    /// What takes away the bytes of images that no row names; it runs when a test says so.
+    var collector: BlobCollector { app.collector }
+    var training: Training { app.training }
+    var administration: Administration { app.administration }
+    var useCases: HTTPUseCases { app.useCases }
+
     /// Starts a service, hands it to a test and takes everything away again.
     static func run(
         _ transport: Transport = .router, configuration: HTTPConfiguration = HTTPConfiguration(), policy: LeasePolicy = LeasePolicy(),
         fetcher: TestFetcher = TestFetcher(), decodingPlaces: Int = 2, decodingThreads: (any TaskExecutor)? = nil,
-        baseURL: String? = Self.baseURL, _ test: @Sendable (TestService) async throws -> Void
+        clock: WallClock = .system, baseURL: String? = Self.baseURL, _ test: @Sendable (TestService) async throws -> Void
     ) async throws {
-        // In memory where there is such a folder, because a new store waits for the disk some hundred times.
-        let parent = FileManager.default.isWritableFile(atPath: "/dev/shm") ? "/dev/shm/" : NSTemporaryDirectory()
-        let directory = parent + "personas-http-tests-" + UUID().uuidString
-        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        let directory = try TemporaryFolder.make("http-tests", inMemory: true)
         defer { try? FileManager.default.removeItem(atPath: directory) }
-        let registry = MetricsRegistry()
-        let storage = try Storage.open(Storage.Configuration(directory: directory, readers: 2, mediaThreads: 3, metrics: registry))
-        defer { storage.close() }
-        _ = try await storage.migrate()
-        let signals = WorkSignals()
-        let log = LogRecorder()
-        let decoding =
-            decodingThreads.map { BodyDecoding(places: decodingPlaces, threads: $0) { _ in } }
-            ?? BodyDecoding(places: decodingPlaces, metrics: registry)
-        let images = ImageLibrary(index: storage.images, blobs: storage.blobs, signals: signals)
-        let catalog = Catalog(
-            store: storage.pikzonalities, images: images, fetcher: fetcher, decoding: decoding,
-            policy: ContentPolicy(terms: storage.terms), signals: signals, clock: .system, keepsImageMetadata: false)
-        let training = Training(
-            jobs: storage.jobs, images: images, decoding: decoding, signals: signals, policy: policy, clock: .system,
-            keepsImageMetadata: false)
-        let administration = Administration(stores: storage, catalog: catalog, signals: signals, clock: .system)
-        let useCases = HTTPUseCases(
-            catalog: catalog, training: training, authentication: Authentication(keys: storage.keys),
-            idempotency: Idempotency(records: storage.idempotency, clock: .system), decoding: decoding, maintenance: storage.maintenance,
-            schema: storage.schema
-        )
-        let http = HTTPService(
-            configuration: configuration, useCases: useCases, publicURL: PublicURL(baseURL), logger: log.logger,
-            metrics: MetricsSource(registry: registry, queueDepths: storage.queueDepths, queueDepthsAgeMax: .zero, textAgeMax: .zero))
-        let key = try await administration.newKey(account: "studio")
+        let settings = try Settings(
+            flags: ["data": directory, "readers": "2", "large-bodies-max": "\(decodingPlaces)"], configurationFile: nil, environment: [:])
+        var opened = try Application(settings, leases: policy, decodingThreads: decodingThreads, clock: clock) { _ in fetcher }
+        defer { opened.close() }
+        _ = try await opened.storage.migrate()
+        let registry = try #require(opened.metrics?.registry)
+        // Tests look at once at what they did.
+        opened.metrics = MetricsSource(
+            registry: registry, queueDepths: opened.storage.queueDepths, queueDepthsAgeMax: .zero, textAgeMax: .zero)
+        let app = opened
+        let log = LogRecorder(level: .trace)
+        let http = app.http(configuration, publicURL: PublicURL(baseURL), logger: log.logger)
+        let key = try await app.administration.newKey(account: "studio")
         @Sendable func run(_ client: some TestClientProtocol) async throws {
             try await test(
-                TestService(
-                    directory: directory, storage: storage, fetcher: fetcher, log: log,
-                    collector: BlobCollector(index: storage.images, blobs: storage.blobs, clock: .system), catalog: catalog,
-                    training: training,
-                    administration: administration, useCases: useCases, registry: registry, key: key, client: client))
+                TestService(directory: directory, fetcher: fetcher, log: log, app: app, registry: registry, key: key, client: client))
         }
         switch transport {
         case .router: try await http.application().test(.router) { try await run($0) }
@@ -205,20 +191,6 @@ extension Administration {
     }
 }
 
-/// The body of a request.
-struct TestBody: Sendable, ExpressibleByStringInterpolation {
-    let bytes: [UInt8]
-
-    init(stringLiteral text: String) { bytes = Array(text.utf8) }
-
-    init(_ text: String) { bytes = Array(text.utf8) }
-
-    init(bytes: [UInt8]) { self.bytes = bytes }
-
-    /// A create with three small images as bare base64.
-    static func create(_ name: String) -> TestBody { TestBody(#"{"name":"\#(name)","image_base64s":\#(TestImage.base64List)}"#) }
-}
-
 extension HTTPField.Name {
     static let apiKey = HTTPField.Name("X-Api-Key")!
     static let requestID = HTTPField.Name("X-Request-Id")!
@@ -226,20 +198,7 @@ extension HTTPField.Name {
     static let traceParent = HTTPField.Name("traceparent")!
 }
 
-/// How many times slower than usual the tested build is; .ci/sanitize sets it.
-let patienceFactor = ProcessInfo.processInfo.environment["PERSONAS_TEST_PATIENCE_FACTOR"].flatMap(Int.init) ?? 1
-
-/// Waits until something holds, and fails the test if it does not come to hold in time.
-func eventually(
-    _ what: Comment, within limit: Duration = Duration.seconds(10) * patienceFactor, sourceLocation: SourceLocation = #_sourceLocation,
-    _ condition: () async throws -> Bool
-) async throws {
-    let deadline = ContinuousClock.now + limit
-    while try await !condition() {
-        guard ContinuousClock.now < deadline else {
-            Issue.record(what, sourceLocation: sourceLocation)
-            return
-        }
-        try await Task.sleep(for: .milliseconds(2))
-    }
+extension LogRecorder {
+    /// The lines of the access log.
+    var requests: [Line] { lines.filter { $0.message == "request" } }
 }

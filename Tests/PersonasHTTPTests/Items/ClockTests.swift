@@ -2,6 +2,7 @@ import Personas
 import PersonasDB
 import PersonasHTTP
 import Synchronization
+import TestImages
 import Testing
 
 /// The time of day as use cases see it.
@@ -9,22 +10,11 @@ import Testing
 struct ClockTests {
     @Test("is what items, leases and their changes are dated by")
     func clock() async throws {
-        try await TestService.run { service in
-            let now = Mutex(Timestamp(milliseconds: 1_700_000_000_000))
-            let clock = WallClock { now.withLock { $0 } }
-            let decoding = service.useCases.decoding
-            let stored = ImageLibrary(index: service.storage.images, blobs: service.storage.blobs, signals: WorkSignals())
-            let catalog = Catalog(
-                store: service.storage.pikzonalities, images: stored, fetcher: service.fetcher, decoding: decoding,
-                policy: ContentPolicy(terms: service.storage.terms), signals: WorkSignals(), clock: clock, keepsImageMetadata: false)
-            let training = Training(
-                jobs: service.storage.jobs, images: stored, decoding: decoding, signals: WorkSignals(),
-                policy: LeasePolicy(seconds: 60, attemptsMax: 2), clock: clock, keepsImageMetadata: false)
-            let other = try await service.create(.style, "Elsewhere")
-            let accountID = try #require(
-                try await service.storage.pikzonalities.newest(limit: 1).first { $0.item.id.text == other }?.item.accountID)
-            try await service.train()
-            let images = (1...3).map { ArraySlice(TestImage.base64(TestImage.png($0)).utf8) }
+        let now = Mutex(Timestamp(milliseconds: 1_700_000_000_000))
+        try await TestService.run(policy: LeasePolicy(seconds: 60, attemptsMax: 2), clock: WallClock { now.withLock { $0 } }) { service in
+            let (catalog, training) = (service.catalog, service.training)
+            let accountID = try await service.administration.perform(ShowAccount(name: "studio")).id
+            let images = (1...3).map { ArraySlice(Picture.base64(Picture.png(seed: $0)).utf8) }
             let draft = CreateDraft(
                 name: .value("Nova"), imageURLs: .absent, imageBase64s: .value(images), specialInstructions: .absent)
             let item = try await catalog.create(draft, mode: .persona, accountID: accountID, holding: .unlimited(for: accountID))

@@ -2,6 +2,8 @@ import ErrorEnvelope
 import HTTPTypes
 import Personas
 import PersonasHTTP
+import TestImages
+import TestSupport
 import Testing
 
 /// Creates that run into one another.
@@ -10,11 +12,11 @@ struct ConcurrentCreateTests {
     @Test("two of one name: one is made, the other is told its id, whatever both saw before", arguments: Mount.all)
     func oneName(mount: Mount) async throws {
         try await TestService.run { service in
-            for index in 1...3 { service.fetcher.serve("https://a.test/\(index)", TestImage.png(UInt8(index))) }
+            for index in 1...3 { service.fetcher.serve("https://a.test/\(index)", Picture.png(seed: index)) }
             // Both have passed the look at the name before either gets an image.
             service.fetcher.answerOnlyCrowd(of: 6)
             @Sendable func create(_ name: String) async throws -> Answer {
-                let urls = TestImage.list((1...3).map { "https://a.test/\($0)" })
+                let urls = Picture.list((1...3).map { "https://a.test/\($0)" })
                 return try await service.send(.post, mount.creation, TestBody(#"{"name":"\#(name)","image_urls":\#(urls)}"#))
             }
             async let first = create("Nova")
@@ -69,7 +71,7 @@ struct ConcurrentCreateTests {
     @Test("an account that is deleted while its create fetches images gets nothing")
     func accountGoes() async throws {
         try await TestService.run { service in
-            for index in 1...3 { service.fetcher.serve("https://a.test/\(index)", TestImage.png(UInt8(index))) }
+            for index in 1...3 { service.fetcher.serve("https://a.test/\(index)", Picture.png(seed: index)) }
             service.fetcher.answerOnlyCrowd(of: 4)
             let key = try await service.newKey(account: "short-lived")
             async let answer = service.send(
@@ -87,13 +89,13 @@ struct ConcurrentCreateTests {
     @Test("large bodies wait for one another, and none that was refused keeps its place")
     func largeBodies() async throws {
         try await TestService.run(decodingPlaces: 1) { service in
-            let image = TestImage.base64(TestImage.png(bytes: 600_000))
+            let image = Picture.base64(Picture.png(byteCount: 600_000))
             let bad = String(image.dropLast(4))
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for index in 0..<6 {
                     group.addTask {
                         let isGood = index.isMultiple(of: 2)
-                        let images = TestImage.list(isGood ? [image, image, image] : [bad, bad, bad])
+                        let images = Picture.list(isGood ? [image, image, image] : [bad, bad, bad])
                         let body = TestBody(#"{"name":"Nova \#(index)","image_base64s":\#(images)\#(index == 5 ? "x" : "")}"#)
                         let answer = try await service.send(.post, "/v2/personas", body)
                         #expect(answer.status == (isGood ? 201 : 400))

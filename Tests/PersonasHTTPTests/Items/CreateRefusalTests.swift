@@ -2,6 +2,7 @@ import ErrorEnvelope
 import HTTPTypes
 import Personas
 import PersonasDB
+import TestImages
 import Testing
 
 /// What a create refuses, what it says of it, and that nothing is left behind.
@@ -9,7 +10,7 @@ import Testing
 struct CreateRefusalTests {
     private typealias Violations = [(field: String, message: String)]
 
-    private static let images = #""image_base64s":\#(TestImage.base64List)"#
+    private static let images = #""image_base64s":\#(Picture.base64List)"#
     private static let noImages = ("image_urls", "Provide image_urls or image_base64s with exactly 3 images")
     private static let both = ("image_urls", "Provide either image_urls or image_base64s, not both")
     private static let https = "must be an https URL without white space"
@@ -161,8 +162,8 @@ struct CreateRefusalTests {
 
     @Test("names the first bad image, and stores none of the good ones")
     func badBase64() async throws {
-        let good = TestImage.base64(TestImage.png(1))
-        let png = TestImage.png(2)
+        let good = Picture.base64(Picture.png(seed: 1))
+        let png = Picture.png(seed: 2)
         let rows: [(String, String)] = [
             ("", "is not a JPEG, PNG, WebP or GIF image"), ("AAAA", "is not a JPEG, PNG, WebP or GIF image"),
             ("AAA", "is not valid base64"),
@@ -171,8 +172,8 @@ struct CreateRefusalTests {
             ("data:image/png;base64", "is not a base64 data URL"), ("data:image/png,\(good)", "is not a base64 data URL"),
             ("data:image/svg+xml;base64,PHN2Zy8+", "is not a JPEG, PNG, WebP or GIF image"),
             (String(good.dropLast()), "is not valid base64"),
-            (TestImage.base64(Array(png.dropLast())), "is truncated"), (TestImage.base64(Array(png.prefix(40))), "is truncated"),
-            (TestImage.base64(Array(TestImage.jpeg.dropLast(2))), "is truncated"),
+            (Picture.base64(Array(png.dropLast())), "is truncated"), (Picture.base64(Array(png.prefix(40))), "is truncated"),
+            (Picture.base64(Array(Picture.jpeg.dropLast(2))), "is truncated"),
         ]
         try await TestService.run { service in
             try await service.withoutTrace {
@@ -181,7 +182,7 @@ struct CreateRefusalTests {
                     var images = [good, good, good]
                     for later in position...2 { images[later] = row.0 }
                     let answer = try await service.send(
-                        .post, "/v2/personas", TestBody(#"{"name":"Nova","image_base64s":\#(TestImage.list(images))}"#))
+                        .post, "/v2/personas", TestBody(#"{"name":"Nova","image_base64s":\#(Picture.list(images))}"#))
                     let message = "image_base64s[\(position)] \(row.1)"
                     answer.expect(400, .invalidImage, message, details: Self.detail("image_base64s", message))
                 }
@@ -193,9 +194,9 @@ struct CreateRefusalTests {
     func badURLs(mount: Mount) async throws {
         try await TestService.run { service in
             let good = "https://a.test/good"
-            service.fetcher.serve(good, TestImage.png(1))
+            service.fetcher.serve(good, Picture.png(seed: 1))
             service.fetcher.serve("https://a.test/html", Array("<html>".utf8))
-            service.fetcher.serve("https://a.test/cut", Array(TestImage.jpeg.dropLast(5)))
+            service.fetcher.serve("https://a.test/cut", Array(Picture.jpeg.dropLast(5)))
             service.fetcher.serve("https://a.test/huge", [UInt8](repeating: 0xff, count: Limits.imageBytesMax + 1))
             service.fetcher.refuse("https://a.test/larger", .tooLarge)
             service.fetcher.refuse("https://a.test/inside", .unavailable(reason: "cannot be fetched from this address"))
@@ -209,7 +210,7 @@ struct CreateRefusalTests {
                 let position = index % 3
                 var urls = [good, good, good]
                 for later in position...2 { urls[later] = "https://a.test/\(row.0)" }
-                let body = TestBody(#"{"name":"Nova","image_urls":\#(TestImage.list(urls))}"#)
+                let body = TestBody(#"{"name":"Nova","image_urls":\#(Picture.list(urls))}"#)
                 let message = "image_urls[\(position)] \(row.2)"
                 try await service.send(.post, mount.creation, body)
                     .expect(row.1.status, row.1, message, details: Self.detail("image_urls", message))
@@ -224,15 +225,15 @@ struct CreateRefusalTests {
     @Test("an image of 10 MiB is taken, one byte more is 413 with its position")
     func largestImage() async throws {
         try await TestService.run { service in
-            let small = TestImage.base64(TestImage.png(1))
-            let larger = TestImage.base64(TestImage.png(bytes: Limits.imageBytesMax + 1))
+            let small = Picture.base64(Picture.png(seed: 1))
+            let larger = Picture.base64(Picture.png(byteCount: Limits.imageBytesMax + 1))
             let message = "image_base64s[1] is larger than 10 MB"
             try await service.withoutTrace {
-                let list = TestImage.list([small, larger, small])
+                let list = Picture.list([small, larger, small])
                 try await service.send(.post, "/v2/pikzonality/persona", TestBody(#"{"name":"Nova","image_base64s":\#(list)}"#))
                     .expect(413, .imageTooLarge, message, details: Self.detail("image_base64s", message))
             }
-            let list = TestImage.list([small, TestImage.base64(TestImage.png(bytes: Limits.imageBytesMax)), small])
+            let list = Picture.list([small, Picture.base64(Picture.png(byteCount: Limits.imageBytesMax)), small])
             #expect(try await service.send(.post, "/v2/personas", TestBody(#"{"name":"Nova","image_base64s":\#(list)}"#)).status == 201)
         }
     }

@@ -2,6 +2,7 @@ import ErrorEnvelope
 import Foundation
 import HTTPTypes
 import Personas
+import TestImages
 import Testing
 
 /// What a create takes, and what it answers.
@@ -33,7 +34,7 @@ struct CreateTests {
     }
 
     private static let pictures: [(bytes: [UInt8], type: String)] = [
-        (TestImage.png(9), "image/png"), (TestImage.jpeg, "image/jpeg"), (TestImage.webp, "image/webp"), (TestImage.gif, "image/gif"),
+        (Picture.png(seed: 9), "image/png"), (Picture.jpeg, "image/jpeg"), (Picture.webp, "image/webp"), (Picture.gif, "image/gif"),
     ]
 
     /// How a client may write the base64 of an image into JSON.
@@ -52,8 +53,8 @@ struct CreateTests {
             for (index, spelling) in Self.spellings.enumerated() {
                 for picture in Self.pictures {
                     let name = "\(picture.type.dropFirst(6)) \(index)"
-                    let image = spelling.text(TestImage.base64(picture.bytes))
-                    let body = TestBody(#"{"name":"\#(name)","image_base64s":\#(TestImage.list([image, image, image]))}"#)
+                    let image = spelling.text(Picture.base64(picture.bytes))
+                    let body = TestBody(#"{"name":"\#(name)","image_base64s":\#(Picture.list([image, image, image]))}"#)
                     let id = try #require(try await service.send(.post, "/v2/personas", body).string("id"), "\(spelling.name)")
                     try await service.train()
                     let item = try await service.send(.get, "/v2/personas/\(id)")
@@ -72,15 +73,15 @@ struct CreateTests {
         try await TestService.run { service in
             let query = "?X-Amz-Signature=" + String(repeating: "0123456789abcdef", count: 120) + "&name=%C3%A9&x=a+b"
             let urls = (0..<3).map { "https://images.example.com/\($0).jpg\(query)" }
-            for (index, url) in urls.enumerated() { service.fetcher.serve(url, TestImage.png(UInt8(index))) }
-            let body = TestBody(#"{"name":"Nova","image_urls":\#(TestImage.list(urls)),"image_base64s":null}"#)
+            for (index, url) in urls.enumerated() { service.fetcher.serve(url, Picture.png(seed: index)) }
+            let body = TestBody(#"{"name":"Nova","image_urls":\#(Picture.list(urls)),"image_base64s":null}"#)
             let id = try #require(try await service.send(.post, mount.creation, body).string("id"))
             #expect(service.fetcher.fetched == urls)
             try await service.train()
             let item = try await service.send(.get, mount.item(id))
             item.expect(200, mount.completed("Nova"))
             for (index, url) in try #require(item.object?["reference"] as? [String]).enumerated() {
-                #expect(try await service.send(.get, try path(url), key: .none).bytes == TestImage.png(UInt8(index)))
+                #expect(try await service.send(.get, try path(url), key: .none).bytes == Picture.png(seed: index))
             }
         }
     }
@@ -96,7 +97,7 @@ struct CreateTests {
             }
         }
         try await TestService.run(fetcher: TestFetcher(acceptsPlainHTTP: true)) { service in
-            for index in 1...3 { service.fetcher.serve("http://a.test/\(index)", TestImage.png(1)) }
+            for index in 1...3 { service.fetcher.serve("http://a.test/\(index)", Picture.png(seed: 1)) }
             let answer = try await service.send(.post, "/v2/personas", body)
             #expect(answer.status == 201)
         }
@@ -113,7 +114,7 @@ struct CreateTests {
         try await TestService.run { service in
             for (index, row) in rows.enumerated() {
                 let body = TestBody(
-                    #"{"name":"Nova \#(index)","image_base64s":\#(TestImage.base64List),"special_instructions":\#(row.sent)}"#)
+                    #"{"name":"Nova \#(index)","image_base64s":\#(Picture.base64List),"special_instructions":\#(row.sent)}"#)
                 try await service.send(.post, "/v2/personas", body)
                     .expect(
                         201,
@@ -143,7 +144,7 @@ struct CreateTests {
             let body = TestBody(
                 """
                 { "studio_variant_id": null, "upload_id": null, "id": "x", "status": "completed", "progress": 1e400, "x": {"name": [[{}]]},
-                  "mode": "robot", "name": "Nova", "image_urls": null, "image_base64s": \(TestImage.base64List), "é": "\\u0000" }
+                  "mode": "robot", "name": "Nova", "image_urls": null, "image_base64s": \(Picture.base64List), "é": "\\u0000" }
                 """)
             let id = try #require(try await service.send(.post, mount.creation, body).string("id"))
             try await service.send(.get, mount.item(id)).expect(200, mount.processing("Nova"))
@@ -153,11 +154,11 @@ struct CreateTests {
     @Test("takes metadata out of images")
     func metadata() async throws {
         try await TestService.run { service in
-            let image = TestImage.base64(TestImage.pngWithMetadata(5))
+            let image = Picture.base64(Picture.pngWithMetadata(seed: 5))
             try await service.send(
-                .post, "/v2/personas", TestBody(#"{"name":"Nova","image_base64s":\#(TestImage.list([image, image, image]))}"#))
+                .post, "/v2/personas", TestBody(#"{"name":"Nova","image_base64s":\#(Picture.list([image, image, image]))}"#))
             let file = try #require(service.mediaFiles().first)
-            #expect([UInt8](try Data(contentsOf: URL(fileURLWithPath: "\(service.directory)/media/\(file)"))) == TestImage.png(5))
+            #expect([UInt8](try Data(contentsOf: URL(fileURLWithPath: "\(service.directory)/media/\(file)"))) == Picture.png(seed: 5))
         }
     }
 

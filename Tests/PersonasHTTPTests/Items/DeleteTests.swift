@@ -2,6 +2,7 @@ import ErrorEnvelope
 import HTTPTypes
 import Personas
 import PersonasDB
+import TestImages
 import Testing
 
 /// Deleting an item: not while it is in processing, once, and for good.
@@ -71,7 +72,7 @@ struct DeleteTests {
             #expect(try await service.send(.delete, "/v2/personas/\(first)").status == 200)
             #expect(try await service.collector.collect() == 0)
             let image = try await service.send(.get, String(link.dropFirst(TestService.baseURL.count)), key: .none)
-            #expect(image.bytes == TestImage.png(1))
+            #expect(image.bytes == Picture.png(seed: 1))
         }
     }
 }

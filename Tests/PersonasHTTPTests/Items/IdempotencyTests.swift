@@ -3,6 +3,8 @@ import Foundation
 import HTTPTypes
 import Personas
 import PersonasHTTP
+import TestImages
+import TestSupport
 import Testing
 
 /// POSTs that are sent again under their `Idempotency-Key`.
@@ -69,7 +71,7 @@ struct IdempotencyTests {
     @Test("is the same request however its JSON is written, and another one when it says anything else")
     func writing() async throws {
         try await TestService.run { service in
-            let images = TestImage.base64List
+            let images = Picture.base64List
             func send(_ body: String) async throws -> Answer {
                 try await service.send(.post, "/v2/personas", TestBody(body), headers: Self.key("k"))
             }
@@ -81,7 +83,7 @@ struct IdempotencyTests {
             ] {
                 #expect(try await send(same).bytes == first.bytes)
             }
-            let swapped = TestImage.list([2, 1, 3].map { TestImage.base64(TestImage.png($0)) })
+            let swapped = Picture.list([2, 1, 3].map { Picture.base64(Picture.png(seed: $0)) })
             for other in [
                 #"{"name":"nova","image_base64s":\#(images),"special_instructions":"a/b","x":[1,true]}"#,
                 #"{"name":"Nova","image_base64s":\#(swapped),"special_instructions":"a/b","x":[1,true]}"#,
@@ -116,7 +118,7 @@ struct IdempotencyTests {
     @Test("is told to wait while the first still runs, and then gets its answer")
     func inUse() async throws {
         try await TestService.run { service in
-            for index in 1...3 { service.fetcher.serve("https://a.test/\(index)", TestImage.png(UInt8(index))) }
+            for index in 1...3 { service.fetcher.serve("https://a.test/\(index)", Picture.png(seed: index)) }
             service.fetcher.answerOnlyCrowd(of: 4)
             let body: TestBody =
                 #"{"name":"Nova","image_urls":["https://a.test/1","https://a.test/2","https://a.test/3"]}"#

@@ -1,6 +1,7 @@
 import ErrorEnvelope
 import HTTPTypes
 import Personas
+import TestSupport
 import Testing
 
 /// Items as they are shown while training goes on, ends well, or ends badly.

@@ -1,6 +1,7 @@
 import ErrorEnvelope
 import HTTPTypes
 import Personas
+import TestImages
 import Testing
 
 /// The four clients that exist, call by call as they make them.
@@ -15,11 +16,11 @@ struct KnownClientTests {
             #expect(try await service.send(.get, nobody, key: .text("pkz_wrong"), headers: accept).status == 401)
             #expect(try await service.send(.get, nobody, key: .text("wrong"), headers: accept).status == 401)
             // After a 400 the same once more, with a declaration in front of whatever bytes.
-            let broken = TestImage.list(["AAAA", "AAAA", "AAAA"])
+            let broken = Picture.list(["AAAA", "AAAA", "AAAA"])
             let first = try await service.send(
                 .post, "/v2/pikzonality/persona", TestBody(#"{"name":"Nova","image_base64s":\#(broken)}"#), headers: accept)
             #expect(first.status == 400)
-            let images = TestImage.list((1...3).map { "data:image/jpeg;base64," + TestImage.base64(TestImage.png($0)) })
+            let images = Picture.list((1...3).map { "data:image/jpeg;base64," + Picture.base64(Picture.png(seed: $0)) })
             let created = try await service.send(
                 .post, "/v2/pikzonality/persona", TestBody(#"{"name":"Nova","image_base64s":\#(images)}"#), headers: accept)
             let id = try #require(created.string("id"))
@@ -40,7 +41,7 @@ struct KnownClientTests {
     func clientB() async throws {
         try await TestService.run { service in
             let headers: HTTPFields = [.contentType: "application/json", .accept: "application/json"]
-            for index in 1...3 { service.fetcher.serve("https://a.test/\(index)", TestImage.png(UInt8(index))) }
+            for index in 1...3 { service.fetcher.serve("https://a.test/\(index)", Picture.png(seed: index)) }
             let body: TestBody = #"{"name":"Paper","image_urls":["https://a.test/1","https://a.test/2","https://a.test/3"]}"#
             let id = try #require(try await service.send(.post, "/v2/pikzonality/style", body, headers: headers).string("id"))
             #expect(try await service.send(.get, "/v2/pikzonality/\(id)", headers: headers).status == 200)
@@ -56,7 +57,7 @@ struct KnownClientTests {
     @Test("C: patches at once while the item is in processing, keeps the portrait's link for ever, reads only the message of an error")
     func clientC() async throws {
         try await TestService.run { service in
-            let images = TestImage.list((1...3).map { "data:image/png;base64," + TestImage.base64(TestImage.png($0)) })
+            let images = Picture.list((1...3).map { "data:image/png;base64," + Picture.base64(Picture.png(seed: $0)) })
             let created = try await service.send(.post, "/v2/pikzonality/persona", TestBody(#"{"name":"Nova","image_base64s":\#(images)}"#))
             let id = try #require(created.string("id"))
             let patched = try await service.send(.patch, "/v2/pikzonality/\(id)", #"{"special_instructions":"Warm"}"#)
@@ -78,7 +79,7 @@ struct KnownClientTests {
     func clientD() async throws {
         try await TestService.run { service in
             let extra = #""studio_variant_id":null,"upload_id":null"#
-            let small = TestImage.list((1...3).map { "data:image/jpeg;base64," + TestImage.base64(TestImage.png($0)) })
+            let small = Picture.list((1...3).map { "data:image/jpeg;base64," + Picture.base64(Picture.png(seed: $0)) })
             let body = TestBody(#"{"name":"Nova","image_base64s":\#(small),"studio_variant_id":"v1","upload_id":7}"#)
             let id = try #require(try await service.send(.post, "/v2/pikzonality/persona", body).string("id"))
             #expect(Identifier(id)?.text == id)
@@ -90,7 +91,7 @@ struct KnownClientTests {
             // Three photographs of more than 10 MB each: a JSON answer rather than a dropped connection, and nothing stored.
             let cut = String(("data:image/jpeg;base64," + String(repeating: "/9j/", count: 3_500_000)).prefix(14_000_000))
             try await service.withoutTrace {
-                let large = TestBody(#"{"name":"Large","image_base64s":\#(TestImage.list([cut, cut, cut]))}"#)
+                let large = TestBody(#"{"name":"Large","image_base64s":\#(Picture.list([cut, cut, cut]))}"#)
                 let message = "image_base64s[0] is larger than 10 MB"
                 try await service.send(.post, "/v2/pikzonality/persona", large)
                     .expect(413, .imageTooLarge, message, details: #"{"field":"image_base64s","message":"\#(message)"}"#)

@@ -1,6 +1,8 @@
 import HTTPTypes
 import Logging
 import Personas
+import TestImages
+import TestSupport
 import Testing
 
 /// The access log: one line per request, and no secret in any line.
@@ -96,7 +98,7 @@ struct AccessLogTests {
             service.fetcher.refuse(signed, .unavailable(reason: "could not be fetched"))
             let bodies: [TestBody] = [
                 TestBody(#"{"name":"\#(canary)","image_urls":["\#(signed)","\#(signed)","\#(signed)"]}"#),
-                TestBody(#"{"name":"\#(canary)","image_base64s":\#(TestImage.base64List),"special_instructions":"\#(canary)\nforged=1"}"#),
+                TestBody(#"{"name":"\#(canary)","image_base64s":\#(Picture.base64List),"special_instructions":"\#(canary)\nforged=1"}"#),
                 TestBody(#"{"name":"\#(canary)\u001b\n","x":"\#(canary)"}"#), TestBody("\(canary)"),
                 TestBody(#"{"\#(canary)":1,"\#(canary)":2}"#),
             ]

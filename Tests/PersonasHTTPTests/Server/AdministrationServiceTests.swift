@@ -3,10 +3,10 @@ import ErrorEnvelopeHummingbird
 import Foundation
 import HTTPTypes
 import Logging
-import NIOCore
 import Personas
 import PersonasHTTP
 import ServiceLifecycle
+import TestSupport
 import Testing
 
 /// The operator's socket beside a running server.
@@ -38,7 +38,7 @@ struct AdministrationServiceTests {
     private func exchange(_ path: String, _ line: String, body: String = "") async throws -> Answer {
         let text =
             "\(line)\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: \(body.utf8.count)\r\nConnection: close\r\n\r\n\(body)"
-        let exchange = try await RawExchange.run(.socket(path)) { try await $0.write(ByteBuffer(string: text)) }
+        let exchange = try await rawExchange(.path(path)) { try await $0.write(text) }
         return try #require(exchange.answers.first)
     }
 
@@ -217,7 +217,7 @@ struct AdministrationServiceTests {
     func notOurs(isSocket: Bool) async throws {
         try await TestService.run { service in
             let path = service.directory + "/admin.sock"
-            let listener = isSocket ? try listen(path) : -1
+            let listener = isSocket ? try Socket.bind(.path(path), waitingMax: 8).descriptor : -1
             defer { if isSocket { close(listener) } }
             if !isSocket { try Data([1]).write(to: URL(fileURLWithPath: path)) }
             let socket = AdministrationService(
@@ -233,27 +233,8 @@ struct AdministrationServiceTests {
         }
     }
 
-    /// A socket on which this process listens, by its descriptor.
-    private func listen(_ path: String) throws -> Int32 {
-        let descriptor = try bound(path)
-        try #require(Glibc.listen(descriptor, 8) == 0)
-        return descriptor
-    }
-
     /// Makes what a killed server leaves: a socket that no process listens on.
-    private func leaveSocket(_ path: String) throws { close(try bound(path)) }
-
-    private func bound(_ path: String) throws -> Int32 {
-        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
-        let result = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) }
-        }
-        try #require(result == 0)
-        return descriptor
-    }
+    private func leaveSocket(_ path: String) throws { close(try Socket.bind(.path(path)).descriptor) }
 }
 
 /// A reply that is not looked at.

@@ -2,6 +2,7 @@ import ErrorEnvelope
 import Foundation
 import HTTPTypes
 import Personas
+import TestSupport
 import Testing
 
 /// Who may call: keys, accounts and scopes, before anything of the request beyond its head is looked at.

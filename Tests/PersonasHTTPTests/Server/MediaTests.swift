@@ -5,6 +5,8 @@ import HummingbirdTesting
 import HTTPTypes
 import Personas
 import PersonasHTTP
+import TestImages
+import TestSupport
 import Testing
 
 /// The bytes of images behind their links.
@@ -13,8 +15,8 @@ struct MediaTests {
     /// An item of one image of that many bytes, completed.
     /// - Returns: the item's id and the path of its portrait.
     private func publish(_ service: TestService, _ image: [UInt8], name: String = "Nova") async throws -> (id: String, path: String) {
-        let text = TestImage.base64(image)
-        let body = TestBody(#"{"name":"\#(name)","image_base64s":\#(TestImage.list([text, text, text]))}"#)
+        let text = Picture.base64(image)
+        let body = TestBody(#"{"name":"\#(name)","image_base64s":\#(Picture.list([text, text, text]))}"#)
         let id = try #require(try await service.send(.post, "/v2/personas", body).string("id"))
         try await service.train()
         let url = try #require(try await service.send(.get, "/v2/personas/\(id)").string("portrait_url"))
@@ -22,8 +24,8 @@ struct MediaTests {
     }
 
     private static let formats: [(bytes: [UInt8], type: String, file: String)] = [
-        (TestImage.png(1), "image/png", "png"), (TestImage.jpeg, "image/jpeg", "jpg"), (TestImage.webp, "image/webp", "webp"),
-        (TestImage.gif, "image/gif", "gif"),
+        (Picture.png(seed: 1), "image/png", "png"), (Picture.jpeg, "image/jpeg", "jpg"), (Picture.webp, "image/webp", "webp"),
+        (Picture.gif, "image/gif", "gif"),
     ]
 
     @Test("are served as what they are, with nothing that a browser could run")
@@ -54,7 +56,7 @@ struct MediaTests {
         try await TestService.run { service in
             var tags: Set<String> = []
             for shade in UInt8(1)...8 {
-                let (_, path) = try await publish(service, TestImage.png(shade), name: "Shade \(shade)")
+                let (_, path) = try await publish(service, Picture.png(seed: Int(shade)), name: "Shade \(shade)")
                 tags.insert(try #require(try await service.send(.get, path, key: .none).headers[.eTag]))
             }
             // Files are named by their digests, the first byte of which is the folder.
@@ -83,7 +85,7 @@ struct MediaTests {
     @Test("can be had in parts")
     func ranges() async throws {
         try await TestService.run { service in
-            let image = TestImage.png(bytes: 1_000)
+            let image = Picture.png(byteCount: 1_000)
             let (_, path) = try await publish(service, image)
             for (header, served) in Self.ranges {
                 let answer = try await service.send(.get, path, key: .none, headers: [.range: header])
@@ -109,7 +111,7 @@ struct MediaTests {
     @Test("that end before the range asked for say so, and how long they are")
     func unsatisfiableRanges() async throws {
         try await TestService.run { service in
-            let (_, path) = try await publish(service, TestImage.png(bytes: 1_000))
+            let (_, path) = try await publish(service, Picture.png(byteCount: 1_000))
             for header in Self.unsatisfiable {
                 let answer = try await service.send(.get, path, key: .none, headers: [.range: header], isFailureExpected: true)
                 answer.expect(416, .rangeNotSatisfiable, "The image ends before the range asked for")
@@ -124,10 +126,10 @@ struct MediaTests {
         var configuration = HTTPConfiguration()
         configuration.connections.connectionsMax = 4
         try await TestService.run(.live, configuration: configuration) { service in
-            let (_, path) = try await publish(service, TestImage.png(bytes: 9_000_000))
+            let (_, path) = try await publish(service, Picture.png(byteCount: 9_000_000))
             let port = try #require(service.client.port)
             for _ in 0..<3 {
-                let readers = try await withThrowingTaskGroup(of: StalledReader.self) { group in
+                var readers = try await withThrowingTaskGroup(of: StalledReader.self) { group in
                     for _ in 0..<2 { group.addTask { try await StalledReader(port: port, path: path) } }
                     return try await group.reduce(into: []) { $0.append($1) }
                 }
@@ -137,7 +139,7 @@ struct MediaTests {
                 // A client that needs no bytes needs no place, and calls go on.
                 #expect(try await service.send(.head, path, key: .none).status == 200)
                 #expect(try await service.send(.get, "/v2/personas").status == 200)
-                for reader in readers { try await reader.close() }
+                readers.removeAll()
                 try await eventually("a place for another image") {
                     try await service.send(.get, path, key: .none, isFailureExpected: true).status == 200
                 }
@@ -148,7 +150,7 @@ struct MediaTests {
     @Test("come whole and in parts when they are larger than what is read at a time")
     func large() async throws {
         try await TestService.run(.live) { service in
-            let image = TestImage.png(bytes: 700_001)
+            let image = Picture.png(byteCount: 700_001)
             let (_, path) = try await publish(service, image)
             #expect(try await service.send(.get, path, key: .none).bytes == image)
             let part = try await service.send(.get, path, key: .none, headers: [.range: "bytes=262100-600000"])
@@ -163,7 +165,7 @@ struct MediaTests {
     @Test("are not sent again to who has them")
     func entityTags() async throws {
         try await TestService.run { service in
-            let image = TestImage.png(bytes: 1_000)
+            let image = Picture.png(byteCount: 1_000)
             let (_, path) = try await publish(service, image)
             let tag = try #require(try await service.send(.get, path, key: .none).headers[.eTag])
             for known in [tag, "*", "W/\(tag)", "\"x\", \(tag)", "\"x\",\(tag),\"y\""] {
@@ -186,7 +188,7 @@ struct MediaTests {
     @Test("have links that nobody guesses, and each of which is another one")
     func tokens() async throws {
         try await TestService.run { service in
-            let (id, path) = try await publish(service, TestImage.png(1))
+            let (id, path) = try await publish(service, Picture.png(seed: 1))
             let item = try await service.send(.get, "/v2/personas/\(id)")
             let links = try [#require(item.string("portrait_url"))] + #require(item.object?["reference"] as? [String])
             #expect(Set(links).count == 4)
@@ -218,7 +220,7 @@ struct MediaTests {
             }
             for (index, link) in links.enumerated() {
                 let image = try await service.send(.get, String(link.dropFirst(TestService.baseURL.count)), key: .none)
-                #expect(image.bytes == TestImage.png(UInt8(index + 1)))
+                #expect(image.bytes == Picture.png(seed: index + 1))
             }
         }
     }
@@ -226,7 +228,7 @@ struct MediaTests {
     @Test("stop working for all of an account when it goes")
     func accountDeleted() async throws {
         try await TestService.run { service in
-            let (_, path) = try await publish(service, TestImage.png(1))
+            let (_, path) = try await publish(service, Picture.png(seed: 1))
             _ = try await service.administration.perform(DeleteAccount(name: "studio"))
             try await service.send(.get, path, key: .none).expect(404, .notFound, "Not found")
         }
@@ -235,7 +237,7 @@ struct MediaTests {
     @Test("whose file is lost are 404, and nothing of the folder is told")
     func lostFile() async throws {
         try await TestService.run { service in
-            let (_, path) = try await publish(service, TestImage.png(1))
+            let (_, path) = try await publish(service, Picture.png(seed: 1))
             for file in service.mediaFiles() { try service.removeMediaFile(file) }
             try await service.send(.get, path, key: .none).expect(404, .notFound, "Not found")
         }

@@ -8,6 +8,7 @@ import NIOCore
 import Personas
 import PersonasMetrics
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import PersonasHTTP
@@ -167,17 +168,17 @@ struct MetricsTests {
             #expect(try await hits().filter { none[$0.key] != nil } == none)
             let port = try #require(service.client.port)
             let head = "POST /v2/personas HTTP/1.1\r\nHost: a\r\nX-Api-Key: \(service.key)\r\nContent-Type: application/json\r\n"
-            let announced = try await RawExchange.run(
-                port: port, sending: head + "Content-Length: 2001\r\nConnection: close\r\n\r\n" + String(repeating: " ", count: 2_001))
+            let announced = try await rawExchange(
+                .port(port), sending: head + "Content-Length: 2001\r\nConnection: close\r\n\r\n" + String(repeating: " ", count: 2_001))
             #expect(announced.answers.map(\.status) == [413])
             #expect(try await hits()["body_bytes"] == "1")
             let chunk = String(repeating: " ", count: 3_000)
-            let chunked = try await RawExchange.run(
-                port: port, sending: head + "Transfer-Encoding: chunked\r\n\r\nbb8\r\n\(chunk)\r\n0\r\n\r\n")
+            let chunked = try await rawExchange(
+                .port(port), sending: head + "Transfer-Encoding: chunked\r\n\r\nbb8\r\n\(chunk)\r\n0\r\n\r\n")
             #expect(chunked.answers.map(\.status) == [413])
             #expect(try await hits()["body_bytes"] == "2")
-            let long = try await RawExchange.run(
-                port: port, sending: "GET / HTTP/1.1\r\nHost: a\r\nX: \(String(repeating: "x", count: 9_000))\r\n\r\n")
+            let long = try await rawExchange(
+                .port(port), sending: "GET / HTTP/1.1\r\nHost: a\r\nX: \(String(repeating: "x", count: 9_000))\r\n\r\n")
             #expect(long.answers.map(\.status) == [400])
             #expect(try await hits()["header_bytes"] == "1")
             #expect(try await hits()["request_time"] == "0")

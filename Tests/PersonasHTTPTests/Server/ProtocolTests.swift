@@ -4,6 +4,8 @@ import HummingbirdTesting
 import NIOCore
 import Personas
 import PersonasHTTP
+import TestImages
+import TestSupport
 import Testing
 
 /// What holds for every call: request ids, methods, paths, media types.
@@ -176,7 +178,7 @@ struct ProtocolTests {
                 let message = "The request body must be JSON, with Content-Type: application/json"
                 for type in Self.refused {
                     for (method, path) in [(HTTPRequest.Method.post, mount.creation), (.patch, mount.item(id))] {
-                        let body = TestBody(#"{"name":"Never","image_base64s":\#(TestImage.base64List)}"#)
+                        let body = TestBody(#"{"name":"Never","image_base64s":\#(Picture.base64List)}"#)
                         try await service.send(method, path, body, headers: [.contentType: type]).expect(
                             415, .unsupportedMediaType, message)
                     }

@@ -3,6 +3,8 @@ import Foundation
 import HTTPTypes
 import Personas
 import PersonasHTTP
+import TestImages
+import TestSupport
 import Testing
 
 /// What one key may have of the service.
@@ -102,7 +104,7 @@ struct RateLimitTests {
     func inFlight() async throws {
         let policy = RateLimitPolicy(inFlightMax: 1)
         try await TestService.run(configuration: Self.configuration(policy)) { service in
-            for index in 1...3 { service.fetcher.serve("https://a.test/\(index)", TestImage.png(UInt8(index))) }
+            for index in 1...3 { service.fetcher.serve("https://a.test/\(index)", Picture.png(seed: index)) }
             service.fetcher.answerOnlyCrowd(of: 4)
             async let running = service.send(
                 .post, "/v2/personas", #"{"name":"Nova","image_urls":["https://a.test/1","https://a.test/2","https://a.test/3"]}"#)

@@ -7,6 +7,8 @@ import NIOCore
 import Personas
 import PersonasDB
 import PersonasHTTP
+import TestImages
+import TestSupport
 import Testing
 
 /// Failures of the server itself: what clients learn of them, what the log does, and that nothing half done stays.
@@ -43,7 +45,7 @@ struct ServerFailureTests {
             let incoming = service.directory + "/media/incoming"
             try FileManager.default.removeItem(atPath: incoming)
             #expect(FileManager.default.createFile(atPath: incoming, contents: nil))
-            let body = TestBody(#"{"lease_token":"\#(job.leaseToken.text)","portrait_base64":"\#(TestImage.base64(TestImage.jpeg))"}"#)
+            let body = TestBody(#"{"lease_token":"\#(job.leaseToken.text)","portrait_base64":"\#(Picture.base64(Picture.jpeg))"}"#)
             try await service.send(.post, "/v2/training/\(job.id)/complete", body, key: worker, isFailureExpected: true)
                 .expect(500, .uploadFailed, "An image could not be stored")
             try FileManager.default.removeItem(atPath: incoming)
@@ -74,7 +76,7 @@ struct ServerFailureTests {
                 catalog: service.catalog, training: service.training, authentication: Authentication(keys: BrokenKeys()),
                 idempotency: service.useCases.idempotency, decoding: service.useCases.decoding,
                 maintenance: service.storage.maintenance, schema: service.storage.schema)
-            let log = LogRecorder()
+            let log = LogRecorder(level: .trace)
             let http = HTTPService(configuration: HTTPConfiguration(), useCases: useCases, publicURL: PublicURL(nil), logger: log.logger)
             try await http.application().test(.router) { client in
                 let response = try await client.executeRequest(
@@ -117,7 +119,7 @@ struct ServerFailureTests {
                 catalog: service.catalog, training: service.training, authentication: service.useCases.authentication,
                 idempotency: Idempotency(records: FullAnswers(), clock: .system), decoding: service.useCases.decoding,
                 maintenance: service.storage.maintenance, schema: service.storage.schema)
-            let log = LogRecorder()
+            let log = LogRecorder(level: .trace)
             let http = HTTPService(configuration: HTTPConfiguration(), useCases: useCases, publicURL: PublicURL(nil), logger: log.logger)
             try await http.application().test(.router) { client in
                 for attempt in 1...2 {

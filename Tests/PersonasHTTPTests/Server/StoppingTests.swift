@@ -4,6 +4,7 @@ import Personas
 import PersonasHTTP
 import ServiceLifecycle
 import Synchronization
+import TestSupport
 import Testing
 
 /// A server's end.
@@ -51,7 +52,7 @@ struct StoppingTests {
                     // The longest wait is longer than an exchange may take.
                     let body = #"{"wait_seconds":30}"#
                     let head = "POST /v2/training/lease HTTP/1.1\r\nHost: a\r\nX-Api-Key: \(worker)\r\nContent-Type: application/json\r\n"
-                    return try await RawExchange.run(port: port, sending: "\(head)Content-Length: \(body.utf8.count)\r\n\r\n\(body)")
+                    return try await rawExchange(.port(port), sending: "\(head)Content-Length: \(body.utf8.count)\r\n\r\n\(body)")
                 }
                 try await eventually("the worker waits") { arrivals.count == 1 }
                 await group.triggerGracefulShutdown()
@@ -60,7 +61,7 @@ struct StoppingTests {
                     #expect(exchange.answers.map(\.status) == [204])
                     #expect(exchange.wasClosed)
                 }
-                await #expect(throws: (any Error).self) { try await RawExchange.run(port: port, sending: "") }
+                await #expect(throws: (any Error).self) { try await rawExchange(.port(port), sending: "") }
             }
         }
     }

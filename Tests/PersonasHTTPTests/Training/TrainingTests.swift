@@ -2,6 +2,7 @@ import ErrorEnvelope
 import Foundation
 import HTTPTypes
 import Personas
+import TestImages
 import Testing
 
 /// The protocol of training workers.
@@ -97,11 +98,11 @@ struct TrainingTests {
     func complete() async throws {
         try await TestService.run { service in
             let worker = try await Worker(service)
-            let jpeg = TestImage.base64(TestImage.jpeg)
+            let jpeg = Picture.base64(Picture.jpeg)
             let rows: [(String, [UInt8])] = [
-                ("", TestImage.png(1)), (#","portrait_base64":null"#, TestImage.png(1)),
-                (#","portrait_base64":"\#(jpeg)""#, TestImage.jpeg),
-                (#","portrait_base64":"data:image/png;base64,\#(jpeg)""#, TestImage.jpeg),
+                ("", Picture.png(seed: 1)), (#","portrait_base64":null"#, Picture.png(seed: 1)),
+                (#","portrait_base64":"\#(jpeg)""#, Picture.jpeg),
+                (#","portrait_base64":"data:image/png;base64,\#(jpeg)""#, Picture.jpeg),
             ]
             for (index, row) in rows.enumerated() {
                 let id = try await service.create(.persona, "Nova \(index)")
@@ -122,11 +123,11 @@ struct TrainingTests {
             let worker = try await Worker(service)
             let id = try await service.create(.persona, "Nova")
             let job = try await worker.leaseJob()
-            let tooLarge = TestImage.base64([UInt8](repeating: 1, count: Limits.imageBytesMax + 1))
+            let tooLarge = Picture.base64([UInt8](repeating: 1, count: Limits.imageBytesMax + 1))
             let rows: [(String, Int, ErrorCode, String)] = [
                 ("AAAA", 400, .invalidImage, "is not a JPEG, PNG, WebP or GIF image"), ("AAA", 400, .invalidImage, "is not valid base64"),
                 ("", 400, .invalidImage, "is not a JPEG, PNG, WebP or GIF image"),
-                (TestImage.base64(TestImage.gif.dropLast(1)), 400, .invalidImage, "is truncated"),
+                (Picture.base64(Picture.gif.dropLast(1)), 400, .invalidImage, "is truncated"),
                 ("data:,x", 400, .invalidImage, "is not a base64 data URL"), (tooLarge, 413, .imageTooLarge, "is larger than 10 MB"),
             ]
             try await service.withoutTrace {

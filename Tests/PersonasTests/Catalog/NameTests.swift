@@ -1,4 +1,5 @@
 import Personas
+import TestSupport
 import Testing
 
 @Suite("Names")
@@ -113,7 +114,7 @@ struct NameTests {
         "Random texts are accepted exactly when the rule says so, and normalising twice changes nothing",
         arguments: 1...20 as ClosedRange<UInt64>)
     func randomTexts(seed: UInt64) throws {
-        var generator = SplitMix64(state: seed)
+        var generator = SplitMix64(seed: seed)
         var accepted = 0
         for _ in 0..<1_000 {
             let raw = Self.randomText(using: &generator)

@@ -1,5 +1,6 @@
 import Personas
 import Synchronization
+import TestSupport
 import Testing
 
 @Suite("Wake signals", .timeLimit(.minutes(5)))
@@ -19,7 +20,7 @@ struct WakeSignalTests {
         private let state: Mutex<State>
 
         init(seed: UInt64 = 0) {
-            state = Mutex(State(generator: SplitMix64(state: seed)))
+            state = Mutex(State(generator: SplitMix64(seed: seed)))
         }
 
         func enqueue(_ job: consuming ExecutorJob) {
@@ -131,7 +132,7 @@ struct WakeSignalTests {
     @Test("In whatever order steps, rings and cancellations come, every task is back in the end", arguments: 0..<10 as Range<UInt64>)
     func interleavings(block: UInt64) {
         for seed in block * 100..<(block + 1) * 100 {
-            var generator = SplitMix64(state: seed)
+            var generator = SplitMix64(seed: seed)
             let (signal, executor, returns) = (WakeSignal(), SteppedExecutor(seed: seed), Returns())
             var tasks: [Task<Void, Never>] = []
             var seen: [UInt64] = []

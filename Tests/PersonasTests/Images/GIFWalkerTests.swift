@@ -1,4 +1,5 @@
 import Personas
+import TestSupport
 import Testing
 
 @Suite("Rules for GIF")
@@ -9,7 +10,7 @@ struct GIFWalkerTests {
     private static let image = picture()
 
     private static func file(_ blocks: [UInt8]..., width: UInt16 = 4, height: UInt16 = 4) -> [UInt8] {
-        ascii("GIF89a") + littleEndianBytes(UInt32(height) << 16 | UInt32(width)) + [0, 0, 0] + blocks.joined() + [0x3B]
+        ascii("GIF89a") + littleEndian(UInt32(height) << 16 | UInt32(width)) + [0, 0, 0] + blocks.joined() + [0x3B]
     }
 
     private static func picture(left: UInt8 = 0, width: UInt8 = 4, codeBits: UInt8 = 2, data: [UInt8] = [2, 0x44, 1, 0]) -> [UInt8] {

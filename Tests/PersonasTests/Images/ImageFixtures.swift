@@ -1,8 +1,8 @@
-import Foundation
 import Personas
+import TestImages
 import Testing
 
-/// A small image made by an independent encoder (Pillow 13), in which every piece of metadata contains the text "CANARY",
+/// A small image of `SampleImages`, in which every piece of metadata contains the text "CANARY",
 /// and every GPS block the date 2024:05:06.
 struct ImageFixture: Sendable, CustomTestStringConvertible {
     let testDescription: String
@@ -22,7 +22,7 @@ struct ImageFixture: Sendable, CustomTestStringConvertible {
         height: Int = 12,
         orientation: UInt8? = nil,
         hasMetadata: Bool = false,
-        base64: String
+        file: String
     ) {
         self.testDescription = testDescription
         self.format = format
@@ -30,8 +30,7 @@ struct ImageFixture: Sendable, CustomTestStringConvertible {
         self.height = height
         self.orientation = orientation
         self.hasMetadata = hasMetadata
-        // A fixture that cannot be read is empty, which no test accepts.
-        bytes = [UInt8](Data(base64Encoded: base64, options: .ignoreUnknownCharacters) ?? Data())
+        bytes = SampleImages.bytes(file)
     }
 }
 
@@ -46,341 +45,51 @@ extension ImageFixture {
 }
 
 extension ImageFixture {
-    static let jpegPlain = ImageFixture(
-        "a baseline JPEG",
-        .jpeg,
-        base64: """
-            /9j/4AAQSkZJRgABAQAAAQABAAD/2wBDABQODxIPDRQSEBIXFRQYHjIhHhwcHj0sLiQySUBMS0dARkVQWnNiUFVtVkVGZIhlbXd7gYKBTmCNl4x9lnN+gXz/2wBDAR
-            UXFx4aHjshITt8U0ZTfHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHz/wAARCAAMABQDASIAAhEBAxEB/8QAFwAAAwEAAAAA
-            AAAAAAAAAAAAAAQFBv/EACAQAAEEAgEFAAAAAAAAAAAAAAEAAgMRBSEEMTJBcYH/xAAVAQEBAAAAAAAAAAAAAAAAAAADBf/EABoRAAIDAQEAAAAAAAAAAAAAAAABAg
-            QREjH/2gAMAwEAAhEDEQA/AIcOPvwn4saALIpVONCzWk5BCx5shFGa5Ta1sCtbkSG49tdpPxC0DYmuaD09IQOwt8LKtSw//9k=
-            """
-    )
-
+    static let jpegPlain = ImageFixture("a baseline JPEG", .jpeg, file: "jpeg-plain.jpg")
     static let jpegMetadata = ImageFixture(
-        "a JPEG with EXIF, GPS, XMP, a comment and a colour profile",
-        .jpeg,
-        orientation: 6,
-        hasMetadata: true,
-        base64: """
-            /9j/4AAQSkZJRgABAQEASABIAAD/4QDkRXhpZgAATU0AKgAAAAgAAwEPAAIAAAAOAAAAMgESAAMAAAABAAYAAIglAAQAAAABAAAAQAAAAABDQU5BUlktQ0FNRVJBAA
-            AGAAEAAgAAAAJOAAAAAAIABQAAAAMAAACOAAMAAgAAAAJFAAAAAAQABQAAAAMAAACmABsABwAAABIAAAC+AB0AAgAAAAsAAADQAAAAAAAAADQAAAABAAAAHwAAAAEA
-            AAmlAAAAyAAAAA0AAAABAAAAGAAAAAEAAAAjAAAAAkFTQ0lJAAAAQ0FOQVJZLUdQUzIwMjQ6MDU6MDYAAP/hAFlodHRwOi8vbnMuYWRvYmUuY29tL3hhcC8xLjAvAD
-            x4OnhtcG1ldGEgeG1sbnM6eD0iYWRvYmU6bnM6bWV0YS8iPkNBTkFSWS1YTVA8L3g6eG1wbWV0YT7/4gJcSUNDX1BST0ZJTEUAAQEAAAJMbGNtcwRAAABtbnRyUkdC
-            IFhZWiAH6gALABUABwAKAAphY3NwQVBQTAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA9tYAAQAAAADTLWxjbXMAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
-            AAAAAAAAAAAAAAAAAAAAAAAAtkZXNjAAABCAAAADZjcHJ0AAABQAAAAEx3dHB0AAABjAAAABRjaGFkAAABoAAAACxyWFlaAAABzAAAABRiWFlaAAAB4AAAABRnWFla
-            AAAB9AAAABRyVFJDAAACCAAAACBnVFJDAAACCAAAACBiVFJDAAACCAAAACBjaHJtAAACKAAAACRtbHVjAAAAAAAAAAEAAAAMZW5VUwAAABoAAAAcAHMAUgBHAEIAIA
-            BiAHUAaQBsAHQALQBpAG4AAG1sdWMAAAAAAAAAAQAAAAxlblVTAAAAMAAAABwATgBvACAAYwBvAHAAeQByAGkAZwBoAHQALAAgAHUAcwBlACAAZgByAGUAZQBsAHlY
-            WVogAAAAAAAA9tYAAQAAAADTLXNmMzIAAAAAAAEMQgAABd7///MlAAAHkwAA/ZD///uh///9ogAAA9wAAMBuWFlaIAAAAAAAAG+gAAA49QAAA5BYWVogAAAAAAAAJJ
-            8AAA+EAAC2w1hZWiAAAAAAAABilwAAt4cAABjZcGFyYQAAAAAAAwAAAAJmZgAA8qcAAA1ZAAAT0AAACltjaHJtAAAAAAADAAAAAKPXAABUewAATM0AAJmaAAAmZgAA
-            D1z//gAQQ0FOQVJZLUNPTU1FTlT/2wBDABQODxIPDRQSEBIXFRQYHjIhHhwcHj0sLiQySUBMS0dARkVQWnNiUFVtVkVGZIhlbXd7gYKBTmCNl4x9lnN+gXz/2wBDAR
-            UXFx4aHjshITt8U0ZTfHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHz/wAARCAAMABQDASIAAhEBAxEB/8QAFwAAAwEAAAAA
-            AAAAAAAAAAAAAAQFBv/EACAQAAEEAgEFAAAAAAAAAAAAAAEAAgMRBSEEMTJBcYH/xAAVAQEBAAAAAAAAAAAAAAAAAAADBf/EABoRAAIDAQEAAAAAAAAAAAAAAAABAg
-            QREjH/2gAMAwEAAhEDEQA/AIcOPvwn4saALIpVONCzWk5BCx5shFGa5Ta1sCtbkSG49tdpPxC0DYmuaD09IQOwt8LKtSw//9k=
-            """
-    )
-
+        "a JPEG with EXIF, GPS, XMP, a comment and a colour profile", .jpeg, orientation: 6, hasMetadata: true, file: "jpeg-metadata.jpg")
     static let jpegProgressive = ImageFixture(
-        "a progressive JPEG with EXIF and GPS",
-        .jpeg,
-        orientation: 8,
-        hasMetadata: true,
-        base64: """
-            /9j/4AAQSkZJRgABAQAAAQABAAD/4QDkRXhpZgAATU0AKgAAAAgAAwEPAAIAAAAOAAAAMgESAAMAAAABAAgAAIglAAQAAAABAAAAQAAAAABDQU5BUlktQ0FNRVJBAA
-            AGAAEAAgAAAAJOAAAAAAIABQAAAAMAAACOAAMAAgAAAAJFAAAAAAQABQAAAAMAAACmABsABwAAABIAAAC+AB0AAgAAAAsAAADQAAAAAAAAADQAAAABAAAAHwAAAAEA
-            AAmlAAAAyAAAAA0AAAABAAAAGAAAAAEAAAAjAAAAAkFTQ0lJAAAAQ0FOQVJZLUdQUzIwMjQ6MDU6MDYAAP/bAEMAFA4PEg8NFBIQEhcVFBgeMiEeHBwePSwuJDJJQE
-            xLR0BGRVBac2JQVW1WRUZkiGVtd3uBgoFOYI2XjH2Wc36BfP/bAEMBFRcXHhoeOyEhO3xTRlN8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8
-            fHx8fHx8fHx8fP/CABEIAAwAFAMBIgACEQEDEQH/xAAXAAADAQAAAAAAAAAAAAAAAAAAAwQF/8QAFgEBAQEAAAAAAAAAAAAAAAAAAgME/9oADAMBAAIQAxAAAAGF9T
-            hOQ0Abf//EABkQAQEBAAMAAAAAAAAAAAAAAAABAwIRE//aAAgBAQABBQKZpm83GJHT/8QAFxEAAwEAAAAAAAAAAAAAAAAAAAEDE//aAAgBAwEBPwGdWas//8QAFxEA
-            AwEAAAAAAAAAAAAAAAAAAAETIf/aAAgBAgEBPwFPCh//xAAUEAEAAAAAAAAAAAAAAAAAAAAg/9oACAEBAAY/Al//xAAXEAEBAQEAAAAAAAAAAAAAAAABABBR/9oACA
-            EBAAE/IckHIY2Al//aAAwDAQACAAMAAAAQfA//xAAWEQEBAQAAAAAAAAAAAAAAAAAAARH/2gAIAQMBAT8QaYP/xAAXEQEBAQEAAAAAAAAAAAAAAAABEQAx/9oACAEC
-            AQE/EBhSrkXm/8QAGxABAAICAwAAAAAAAAAAAAAAAQARITFBcYH/2gAIAQEAAT8Qs4hBaVKGz5MXEbtIIddT/9k=
-            """
-    )
-
-    static let jpegGreyRestarts = ImageFixture(
-        "a grey JPEG with restart markers",
-        .jpeg,
-        base64: """
-            /9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAA0JCgsKCA0LCgsODg0PEyAVExISEyccHhcgLikxMC4pLSwzOko+MzZGNywtQFdBRkxOUlNSMj5aYVpQYEpRUk//wAALCA
-            AMABQBAREA/8QAFwAAAwEAAAAAAAAAAAAAAAAAAwUGBP/EAB8QAAEEAgIDAAAAAAAAAAAAAAEAAgMEBREiYRIhM//dAAQAAf/aAAgBAQAAPwCUq4feuK//0FVfCADb
-            mgBf/9ELMPH4/Nx7AX//0tdGtEdcV//Te1K0Ujg5zfa//9SrZBG5gOiOgdL/2Q==
-            """
-    )
-
-    static let jpegCMYK = ImageFixture(
-        "a CMYK JPEG with an Adobe segment",
-        .jpeg,
-        base64: """
-            /9j/7gAOQWRvYmUAZAAAAAAA/9sAQwAUDg8SDw0UEhASFxUUGB4yIR4cHB49LC4kMklATEtHQEZFUFpzYlBVbVZFRmSIZW13e4GCgU5gjZeMfZZzfoF8/8AAFAgADA
-            AUBEMRAE0RAFkRAEsRAP/EABsAAQEAAQUAAAAAAAAAAAAAAAAGBQECAwQH/8QAKxAAAAQEAwYHAAAAAAAAAAAAAAECAwQFEUEUFSESMTNRUmIGEyKBkaGx/9oADgRD
-            AE0AWQBLAAA/AJ2X2GIyftE1AwWIppWosxTS+wZP2jOIkEO0z50UpDTfNV9K0Lmem4gFAzwyDJ+0aYKVEZkiHiHk2WhsqH8mR/QDzmX2FthWukbvC7SF7G0VQFNL7B
-            hWukcsoIptF4mM9a1aERbklYiKxAKBnhkGFa6R10RD0chLynXGNCIkMLNCS9q/oD//2Q==
-            """
-    )
-
-    static let jpegUpright = ImageFixture(
-        "a JPEG whose EXIF says it is upright",
-        .jpeg,
-        hasMetadata: true,
-        base64: """
-            /9j/4AAQSkZJRgABAQAAAQABAAD/4QDkRXhpZgAATU0AKgAAAAgAAwEPAAIAAAAOAAAAMgESAAMAAAABAAEAAIglAAQAAAABAAAAQAAAAABDQU5BUlktQ0FNRVJBAA
-            AGAAEAAgAAAAJOAAAAAAIABQAAAAMAAACOAAMAAgAAAAJFAAAAAAQABQAAAAMAAACmABsABwAAABIAAAC+AB0AAgAAAAsAAADQAAAAAAAAADQAAAABAAAAHwAAAAEA
-            AAmlAAAAyAAAAA0AAAABAAAAGAAAAAEAAAAjAAAAAkFTQ0lJAAAAQ0FOQVJZLUdQUzIwMjQ6MDU6MDYAAP/bAEMAFA4PEg8NFBIQEhcVFBgeMiEeHBwePSwuJDJJQE
-            xLR0BGRVBac2JQVW1WRUZkiGVtd3uBgoFOYI2XjH2Wc36BfP/bAEMBFRcXHhoeOyEhO3xTRlN8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8
-            fHx8fHx8fHx8fP/AABEIAAwAFAMBEQACEQEDEQH/xAAVAAEBAAAAAAAAAAAAAAAAAAAEBf/EACAQAAEEAgEFAAAAAAAAAAAAAAEAAgMRBSEEMTJBcYH/xAAXAQEBAQ
-            EAAAAAAAAAAAAAAAADBQQG/8QAHhEAAgICAgMAAAAAAAAAAAAAAQIAAxESBCETInH/2gAMAwEAAhEDEQA/AIcOPvwiQ7Q674+LGgCyKTmpQNmOBKFXIiW49tdpPxET
-            TnoEzet5xF8aFmtIuJ3OIRzGQQsebIR1Mbm2eUq3IiWxNc0Hp6WbyvZ7Zx86lBWIE//Z
-            """
-    )
-
+        "a progressive JPEG with EXIF and GPS", .jpeg, orientation: 8, hasMetadata: true, file: "jpeg-progressive.jpg")
+    static let jpegGreyRestarts = ImageFixture("a grey JPEG with restart markers", .jpeg, file: "jpeg-grey-restarts.jpg")
+    static let jpegCMYK = ImageFixture("a CMYK JPEG with an Adobe segment", .jpeg, file: "jpeg-cmyk.jpg")
+    static let jpegUpright = ImageFixture("a JPEG whose EXIF says it is upright", .jpeg, hasMetadata: true, file: "jpeg-upright.jpg")
     static let jpegThumbnails = ImageFixture(
-        "a JPEG with thumbnails, IPTC, an MPF index and fill bytes",
-        .jpeg,
-        hasMetadata: true,
-        base64: """
-            /9j/4AAcSkZJRgABAQAAAQABAgJDQU5BUllUSFVNQiH/4AATSkZYWAAQQ0FOQVJZLUpGWFj/7QAoUGhvdG9zaG9wIDMuMAA4QklNBAQAAAAAAAxDQU5BUlktSVBUQy
-            H/////4gAQTVBGAENBTkFSWS1NUEb/2wBDABQODxIPDRQSEBIXFRQYHjIhHhwcHj0sLiQySUBMS0dARkVQWnNiUFVtVkVGZIhlbXd7gYKBTmCNl4x9lnN+gXz/2wBD
-            ARUXFx4aHjshITt8U0ZTfHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHz/wAARCAAMABQDASIAAhEBAxEB/8QAFwAAAwEAAA
-            AAAAAAAAAAAAAAAAQFBv/EACAQAAEEAgEFAAAAAAAAAAAAAAEAAgMRBSEEMTJBcYH/xAAVAQEBAAAAAAAAAAAAAAAAAAADBf/EABoRAAIDAQEAAAAAAAAAAAAAAAAB
-            AgQREjH/2gAMAwEAAhEDEQA/AIcOPvwn4saALIpVONCzWk5BCx5shFGa5Ta1sCtbkSG49tdpPxC0DYmuaD09IQOwt8LKtSw//9k=
-            """
-    )
+        "a JPEG with thumbnails, IPTC, an MPF index and fill bytes", .jpeg, hasMetadata: true, file: "jpeg-thumbnails.jpg")
 }
 
 extension ImageFixture {
-    static let pngPlain = ImageFixture(
-        "a true-colour PNG",
-        .png,
-        base64: """
-            iVBORw0KGgoAAAANSUhEUgAAABQAAAAMCAIAAADtbgqsAAAAY0lEQVR42p3PuwqAMAxA0SuKIAhCUSgUCpmcXAv+/485KbUvbeEMSeAO6YC51cAK9G2eeGzgx1OtIK
-            77Oo6X/5Kx+sGBysVbxuGvhVi/7dFFl2MDBuQeQp+xzTvLsYAFSXEgF7JXDpNeaiIJAAAAAElFTkSuQmCC
-            """
-    )
-
+    static let pngPlain = ImageFixture("a true-colour PNG", .png, file: "png-plain.png")
     static let pngMetadata = ImageFixture(
-        "a PNG with EXIF, GPS, XMP, texts, a time, a private chunk and a colour profile",
-        .png,
-        orientation: 3,
-        hasMetadata: true,
-        base64: """
-            iVBORw0KGgoAAAANSUhEUgAAABQAAAAMCAYAAABiDJ37AAABdmlDQ1BJQ0MgUHJvZmlsZQAAeJx1kbtLw1AUxn9tlUpb6aCCiEMGFQcLoiCOWgeXIqVW8LW0sQ8hrS
-            FJkeIquDgIDqKLr8H/QFfBVUEQFEHE2dHXIiWe2woVaW+4OT++e7/DyRfwxgy9YLdMQKHoWInpqDa/sKj5XwnShZ8AgZRum5PxeIym6+sej6p3EdWr+b2GK7iSsXXw
-            tAmP6ablCMs0xNYdU/G2cKeeT60IHwkPWTKg8LXS0zV+UZyr8YdiK5mYAq/qqeX+cPoP63mrIDwo3FcwSvrvPOpLQpni3KzUHtm92CSYJopGmhKrGDhEpBYls8a+4a
-            pvhjXx6PI2KWOJI0devEOilqRrRmpW9Iw8BmWV+/887ezoSK17KAqtz6773g/+XajsuO73setWTsD3BJfFun9Nchr/FH2nrvUdQngTzq/qWnoPLrag+9FMWamq5JPt
-            zWbh7QzaF6DjFgJLtax+zzl9gOSG/KIb2D+AAbkfXv4BukRn6e+itKQAAAATdEVYdENvbW1lbnQAQ0FOQVJZLVRFWFRLw/h7AAAAFXpUWHR6AAB4nHN29HMMilRwHg
-            wUAE4CJVlLxVChAAAAUGlUWHRYTUw6Y29tLmFkb2JlLnhtcAAAAAAAPHg6eG1wbWV0YSB4bWxuczp4PSJhZG9iZTpuczptZXRhLyI+Q0FOQVJZLVhNUDwveDp4bXBt
-            ZXRhPgvkncsAAAAHdElNRQfoBQYBAgNxtbrsAAAACXBIWXMAAAsTAAALEwEAmpwYAAAA3GVYSWZNTQAqAAAACAADAQ8AAgAAAA4AAAAyARIAAwAAAAEAAwAAiCUABA
-            AAAAEAAABAAAAAAENBTkFSWS1DQU1FUkEAAAYAAQACAAAAAk4AAAAAAgAFAAAAAwAAAI4AAwACAAAAAkUAAAAABAAFAAAAAwAAAKYAGwAHAAAAEgAAAL4AHQACAAAA
-            CwAAANAAAAAAAAAANAAAAAEAAAAfAAAAAQAACaUAAADIAAAADQAAAAEAAAAYAAAAAQAAACMAAAACQVNDSUkAAABDQU5BUlktR1BTMjAyNDowNTowNgAAVxZx7gAAAG
-            lJREFUeNqtzLEKgCAURuETRRAIgRQIQeDU1Cr0/k/VVIuDlJqmwweXH+5pgEvAWUvHBNBW4wT7Kh7BoZgnKIoEguNvkaDMZAD5FZw/7K8tIag8tsCuUoOLpZ3bLyO4
-            JjhSg9o+6AgDaG6o0iINiAdRJwAAAA5wclZ0Q0FOQVJZLVBSSVZBVEXrCBVRAAAAAElFTkSuQmCC
-            """
-    )
-
-    static let pngPalette = ImageFixture(
-        "a PNG with a palette and transparency",
-        .png,
-        base64: """
-            iVBORw0KGgoAAAANSUhEUgAAABQAAAAMBAMAAACQIoDIAAAAMFBMVEXGyIvGoIyEvmBIyKMSyC0woGDGeHCEeLVIeGwSeBvGPJWEPGOoChVIPDYSPA4wCgarGsuNAA
-            AAEHRSTlMAgP//////////////////koSScgAAAF1JREFUeJwFwaERAjEQAMBNJhgEfA20gcDQ7Zs0wgwdEI+4+Gdy7JaEF9SJBVrGdQhCZVgEFYZE2z26QDS6JKfq
-            9zYd09H0bW/3nlN5lstoX5/tVOGwMs5VDhtu4w+NXyg5ina0SQAAAABJRU5ErkJggg==
-            """
-    )
-
-    static let pngOneBit = ImageFixture(
-        "a PNG of one bit a pixel",
-        .png,
-        base64: """
-            iVBORw0KGgoAAAANSUhEUgAAABQAAAAMAQAAAABKd6BWAAAAOUlEQVR4nGNgYGBgZFDVZmJ9HcCgsCyAgUtoAYs7pwEj14JvTAmMG1h2MyswruKWZgi//YFx19eFAO
-            ErDMTuubDbAAAAAElFTkSuQmCC
-            """
-    )
-
-    static let pngGreyAlpha = ImageFixture(
-        "a grey PNG with alpha",
-        .png,
-        base64: """
-            iVBORw0KGgoAAAANSUhEUgAAABQAAAAMCAQAAADIBVVwAAAAiUlEQVR4nHWM4QrCMAyEP+klGayg7v0f0O4NCoL+WHW2mxz5kjuOXHipprrNfvVONVVlhBCp7TMlhG
-            YMocZx/7iMIazj6ZWxE+mYbEVv1g80nAeGZhzHBn6uguEs20f/o4Jz/zplnMAHFoJbl7VidCyttKcrmolBK9dDsqBMMLUJplbbk5UnC8EblPgjKNwBBnwAAAAASUVO
-            RK5CYII=
-            """
-    )
-
-    static let pngAnimated = ImageFixture(
-        "an animated PNG with texts",
-        .png,
-        hasMetadata: true,
-        base64: """
-            iVBORw0KGgoAAAANSUhEUgAAABQAAAAMCAIAAADtbgqsAAAAE3RFWHRDb21tZW50AENBTkFSWS1URVhUS8P4ewAAABV6VFh0egAAeJxzdvRzDIpUcB4MFABOAiVZS8
-            VQoQAAAFBpVFh0WE1MOmNvbS5hZG9iZS54bXAAAAAAADx4OnhtcG1ldGEgeG1sbnM6eD0iYWRvYmU6bnM6bWV0YS8iPkNBTkFSWS1YTVA8L3g6eG1wbWV0YT4L5J3L
-            AAAAB3RJTUUH6AUGAQIDcbW67AAAAAhhY1RMAAAAAwAAAADO7brAAAAAGmZjVEwAAAAAAAAAFAAAAAwAAAAAAAAAAAABAAoAAIu59GwAAABjSURBVHicnc+7CoAwDE
-            DRK4ogCEJRKBQKmZxcC/7/jzkptS9t4QxJ4A7pgLnVwAr0bZ54bODHU60grvs6jpf/krH6wYHKxVvG4a+FWL/t0UWXYwMG5B5Cn7HNO8uxgAVJcSAXslcOk5A3c24A
-            AAAaZmNUTAAAAAEAAAAUAAAADAAAAAAAAAAAAAEACgAAEMoeuAAAAGhmZEFUAAAAAnicnc/LCoAgEEDRG0UQBIEUCILgqjZthf7/x1oV5isVzmJm4C6mO2BuNbACfZ
-            s3Hhu48VTLi+u+DuOlXDQWBSyIVLwlnO6aieXXHlxkPlagwDyD7zfWaVc+NqDBxFgwNySeDrvJuFkeAAAAGmZjVEwAAAADAAAAFAAAAAwAAAAAAAAAAAABAAoAAP1c
-            zVEAAABqZmRBVAAAAAR4nJ3PTQqAIBBA4RdFEASBFAiC4KpVW6FbdP/TtCrMv1T4FjMDbzHdBXOrgRXo27zx2MCNp1peXPd1GC/lorEoYEGk4i3hcNdMLL/24CLzsQ
-            IF5hl8v7FOO/OxAQ0mxoK5AZbWDuMV2xX/AAAADnByVnRDQU5BUlktUFJJVkFUResIFVEAAAAASUVORK5CYII=
-            """
-    )
-
+        "a PNG with EXIF, GPS, XMP, texts, a time, a private chunk and a colour profile", .png, orientation: 3, hasMetadata: true,
+        file: "png-metadata.png")
+    static let pngPalette = ImageFixture("a PNG with a palette and transparency", .png, file: "png-palette.png")
+    static let pngOneBit = ImageFixture("a PNG of one bit a pixel", .png, file: "png-one-bit.png")
+    static let pngGreyAlpha = ImageFixture("a grey PNG with alpha", .png, file: "png-grey-alpha.png")
+    static let pngAnimated = ImageFixture("an animated PNG with texts", .png, hasMetadata: true, file: "png-animated.png")
     static let pngInterlaced = ImageFixture(
-        "an interlaced PNG whose compression header lies in two chunks",
-        .png,
-        width: 2,
-        height: 2,
-        base64: """
-            iVBORw0KGgoAAAANSUhEUgAAAAIAAAACCAAAAAEg2mJuAAAAAUlEQVR4duaE5gAAAABJREFUNa8GHgAAAA5JREFUnGMQYHBgaDgAAAMnAZEs5bUpAAAAAElFTkSuQm
-            CC
-            """
-    )
+        "an interlaced PNG whose compression header lies in two chunks", .png, width: 2, height: 2, file: "png-interlaced.png")
 }
 
 extension ImageFixture {
-    static let webpLossy = ImageFixture(
-        "a lossy WebP",
-        .webp,
-        base64: """
-            UklGRoIAAABXRUJQVlA4IHYAAAAwBACdASoUAAwALrV2u12jqampiYC0S2AE6ZQWoHUAAs0RS+bhTS8tiAAA/vbikaNX09Iac1BKre9DPfQnvj717HbFO8yofZA4aN
-            i2YsAb//DVJY8Ypz53gByrMt+BUZdcvh5qE4Vvv04E/hxQf0aO9kYeQAAA
-            """
-    )
-
-    static let webpLossless = ImageFixture(
-        "a lossless WebP",
-        .webp,
-        base64: """
-            UklGRmAAAABXRUJQVlA4TFQAAAAvE8ACALkyRPQ/duUvfvQ/oKBtI8cgjj/a+QPAMDCJJNm1oFfV6KHEn4AkINGv4McEELQZYPM3pBkJ4JtQwQPQI4KNtEOio2yQWM
-            hp3IpIR0oBPwA=
-            """
-    )
-
-    static let webpAlpha = ImageFixture(
-        "an extended WebP with alpha",
-        .webp,
-        base64: """
-            UklGRsAAAABXRUJQVlA4WAoAAAAQAAAAEwAACwAAQUxQSBcAAAABuYzof4BI22b+HQ+Nnp1GTMAEVEtcAwBWUDggggAAADAEAJ0BKhQADAA+7WitTammpKIwCAEwHY
-            lsAJ0yhHcmgzgAGBJ+aBDLAAD+7tlmKoWJc86qF/80EaAwdrUf7yzOQxlMA6fozi7pbkFc7bxmxs/V4wRq4TRcmHxP4/9zo2b1ZVt/Rvcz+q//JBa3n4lcZG+Q+Cvh
-            Tp91eUh+5LBOiAA=
-            """
-    )
-
+    static let webpLossy = ImageFixture("a lossy WebP", .webp, file: "webp-lossy.webp")
+    static let webpLossless = ImageFixture("a lossless WebP", .webp, file: "webp-lossless.webp")
+    static let webpAlpha = ImageFixture("an extended WebP with alpha", .webp, file: "webp-alpha.webp")
     static let webpMetadata = ImageFixture(
-        "a WebP with XMP, a colour profile and an EXIF chunk that begins as in a JPEG",
-        .webp,
-        orientation: 5,
-        hasMetadata: true,
-        base64: """
-            UklGRjoEAABXRUJQVlA4WAoAAAA8AAAAEwAACwAASUNDUEwCAAAAAAJMbGNtcwRAAABtbnRyUkdCIFhZWiAH6gALABUABwAKAAphY3NwQVBQTAAAAAAAAAAAAAAAAA
-            AAAAAAAAAAAAAAAAAA9tYAAQAAAADTLWxjbXMAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAtkZXNjAAABCAAAADZjcHJ0AAAB
-            QAAAAEx3dHB0AAABjAAAABRjaGFkAAABoAAAACxyWFlaAAABzAAAABRiWFlaAAAB4AAAABRnWFlaAAAB9AAAABRyVFJDAAACCAAAACBnVFJDAAACCAAAACBiVFJDAA
-            ACCAAAACBjaHJtAAACKAAAACRtbHVjAAAAAAAAAAEAAAAMZW5VUwAAABoAAAAcAHMAUgBHAEIAIABiAHUAaQBsAHQALQBpAG4AAG1sdWMAAAAAAAAAAQAAAAxlblVT
-            AAAAMAAAABwATgBvACAAYwBvAHAAeQByAGkAZwBoAHQALAAgAHUAcwBlACAAZgByAGUAZQBsAHlYWVogAAAAAAAA9tYAAQAAAADTLXNmMzIAAAAAAAEMQgAABd7///
-            MlAAAHkwAA/ZD///uh///9ogAAA9wAAMBuWFlaIAAAAAAAAG+gAAA49QAAA5BYWVogAAAAAAAAJJ8AAA+EAAC2w1hZWiAAAAAAAABilwAAt4cAABjZcGFyYQAAAAAA
-            AwAAAAJmZgAA8qcAAA1ZAAAT0AAACltjaHJtAAAAAAADAAAAAKPXAABUewAATM0AAJmaAAAmZgAAD1xBTFBIFwAAAAG5jOh/gEjbZv4dD42enUZMwARUS1wDAFZQOC
-            CCAAAAMAQAnQEqFAAMAD7taK1NqaakojAIATAdiWwAnTKEdyaDOAAYEn5oEMsAAP7u2WYqhYlzzqoX/zQRoDB2tR/vLM5DGUwDp+jOLuluQVztvGbGz9XjBGrhNFyY
-            fE/j/3OjZvVlW39G9zP6r/8kFrefiVxkb5D4K+FOn3V5SH7ksE6IAEVYSUbcAAAATU0AKgAAAAgAAwEPAAIAAAAOAAAAMgESAAMAAAABAAUAAIglAAQAAAABAAAAQA
-            AAAABDQU5BUlktQ0FNRVJBAAAGAAEAAgAAAAJOAAAAAAIABQAAAAMAAACOAAMAAgAAAAJFAAAAAAQABQAAAAMAAACmABsABwAAABIAAAC+AB0AAgAAAAsAAADQAAAA
-            AAAAADQAAAABAAAAHwAAAAEAAAmlAAAAyAAAAA0AAAABAAAAGAAAAAEAAAAjAAAAAkFTQ0lJAAAAQ0FOQVJZLUdQUzIwMjQ6MDU6MDYAAFhNUCA6AAAAPHg6eG1wbW
-            V0YSB4bWxuczp4PSJhZG9iZTpuczptZXRhLyI+Q0FOQVJZLVhNUDwveDp4bXBtZXRhPg==
-            """
-    )
-
+        "a WebP with XMP, a colour profile and an EXIF chunk that begins as in a JPEG", .webp, orientation: 5, hasMetadata: true,
+        file: "webp-metadata.webp")
     static let webpMetadataLossless = ImageFixture(
-        "a lossless WebP with XMP and EXIF",
-        .webp,
-        orientation: 7,
-        hasMetadata: true,
-        base64: """
-            UklGRpgBAABXRUJQVlA4WAoAAAAMAAAAEwAACwAAVlA4TFQAAAAvE8ACALkyRPQ/duUvfvQ/oKBtI8cgjj/a+QPAMDCJJNm1oFfV6KHEn4AkINGv4McEELQZYPM3pB
-            kJ4JtQwQPQI4KNtEOio2yQWMhp3IpIR0oBPwBFWElG3AAAAE1NACoAAAAIAAMBDwACAAAADgAAADIBEgADAAAAAQAHAACIJQAEAAAAAQAAAEAAAAAAQ0FOQVJZLUNB
-            TUVSQQAABgABAAIAAAACTgAAAAACAAUAAAADAAAAjgADAAIAAAACRQAAAAAEAAUAAAADAAAApgAbAAcAAAASAAAAvgAdAAIAAAALAAAA0AAAAAAAAAA0AAAAAQAAAB
-            8AAAABAAAJpQAAAMgAAAANAAAAAQAAABgAAAABAAAAIwAAAAJBU0NJSQAAAENBTkFSWS1HUFMyMDI0OjA1OjA2AABYTVAgOgAAADx4OnhtcG1ldGEgeG1sbnM6eD0i
-            YWRvYmU6bnM6bWV0YS8iPkNBTkFSWS1YTVA8L3g6eG1wbWV0YT4=
-            """
-    )
-
+        "a lossless WebP with XMP and EXIF", .webp, orientation: 7, hasMetadata: true, file: "webp-metadata-lossless.webp")
     static let webpAnimated = ImageFixture(
-        "an animated WebP with EXIF and GPS",
-        .webp,
-        orientation: 2,
-        hasMetadata: true,
-        base64: """
-            UklGRp4DAABXRUJQVlA4WAoAAAAaAAAAEwAACwAAQU5JTQYAAAAAAAAAAwBBTk1GwgAAAAAAAAAAABMAAAsAAGQAAAJBTFBIGwAAAAUXIBZMduWvm0lEhANBto3ken
-            +fC0T0PwadAABWUDgghgAAAPADAJ0BKhQADAA/EXS0UCwnJSKwCAGAIglsPQMYx5CzBcAVgABgewAA/qJ7d/2ngD/Q7/+xdJq7NAVqO8ULsZx+CoR6aKJMsOqevOvd
-            lG7v9eDVmpnI5RbUU1/yKqZOxp2rL+66hszxC3X8HJJ6BX4ncHJIgDwS938EUHPb0I5RzGVU2AAAQU5NRuoAAAAAAAAAAAATAAALAABkAAACQUxQSBsAAAAFFyAWTH
-            blr5tJRIQDQbaN5Hp/nwtE9D8GnQAAVlA4IK4AAAAQBQCdASoUAAwAPxGCtFIsKaUisAgBgCIJbD0KaAdYX0CiAfoAEWWIfgb0lqAAE/eAAMz//1c/5Dp0/TZ//Yuk
-            VJpA0dRlhzxvSJw85ZV8YoyziOUN8HjmD7tOZP/wgP/SQ+0fPg//5fxTfoaOJYg0upwCayNWwZAIO42D7seUSJRNSfbD/s9FccHJGSf8TuEzbKfw7gig/IfElfr/8G
-            /6N13n/ufX6//Bv/G8AABBTk1GzAAAAAAAAAAAABMAAAsAAGQAAAJBTFBIGwAAAAUXIBZMduWvm0lEhANBto3ken+fC0T0PwadAABWUDggkAAAABAEAJ0BKhQADAA/
-            EXS0UCwnJSKwCAGAIglsPQMYx5BuAZ4B61QHmrgAAOKj/zv/Ef/qKav/7F0mrs0BWo7xQux5k9czd1VtHF6lMw2ovXW5Dl55MRC8OvJuxJ+6ezOdBXuR2at3jkMJqL
-            eR9NK9fY4/2gWJm2EMO+d/M7wjisp28j6RwTkRZI8A8oPU3DgAAEVYSUbiAAAARXhpZgAATU0AKgAAAAgAAwEPAAIAAAAOAAAAMgESAAMAAAABAAIAAIglAAQAAAAB
-            AAAAQAAAAABDQU5BUlktQ0FNRVJBAAAGAAEAAgAAAAJOAAAAAAIABQAAAAMAAACOAAMAAgAAAAJFAAAAAAQABQAAAAMAAACmABsABwAAABIAAAC+AB0AAgAAAAsAAA
-            DQAAAAAAAAADQAAAABAAAAHwAAAAEAAAmlAAAAyAAAAA0AAAABAAAAGAAAAAEAAAAjAAAAAkFTQ0lJAAAAQ0FOQVJZLUdQUzIwMjQ6MDU6MDYAAA==
-            """
-    )
-
+        "an animated WebP with EXIF and GPS", .webp, orientation: 2, hasMetadata: true, file: "webp-animated.webp")
     static let webpUnknownChunks = ImageFixture(
-        "an animated WebP with unknown chunks in the file and in its frames",
-        .webp,
-        orientation: 2,
-        hasMetadata: true,
-        base64: """
-            UklGRvQDAABXRUJQVlA4WAoAAAAaAAAAEwAACwAAQU5JTQYAAAAAAAAAAwBBTk1G2AAAAAAAAAAAABMAAAsAAGQAAAJBTFBIGwAAAAUXIBZMduWvm0lEhANBto3ken
-            +fC0T0PwadAABWUDgghgAAAPADAJ0BKhQADAA/EXS0UCwnJSKwCAGAIglsPQMYx5CzBcAVgABgewAA/qJ7d/2ngD/Q7/+xdJq7NAVqO8ULsZx+CoR6aKJMsOqevOvd
-            lG7v9eDVmpnI5RbUU1/yKqZOxp2rL+66hszxC3X8HJJ6BX4ncHJIgDwS938EUHPb0I5RzGVU2AAASElERQ0AAABDQU5BUlktRlJBTUUhAEFOTUYAAQAAAAAAAAAAEw
-            AACwAAZAAAAkFMUEgbAAAABRcgFkx25a+bSUSEA0G2jeR6f58LRPQ/Bp0AAFZQOCCuAAAAEAUAnQEqFAAMAD8RgrRSLCmlIrAIAYAiCWw9CmgHWF9AogH6ABFliH4G
-            9JagABP3gADM//9XP+Q6dP02f/2LpFSaQNHUZYc8b0icPOWVfGKMs4jlDfB45g+7TmT/8ID/0kPtHz4P/+X8U36GjiWINLqcAmsjVsGQCDuNg+7HlEiUTUn2w/7PRX
-            HByRkn/E7hM2yn8O4IoPyHxJX6//Bv+jdd5/7n1+v/wb/xvAAASElERQ0AAABDQU5BUlktRlJBTUUhAEFOTUbiAAAAAAAAAAAAEwAACwAAZAAAAkFMUEgbAAAABRcg
-            Fkx25a+bSUSEA0G2jeR6f58LRPQ/Bp0AAFZQOCCQAAAAEAQAnQEqFAAMAD8RdLRQLCclIrAIAYAiCWw9AxjHkG4BngHrVAeauAAA4qP/O/8R/+opq//sXSauzQFajv
-            FC7HmT1zN3VW0cXqUzDai9dbkOXnkxELw68m7En7p7M50Fe5HZq3eOQwmot5H00r19jj/aBYmbYQw7538zvCOKynbyPpHBORFkjwDyg9TcOAAASElERQ0AAABDQU5B
-            UlktRlJBTUUhAEVYSUbiAAAARXhpZgAATU0AKgAAAAgAAwEPAAIAAAAOAAAAMgESAAMAAAABAAIAAIglAAQAAAABAAAAQAAAAABDQU5BUlktQ0FNRVJBAAAGAAEAAg
-            AAAAJOAAAAAAIABQAAAAMAAACOAAMAAgAAAAJFAAAAAAQABQAAAAMAAACmABsABwAAABIAAAC+AB0AAgAAAAsAAADQAAAAAAAAADQAAAABAAAAHwAAAAEAAAmlAAAA
-            yAAAAA0AAAABAAAAGAAAAAEAAAAjAAAAAkFTQ0lJAAAAQ0FOQVJZLUdQUzIwMjQ6MDU6MDYAAFRBSUwLAAAAQ0FOQVJZLVRBSUwA
-            """
-    )
+        "an animated WebP with unknown chunks in the file and in its frames", .webp, orientation: 2, hasMetadata: true,
+        file: "webp-unknown-chunks.webp")
 }
 
 extension ImageFixture {
-    static let gifPlain = ImageFixture(
-        "a GIF",
-        .gif,
-        base64: """
-            R0lGODdhFAAMAIMAAMbIi8agjIS+YEjIoxLILTCgYMZ4cIR4tUh4bBJ4G8Y8lYQ8Y6gKFUg8NhI8DjAKBiwAAAAAFAAMAAAIggAfCBxIkIHBgwgdECTYAKFDBg4iKm
-            xAkeKCixgVaFQg0UFFixgXbNzY8WNIkSM1JliZoAGCly8PyJwp04ABlglgxqR5wKZPlgUKwOQpwKfNACsJBC0woKlMAVAFBJg6lYDVoE2dRhUAgGoAA1aVMs26FYBZ
-            s1zDEsg6gEBZtFwBBAQAOw==
-            """
-    )
-
-    static let gifAnimated = ImageFixture(
-        "an animated GIF with a comment",
-        .gif,
-        hasMetadata: true,
-        base64: """
-            R0lGODlhFAAMAIMAAMbIi8agjIS+YEjIoxLILTCgYMZ4cIR4tUh4bBJ4G8Y8lYQ8Y6gKFUg8NhI8DjAKBiH/C05FVFNDQVBFMi4wAwECAAAh/g5DQU5BUlktQ09NTU
-            VOVAAh+QQACgAAACwAAAAAFAAMAAAIggAfCBxIkIHBgwgdECTYAKFDBg4iKmxAkeKCixgVaFQg0UFFixgXbNzY8WNIkSM1JliZoAGCly8PyJwp04ABlglgxqR5wKZP
-            lgUKwOQpwKfNACsJBC0woKlMAVAFBJg6lYDVoE2dRhUAgGoAA1aVMs26FYBZs1zDEsg6gEBZtFwBBAQAIfkEAQoAEAAsAAAAABQADACD1siX1qBclL6B1niTlHiiWM
-            h4GsgyPKBiWHhIGngr1jyDlDxRuAoSWDwkGjxWPAoKCIMAHwgc+ICBwYMIGRAk2KBBwoQOHAxsSHGBxYsKMiqI+IBixYsLNGqMmMBjA5AhNQ5YSTJBAgQwESwgQJPm
-            ypsuc8ZEULPngABAc7qM2bMm0KMHDrhMeqCAgJ5HjwJIaqBqU6dPCUQFwBVAgapVC4gVQPaogK5cwYYdK8AA2bNdgVYNCAAh+QQBCgAQACwAAAAAFAAMAIPayGfaoG
-            mYvp7aeLOYeGxZyDAWyJo7oGRZeCcWeGnaPGiYPDa8Cg5ZPC0WPJU7Cg8IgAAfCHzAoKDBgwwGKhSIsOHCBw0iLphIUYFFiw4yZowokeKCixc1buToEaSCAQNEOkDA
-            EsECAjBhopypsWXLmDJnokSQoGcCmzh1DggQwGeCAywLFIApoClKokR7GpiqVGnTqwMAaAUQYCrVqgWuNt261StYq1cLkAUwwEBVAwEBADs=
-            """
-    )
-
+    static let gifPlain = ImageFixture("a GIF", .gif, file: "gif-plain.gif")
+    static let gifAnimated = ImageFixture("an animated GIF with a comment", .gif, hasMetadata: true, file: "gif-animated.gif")
     static let gifExtensions = ImageFixture(
-        "an animated GIF with XMP, drawn text, an unknown extension and a stray terminator",
-        .gif,
-        hasMetadata: true,
-        base64: """
-            R0lGODlhFAAMAIMAAMbIi8agjIS+YEjIoxLILTCgYMZ4cIR4tUh4bBJ4G8Y8lYQ8Y6gKFUg8NhI8DjAKBiH/C05FVFNDQVBFMi4wAwECAAAh/wtYTVAgRGF0YVhNUD
-            x4OnhtcG1ldGEgeG1sbnM6eD0iYWRvYmU6bnM6bWV0YS8iPkNBTkFSWS1YTVA8L3g6eG1wbWV0YT4B//79/Pv6+fj39vX08/Lx8O/u7ezr6uno5+bl5OPi4eDf3t3c
-            29rZ2NfW1dTT0tHQz87NzMvKycjHxsXEw8LBwL++vby7urm4t7a1tLOysbCvrq2sq6qpqKempaSjoqGgn56dnJuamZiXlpWUk5KRkI+OjYyLiomIh4aFhIOCgYB/fn
-            18e3p5eHd2dXRzcnFwb25tbGtqaWhnZmVkY2JhYF9eXVxbWllYV1ZVVFNSUVBPTk1MS0pJSEdGRURDQkFAPz49PDs6OTg3NjU0MzIxMC8uLSwrKikoJyYlJCMiISAf
-            Hh0cGxoZGBcWFRQTEhEQDw4NDAsKCQgHBgUEAwIBAAAh+QQAAAAAACEBDAAAAAAUAAwACAgBAAxDQU5BUlktUExBSU4AIUIJQ0FOQVJZLVVOAAAh/g5DQU5BUlktQ0
-            9NTUVOVAAh+QQACgAAACwAAAAAFAAMAAAIggAfCBxIkIHBgwgdECTYAKFDBg4iKmxAkeKCixgVaFQg0UFFixgXbNzY8WNIkSM1JliZoAGCly8PyJwp04ABlglgxqR5
-            wKZPlgUKwOQpwKfNACsJBC0woKlMAVAFBJg6lYDVoE2dRhUAgGoAA1aVMs26FYBZs1zDEsg6gEBZtFwBBAQAIfkEAQoAEAAsAAAAABQADACD1siX1qBclL6B1niTlH
-            iiWMh4GsgyPKBiWHhIGngr1jyDlDxRuAoSWDwkGjxWPAoKCIMAHwgc+ICBwYMIGRAk2KBBwoQOHAxsSHGBxYsKMiqI+IBixYsLNGqMmMBjA5AhNQ5YSTJBAgQwESwg
-            QJPmypsuc8ZEULPngABAc7qM2bMm0KMHDrhMeqCAgJ5HjwJIaqBqU6dPCUQFwBVAgapVC4gVQPaogK5cwYYdK8AA2bNdgVYNCAAh+QQBCgAQACwAAAAAFAAMAIPayG
-            faoGmYvp7aeLOYeGxZyDAWyJo7oGRZeCcWeGnaPGiYPDa8Cg5ZPC0WPJU7Cg8IgAAfCHzAoKDBgwwGKhSIsOHCBw0iLphIUYFFiw4yZowokeKCixc1buToEaSCAQNE
-            OkDAEsECAjBhopypsWXLmDJnokSQoGcCmzh1DggQwGeCAywLFIApoClKokR7GpiqVGnTqwMAaAUQYCrVqgWuNt261StYq1cLkAUwwEBVAwEBADs=
-            """
-    )
+        "an animated GIF with XMP, drawn text, an unknown extension and a stray terminator", .gif, hasMetadata: true,
+        file: "gif-extensions.gif")
 }

@@ -29,22 +29,6 @@ struct RefusedFile: Sendable, CustomTestStringConvertible {
     }
 }
 
-/// A PNG chunk with its length and checksum.
-func pngChunk(_ type: String, _ data: [UInt8]) -> [UInt8] {
-    let checked = ascii(type) + data
-    return bigEndianBytes(UInt32(data.count)) + checked + bigEndianBytes(CRC32.checksum(checked))
-}
-
-/// Four bytes, most significant first.
-func bigEndianBytes(_ number: UInt32) -> [UInt8] {
-    withUnsafeBytes(of: number.bigEndian) { Array($0) }
-}
-
-/// Four bytes, least significant first.
-func littleEndianBytes(_ number: UInt32) -> [UInt8] {
-    bigEndianBytes(number).reversed()
-}
-
 extension [UInt8] {
     /// Whether the text occurs, byte for byte.
     func contains(_ text: String) -> Bool {
@@ -75,18 +59,5 @@ extension [UInt8] {
         var copy = self
         copy.replaceSubrange(index..<index + old.count, with: new)
         return copy
-    }
-}
-
-/// A small generator of reproducible random numbers (Steele, Lea and Flood, 2014).
-struct SplitMix64: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

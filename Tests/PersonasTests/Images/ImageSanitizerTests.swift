@@ -1,4 +1,6 @@
 import Personas
+import TestImages
+import TestSupport
 import Testing
 
 @Suite("Probing images")
@@ -109,7 +111,7 @@ struct ImageSanitizerTests {
 
     @Test("never traps on a changed byte, and what it still accepts is stable", arguments: ImageFixture.all)
     func flippedBytes(fixture: ImageFixture) {
-        var generator = SplitMix64(state: 20_240_506)
+        var generator = SplitMix64(seed: 20_240_506)
         var refusedCount = 0
         for _ in 0..<1_000 {
             var bytes = fixture.bytes
@@ -147,7 +149,7 @@ struct ImageSanitizerTests {
     @Test("takes time in proportion to the size of hostile files", .timeLimit(.minutes(1)))
     func hostileFiles() {
         let png = ImageFixture.pngPlain.bytes
-        let textChunk = pngChunk("tEXt", [])
+        let textChunk = PNG.chunk("tEXt", [])
         let manyChunks = png[..<33] + Array(repeating: textChunk, count: 50_000).joined() + png[33...]
         let gif = ImageFixture.gifPlain.bytes
         let manyBlocks = gif.dropLast() + Array(repeating: [0x21, 0xFE, 0] as [UInt8], count: 200_000).joined() + [0x3B]

@@ -1,5 +1,6 @@
 import Foundation
 import Personas
+import TestSupport
 import Testing
 
 @Suite("Decoding reference images")
@@ -15,7 +16,7 @@ struct ReferenceImageDecodeTests {
 
     @Test("Bytes of any number come back from bare base64 and from a data URL")
     func roundTrip() throws {
-        var generator = SplitMix64(state: 1)
+        var generator = SplitMix64(seed: 1)
         for count in Array(0...70) + [1_000, 4_095, 65_537] {
             let bytes = (0..<count).map { _ in UInt8.random(in: 0...255, using: &generator) }
             let base64 = Data(bytes).base64EncodedString()

@@ -1,4 +1,6 @@
 import Personas
+import TestImages
+import TestSupport
 import Testing
 
 /// A worker that fetches a stored image takes no more bytes than a client may send, so that none may be stored that is larger.
@@ -35,10 +37,10 @@ struct StoredSizeTests {
         },
         Kind(testDescription: "PNG with EXIF", growth: 4) { count in
             let plain = ImageFixture.pngPlain.bytes
-            let exif = pngChunk("eXIf", shortBlock)
-            let data = pngChunk("IDAT", zeros(count - plain.count - exif.count - 12))
+            let exif = PNG.chunk("eXIf", shortBlock)
+            let data = PNG.chunk("IDAT", zeros(count - plain.count - exif.count - 12))
             let inner = Array(plain[33..<(plain.count - 12)])
-            return Array(plain[..<33]) + exif + inner + data + pngChunk("IEND", [])
+            return Array(plain[..<33]) + exif + inner + data + PNG.chunk("IEND", [])
         },
         Kind(testDescription: "WebP with EXIF", growth: 4, step: 2) { extendedWebP($0, exif: shortBlock) },
         Kind(testDescription: "WebP with EXIF of an odd size that lacks its padding", growth: 3, step: 2) {
@@ -58,18 +60,18 @@ struct StoredSizeTests {
     ]
 
     private static func extendedWebP(_ count: Int, exif: [UInt8]) -> [UInt8] {
-        let header = ascii("VP8X") + littleEndianBytes(10) + [8, 0, 0, 0, 19, 0, 0, 11, 0, 0]
-        let end = ascii("EXIF") + littleEndianBytes(UInt32(exif.count)) + exif
+        let header = ascii("VP8X") + littleEndian(10) + [8, 0, 0, 0, 19, 0, 0, 11, 0, 0]
+        let end = ascii("EXIF") + littleEndian(UInt32(exif.count)) + exif
         return riff(header + webpPicture(payloadBytes: count - 12 - header.count - 8 - end.count) + end)
     }
 
     /// A lossless picture of 20 × 12 pixels, as far as its header tells, without padding.
     private static func webpPicture(payloadBytes: Int) -> [UInt8] {
-        ascii("VP8L") + littleEndianBytes(UInt32(payloadBytes)) + [0x2F, 0x13, 0xC0, 0x02, 0] + zeros(payloadBytes - 5)
+        ascii("VP8L") + littleEndian(UInt32(payloadBytes)) + [0x2F, 0x13, 0xC0, 0x02, 0] + zeros(payloadBytes - 5)
     }
 
     private static func riff(_ chunks: [UInt8]) -> [UInt8] {
-        ascii("RIFF") + littleEndianBytes(UInt32(chunks.count + 4)) + ascii("WEBP") + chunks
+        ascii("RIFF") + littleEndian(UInt32(chunks.count + 4)) + ascii("WEBP") + chunks
     }
 
     @Test("A file that becomes 10 MiB is taken, one that becomes larger is too large", arguments: kinds)

@@ -1,4 +1,5 @@
 import Personas
+import TestSupport
 import Testing
 
 @Suite("Rules for WebP")
@@ -12,16 +13,16 @@ struct WebPWalkerTests {
     private static let unfitPicture = "is damaged: a WebP picture does not fit its header"
 
     private static func chunk(_ type: String, _ payload: [UInt8]) -> [UInt8] {
-        ascii(type) + littleEndianBytes(UInt32(payload.count)) + payload + (payload.count % 2 == 1 ? [0] : [])
+        ascii(type) + littleEndian(UInt32(payload.count)) + payload + (payload.count % 2 == 1 ? [0] : [])
     }
 
     private static func file(_ chunks: [UInt8]...) -> [UInt8] {
         let body = ascii("WEBP") + chunks.joined()
-        return ascii("RIFF") + littleEndianBytes(UInt32(body.count)) + body
+        return ascii("RIFF") + littleEndian(UInt32(body.count)) + body
     }
 
     private static func header(_ width: UInt32 = 20, _ height: UInt32 = 12, flags: UInt8 = 0) -> [UInt8] {
-        chunk("VP8X", [flags, 0, 0, 0] + littleEndianBytes(width - 1).prefix(3) + littleEndianBytes(height - 1).prefix(3))
+        chunk("VP8X", [flags, 0, 0, 0] + littleEndian(width - 1).prefix(3) + littleEndian(height - 1).prefix(3))
     }
 
     private static func frame(left: UInt8 = 0, width: UInt8 = 20, _ chunks: [UInt8]...) -> [UInt8] {

@@ -1,4 +1,5 @@
 import Personas
+import TestSupport
 import Testing
 
 @Suite("Training jobs against a model")
@@ -107,7 +108,7 @@ struct TrainingJobModelTests {
         init(seed: UInt64) {
             job = TrainingJob(id: id)
             model = Model(of: job)
-            generator = SplitMix64(state: seed)
+            generator = SplitMix64(seed: seed)
         }
 
         mutating func freshToken() -> RandomToken {

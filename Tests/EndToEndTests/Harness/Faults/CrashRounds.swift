@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 
 /// Rounds of a start, a comparison with the ledger, work of many clients, and a kill.
@@ -116,9 +117,7 @@ final class CrashRounds: Sendable {
         case .at(let call, let target, let number, let isDone):
             kill.begin()
             faults.set(isDone ? .killAfter : .killBefore, on: [call], of: [target], from: number)
-            let deadline = ContinuousClock.now + .seconds(3)
-            while process.exit == nil, ContinuousClock.now < deadline { try await Task.sleep(for: .milliseconds(5)) }
-            if process.exit != nil { exact.wrappingAdd(1, ordering: .relaxed) }
+            if await comesTrue(within: .seconds(3), { process.exit != nil }) { exact.wrappingAdd(1, ordering: .relaxed) }
             try await process.kill()
         }
         kill.end()

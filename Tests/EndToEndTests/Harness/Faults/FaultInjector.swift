@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// Stands between the service and its files: fails, shortens, skips, delays, counts and records calls, or kills the service at one of them.
@@ -119,19 +120,13 @@ final class FaultInjector: Sendable {
 
     /// The library, built once with the C compiler that comes with Swift.
     private static let library = Result { () throws -> String in
-        let folder = NSTemporaryDirectory() + "personas-faults-" + UUID().uuidString
-        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        let folder = try TemporaryFolder.make("personas-faults")
         ProcessWarden.watch(folder: folder)
         var root = URL(fileURLWithPath: #filePath)
         for _ in 0..<4 { root.deleteLastPathComponent() }
         let source = root.appendingPathComponent("FaultInjection/faults.c").path
-        let compiler = Process()
-        compiler.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         let library = "\(folder)/libfaults.so"
-        compiler.arguments = ["clang", "-shared", "-fPIC", "-O2", "-Wall", "-Wextra", "-Werror", "-o", library, source, "-ldl"]
-        try compiler.run()
-        compiler.waitUntilExit()
-        try #require(compiler.terminationStatus == 0, "the library of faults could not be built")
+        _ = try Program.output("clang", ["-shared", "-fPIC", "-O2", "-Wall", "-Wextra", "-Werror", "-o", library, source, "-ldl"])
         return library
     }
 }

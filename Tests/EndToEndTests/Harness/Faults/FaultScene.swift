@@ -2,6 +2,8 @@ import Crypto
 import Foundation
 import NIOHTTP1
 import Synchronization
+import TestImages
+import TestSupport
 import Testing
 
 /// What clients are to be told of a write.
@@ -60,23 +62,14 @@ final class FaultScene: Sendable {
         try await Stage.run { stage in
             if let diskBytes {
                 try FileManager.default.createDirectory(atPath: stage.data, withIntermediateDirectories: true)
-                try system("mount", "-t", "tmpfs", "-o", "size=\(diskBytes)", "tmpfs", stage.data)
+                _ = try Program.output("mount", ["-t", "tmpfs", "-o", "size=\(diskBytes)", "tmpfs", stage.data])
             }
-            defer { if diskBytes != nil { try? system("umount", "-l", stage.data) } }
+            defer { if diskBytes != nil { _ = try? Program.output("umount", ["-l", stage.data]) } }
             let scene = try await FaultScene(stage, flags: flags, launcher: launcher)
             if !flags.contains("worker") { for id in scene.kept { _ = try await scene.client.trained(id) } }
             try await body(scene)
             #expect(scene.ledger.problems == [])
         }
-    }
-
-    private static func system(_ command: String...) throws {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = command
-        try process.run()
-        process.waitUntilExit()
-        try #require(process.terminationStatus == 0, "\(command) failed")
     }
 
     /// Where the service keeps an image.

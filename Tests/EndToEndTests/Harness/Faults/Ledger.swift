@@ -1,5 +1,7 @@
 import Foundation
 import Synchronization
+import TestImages
+import TestSupport
 import Testing
 
 /// What clients were told, and what they asked for without getting an answer: the two things that a service must be held to after a crash.

@@ -1,5 +1,7 @@
 import Foundation
 import NIOHTTP1
+import TestImages
+import TestSupport
 import Testing
 
 /// One client of the ledger: it creates, changes and deletes items of its own, and notes every answer before it goes on.

@@ -1,6 +1,7 @@
 import Crypto
 import Foundation
 import GRDB
+import TestSupport
 import Testing
 
 /// A disk that remembers what it was asked to keep, and may have lost anything else when the power goes.

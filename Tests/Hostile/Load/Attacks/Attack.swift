@@ -1,5 +1,5 @@
 import Foundation
-import Measuring
+import TestSupport
 
 /// What a client does that means no good, or does not know better.
 package protocol Attack: Sendable {
@@ -24,7 +24,7 @@ struct Crowd {
 
     /// Opens one more, without waiting for it to come about, to send a text on it.
     mutating func join(port: Int, saying text: String, receiveBufferBytes: Int? = nil, _ run: AttackRun) {
-        guard let socket = try? Socket(port: port, within: 0, receiveBufferBytes: receiveBufferBytes) else {
+        guard let socket = try? Socket(.port(port), within: 0, receiveBufferBytes: receiveBufferBytes) else {
             return run.count("not connected")
         }
         sockets.append(socket)

@@ -1,6 +1,6 @@
 import Foundation
-import Measuring
 import Synchronization
+import TestSupport
 
 /// An attack under way, on a thread of its own.
 package final class AttackRun: Sendable {

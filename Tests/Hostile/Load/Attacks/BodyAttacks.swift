@@ -1,5 +1,5 @@
 import Foundation
-import Measuring
+import TestSupport
 
 /// Creates that name addresses of a host which keeps them waiting.
 package enum SlowDownloads {
@@ -60,7 +60,7 @@ package struct AnnouncedBodies: Attack {
             return Array(repeating: head + drop, count: connections)
         }
         var sockets = texts.compactMap { text in
-            let socket = try? Socket(port: service.port)
+            let socket = try? Socket(.port(service.port))
             socket?.send(text)
             return socket.map { ($0, text) }
         }
@@ -70,7 +70,7 @@ package struct AnnouncedBodies: Attack {
                 let answer = Crowd.answer(of: socket)
                 if answer == "no answer", socket.send(drop) { continue }
                 run.count(answer == "no answer" ? "closed" : answer)
-                guard let again = try? Socket(port: service.port, within: 0.5) else { continue }
+                guard let again = try? Socket(.port(service.port), within: 0.5) else { continue }
                 again.send(text)
                 sockets[index] = (again, text)
             }
@@ -132,8 +132,8 @@ package struct LongHeaders: Attack {
     func requests(to service: Service) -> [(name: String, bytes: [UInt8])] {
         let key = service.key(account)
         // Of two classes in turn: putting them into their canonical order is what costs, wherever texts are compared as texts.
-        let marks = String(decoding: Bodies.repeated("\u{301}\u{323}", bytes: Self.textBytes), as: UTF8.self)
-        let escaped = String(decoding: Bodies.repeated("%CC%81%CC%A3", bytes: Self.textBytes), as: UTF8.self)
+        let marks = String(decoding: repeated("\u{301}\u{323}", bytes: Self.textBytes), as: UTF8.self)
+        let escaped = String(decoding: repeated("%CC%81%CC%A3", bytes: Self.textBytes), as: UTF8.self)
         let plain = String(repeating: "x", count: Self.textBytes)
         func get(_ path: String, _ fields: String, key: String? = key) -> [UInt8] {
             RepeatedRequests.bytes("GET", path, key: key, headers: fields)

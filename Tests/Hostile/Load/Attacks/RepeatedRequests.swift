@@ -1,5 +1,5 @@
 import Foundation
-package import Measuring
+package import TestSupport
 
 /// A number of requests at once, by one thread: as soon as one is answered, the next is sent on a new connection.
 package struct RepeatedRequests: Attack {
@@ -77,7 +77,7 @@ private final class PendingRequest {
     init(_ number: Int, _ bytes: [UInt8], _ port: Int) {
         self.number = number
         self.bytes = bytes
-        socket = try? Socket(port: port, within: 0)
+        socket = try? Socket(.port(port), within: 0)
     }
 
     /// Goes on. Returns how it ended, nil before.

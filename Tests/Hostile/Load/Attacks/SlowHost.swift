@@ -1,6 +1,6 @@
 import Foundation
-import Measuring
 import Synchronization
+import TestSupport
 
 /// A host that image addresses name, on this machine: it answers at once, a byte a second, or never, as the path says.
 package final class SlowHost: Sendable {
@@ -36,19 +36,7 @@ package final class SlowHost: Sendable {
     /// - Parameter image: what it answers with.
     package init(image: [UInt8]) throws {
         self.image = image
-        listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = in_addr_t(0x7f00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let listener = listener
-        let isListening = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(listener, $0, length) == 0 && listen(listener, 1_024) == 0 && getsockname(listener, $0, &length) == 0
-            }
-        }
-        guard isListening else { throw MeasurementFailed("no host could be started on this machine") }
-        port = Int(in_port_t(bigEndian: address.sin_port))
+        (listener, port) = try Socket.bind(.port(0), waitingMax: 1_024)
         Thread { [self] in
             serve()
             hasEnded.signal()

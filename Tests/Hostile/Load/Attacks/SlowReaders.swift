@@ -1,5 +1,5 @@
 import Foundation
-import Measuring
+import TestSupport
 
 /// Clients that read an image slowly and steadily, as over a poor link.
 package struct SlowReaders: Attack {
@@ -84,7 +84,7 @@ package struct SlowReaders: Attack {
             let window = group.receiveBufferBytes
             guard
                 let socket = try? Socket(
-                    port: port, receiveBufferBytes: window,
+                    .port(port), receiveBufferBytes: window,
                     segmentBytesMax: window.flatMap { $0 < SlowReaders.narrowBytes ? SlowReaders.segmentBytesMax : nil })
             else {
                 run.count("not connected")
@@ -198,7 +198,7 @@ package struct SlowUploads: Attack {
         init?(_ upload: Upload, _ number: Int, _ service: Service) {
             self.upload = upload
             body = upload.body(number)
-            guard let socket = try? Socket(port: service.port) else { return nil }
+            guard let socket = try? Socket(.port(service.port)) else { return nil }
             self.socket = socket
             socket.send(
                 """

@@ -1,6 +1,7 @@
 import Foundation
-import Measuring
 import Synchronization
+import TestImages
+import TestSupport
 
 /// The hosts that the attacks of a soak name.
 final class SoakHosts: Sendable {
@@ -122,7 +123,7 @@ final class SoakAttacks: Sendable {
     }
 
     private func repeatedly(_ lane: Lane, _ number: Int, _ service: Service, _ run: AttackRun) {
-        var random = SplitMix64(state: seed &+ UInt64(number))
+        var random = SplitMix64(seed: seed &+ UInt64(number))
         repeat {
             let attack = lane.attack.start(on: service, secondsMax: Double.random(in: lane.spans, using: &random))
             // An attack ends by itself when its time is over.

@@ -1,5 +1,5 @@
 import Foundation
-import Measuring
+import TestSupport
 
 extension Scenario {
     /// Row 3: bodies that cost much, each sent by two accounts at once.

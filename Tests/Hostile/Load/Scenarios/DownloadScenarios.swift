@@ -1,5 +1,6 @@
 import Foundation
-import Measuring
+import TestImages
+import TestSupport
 
 extension Scenario {
     /// Row 5: one key's creates that wait for slow addresses, each a large body.

@@ -1,5 +1,6 @@
 import Foundation
-import Measuring
+import TestImages
+import TestSupport
 
 extension Scenario {
     /// Row 8: as many connections as there are file descriptors.

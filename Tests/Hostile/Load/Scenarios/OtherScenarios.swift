@@ -1,5 +1,5 @@
 import Foundation
-import Measuring
+import TestSupport
 
 extension Scenario {
     /// Attacks of the same kind that have not been reported: others go on, and memory stays.
@@ -74,23 +74,11 @@ extension Scenario {
                         json: Bodies.create(name: "V \(number)", images: Pictures.small(3)))
                     guard made.status == 201 else { throw MeasurementFailed("a create came to \(made.status)") }
                 }
-                let before = service.megabytes
-                let runs = attacks(service).map { $0.start(on: service) }
-                for run in runs { try run.awaitReady() }
-                let others = Others(of: service, account: "other", seed: arena.seed)
-                var most = before
-                let watch = Stopwatch()
-                while watch.seconds < seconds {
-                    most = max(most, service.megabytes)
-                    usleep(100_000)
-                }
-                let checks = try others.end(within: 1)
-                for run in runs { try run.end() }
-                let grown = Check(
-                    "memory grows by less than 100 MB", seen: "from \(Int(before)) to \(Int(most)) MB", holds: most - before < 100)
+                let (runs, checks) = try Others.watch(
+                    service, seed: arena.seed, attacks(service), seconds: seconds, megabytesMax: 100, secondsMax: 1)
                 let counts = runs.reduce(into: [String: Int]()) { $0.merge($1.counts, uniquingKeysWith: +) }
                 return Outcome(
-                    sent: sent, checks: checks + [grown, Check("what the attackers got", seen: AttackRun.text(counts), holds: true)])
+                    sent: sent, checks: checks + [Check("what the attackers got", seen: AttackRun.text(counts), holds: true)])
             }
         }
     }

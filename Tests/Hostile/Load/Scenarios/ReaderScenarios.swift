@@ -1,5 +1,6 @@
 import Foundation
-import Measuring
+import TestImages
+import TestSupport
 
 extension Scenario {
     /// Row 1: readers that read nothing.
@@ -19,34 +20,24 @@ extension Scenario {
                 let image = NoiseImage(width: imageSide, height: imageSide + 1, seed: arena.seed).variant(1)
                 let paths = try service.published(by: "victim", name: "Large", images: Pictures.small(2) + [image.base64])
                 let before = service.megabytes
-                let attack = StalledReaders(connections: connections, path: paths[2]).start(on: service)
-                try attack.awaitReady()
-                let others = Others(of: service, account: "other", seed: arena.seed)
-                var most = before
-                let watch = Stopwatch()
-                while watch.seconds < holdSeconds {
-                    most = max(most, service.megabytes)
-                    usleep(100_000)
-                }
-                let checks = try others.end(within: secondsMax)
-                try attack.end()
+                let (attacks, others) = try Others.watch(
+                    service, seed: arena.seed, [StalledReaders(connections: connections, path: paths[2])], seconds: holdSeconds,
+                    megabytesMax: megabytesMax.held, secondsMax: secondsMax)
+                let attack = attacks[0]
                 let released = try awaitLess(than: before + megabytesMax.left, within: 60) { service.megabytes }
                 let counts = attack.counts
                 let (given, refused) = (counts["200"] ?? 0, counts["503 with Retry-After"] ?? 0)
                 return Outcome(
                     sent:
                         "\(connections) connections ask for an image of \(image.bytes.count / 100_000 * 100_000 / 1_000) kB and read nothing",
-                    checks: [
-                        Check(
-                            "memory grows by less than \(Int(megabytesMax.held)) MB", seen: "from \(Int(before)) to \(Int(most)) MB",
-                            holds: most - before < megabytesMax.held),
+                    checks: others + [
                         Check(
                             "within 60 s of their end at most \(Int(megabytesMax.left)) MB of it stay", seen: "\(Int(released)) MB",
                             holds: released <= before + megabytesMax.left),
                         Check(
                             "at most \(mediaConnectionsMax) get an image, the others 503 with Retry-After", seen: attack.summary,
                             holds: given <= mediaConnectionsMax && (given + refused == connections || connections <= mediaConnectionsMax)),
-                    ] + checks)
+                    ])
             }
         }
     }
@@ -176,6 +167,28 @@ struct Others {
             Prober.Question("/v2/personas", method: "POST", key: key, statuses: [201]) { number in
                 Bodies.create(name: "O\(number)", images: (0..<3).map { picture.variant(UInt64(number), UInt64($0)).base64 })
             }, isFresh: true, pause: 0.2, timeoutSeconds: timeoutSeconds)
+    }
+
+    /// Attacks a service while they go on, and tells what became of them, and of the service's memory.
+    static func watch(
+        _ service: Service, seed: UInt64, _ attacks: [any Attack], seconds: Double, megabytesMax: Double, secondsMax: Double?
+    ) throws -> (runs: [AttackRun], checks: [Check]) {
+        let before = service.megabytes
+        let runs = attacks.map { $0.start(on: service) }
+        for run in runs { try run.awaitReady() }
+        let others = Others(of: service, account: "other", seed: seed)
+        var most = before
+        let watch = Stopwatch()
+        while watch.seconds < seconds {
+            most = max(most, service.megabytes)
+            usleep(100_000)
+        }
+        let checks = try others.end(within: secondsMax)
+        for run in runs { try run.end() }
+        let grown = Check(
+            "memory grows by less than \(Int(megabytesMax)) MB", seen: "from \(Int(before)) to \(Int(most)) MB",
+            holds: most - before < megabytesMax)
+        return (runs, checks + [grown])
     }
 
     /// Stops them and tells whether all of them were served.

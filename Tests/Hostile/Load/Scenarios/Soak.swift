@@ -1,6 +1,6 @@
 import Foundation
-import Measuring
 import Synchronization
+import TestSupport
 
 /// All attacks at once, for a long time, beside ordinary traffic, of which the same was measured alone before.
 package struct Soak: Sendable {

@@ -20,7 +20,7 @@ package enum ChildProcesses {
     package static func endWithThisProcess() {
         for number in [SIGINT, SIGTERM] {
             signal(number) { _ in
-                // The lock may be held by the very thread that was interrupted; then a child stays, rather than that no process goes.
+                // The lock may be held by the very thread that was interrupted; then a child stays, rather than no process goes.
                 ChildProcesses.running.withLockIfAvailable { for id in $0 { kill(id, SIGTERM) } }
                 _exit(1)
             }
@@ -30,11 +30,12 @@ package enum ChildProcesses {
 
 /// A program that runs to its end.
 package enum Program {
-    /// Runs it and returns what it wrote to its standard output.
-    package static func output(_ executable: String, _ arguments: [String]) throws -> String {
+    /// Runs it to its end.
+    /// - Parameter name: its path, or what it is called in `PATH`.
+    package static func run(_ name: String, _ arguments: [String]) throws -> (status: Int32, output: String, errors: String) {
         let process = Process()
         let (pipe, errorPipe) = (Pipe(), Pipe())
-        process.executableURL = URL(fileURLWithPath: executable)
+        process.executableURL = URL(fileURLWithPath: name.contains("/") ? name : try path(of: name))
         process.arguments = arguments
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = pipe
@@ -44,12 +45,17 @@ package enum Program {
         defer { ChildProcesses.remove(process.processIdentifier) }
         let output = pipe.fileHandleForReading.readDataToEndOfFile()
         // A few lines at most, which fit the pipe until they are read here.
-        let errors = String(decoding: errorPipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        let errors = errorPipe.fileHandleForReading.readDataToEndOfFile()
         process.waitUntilExit()
-        guard process.terminationStatus == 0 else {
-            throw MeasurementFailed("\(executable) \(arguments.first ?? "") ended with \(process.terminationStatus): \(errors)")
-        }
-        return String(decoding: output, as: UTF8.self)
+        return (process.terminationStatus, String(decoding: output, as: UTF8.self), String(decoding: errors, as: UTF8.self))
+    }
+
+    /// Runs it and returns what it wrote to its standard output.
+    /// - Throws: `MeasurementFailed` where it ends with another status than 0.
+    package static func output(_ name: String, _ arguments: [String]) throws -> String {
+        let (status, output, errors) = try run(name, arguments)
+        guard status == 0 else { throw MeasurementFailed("\(name) \(arguments.first ?? "") ended with \(status): \(errors)") }
+        return output
     }
 
     /// The path of a program, looked up in `PATH`.

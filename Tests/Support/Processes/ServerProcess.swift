@@ -98,13 +98,7 @@ package final class ServerProcess: Sendable {
 
     /// A value of `/proc/PID/status` in bytes: `VmRSS`, the resident memory, or `VmHWM`, its peak so far.
     package func memoryBytes(_ name: String) throws -> Int {
-        let text = try proc("status")
-        guard let line = text.split(separator: "\n").first(where: { $0.hasPrefix(name + ":") }),
-            let kibibytes = Int(line.filter(\.isNumber))
-        else {
-            throw MeasurementFailed("/proc has no \(name)")
-        }
-        return kibibytes * 1_024
+        try ProcessMemory.bytes(name, of: id)
     }
 
     /// Processor time used so far by all threads, user and system, in seconds.

@@ -1,45 +1,54 @@
 import Foundation
 
 /// Something that a test waits for did not happen in time.
-struct Overdue: Error, CustomStringConvertible {
-    let description: String
+package struct Overdue: Error, CustomStringConvertible {
+    package let description: String
 
-    init(_ what: String, after limit: Duration, detail: String = "") {
+    package init(_ what: String, after limit: Duration, detail: String = "") {
         description = "\(what) did not happen within \(limit)\(detail.isEmpty ? "" : ":\n\(detail)")"
     }
 }
 
 /// How long tests wait for what should take a moment: generous, because a busy machine with two cores is no failure.
-let timeout = Duration.seconds(60) * patienceFactor
+package let timeout = Duration.seconds(60) * patienceFactor
 
 /// How many times slower than usual the tested build is; .ci/sanitize sets it.
-let patienceFactor = ProcessInfo.processInfo.environment["PERSONAS_TEST_PATIENCE_FACTOR"].flatMap(Int.init) ?? 1
+package let patienceFactor = ProcessInfo.processInfo.environment["PERSONAS_TEST_PATIENCE_FACTOR"].flatMap(Int.init) ?? 1
 
 /// Asks until there is an answer.
 /// - Parameters:
 ///   - what: what is awaited, for the failure.
 ///   - detail: what to show when it does not come.
 ///   - probe: the answer, or nil while there is none yet.
-func eventually<Value>(
+package func eventually<Value>(
     _ what: String, within limit: Duration = timeout, detail: () -> String = { "" }, _ probe: () async throws -> Value?
 ) async throws -> Value {
     let deadline = ContinuousClock.now + limit
     while true {
         if let value = try await probe() { return value }
         guard ContinuousClock.now < deadline else { throw Overdue(what, after: limit, detail: detail()) }
-        try await Task.sleep(for: .milliseconds(10))
+        try await Task.sleep(for: .milliseconds(5))
     }
 }
 
 /// Asks until a condition holds.
-func eventually(
+package func eventually(
     _ what: String, within limit: Duration = timeout, detail: () -> String = { "" }, _ condition: () async throws -> Bool
 ) async throws {
     let _: Bool = try await eventually(what, within: limit, detail: detail) { try await condition() ? true : nil }
 }
 
+/// Whether a condition comes to hold in time; a task that is cancelled does not wait.
+package func comesTrue(within limit: Duration = timeout, _ condition: () async throws -> Bool) async rethrows -> Bool {
+    let deadline = ContinuousClock.now + limit
+    while try await !condition() {
+        guard ContinuousClock.now < deadline, (try? await Task.sleep(for: .milliseconds(5))) != nil else { return false }
+    }
+    return true
+}
+
 /// Ends what takes longer than it may.
-func bounded<Value: Sendable>(
+package func bounded<Value: Sendable>(
     _ what: String, within limit: Duration = timeout, _ body: @escaping @Sendable () async throws -> Value
 ) async throws -> Value {
     try await withThrowingTaskGroup(of: Value.self) { group in
@@ -51,20 +60,5 @@ func bounded<Value: Sendable>(
         defer { group.cancelAll() }
         guard let value = try await group.next() else { throw CancellationError() }
         return value
-    }
-}
-
-/// A small generator of reproducible random numbers (Steele, Lea and Flood, 2014).
-struct SplitMix64: RandomNumberGenerator {
-    var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

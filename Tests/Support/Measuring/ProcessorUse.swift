@@ -10,7 +10,7 @@ package struct ProcessorUse: Sendable {
 
     /// As it stands.
     package static var now: ProcessorUse {
-        // The fields: user, nice, system, idle, iowait, irq, softirq, steal. Interrupts are no process's.
+        // The fields: user, nice, system, idle, iowait, irq, softirq, steal. Interrupts belong to no process.
         let line = (try? String(contentsOfFile: "/proc/stat", encoding: .utf8))?.split(separator: "\n").first ?? ""
         let ticks = line.split(separator: " ").dropFirst().compactMap { Double($0) }
         let busy = ticks.count > 7 ? ticks[0] + ticks[1] + ticks[2] + ticks[7] : 0

@@ -1,6 +1,6 @@
 import Foundation
 
-/// A TCP connection to 127.0.0.1 that never blocks: it does at once what it can, so that one thread can hold hundreds of them.
+/// A connection to this machine that never blocks: it does at once what it can, so that one thread can hold hundreds of them.
 package final class Socket: Sendable {
     /// What a look into the receive buffer gave.
     package enum Received: Equatable, Sendable {
@@ -12,6 +12,43 @@ package final class Socket: Sendable {
         case closed
     }
 
+    /// Where others listen.
+    package enum Address: Sendable {
+        /// A port of 127.0.0.1.
+        case port(Int)
+        /// A Unix socket.
+        case path(String)
+
+        fileprivate var family: Int32 {
+            switch self {
+            case .port: AF_INET
+            case .path: AF_UNIX
+            }
+        }
+
+        fileprivate func withPointer<Value>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Value) -> Value {
+            switch self {
+            case .port(let port):
+                var address = sockaddr_in()
+                address.sin_family = sa_family_t(AF_INET)
+                address.sin_port = in_port_t(port).bigEndian
+                address.sin_addr.s_addr = in_addr_t(0x7f00_0001).bigEndian
+                return Self.rebound(&address, body)
+            case .path(let path):
+                var address = sockaddr_un()
+                address.sun_family = sa_family_t(AF_UNIX)
+                withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: Array(path.utf8)) }
+                return Self.rebound(&address, body)
+            }
+        }
+
+        private static func rebound<Form, Value>(_ address: inout Form, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Value) -> Value {
+            withUnsafePointer(to: &address) { pointer in
+                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, socklen_t(MemoryLayout<Form>.size)) }
+            }
+        }
+    }
+
     private let descriptor: Int32
 
     /// Connects.
@@ -20,20 +57,12 @@ package final class Socket: Sendable {
     ///   - receiveBufferBytes: what the kernel keeps for this side, which bounds the window that the other side sees; nil for its default.
     ///   - segmentBytesMax: the largest segment that this side takes, as on a slow link; nil for that of the loopback interface.
     /// - Throws: `ConnectionFailure.notConnected`.
-    package init(port: Int, within seconds: Double = 5, receiveBufferBytes: Int? = nil, segmentBytesMax: Int? = nil) throws {
-        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        guard descriptor >= 0 else { throw ConnectionFailure.notConnected(errno) }
-        Self.set(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
+    package init(_ address: Address, within seconds: Double = 5, receiveBufferBytes: Int? = nil, segmentBytesMax: Int? = nil) throws {
+        descriptor = try Self.open(address)
+        if case .port = address { Self.set(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, 1) }
         if let receiveBufferBytes { Self.set(descriptor, SOL_SOCKET, SO_RCVBUF, Int32(receiveBufferBytes)) }
         if let segmentBytesMax { Self.set(descriptor, Int32(IPPROTO_TCP), TCP_MAXSEG, Int32(segmentBytesMax)) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = in_port_t(port).bigEndian
-        address.sin_addr.s_addr = in_addr_t(0x7f00_0001).bigEndian
-        let result = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
-        }
-        guard result != 0 else { return }
+        guard address.withPointer({ connect(descriptor, $0, $1) }) != 0 else { return }
         let isUnderWay = errno == EINPROGRESS
         if isUnderWay, seconds <= 0 { return }
         if isUnderWay, Self.wait(descriptor, POLLOUT, seconds: seconds) {
@@ -44,6 +73,31 @@ package final class Socket: Sendable {
             return
         }
         throw ConnectionFailure.notConnected(isUnderWay ? ETIMEDOUT : errno)
+    }
+
+    /// Takes an address for others to connect to.
+    /// - Parameter waitingMax: how many connections may wait to be accepted; nil for an address at which no process listens.
+    /// - Returns: the descriptor, which does not block and which the caller closes, and its port, if it has one: port 0 takes a free one.
+    package static func bind(_ address: Address, waitingMax: Int32? = nil) throws -> (descriptor: Int32, port: Int) {
+        let descriptor = try open(address)
+        var taken = sockaddr_in()
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let isTaken = address.withPointer { Foundation.bind(descriptor, $0, $1) == 0 }
+        guard isTaken, waitingMax.map({ listen(descriptor, $0) == 0 }) ?? true else {
+            close(descriptor)
+            throw MeasurementFailed("cannot take \(address): \(String(cString: strerror(errno)))")
+        }
+        withUnsafeMutablePointer(to: &taken) { pointer in
+            _ = pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &length) }
+        }
+        return (descriptor, Int(in_port_t(bigEndian: taken.sin_port)))
+    }
+
+    private static func open(_ address: Address) throws -> Int32 {
+        let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+        let descriptor = socket(address.family, type, 0)
+        guard descriptor >= 0 else { throw ConnectionFailure.notConnected(errno) }
+        return descriptor
     }
 
     deinit { close(descriptor) }
@@ -94,6 +148,9 @@ package final class Socket: Sendable {
         var byte: UInt8 = 0
         return Self.received(recv(descriptor, &byte, 1, Int32(MSG_PEEK))) == .closed
     }
+
+    /// Says that nothing more is sent, while answers may still come.
+    package func endOutput() { _ = shutdown(descriptor, Int32(SHUT_WR)) }
 
     /// Waits until something can be received, or the end.
     package func awaitInput(_ seconds: Double) -> Bool { Self.wait(descriptor, POLLIN, seconds: seconds) }

@@ -11,7 +11,7 @@ package final class Connection {
     /// - Throws: `ConnectionFailure.notConnected`.
     package init(port: Int, timeoutSeconds: Double = 60) throws {
         self.timeoutSeconds = timeoutSeconds
-        socket = try Socket(port: port, within: timeoutSeconds)
+        socket = try Socket(.port(port), within: timeoutSeconds)
     }
 
     /// Sends a request and reads its answer.

@@ -1,20 +1,17 @@
-import Personas
+import TestSupport
 
 /// Image files of one part many times over, the smallest there is of its kind, around a picture that is accepted.
-enum WorstImages {
+package enum WorstImages {
     /// A file of about `byteCount` bytes, and what it is full of.
-    typealias File = (name: String, bytes: [UInt8])
+    package typealias File = (name: String, bytes: [UInt8])
 
-    /// Every file of every format.
-    static func all(byteCount: Int) -> [File] {
-        jpegs(byteCount) + pngs(byteCount) + webps(byteCount) + gifs(byteCount)
-    }
+    /// What the picture and its frame take of a file at the most.
+    private static let frameBytesMax = 512
 
-    private static func filled(_ byteCount: Int, with part: [UInt8]) -> [UInt8] {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(byteCount + part.count)
-        while bytes.count < byteCount { bytes += part }
-        return bytes
+    /// Every file of every format, none longer than `byteCount` but for one, a PNG that holds the longest directory there can be.
+    package static func all(byteCount: Int) -> [File] {
+        let fillerBytes = byteCount - frameBytesMax
+        return jpegs(fillerBytes) + pngs(fillerBytes) + webps(fillerBytes) + gifs(fillerBytes)
     }
 
     private static func jpegs(_ byteCount: Int) -> [File] {
@@ -36,34 +33,31 @@ enum WorstImages {
         let data: [(String, [UInt8])] = [
             ("escaped bytes", [0xFF, 0]), ("restart markers", [0xFF, 0xD0]), ("fill bytes in a scan", [0xFF, 0xFF, 0]), ("plain data", [1]),
         ]
-        return segments.map { ("JPEG, \($0)", start + filled(byteCount, with: $1) + table + frame + scan + [1] + end) }
-            + data.map { ("JPEG, \($0)", start + table + frame + scan + filled(byteCount, with: $1) + end) }
+        return segments.map { ("JPEG, \($0)", start + repeated($1, bytes: byteCount) + table + frame + scan + [1] + end) }
+            + data.map { ("JPEG, \($0)", start + table + frame + scan + repeated($1, bytes: byteCount) + end) }
     }
 
     private static func pngs(_ byteCount: Int) -> [File] {
-        func chunk(_ type: String, _ data: [UInt8] = []) -> [UInt8] {
-            let checked = Array(type.utf8) + data
-            return bigEndian(UInt32(data.count)) + checked + bigEndian(CRC32.checksum(checked))
-        }
-        let start: [UInt8] = [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]
-        let header = chunk("IHDR", bigEndian(4) + bigEndian(4) + [8, 0, 0, 0, 0])
-        let data = chunk("IDAT", [0x78, 0x9C] + [UInt8](repeating: 0, count: 20))
-        let end = chunk("IEND")
+        let start = PNG.signature
+        let header = PNG.header(width: 4, height: 4)
+        let data = PNG.chunk("IDAT", [0x78, 0x9C] + [UInt8](repeating: 0, count: 20))
+        let end = PNG.chunk("IEND")
         let chunks: [(String, [UInt8])] = [
-            ("empty texts", chunk("tEXt")), ("empty unknown chunks", chunk("zzZz")), ("colour chunks", chunk("gAMA", [0, 0, 0, 1])),
-            ("empty EXIF", chunk("eXIf")),
+            ("empty texts", PNG.chunk("tEXt")), ("empty unknown chunks", PNG.chunk("zzZz")),
+            ("colour chunks", PNG.chunk("gAMA", [0, 0, 0, 1])),
+            ("empty EXIF", PNG.chunk("eXIf")),
         ]
-        var frames = chunk("acTL", [UInt8](repeating: 0, count: 8)) + data
+        var frames = PNG.chunk("acTL", [UInt8](repeating: 0, count: 8)) + data
         var number: UInt32 = 0
         while frames.count < byteCount {
-            frames += chunk("fdAT", bigEndian(number)) + chunk("tEXt")
+            frames += PNG.chunk("fdAT", bigEndian(number)) + PNG.chunk("tEXt")
             number += 1
         }
-        return chunks.map { ("PNG, \($0)", start + header + filled(byteCount, with: $1) + data + end) } + [
-            ("PNG, empty data", start + header + data + filled(byteCount, with: chunk("IDAT")) + end),
+        return chunks.map { ("PNG, \($0)", start + header + repeated($1, bytes: byteCount) + data + end) } + [
+            ("PNG, empty data", start + header + data + repeated(PNG.chunk("IDAT"), bytes: byteCount) + end),
             ("PNG, frames and texts in turn", start + header + frames + end),
-            ("PNG, one large chunk", start + header + chunk("IDAT", [0x78, 0x9C] + [UInt8](repeating: 0, count: byteCount)) + end),
-            ("PNG, a long EXIF directory", start + header + chunk("eXIf", longDirectory) + data + end),
+            ("PNG, one large chunk", start + header + PNG.chunk("IDAT", [0x78, 0x9C] + [UInt8](repeating: 0, count: byteCount)) + end),
+            ("PNG, a long EXIF directory", start + header + PNG.chunk("eXIf", longDirectory) + data + end),
         ]
     }
 
@@ -72,23 +66,23 @@ enum WorstImages {
 
     private static func webps(_ byteCount: Int) -> [File] {
         func chunk(_ type: String, _ payload: [UInt8] = []) -> [UInt8] {
-            Array(type.utf8) + bigEndian(UInt32(payload.count)).reversed() + payload + (payload.count % 2 == 1 ? [0] : [])
+            Array(type.utf8) + littleEndian(UInt32(payload.count)) + payload + (payload.count % 2 == 1 ? [0] : [])
         }
         func file(_ body: [UInt8]) -> [UInt8] {
-            Array("RIFF".utf8) + bigEndian(UInt32(body.count + 4)).reversed() + Array("WEBP".utf8) + body
+            Array("RIFF".utf8) + littleEndian(UInt32(body.count + 4)) + Array("WEBP".utf8) + body
         }
         let picture = chunk("VP8L", [0x2F, 0, 0, 0, 0])
         func header(_ flags: UInt8) -> [UInt8] { chunk("VP8X", [flags] + [UInt8](repeating: 0, count: 9)) }
         let animated = header(2) + chunk("ANIM", [UInt8](repeating: 0, count: 6))
         let frame = chunk("ANMF", [UInt8](repeating: 0, count: 16) + picture)
         let frameWithMore = chunk("ANMF", [UInt8](repeating: 0, count: 16) + picture + chunk("XMP "))
-        let emptyChunksInFrame = chunk("ANMF", [UInt8](repeating: 0, count: 16) + picture + filled(byteCount, with: chunk("XMP ")))
+        let emptyChunksInFrame = chunk("ANMF", [UInt8](repeating: 0, count: 16) + picture + repeated(chunk("XMP "), bytes: byteCount))
         return [
-            ("WebP, empty chunks after a picture", file(picture + filled(byteCount, with: chunk("XMP ")))),
-            ("WebP, empty chunks", file(header(0) + filled(byteCount, with: chunk("XMP ")) + picture)),
-            ("WebP, frames", file(animated + filled(byteCount, with: frame))),
-            ("WebP, frames with another chunk", file(animated + filled(byteCount, with: frameWithMore))),
-            ("WebP, frames and chunks in turn", file(animated + filled(byteCount, with: frame + chunk("XMP ")))),
+            ("WebP, empty chunks after a picture", file(picture + repeated(chunk("XMP "), bytes: byteCount))),
+            ("WebP, empty chunks", file(header(0) + repeated(chunk("XMP "), bytes: byteCount) + picture)),
+            ("WebP, frames", file(animated + repeated(frame, bytes: byteCount))),
+            ("WebP, frames with another chunk", file(animated + repeated(frameWithMore, bytes: byteCount))),
+            ("WebP, frames and chunks in turn", file(animated + repeated(frame + chunk("XMP "), bytes: byteCount))),
             ("WebP, empty chunks in a frame", file(animated + emptyChunksInFrame)),
         ]
     }
@@ -103,11 +97,12 @@ enum WorstImages {
             ("controls", control), ("pictures", picture()), ("pictures and comments in turn", picture() + [0x21, 0xFE, 0]),
             ("pictures with controls and comments between", control + [0x21, 0xFE, 0] + picture()), ("drawn texts", [0x21, 0x01, 0]),
         ]
-        return blocks.map { ("GIF, \($0)", start + filled(byteCount, with: $1) + picture() + [0x3B]) } + [
-            ("GIF, data in blocks of one byte", start + picture(filled(byteCount, with: [1, 1])) + [0x3B]),
-            ("GIF, a comment in blocks of one byte", start + [0x21, 0xFE] + filled(byteCount, with: [1, 1]) + [0] + picture() + [0x3B]),
+        return blocks.map { ("GIF, \($0)", start + repeated($1, bytes: byteCount) + picture() + [0x3B]) } + [
+            ("GIF, data in blocks of one byte", start + picture(repeated([1, 1], bytes: byteCount)) + [0x3B]),
+            (
+                "GIF, a comment in blocks of one byte",
+                start + [0x21, 0xFE] + repeated([1, 1], bytes: byteCount) + [0] + picture() + [0x3B]
+            ),
         ]
     }
-
-    private static func bigEndian(_ number: UInt32) -> [UInt8] { withUnsafeBytes(of: number.bigEndian) { Array($0) } }
 }

@@ -28,7 +28,7 @@ package struct Answer: Sendable {
     package var code: String? { (object["error"] as? [String: Any])?["code"] as? String }
 }
 
-/// Puts an answer together from what arrives.
+/// Puts answers together, one after another, from what arrives.
 package struct AnswerReader {
     private var received: [UInt8] = []
     private var head: (end: Int, status: Int, lines: [Substring], bodyBytes: Int)?
@@ -39,7 +39,7 @@ package struct AnswerReader {
     /// Whether nothing has arrived.
     package var isEmpty: Bool { received.isEmpty }
 
-    /// Takes what has arrived. Returns the answer once it is whole.
+    /// Takes what has arrived. Returns the next answer once it is whole.
     /// - Throws: `ConnectionFailure.malformed`.
     package mutating func read(_ bytes: ArraySlice<UInt8>) throws -> Answer? {
         let searchStart = max(0, received.count - 3)
@@ -48,11 +48,16 @@ package struct AnswerReader {
             let lines = String(decoding: received[..<end], as: UTF8.self).split(separator: "\r\n")
             guard let status = lines.first.flatMap({ Int($0.dropFirst(9).prefix(3)) }) else { throw ConnectionFailure.malformed }
             let announced = lines.first { $0.lowercased().hasPrefix("content-length:") }.flatMap { Int($0.filter(\.isNumber)) }
-            guard let length = announced ?? ([204, 304].contains(status) ? 0 : nil) else { throw ConnectionFailure.malformed }
+            guard let length = announced ?? (status < 200 || [204, 304].contains(status) ? 0 : nil) else {
+                throw ConnectionFailure.malformed
+            }
             // A 304 names the length of what it does not send.
             head = (end, status, Array(lines.dropFirst()), status == 304 ? 0 : length)
         }
         guard let head, received.count >= head.end + head.bodyBytes else { return nil }
-        return Answer(status: head.status, headerLines: head.lines, body: Array(received[head.end..<head.end + head.bodyBytes]))
+        let answer = Answer(status: head.status, headerLines: head.lines, body: Array(received[head.end..<head.end + head.bodyBytes]))
+        received.removeFirst(head.end + head.bodyBytes)
+        self.head = nil
+        return answer
     }
 }
