@@ -119,7 +119,7 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             path: "http",
-            exclude: ["Envelope", "EnvelopeMiddleware", "Outbound", "Wire"],
+            exclude: ["Envelope", "EnvelopeMiddleware", "Outbound", "README.md", "Wire"],
             swiftSettings: settings
         ),
 
