@@ -1,4 +1,4 @@
-/// A part of an input, as the domain calls it. Adapters have names of their own for it.
+/// A part of an input, as the domain calls it. Adapters have names of their own for some.
 package enum InputField: Sendable, Equatable, Codable {
     /// The name of an item, an account or a reserved name.
     case name
@@ -24,6 +24,24 @@ package enum InputField: Sendable, Equatable, Codable {
     case retryAfter
     /// What only the adapter knows that reads it, by the adapter's own name.
     case own(String)
+
+    /// What the field is called in forms that people write, such as seed files: its name wherever an adapter has no other.
+    package var plainName: String {
+        switch self {
+        case .name: "name"
+        case .specialInstructions: "special_instructions"
+        case .imageURLs: "image_urls"
+        case .imageBase64s: "image_base64s"
+        case .portrait: "portrait"
+        case .progress: "progress"
+        case .idempotencyKey: "idempotency_key"
+        case .label: "label"
+        case .account: "account"
+        case .id: "id"
+        case .retryAfter: "retry_after"
+        case .own(let name): name
+        }
+    }
 }
 
 /// One broken rule of an input.

@@ -36,8 +36,7 @@ struct BodyMeasurements {
     private static func takeIn(_ bytes: [UInt8]) {
         guard let body = try? JSONObject(bytes) else { return }
         let draft = CreateDraft(
-            name: body.string("name"), imageURLs: body.strings("image_urls"), imageBase64s: body.texts("image_base64s"),
-            specialInstructions: body.string("special_instructions"))
+            details: DetailsDraft(body), imageURLs: body.strings("image_urls"), imageBase64s: body.texts("image_base64s"))
         if let checked = try? draft.checked(acceptingPlainHTTP: false), case .base64(let text) = checked.images.first {
             _ = try? ReferenceImage.decode(base64: text.take(), at: ImagePosition(field: checked.imageField, index: 0))
         }

@@ -84,7 +84,7 @@ struct PikzonalityRoutes: Sendable {
         try context.caller.require(.write)
         let id = try identifier(context)
         let item = try await bodies.withObject(of: request, from: context.caller) { body in
-            ChangeDraft(body)
+            DetailsDraft(body)
         } handle: { draft, memory in
             try await catalog.update(id, mode: fixedMode, accountID: context.caller.accountID, draft: draft, holding: memory)
         }
@@ -94,7 +94,7 @@ struct PikzonalityRoutes: Sendable {
             writer.object { writer in
                 writer.member("name", item.name.text)
                 writer.member("id", item.id.text)
-                writer.member("special_instructions", item.specialInstructions)
+                writer.members(item.details)
             }
         }
     }
@@ -155,14 +155,6 @@ extension CreateDraft {
     /// The members of a create's body, as found.
     init(_ body: JSONObject) {
         self.init(
-            name: body.string("name"), imageURLs: body.strings("image_urls"), imageBase64s: body.texts("image_base64s"),
-            specialInstructions: body.string("special_instructions"))
-    }
-}
-
-extension ChangeDraft {
-    /// The members of a change's body, as found.
-    init(_ body: JSONObject) {
-        self.init(name: body.string("name"), specialInstructions: body.string("special_instructions"))
+            details: DetailsDraft(body), imageURLs: body.strings("image_urls"), imageBase64s: body.texts("image_base64s"))
     }
 }

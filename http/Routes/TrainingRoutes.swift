@@ -55,7 +55,7 @@ struct TrainingRoutes: Sendable {
                     writer.member("id", job.item.id.text)
                     writer.member("mode", job.item.mode.rawValue)
                     writer.member("name", job.item.name.text)
-                    writer.member("special_instructions", job.item.specialInstructions)
+                    writer.members(job.item.details)
                 }
                 writer.name("reference")
                 representation.mediaURLs(job.item.referenceTokens, &writer)

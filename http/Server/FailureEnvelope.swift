@@ -96,18 +96,9 @@ extension InputField {
     /// The member, parameter or header that clients know the field by.
     fileprivate var wireName: String {
         switch self {
-        case .name: "name"
-        case .specialInstructions: "special_instructions"
-        case .imageURLs: "image_urls"
-        case .imageBase64s: "image_base64s"
         case .portrait: "portrait_base64"
-        case .progress: "progress"
         case .idempotencyKey: HTTPField.Name.idempotencyKey.rawName
-        case .label: "label"
-        case .account: "account"
-        case .id: "id"
-        case .retryAfter: "retry_after"
-        case .own(let name): name
+        default: plainName
         }
     }
 }

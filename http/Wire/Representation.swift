@@ -22,7 +22,7 @@ package struct Representation {
             writer.member("status", item.status.rawValue)
             writer.member("progress", item.progress)
             images(item, &writer)
-            writer.member("special_instructions", item.specialInstructions)
+            writer.members(item.details)
             writer.name("error")
             error(item.error, &writer)
             writer.member("created_at", item.createdAt.text)
@@ -39,7 +39,7 @@ package struct Representation {
             writer.member("mode", item.mode.rawValue)
             images(item, &writer)
             writer.member("progress", item.progress)
-            writer.member("special_instructions", item.specialInstructions)
+            writer.members(item.details)
             writer.member("status", item.status.rawValue)
             if let reason = item.error {
                 writer.name("error")

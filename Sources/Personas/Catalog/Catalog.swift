@@ -44,8 +44,8 @@ package struct Catalog: Sendable {
         let checked = try await decoding.perform(on: memory.heldBytes, for: accountID) { () throws(Failure) in
             try draft.checked(acceptingPlainHTTP: imageReader.acceptsPlainHTTP)
         }
-        try policy.check(name: checked.name, specialInstructions: checked.specialInstructions)
-        switch try await store.availability(of: checked.name, mode: mode, accountID: accountID) {
+        try policy.check(checked.texts)
+        switch try await store.availability(of: checked.details.name, mode: mode, accountID: accountID) {
         case .free: break
         case .reserved: throw .nameReserved
         case .taken(let id): throw .nameTaken(mode, id)
@@ -55,8 +55,8 @@ package struct Catalog: Sendable {
             let now = clock.now
             return try await store.insert(
                 NewPikzonality(
-                    id: .timeOrdered(at: now), accountID: accountID, mode: mode, name: checked.name,
-                    specialInstructions: checked.specialInstructions, references: references, outcome: outcome, createdAt: now),
+                    id: .timeOrdered(at: now), accountID: accountID, mode: mode, details: checked.details, references: references,
+                    outcome: outcome, createdAt: now),
                 in: WriteContext(at: now, claim: claim))
         }
         signals.jobs.notify()
@@ -73,10 +73,10 @@ package struct Catalog: Sendable {
     /// - Parameter memory: what the request holds.
     /// - Throws: `invalid`, `blockedContent`, `notFound`, `nameReserved`, `nameTaken`.
     package func update(
-        _ id: Identifier, mode: Mode?, accountID: Identifier, draft: ChangeDraft, holding memory: MemoryReservation
+        _ id: Identifier, mode: Mode?, accountID: Identifier, draft: DetailsDraft, holding memory: MemoryReservation
     ) async throws(Failure) -> Pikzonality {
         let change = try await decoding.perform(on: memory.heldBytes, for: accountID) { () throws(Failure) in try draft.checked() }
-        try policy.check(name: change.name, specialInstructions: change.specialInstructions ?? nil)
+        try policy.check(change.texts)
         return try await store.update(id, mode: mode, accountID: accountID, change: change, in: WriteContext(at: clock.now))
     }
 

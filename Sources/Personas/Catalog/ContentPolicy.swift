@@ -1,6 +1,6 @@
 import Foundation
 
-/// Remembers the terms that no name and no instructions may hold.
+/// Remembers the terms that no text of a client's own words may hold.
 package protocol BlockedTermStore: Sendable {
     /// The terms as `ContentPolicy.comparable` has them; answered from memory, because every create asks.
     var blockedTerms: [String] { get }
@@ -24,11 +24,10 @@ package struct ContentPolicy: Sendable {
 
     /// Looks for blocked terms, ignoring case, by bytes: as texts both would be taken apart into characters once more for every term.
     /// - Throws: `blockedContent` with the field that holds one.
-    package func check(name: Name?, specialInstructions: String?) throws(Failure) {
+    package func check(_ texts: [(field: InputField, text: String?)]) throws(Failure) {
         let terms = terms.blockedTerms
         guard !terms.isEmpty else { return }
-        for (field, text) in [(InputField.name, name?.text), (.specialInstructions, specialInstructions)] {
-            guard let text else { continue }
+        for case (let field, let text?) in texts {
             let bytes = Array(Self.comparable(text).utf8)
             if terms.contains(where: { Self.holds(bytes, Array($0.utf8)) }) { throw .blockedContent(field: field) }
         }

@@ -13,21 +13,16 @@ package enum JSONField<Value: Sendable>: Sendable {
 
 /// What a client asks to be created.
 package struct CreateDraft: Sendable {
-    /// The name.
-    package var name: JSONField<String>
+    /// What the owner sets.
+    package var details: DetailsDraft
     /// The reference images as addresses.
     package var imageURLs: JSONField<[String]>
     /// The reference images as base64.
     package var imageBase64s: JSONField<[ImageText]>
-    /// The words for the trainer.
-    package var specialInstructions: JSONField<String>
 
     /// Takes the fields as found, images in base64 as the ASCII bytes that were sent.
-    package init(
-        name: JSONField<String>, imageURLs: JSONField<[String]>, imageBase64s: JSONField<[ArraySlice<UInt8>]>,
-        specialInstructions: JSONField<String>
-    ) {
-        self.name = name
+    package init(details: DetailsDraft, imageURLs: JSONField<[String]>, imageBase64s: JSONField<[ArraySlice<UInt8>]>) {
+        self.details = details
         self.imageURLs = imageURLs
         self.imageBase64s =
             switch imageBase64s {
@@ -36,20 +31,19 @@ package struct CreateDraft: Sendable {
             case .malformed(let rule): .malformed(rule)
             case .value(let texts): .value(texts.map { ImageText($0) })
             }
-        self.specialInstructions = specialInstructions
     }
 }
 
 /// A create whose form is right; its images are not looked at yet.
 package struct CheckedDraft: Sendable {
-    /// The normalised name.
-    package let name: Name
+    /// The details in normal form.
+    package let details: PikzonalityDetails
+    /// What of them is the client's own words.
+    package let texts: [(field: InputField, text: String?)]
     /// The field that carried the images.
     package let imageField: InputField
     /// The images in their order.
     package let images: [ImageSource]
-    /// The instructions, if any.
-    package let specialInstructions: String?
 }
 
 extension CreateDraft {
@@ -57,19 +51,12 @@ extension CreateDraft {
     /// - Throws: `invalid` with all violations.
     package func checked(acceptingPlainHTTP: Bool) throws(Failure) -> CheckedDraft {
         var violations: [Violation] = []
-        let name = collecting(&violations) { () throws(Violation) in try checkedName() }
-        let instructions = collecting(&violations) { () throws(Violation) in try checkedSpecialInstructions(specialInstructions) }
+        let change = details.checked(requiringName: true, &violations)
         let images = checkedImages(acceptingPlainHTTP: acceptingPlainHTTP, &violations)
-        guard violations.isEmpty, let name, let images else { throw .invalid(violations) }
-        return CheckedDraft(name: name, imageField: images.field, images: images.sources, specialInstructions: instructions ?? nil)
-    }
-
-    private func checkedName() throws(Violation) -> Name {
-        switch name {
-        case .absent, .null: throw Violation(.name, "is required")
-        case .malformed(let rule): throw Violation(.name, rule)
-        case .value(let raw): return try Name(normalising: raw)
-        }
+        guard violations.isEmpty, let name = change.name, let images else { throw .invalid(violations) }
+        return CheckedDraft(
+            details: change.applied(to: PikzonalityDetails(name: name)), texts: change.texts, imageField: images.field,
+            images: images.sources)
     }
 
     private func checkedImages(acceptingPlainHTTP: Bool, _ violations: inout [Violation]) -> (field: InputField, sources: [ImageSource])? {
@@ -123,56 +110,5 @@ extension CreateDraft {
             violations.insert(Violation(.imageURLs, "must hold exactly \(Limits.referenceImages) images"), at: 0)
         }
         return violations
-    }
-}
-
-/// What a client asks to be changed.
-package struct ChangeDraft: Sendable {
-    /// The name.
-    package var name: JSONField<String>
-    /// The words for the trainer.
-    package var specialInstructions: JSONField<String>
-
-    /// Takes the fields as found.
-    package init(name: JSONField<String>, specialInstructions: JSONField<String>) {
-        self.name = name
-        self.specialInstructions = specialInstructions
-    }
-
-    /// Applies every rule at once.
-    /// - Throws: `invalid` with all violations.
-    package func checked() throws(Failure) -> PikzonalityChange {
-        var violations: [Violation] = []
-        var change = PikzonalityChange()
-        switch name {
-        case .absent: break
-        case .null: violations.append(Violation(.name, "must be a string"))
-        case .malformed(let rule): violations.append(Violation(.name, rule))
-        case .value(let raw): change.name = collecting(&violations) { () throws(Violation) in try Name(normalising: raw) }
-        }
-        if case .absent = specialInstructions {
-        } else if let checked = collecting(&violations, { () throws(Violation) in try checkedSpecialInstructions(specialInstructions) }) {
-            change.specialInstructions = .some(checked)
-        }
-        guard violations.isEmpty else { throw .invalid(violations) }
-        return change
-    }
-}
-
-private func checkedSpecialInstructions(_ field: JSONField<String>) throws(Violation) -> String? {
-    switch field {
-    case .absent, .null: return nil
-    case .malformed(let rule): throw Violation(.specialInstructions, rule)
-    case .value(let raw): return try SpecialInstructions.validated(raw)
-    }
-}
-
-/// Runs one check; a violation is collected, so that the other checks still run.
-private func collecting<Value>(_ violations: inout [Violation], _ check: () throws(Violation) -> Value) -> Value? {
-    do {
-        return try check()
-    } catch {
-        violations.append(error)
-        return nil
     }
 }

@@ -24,14 +24,12 @@ package struct Pikzonality: Sendable, Equatable {
     package let accountID: Identifier
     /// Persona or style; never changes.
     package let mode: Mode
-    /// Unique per account and mode, ignoring case.
-    package private(set) var name: Name
+    /// What its owner sets.
+    package private(set) var details: PikzonalityDetails
     /// Follows the training job.
     package let status: Status
     /// 0 to 100, never decreasing, 100 exactly when completed.
     package let progress: Int
-    /// Words for the trainer, if any.
-    package private(set) var specialInstructions: String?
     /// Tokens of the reference images in their order; public only once completed.
     package let referenceTokens: [RandomToken]
     /// Token of the portrait, set on completion.
@@ -45,18 +43,20 @@ package struct Pikzonality: Sendable, Equatable {
     /// Counts every change that a client can see; what entity tags are made of.
     package private(set) var version: Int
 
+    /// The name among its details, without which no item is told apart.
+    package var name: Name { details.name }
+
     package init(
-        id: Identifier, accountID: Identifier, mode: Mode, name: Name, status: Status, progress: Int, specialInstructions: String?,
+        id: Identifier, accountID: Identifier, mode: Mode, details: PikzonalityDetails, status: Status, progress: Int,
         referenceTokens: [RandomToken], portraitToken: RandomToken?, error: TrainingError?, createdAt: Timestamp, updatedAt: Timestamp,
         version: Int
     ) {
         self.id = id
         self.accountID = accountID
         self.mode = mode
-        self.name = name
+        self.details = details
         self.status = status
         self.progress = progress
-        self.specialInstructions = specialInstructions
         self.referenceTokens = referenceTokens
         self.portraitToken = portraitToken
         self.error = error
@@ -74,10 +74,8 @@ package struct NewPikzonality: Sendable {
     package let accountID: Identifier
     /// Persona or style.
     package let mode: Mode
-    /// The checked name.
-    package let name: Name
-    /// The checked instructions.
-    package let specialInstructions: String?
+    /// The checked details.
+    package let details: PikzonalityDetails
     /// The stored reference images in their order.
     package let references: [StoredImage]
     /// How training has ended already; nil, as for every item of a client, queues a training job.
@@ -86,14 +84,13 @@ package struct NewPikzonality: Sendable {
     package let createdAt: Timestamp
 
     package init(
-        id: Identifier, accountID: Identifier, mode: Mode, name: Name, specialInstructions: String?, references: [StoredImage],
+        id: Identifier, accountID: Identifier, mode: Mode, details: PikzonalityDetails, references: [StoredImage],
         outcome: TrainingOutcome? = nil, createdAt: Timestamp
     ) {
         self.id = id
         self.accountID = accountID
         self.mode = mode
-        self.name = name
-        self.specialInstructions = specialInstructions
+        self.details = details
         self.references = references
         self.outcome = outcome
         self.createdAt = createdAt
@@ -110,34 +107,19 @@ extension Pikzonality {
             case .failed(let reason): (.failed, 0, reason)
             }
         self.init(
-            id: new.id, accountID: new.accountID, mode: new.mode, name: new.name, status: status, progress: progress,
-            specialInstructions: new.specialInstructions, referenceTokens: referenceTokens, portraitToken: portraitToken, error: error,
-            createdAt: new.createdAt, updatedAt: new.createdAt, version: 1)
+            id: new.id, accountID: new.accountID, mode: new.mode, details: new.details, status: status, progress: progress,
+            referenceTokens: referenceTokens, portraitToken: portraitToken, error: error, createdAt: new.createdAt,
+            updatedAt: new.createdAt, version: 1)
     }
 
     /// The item as a change leaves it; nil when that is how it is already. Its time never goes back, whatever the clock does.
     package func changed(by change: PikzonalityChange, at now: Timestamp) -> Pikzonality? {
         var changed = self
-        changed.name = change.name ?? name
-        changed.specialInstructions = change.specialInstructions ?? specialInstructions
-        if changed.name == name, changed.specialInstructions == specialInstructions { return nil }
+        changed.details = change.applied(to: details)
+        if changed.details == details { return nil }
         changed.updatedAt = max(updatedAt, now)
         changed.version += 1
         return changed
-    }
-}
-
-/// What a PATCH changes; members that are nil stay as they are.
-package struct PikzonalityChange: Sendable, Equatable {
-    /// The new name, if it changes.
-    package var name: Name?
-    /// The new instructions, if they change; the inner nil clears them.
-    package var specialInstructions: String??
-
-    /// Changes nothing until its members are set.
-    package init(name: Name? = nil, specialInstructions: String?? = nil) {
-        self.name = name
-        self.specialInstructions = specialInstructions
     }
 }
 

@@ -38,6 +38,11 @@ package struct SeedDocument: Sendable, Codable, Equatable {
             case specialInstructions = "special_instructions"
             case imageBase64s = "image_base64s"
         }
+
+        /// What the item's owner would send.
+        var details: DetailsDraft {
+            DetailsDraft(name: .value(name), specialInstructions: specialInstructions.map(JSONField.value) ?? .absent)
+        }
     }
 
     /// Accounts to be there.

@@ -99,11 +99,12 @@ extension FuzzTarget {
     /// Follows the members of a create as far as the rules of form go.
     private static func checkDraft(_ object: JSONObject) throws(BrokenProperty) {
         let draft = CreateDraft(
-            name: object.string("name"), imageURLs: object.strings("image_urls"), imageBase64s: object.texts("image_base64s"),
-            specialInstructions: object.string("special_instructions"))
+            details: DetailsDraft(object), imageURLs: object.strings("image_urls"), imageBase64s: object.texts("image_base64s"))
         if let checked = try? draft.checked(acceptingPlainHTTP: false) {
-            try require((1...Limits.nameCharactersMax).contains(checked.name.text.utf8.count), "an accepted name is of the allowed length")
-            try require((try? Name(normalising: checked.name.text)) == checked.name, "a normalised name normalises to itself")
+            try require(
+                (1...Limits.nameCharactersMax).contains(checked.details.name.text.utf8.count), "an accepted name is of the allowed length")
+            try require(
+                (try? Name(normalising: checked.details.name.text)) == checked.details.name, "a normalised name normalises to itself")
             try require(checked.images.count == Limits.referenceImages, "an accepted create has its three images")
         }
         guard case .value(let texts) = object.texts("image_base64s") else { return }

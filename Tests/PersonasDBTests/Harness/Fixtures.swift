@@ -75,8 +75,9 @@ struct OpenStorage: Sendable {
     ) async throws(Failure) -> Pikzonality {
         try await items.insert(
             NewPikzonality(
-                id: .random(), accountID: accountID, mode: mode, name: Name(stored: name), specialInstructions: instructions,
-                references: images, outcome: outcome, createdAt: time))
+                id: .random(), accountID: accountID, mode: mode,
+                details: PikzonalityDetails(name: Name(stored: name), specialInstructions: instructions), references: images,
+                outcome: outcome, createdAt: time))
     }
 
     /// How many rows of a table fulfil a condition.

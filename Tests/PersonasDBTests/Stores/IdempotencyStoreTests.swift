@@ -14,7 +14,7 @@ struct IdempotencyStoreTests {
 
     private static func new(_ name: String, of accountID: Identifier, at time: Timestamp = .second(0)) -> NewPikzonality {
         NewPikzonality(
-            id: .random(), accountID: accountID, mode: .persona, name: Name(stored: name), specialInstructions: nil,
+            id: .random(), accountID: accountID, mode: .persona, details: PikzonalityDetails(name: Name(stored: name)),
             references: StoredImage.three, createdAt: time)
     }
 

@@ -15,11 +15,12 @@ struct ItemStoreTests {
             let id = Identifier.timeOrdered(at: .second(5))
             let item = try await open.items.insert(
                 NewPikzonality(
-                    id: id, accountID: account, mode: .style, name: Name(stored: "Paper Cuts"), specialInstructions: "Flat ☂ shapes",
+                    id: id, accountID: account, mode: .style,
+                    details: PikzonalityDetails(name: Name(stored: "Paper Cuts"), specialInstructions: "Flat ☂ shapes"),
                     references: StoredImage.three, outcome: outcome, createdAt: .second(5)))
 
             #expect(item.id == id && item.accountID == account && item.mode == .style)
-            #expect(item.name.text == "Paper Cuts" && item.specialInstructions == "Flat ☂ shapes")
+            #expect(item.name.text == "Paper Cuts" && item.details.specialInstructions == "Flat ☂ shapes")
             #expect(item.createdAt == .second(5) && item.updatedAt == .second(5) && item.version == 1)
             #expect(item.referenceTokens.count == 3 && Set(item.referenceTokens).count == 3)
             switch outcome {
@@ -119,7 +120,7 @@ struct ItemStoreTests {
                 let item = try await open.items.insert(
                     NewPikzonality(
                         id: .timeOrdered(at: .second(number)), accountID: number % 2 == 0 ? acme : zeta, mode: .persona,
-                        name: Name(stored: "Item \(number)"), specialInstructions: nil, references: StoredImage.three,
+                        details: PikzonalityDetails(name: Name(stored: "Item \(number)")), references: StoredImage.three,
                         createdAt: .second(number)))
                 items.insert(OperatorItem(item: item, accountName: number % 2 == 0 ? "acme" : "zeta"), at: 0)
             }
@@ -219,17 +220,17 @@ struct ItemChangeTests {
                 try await open.items.update(item.id, mode: .persona, accountID: account, change: change, at: .second(second))
             }
             let renamed = try await update(PikzonalityChange(name: Name(stored: "Vega")), at: 1)
-            #expect(renamed.name.text == "Vega" && renamed.specialInstructions == "Warm smile")
+            #expect(renamed.name.text == "Vega" && renamed.details.specialInstructions == "Warm smile")
             #expect(renamed.version == 2 && renamed.updatedAt == .second(1) && renamed.createdAt == item.createdAt)
 
             let instructed = try await update(PikzonalityChange(specialInstructions: "Dark hair"), at: 2)
-            #expect(instructed.name.text == "Vega" && instructed.specialInstructions == "Dark hair" && instructed.version == 3)
+            #expect(instructed.name.text == "Vega" && instructed.details.specialInstructions == "Dark hair" && instructed.version == 3)
 
             let cleared = try await update(PikzonalityChange(specialInstructions: .some(nil)), at: 3)
-            #expect(cleared.specialInstructions == nil && cleared.name.text == "Vega" && cleared.version == 4)
+            #expect(cleared.details.specialInstructions == nil && cleared.name.text == "Vega" && cleared.version == 4)
 
             let both = try await update(PikzonalityChange(name: Name(stored: "Lyra"), specialInstructions: "Both"), at: 2)
-            #expect(both.name.text == "Lyra" && both.specialInstructions == "Both" && both.version == 5)
+            #expect(both.name.text == "Lyra" && both.details.specialInstructions == "Both" && both.version == 5)
             #expect(both.updatedAt == .second(3), "a clock that goes back does not take the item with it")
             #expect(both.referenceTokens == item.referenceTokens && both.status == item.status)
             #expect(try await open.items.find(item.id, mode: nil, accountID: account) == both)

@@ -16,7 +16,8 @@ struct ClockTests {
             let accountID = try await service.administration.perform(ShowAccount(name: "studio")).id
             let images = (1...3).map { ArraySlice(Picture.base64(Picture.png(seed: $0)).utf8) }
             let draft = CreateDraft(
-                name: .value("Nova"), imageURLs: .absent, imageBase64s: .value(images), specialInstructions: .absent)
+                details: DetailsDraft(name: .value("Nova"), specialInstructions: .absent), imageURLs: .absent,
+                imageBase64s: .value(images))
             let item = try await catalog.create(draft, mode: .persona, accountID: accountID, holding: .unlimited(for: accountID))
             #expect(item.createdAt == now.withLock { $0 } && item.updatedAt == item.createdAt)
             let job = try #require(try await training.lease(limit: 1, waiting: .zero).first)
@@ -30,7 +31,7 @@ struct ClockTests {
             try await training.expireLeases()
             let second = try #require(try await training.lease(limit: 1, waiting: .zero).first)
             try await training.complete(second.id, token: second.leaseToken, portraitBase64: nil)
-            let change = ChangeDraft(name: .value("Vega"), specialInstructions: .absent)
+            let change = DetailsDraft(name: .value("Vega"), specialInstructions: .absent)
             let changed = try await catalog.update(
                 item.id, mode: nil, accountID: accountID, draft: change, holding: .unlimited(for: accountID))
             #expect(changed.updatedAt == last && changed.status == .completed)

@@ -80,9 +80,9 @@ struct QueryTests {
     )
     func links(search: String) throws {
         let item = Pikzonality(
-            id: .random(), accountID: .random(), mode: .persona, name: Name(stored: "Nova"), status: .processing, progress: 0,
-            specialInstructions: nil,
-            referenceTokens: [], portraitToken: nil, error: nil, createdAt: .now, updatedAt: .now, version: 1)
+            id: .random(), accountID: .random(), mode: .persona, details: PikzonalityDetails(name: Name(stored: "Nova")),
+            status: .processing, progress: 0, referenceTokens: [], portraitToken: nil, error: nil, createdAt: .now, updatedAt: .now,
+            version: 1)
         for (fixedMode, mode) in [(nil, nil), (nil, Mode.style), (Mode.persona, nil)] as [(Mode?, Mode?)] {
             for sort in PikzonalitySort.allCases {
                 let bytes = search.utf8.map { byte in "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16) }.joined()

@@ -11,7 +11,7 @@ struct ContentPolicyTests {
     private static func isBlocked(_ text: String, by terms: String...) -> Bool {
         let policy = ContentPolicy(terms: Terms(blockedTerms: terms.map(ContentPolicy.comparable)))
         do throws(Failure) {
-            try policy.check(name: nil, specialInstructions: text)
+            try policy.check(PikzonalityChange(specialInstructions: text).texts)
             return false
         } catch {
             return error == .blockedContent(field: .specialInstructions)
@@ -41,8 +41,8 @@ struct ContentPolicyTests {
     func members() {
         let policy = ContentPolicy(terms: Terms(blockedTerms: ["bad"]))
         #expect(throws: Failure.blockedContent(field: .name)) {
-            try policy.check(name: Name(stored: "A Bad One"), specialInstructions: "bad")
+            try policy.check(PikzonalityChange(name: Name(stored: "A Bad One"), specialInstructions: "bad").texts)
         }
-        #expect(throws: Never.self) { try policy.check(name: Name(stored: "Good"), specialInstructions: nil) }
+        #expect(throws: Never.self) { try policy.check(PikzonalityChange(name: Name(stored: "Good")).texts) }
     }
 }

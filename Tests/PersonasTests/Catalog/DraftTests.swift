@@ -36,7 +36,8 @@ struct CreateDraftTests {
         imageBase64s: JSONField<[ArraySlice<UInt8>]> = .absent,
         specialInstructions: JSONField<String> = .absent
     ) -> CreateDraft {
-        CreateDraft(name: name, imageURLs: imageURLs, imageBase64s: imageBase64s, specialInstructions: specialInstructions)
+        CreateDraft(
+            details: DetailsDraft(name: name, specialInstructions: specialInstructions), imageURLs: imageURLs, imageBase64s: imageBase64s)
     }
 
     static func draft(urls: [String]) -> CreateDraft { draft(imageURLs: .value(urls)) }
@@ -90,8 +91,8 @@ struct CreateDraftTests {
         ] as [(JSONField<String>, String?)] {
             let checked = try Self.draft(name: .value("  Creator \t Studio "), imageURLs: .value(urls), specialInstructions: sent)
                 .checked(acceptingPlainHTTP: false)
-            #expect(checked.name.text == "Creator Studio")
-            #expect(checked.specialInstructions == kept)
+            #expect(checked.details.name.text == "Creator Studio")
+            #expect(checked.details.specialInstructions == kept)
         }
     }
 
@@ -252,7 +253,7 @@ struct CreateDraftTests {
 }
 
 @Suite("Drafts of a change")
-struct ChangeDraftTests {
+struct DetailsDraftTests {
     /// What a change of the instructions comes to; the inner nil clears them.
     @Test(
         "Absent leaves the instructions, null and an empty text clear them, a text replaces them",
@@ -264,7 +265,7 @@ struct ChangeDraftTests {
             (.value(String(repeating: "x", count: 300)), .some(String(repeating: "x", count: 300))),
         ])
     func instructions(member: JSONField<String>, expected: String??) throws {
-        let change = try ChangeDraft(name: .absent, specialInstructions: member).checked()
+        let change = try DetailsDraft(name: .absent, specialInstructions: member).checked()
         #expect(change == PikzonalityChange(name: nil, specialInstructions: expected))
         // Equality of nested optionals is easily got wrong, so the two kinds of nil are told apart by hand as well.
         switch (change.specialInstructions, expected) {
@@ -275,19 +276,19 @@ struct ChangeDraftTests {
 
     @Test("An empty change changes nothing")
     func nothing() throws {
-        #expect(try ChangeDraft(name: .absent, specialInstructions: .absent).checked() == PikzonalityChange())
+        #expect(try DetailsDraft(name: .absent, specialInstructions: .absent).checked() == PikzonalityChange())
     }
 
     @Test("A name is changed under the rules of create, and cannot be cleared")
     func name() throws {
-        let change = try ChangeDraft(name: .value("  New   Name "), specialInstructions: .absent).checked()
+        let change = try DetailsDraft(name: .value("  New   Name "), specialInstructions: .absent).checked()
         #expect(change == PikzonalityChange(name: Name(stored: "New Name")))
         for (member, message) in [
             (.null, "must be a string"), (.malformed("must be a string"), "must be a string"), (.value(""), NameTests.empty),
             (.value("é"), NameTests.wrongCharacters), (.value(String(repeating: "x", count: 26)), NameTests.tooLong),
         ] as [(JSONField<String>, String)] {
             #expect(throws: Failure.invalid([Violation(.name, message)])) {
-                try ChangeDraft(name: member, specialInstructions: .value("x")).checked()
+                try DetailsDraft(name: member, specialInstructions: .value("x")).checked()
             }
         }
     }
@@ -299,9 +300,9 @@ struct ChangeDraftTests {
             (.value("\u{1B}"), SpecialInstructionsTests.control),
             (.malformed("must be a string or null"), Violation(.specialInstructions, "must be a string or null")),
         ] as [(JSONField<String>, Violation)] {
-            #expect(throws: Failure.invalid([violation])) { try ChangeDraft(name: .absent, specialInstructions: member).checked() }
+            #expect(throws: Failure.invalid([violation])) { try DetailsDraft(name: .absent, specialInstructions: member).checked() }
             #expect(throws: Failure.invalid([Violation(.name, "must not be empty"), violation])) {
-                try ChangeDraft(name: .value(" "), specialInstructions: member).checked()
+                try DetailsDraft(name: .value(" "), specialInstructions: member).checked()
             }
         }
     }

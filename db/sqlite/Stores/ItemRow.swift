@@ -4,28 +4,58 @@ import Personas
 
 /// The row of one persona or style.
 enum ItemRow {
+    /// A column, and what an item stores in it.
+    private typealias Column = (name: String, value: @Sendable (Pikzonality) -> (any DatabaseValueConvertible)?)
+
+    /// What a row is born with, and what its training job changes.
+    private static let fixed: [Column] = [
+        ("id", { $0.id.data }), ("account_id", { $0.accountID.data }), ("mode", { $0.mode.rawValue }), ("status", { $0.status.rawValue }),
+        ("progress", { $0.progress }), ("reference_tokens", { Data($0.referenceTokens.flatMap(\.bytes)) }),
+        ("portrait_token", { $0.portraitToken?.data }), ("error_code", { $0.error?.code.rawValue }),
+        ("error_message", { $0.error?.message }), ("created_at", { $0.createdAt.milliseconds }),
+    ]
+
+    /// What a change of an owner stores: the time and the count of changes, then what owners set.
+    private static let changeable: [Column] = [
+        ("updated_at", { $0.updatedAt.milliseconds }), ("version", { $0.version }), ("name", { $0.name.text }),
+        ("special_instructions", { $0.details.specialInstructions }),
+    ]
+
+    /// What follows from another column, is stored with it, and is never read.
+    private static let derived: [Column] = [("name_key", { $0.name.key })]
+
+    private static let read = fixed + changeable
+    private static let inserted = read + derived
+    private static let updated = changeable + derived
+
     /// What `decode` expects, in its order.
-    static let columns = """
-        pikzonality.id, account_id, mode, name, status, progress, special_instructions, reference_tokens, portrait_token, \
-        error_code, error_message, created_at, updated_at, version
-        """
+    static let columns = read.map { "pikzonality.\($0.name)" }.joined(separator: ", ")
 
     /// How many columns `columns` names: the place of what a query selects behind them.
-    static let columnCount: Int32 = 14
+    static let columnCount = Int32(read.count)
 
-    /// The query of one item. A constant, because putting its text together would cost a part of what running it does.
+    /// The query of one item. A constant, as are the other statements, because putting its text together would cost a part of what running it
+    /// does.
     static let byID = "SELECT \(columns) FROM pikzonality WHERE id = ?"
+
+    private static let insertion = """
+        INSERT INTO pikzonality (\(inserted.map(\.name).joined(separator: ", ")))
+        VALUES (\(inserted.map { _ in "?" }.joined(separator: ", ")))
+        """
+
+    private static let change = "UPDATE pikzonality SET \(updated.map { "\($0.name) = ?" }.joined(separator: ", ")) WHERE id = ?"
 
     /// Reads a row whose first columns are `columns`.
     static func decode(_ row: SQLRow) throws -> Pikzonality {
-        guard let mode = Mode(rawValue: try row.requiredText(2)), let status = Status(rawValue: try row.requiredText(4)) else {
+        guard let mode = Mode(rawValue: try row.requiredText(2)), let status = Status(rawValue: try row.requiredText(3)) else {
             throw Failure.unexpected("An item has an unknown mode or status")
         }
         return Pikzonality(
-            id: try row.identifier(0), accountID: try row.identifier(1), mode: mode, name: Name(stored: try row.requiredText(3)),
-            status: status, progress: Int(row.integer(5)), specialInstructions: row.text(6), referenceTokens: tokens(row.bytes(7)),
-            portraitToken: RandomToken(bytes: row.bytes(8)), error: error(code: row.text(9), message: row.text(10)),
-            createdAt: row.timestamp(11), updatedAt: row.timestamp(12), version: Int(row.integer(13)))
+            id: try row.identifier(0), accountID: try row.identifier(1), mode: mode,
+            details: PikzonalityDetails(name: Name(stored: try row.requiredText(12)), specialInstructions: row.text(13)),
+            status: status, progress: Int(row.integer(4)), referenceTokens: tokens(row.bytes(5)),
+            portraitToken: RandomToken(bytes: row.bytes(6)), error: error(code: row.text(7), message: row.text(8)),
+            createdAt: row.timestamp(9), updatedAt: row.timestamp(10), version: Int(row.integer(11)))
     }
 
     /// One item, nil if there is none.
@@ -35,27 +65,12 @@ enum ItemRow {
 
     /// Stores a new item.
     static func insert(_ item: Pikzonality, _ db: Database) throws {
-        try db.run(
-            """
-            INSERT INTO pikzonality (
-                id, account_id, mode, name, name_key, status, progress, special_instructions, reference_tokens, portrait_token,
-                error_code, error_message, created_at, updated_at, version
-            ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-            """,
-            [
-                item.id.data, item.accountID.data, item.mode.rawValue, item.name.text, item.name.key, item.status.rawValue, item.progress,
-                item.specialInstructions, Data(item.referenceTokens.flatMap(\.bytes)), item.portraitToken?.data, item.error?.code.rawValue,
-                item.error?.message, item.createdAt.milliseconds, item.updatedAt.milliseconds, item.version,
-            ])
+        try db.run(insertion, StatementArguments(inserted.map { $0.value(item) }))
     }
 
     /// Stores what an owner changes of an item that is there.
     static func update(_ item: Pikzonality, _ db: Database) throws {
-        try db.run(
-            "UPDATE pikzonality SET name = ?, name_key = ?, special_instructions = ?, updated_at = ?, version = ? WHERE id = ?",
-            [
-                item.name.text, item.name.key, item.specialInstructions, item.updatedAt.milliseconds, item.version, item.id.data,
-            ])
+        try db.run(change, StatementArguments(updated.map { $0.value(item) } + [item.id.data]))
     }
 
     private static func tokens(_ bytes: UnsafeRawBufferPointer) -> [RandomToken] {

@@ -11,7 +11,7 @@ struct SQLitePikzonalityStore: PikzonalityStore {
     func insert(_ new: NewPikzonality, in context: WriteContext<Pikzonality>) async throws(Failure) -> Pikzonality {
         try await writer.write(in: context) { db in
             guard try db.firstRow("SELECT 1 FROM account WHERE id = ?", [new.accountID.data]) != nil else { throw Failure.accountMissing }
-            try Self.requireUnreserved(new.name, db)
+            try Self.requireUnreserved(new.details.name, db)
             let tokens = new.references.map { _ in RandomToken.random() }
             let portrait = new.outcome == .completed ? RandomToken.random() : nil
             let item = Pikzonality(new, referenceTokens: tokens, portraitToken: portrait)

@@ -127,7 +127,7 @@ package struct ItemReport: Sendable, Codable, Equatable {
         name = found.item.name.text
         status = found.item.status
         progress = found.item.progress
-        specialInstructions = found.item.specialInstructions
+        specialInstructions = found.item.details.specialInstructions
         error = found.item.error
         createdAt = found.item.createdAt.text
         updatedAt = found.item.updatedAt.text

@@ -62,8 +62,7 @@ package struct LoadSeed: AdministrationOperation {
     private func create(_ entry: SeedDocument.ItemEntry, _ mode: Mode, in administration: Administration) async throws(Failure) -> Bool {
         let account = try await administration.stores.accounts.account(named: Account.normalName(entry.account))
         let draft = CreateDraft(
-            name: .value(entry.name), imageURLs: .absent, imageBase64s: .value((entry.imageBase64s ?? []).map { ArraySlice($0.utf8) }),
-            specialInstructions: entry.specialInstructions.map(JSONField.value) ?? .absent)
+            details: entry.details, imageURLs: .absent, imageBase64s: .value((entry.imageBase64s ?? []).map { ArraySlice($0.utf8) }))
         do throws(Failure) {
             _ = try await administration.catalog.create(
                 draft, mode: mode, accountID: account.id, holding: .unlimited(for: account.id), outcome: entry.outcome)
