@@ -5,7 +5,7 @@ package enum Seeds {
     /// An account with a key and a few items to try the service with.
     package static let demo: [UInt8] = PackageResources.demo_json
 
-    /// The image files that `demo` names, under the paths that it names them by. They show nobody's likeness, and each stays below 16 KB, because
+    /// The image files that `demo` names, under the paths that it names them by. They show no person's likeness, and each stays below 16 KB, because
     /// embedding takes time quadratic in a file's size. The build embeds the files; a test compares this list with the folder.
     package static let demoPictures: [String: [UInt8]] = [
         "pictures/duo-evening.png": PackageResources.duo_evening_png,

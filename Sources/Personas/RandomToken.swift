@@ -1,4 +1,4 @@
-/// 128 bits from the system's secure generator: whoever holds the token may do what it stands for.
+/// 128 bits from the system's secure generator: a client that has the token may do what it stands for.
 ///
 /// Media URLs and training leases are such capabilities.
 package struct RandomToken: Sendable, Hashable {

@@ -24,7 +24,7 @@ extension String {
 /// The scalars of a text without the white space at its ends, and with one space for each run of it within.
 ///
 /// Scalars rather than characters, because an accent that follows a space forms one character with it and would be cut along with it. They are
-/// found one by one, so that whoever has a limit stops there: white space alone is walked whatever its length.
+/// found one by one, so that a caller with a limit stops there: white space alone is walked whatever its length.
 struct SpacedScalars: Sequence, IteratorProtocol {
     private var rest: String.UnicodeScalarView.Iterator
     private var hasBegun = false

@@ -2,7 +2,7 @@ import ErrorEnvelope
 import Personas
 
 extension CommandFailure {
-    /// A failure of a use case, as the operator is to be told who asked for it: with the reasons that a client of the API has no business to know.
+    /// A failure of a use case, as the operator that asked for it is to be told: with the reasons that a client of the API has no business to know.
     init(_ failure: Failure) {
         switch failure {
         case .invalid(let violations):
@@ -39,7 +39,7 @@ extension CommandFailure {
         case .outOfDisk(let path): self.init(.failed, "the disk of \(path) is full")
         case .file(let failure): self.init(.failed, failure.text)
         case .cancelled: self.init(.failed, "interrupted; what was begun is taken back")
-        // What only clients of the API meet, who come with a key, an address or a lease.
+        // What only clients of the API meet, which come with a key, an address or a lease.
         case .malformedIdentifier, .missingAPIKey, .malformedAPIKey, .unknownAPIKey, .inactiveAPIKey, .deletedAPIKey, .accountSuspended,
             .apiAccessDisabled, .scopeMissing, .staleLease, .idempotencyKeyInUse, .idempotencyKeyReused, .underMaintenance:
             self.init(.failed, .internalError, "a failure that no command should meet: \(failure)")

@@ -1,6 +1,6 @@
 import Foundation
 
-/// The command line of this process, as `ps` and `/proc/PID/cmdline` show it to everybody on the machine.
+/// The command line of this process, as `ps` and `/proc/PID/cmdline` show it to every user of the machine.
 enum ProcessTitle {
     /// Puts asterisks in the place of a secret that was given as an argument, bare or behind an equals sign.
     ///

@@ -1,7 +1,7 @@
 import Personas
 import Synchronization
 
-/// ProgressBar of work of many steps, shown once it takes over a second and only to a person at a terminal.
+/// A progress bar for work of many steps, shown once it takes over a second and only to a person at a terminal.
 struct ProgressBar {
     private let title: String
     private let total: Int
@@ -47,7 +47,7 @@ final class WorkProgressBar: Sendable {
         var shownAt: ContinuousClock.Instant?
     }
 
-    /// Between two drawings; nobody reads faster.
+    /// Between two drawings; no operator reads faster.
     private static let pause = Duration.milliseconds(100)
 
     private let start = ContinuousClock.now

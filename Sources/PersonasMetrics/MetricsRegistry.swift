@@ -3,7 +3,7 @@ import Synchronization
 
 /// Keeps what is recorded through swift-metrics in memory, and writes it as text for Prometheus.
 ///
-/// Those who record hold on to their metric; looking one up takes a lock, recording takes none. A metric asked for twice is the same one, and
+/// Callers that record hold on to their metric; looking one up takes a lock, recording takes none. A metric asked for twice is the same one, and
 /// stays until the process ends, because what was counted must not be forgotten. One that was never described is written without help and has
 /// buckets for durations.
 package final class MetricsRegistry: MetricDescribing {

@@ -13,8 +13,8 @@ struct BodyMeasurements {
     let rounds: Int
 
     func run(_ report: inout Report) {
-        for body in WorstBodies.all(byteCount: Self.bodyBytes) { measure(body.name, body.bytes, &report, Self.takeIn) }
-        for body in WorstBodies.small { measure(body.name, body.bytes, &report, isShort: true, Self.takeIn) }
+        for body in RepetitiveJSON.all(byteCount: Self.bodyBytes) { measure(body.name, body.bytes, &report, Self.takeIn) }
+        for body in RepetitiveJSON.small { measure(body.name, body.bytes, &report, isShort: true, Self.takeIn) }
         for image in WorstImages.all(byteCount: Self.imageBytes) {
             measure(image.name, image.bytes, &report) { Self.sanitize($0, removingMetadata: true) }
             measure("", image.bytes, &report, detail: "metadata stays") { Self.sanitize($0, removingMetadata: false) }

@@ -9,7 +9,7 @@ import Testing
 struct DemoPictureTests {
     /// Every image file that the demo's seed hands to the service.
     private func files() throws -> [[UInt8]] {
-        let demo = try Seed.demo()
+        let demo = try SeedFile.demo()
         var files: [[UInt8]] = []
         for index in 1..<demo.partCount {
             let part = try demo.part(index)

@@ -64,7 +64,7 @@ struct OutputTests {
         #expect(CommandFailure(Failure.notFound).status == .failed)
         #expect(
             CommandFailure(Failure.configuration(setting: "port", reason: "is odd")).line == "personas: CONFIGURATION_ERROR: port: is odd")
-        #expect(CommandFailure(.unavailable, "nobody answers").line == "personas: nobody answers")
+        #expect(CommandFailure(.unavailable, "no server answers").line == "personas: no server answers")
         #expect(CommandFailure(opening: "d", .unexpected("disk I/O error")).status == .unavailable)
         #expect(CommandFailure(opening: "d", .unexpected("disk I/O error")).line.contains("disk I/O error"))
         #expect(CommandFailure(opening: "d", .configuration(setting: "data", reason: "is a file")).status == .configuration)

@@ -4,7 +4,7 @@ import Testing
 
 @testable import PersonasCLI
 
-@Suite("ProgressBar bars")
+@Suite("Progress bars")
 struct ProgressBarTests {
     @Test("A bar fills as work is done, and stays within its ends whatever it is told")
     func text() {

@@ -196,7 +196,7 @@ struct RequestGuardTests {
     func expectContinue() throws {
         let connection = try GuardedConnection()
         try connection.receivePostHead([.contentLength: "5", .expect: "100-Continue"])
-        #expect(try connection.sent() == [], "nobody has looked at the key yet")
+        #expect(try connection.sent() == [], "the key has not been looked at yet")
         connection.wantBody()
         connection.wantBody()
         #expect(try connection.sent() == ["100"], "once, however often it is asked for")

@@ -172,7 +172,7 @@ struct GuardedImageFetcherTests {
     }
 
     @Test(
-        "A redirect to the inside is refused, and nobody there hears of it",
+        "A redirect to the inside is refused, and no server there hears of it",
         arguments: [
             "https://127.0.0.2:PORT/secret", "http://127.0.0.2:PORT/secret", "//127.0.0.2:PORT/secret", "https://inside.test:PORT/secret",
             "https://[::ffff:127.0.0.2]:PORT/secret", "https://2130706434:PORT/secret", "https://localhost:PORT/secret",

@@ -10,22 +10,22 @@ package struct Overdue: Error, CustomStringConvertible {
 }
 
 /// How long tests wait for what should take a moment: generous, because a busy machine with two cores is no failure.
-package let timeout = Duration.seconds(60) * patienceFactor
+package let timeout = Duration.seconds(60) * timeoutFactor
 
 /// How many times slower than usual the tested build is; .ci/sanitize sets it.
-package let patienceFactor = ProcessInfo.processInfo.environment["PERSONAS_TEST_PATIENCE_FACTOR"].flatMap(Int.init) ?? 1
+package let timeoutFactor = ProcessInfo.processInfo.environment["PERSONAS_TEST_TIMEOUT_FACTOR"].flatMap(Int.init) ?? 1
 
 /// Asks until there is an answer.
 /// - Parameters:
 ///   - what: what is awaited, for the failure.
 ///   - detail: what to show when it does not come.
-///   - probe: the answer, or nil while there is none yet.
+///   - answer: the answer, or nil while there is none yet.
 package func eventually<Value>(
-    _ what: String, within limit: Duration = timeout, detail: () -> String = { "" }, _ probe: () async throws -> Value?
+    _ what: String, within limit: Duration = timeout, detail: () -> String = { "" }, _ answer: () async throws -> Value?
 ) async throws -> Value {
     let deadline = ContinuousClock.now + limit
     while true {
-        if let value = try await probe() { return value }
+        if let value = try await answer() { return value }
         guard ContinuousClock.now < deadline else { throw Overdue(what, after: limit, detail: detail()) }
         try await Task.sleep(for: .milliseconds(5))
     }

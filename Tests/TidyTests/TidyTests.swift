@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// The rules of the house that a machine can check. Each failure says what to do instead.
+/// The rules of this code base that a machine can check. Each failure says what to do instead.
 @Suite("Tidiness")
 struct TidyTests {
     private static let fileLinesMax = 400

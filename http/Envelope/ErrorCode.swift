@@ -24,7 +24,7 @@ public enum ErrorCode: CaseIterable, Hashable, Sendable {
     case generationRejected, idempotencyKeyReused
     /// The client is to come back later.
     case tooManyRequests
-    /// The work was called off.
+    /// The work was cancelled.
     case cancelled
     /// The service failed, or the trainer behind it.
     case internalError, generationFailed, configurationError, configError, downloadFailed, uploadFailed, deleteFailed, falError

@@ -54,8 +54,8 @@ struct AnswerProgress {
         return true
     }
 
-    /// Whether the client takes too little: less than the least rate since its answer began to wait, beyond the timeout, or nothing for the
-    /// timeout.
+    /// Whether the client takes too little: less than the least rate since its answer began to wait, with one timeout to spare, or nothing for
+    /// as long as a timeout.
     ///
     /// The latter is doubled for a client that has earned it. One with a large buffer lets the system acknowledge nothing while a sixteenth of
     /// it becomes free, which at the least rate takes longer than the timeout.

@@ -9,7 +9,7 @@ struct RateLimitMiddleware: RouterMiddleware {
     let limiter: RateLimiter
     /// How long a request waits for others of its key to end, and how long a refusal is held back: a client that sends without looking at its
     /// answers is slowed by it on each of its connections, and leaves the processor to the others.
-    let timeout: Duration
+    let overLimitWait: Duration
     let limits: LimitCounters
 
     func handle(
@@ -35,7 +35,7 @@ struct RateLimitMiddleware: RouterMiddleware {
         try await count(request, caller, context)
         // A worker that waits for a job does nothing meanwhile.
         guard context.endpointPath != TrainingRoutes.leasePath else { return try await next(request, context) }
-        guard await limiter.enter(caller.keyID, waiting: timeout) else {
+        guard await limiter.enter(caller.keyID, waiting: overLimitWait) else {
             context.rateLimit = RateLimiter.Standing(limit: .inFlight, remaining: 0, resetSeconds: 1)
             throw Failure.tooManyRequests(.inFlight, retryAfterSeconds: 1)
         }
@@ -47,7 +47,7 @@ struct RateLimitMiddleware: RouterMiddleware {
         let (isAdmitted, standing) = limiter.count(caller.keyID, isWrite: request.isWrite)
         context.rateLimit = standing
         guard !isAdmitted else { return }
-        await limiter.holdBack(caller.keyID, for: timeout)
+        await limiter.holdBack(caller.keyID, for: overLimitWait)
         throw Failure.tooManyRequests(standing.limit, retryAfterSeconds: standing.resetSeconds)
     }
 }

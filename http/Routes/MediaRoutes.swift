@@ -12,12 +12,9 @@ struct MediaRoutes: Sendable {
     static let path = "/media/{token}"
     /// When to come back for an image while too many are being sent.
     private static let retryAfterSeconds = 2
-    /// All readers count as one account, because none needs a key.
-    private static let readers = Identifier.random()
 
     let catalog: Catalog
-    /// One for each image that is being sent, of which readers get half. Any client may ask for an image and read it as slowly as is waited
-    /// for, so that the other half of the connections is left to calls.
+    /// One for each image that is being sent. There are no shares by account, because no reader needs a key.
     let places: AsyncSemaphore
     let connections: ConnectionRegistry
     let limits: LimitCounters
@@ -73,7 +70,7 @@ struct MediaRoutes: Sendable {
         of content: OpenImage, _ range: Range<Int>, _ request: Request, _ context: PersonasRequestContext
     ) throws(Failure) -> ResponseBody {
         // To HEAD nothing is sent.
-        let place = request.method == .get ? places.permit(Self.readers) : nil
+        let place = request.method == .get ? places.permit() : nil
         guard place != nil || request.method != .get else {
             limits.hit(.mediaAnswers)
             // A client that comes back finds the place of one that reads nothing.

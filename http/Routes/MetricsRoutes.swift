@@ -14,7 +14,7 @@ package struct MetricsSource: Sendable {
     package let queueDepths: any QueueDepthStore
     /// How old the count of what waits may be. It costs a walk in the store, and the call needs no key.
     package let queueDepthsAgeMax: Duration
-    /// How old the whole text may be. Shorter than monitoring measures, so that it only stops those who ask without end.
+    /// How old the whole text may be. Shorter than monitoring measures, so that it only stops callers that ask without end.
     package let textAgeMax: Duration
 
     package init(
@@ -69,7 +69,7 @@ private final class Exposition: Sendable {
         self.ageMax = ageMax
     }
 
-    /// The text; of those who ask at once, one writes it.
+    /// The text; of callers that ask at once, one writes it.
     func text(_ write: () -> ByteBuffer) -> ByteBuffer {
         last.withLock { last in
             let now = ContinuousClock.now

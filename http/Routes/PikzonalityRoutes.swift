@@ -15,7 +15,7 @@ struct PikzonalityRoutes: Sendable {
 
     let surface: Surface
     let catalog: Catalog
-    let bodies: BodyReader
+    let bodyReader: BodyReader
     let calls: IdempotentCalls
     let publicURL: PublicURL
     let pageItemsMax: Int
@@ -41,7 +41,7 @@ struct PikzonalityRoutes: Sendable {
     private func create(_ mode: Mode, _ request: Request, _ context: CallerContext) async throws -> Response {
         try context.caller.require(.write)
         let call = try calls.call(request, context)
-        return try await bodies.withObject(of: request, from: context.caller) { body in
+        return try await bodyReader.withObject(of: request, from: context.caller) { body in
             (draft: CreateDraft(body), fingerprint: call.fingerprint(of: body))
         } handle: { form, memory in
             try await call.perform(
@@ -83,7 +83,7 @@ struct PikzonalityRoutes: Sendable {
     private func update(_ request: Request, _ context: CallerContext) async throws -> Response {
         try context.caller.require(.write)
         let id = try identifier(context)
-        let item = try await bodies.withObject(of: request, from: context.caller) { body in
+        let item = try await bodyReader.withObject(of: request, from: context.caller) { body in
             DetailsDraft(body)
         } handle: { draft, memory in
             try await catalog.update(id, mode: fixedMode, accountID: context.caller.accountID, draft: draft, holding: memory)

@@ -10,7 +10,7 @@ struct TrainingRoutes: Sendable {
     static let leasePath = "/v2/training/lease"
 
     let training: Training
-    let bodies: BodyReader
+    let bodyReader: BodyReader
     let calls: IdempotentCalls
     let publicURL: PublicURL
 
@@ -28,7 +28,7 @@ struct TrainingRoutes: Sendable {
         // The body is let go of before the wait for a job.
         let (waitSeconds, fingerprint) =
             request.announcesBody
-            ? try await bodies.withObject(of: request, from: context.caller) { body throws(Failure) in
+            ? try await bodyReader.withObject(of: request, from: context.caller) { body throws(Failure) in
                 (try LeaseBody(body).waitSeconds, call.fingerprint(of: body))
             } handle: { form, _ in
                 form
@@ -96,7 +96,7 @@ struct TrainingRoutes: Sendable {
         try context.caller.require(.trainer)
         guard let id = context.parameters.get("job_id").flatMap({ Identifier($0) }) else { throw Failure.notFound }
         let call = try calls.call(request, context)
-        return try await bodies.withObject(of: request, from: context.caller) { object in
+        return try await bodyReader.withObject(of: request, from: context.caller) { object in
             (body: Result { () throws(Failure) in try body(object) }, fingerprint: call.fingerprint(of: object))
         } handle: { form, memory in
             try await call.perform(fingerprint: form.fingerprint, answer: answer) { try await effect(id, form.body.get(), memory, $0) }

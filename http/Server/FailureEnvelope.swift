@@ -4,7 +4,7 @@ import HTTPTypes
 package import Personas
 
 extension Failure: EnvelopeConvertible {
-    /// As long as a write waits for a lock before it gives up, so that those who come back do not queue up behind those who wait.
+    /// As long as a write waits for a lock before it gives up, so that clients that come back do not queue up behind those that wait.
     private static let storeBusyRetrySeconds = 5
 
     /// The one table from what went wrong to what a client is told. Texts of the unexpected stay behind, as the cause that is logged.

@@ -39,6 +39,10 @@ package struct HTTPConfiguration: Sendable {
     /// How many connections there may be, beyond those that are served, that are only told so.
     package static func refusedConnections(of connectionsMax: Int) -> Int { max(8, connectionsMax / 16) }
 
+    /// Images that are sent at once. Any client may ask for one and read it as slowly as is waited for, so that half of the connections is left
+    /// to calls.
+    fileprivate var mediaAnswersMax: Int { max(1, connections.connectionsMax / 2) }
+
     /// `connections`, with what follows from their number, from the proxies in front, and from the routes.
     fileprivate var connectionLimits: ConnectionRegistry.Limits {
         var limits = connections
@@ -192,28 +196,28 @@ package struct HTTPService: Service {
         HealthRoutes(schema: useCases.schema, stopping: stopping).add(to: router)
         if let metrics { MetricsRoutes(metrics).add(to: router) }
         MediaRoutes(
-            catalog: useCases.catalog, places: AsyncSemaphore(count: max(1, configuration.connections.connectionsMax)),
+            catalog: useCases.catalog, places: AsyncSemaphore(count: configuration.mediaAnswersMax),
             connections: connections, limits: limits
         ).add(to: router)
 
-        let bodies = BodyReader(
+        let bodyReader = BodyReader(
             bodyBytesMax: configuration.limits.bodyBytesMax, memory: MemoryBudget(bytesMax: configuration.bodyBytesInFlightMax),
             decoding: useCases.decoding)
         let callers = router.group()
             .add(middleware: AuthenticationMiddleware(authentication: useCases.authentication))
             .add(
                 middleware: RateLimitMiddleware(
-                    limiter: limiter, timeout: configuration.overLimitWait, limits: limits)
+                    limiter: limiter, overLimitWait: configuration.overLimitWait, limits: limits)
             )
             .group(context: CallerContext.self)
         let calls = IdempotentCalls(idempotency: useCases.idempotency)
         for surface in [PikzonalityRoutes.Surface.typed(.persona), .typed(.style), .published] {
             PikzonalityRoutes(
-                surface: surface, catalog: useCases.catalog, bodies: bodies, calls: calls, publicURL: publicURL,
+                surface: surface, catalog: useCases.catalog, bodyReader: bodyReader, calls: calls, publicURL: publicURL,
                 pageItemsMax: configuration.pageItemsMax
             ).add(to: callers)
         }
-        TrainingRoutes(training: useCases.training, bodies: bodies, calls: calls, publicURL: publicURL).add(to: callers)
+        TrainingRoutes(training: useCases.training, bodyReader: bodyReader, calls: calls, publicURL: publicURL).add(to: callers)
         router.refuseOtherMethods()
         return router
     }

@@ -27,7 +27,7 @@ struct PersonasRequestContext: EnvelopeRequestContext {
         nonmutating set { facts.state.withLock { $0.caller = newValue } }
     }
 
-    /// Whether a key was presented that nobody was ever given, which need not be looked up a second time.
+    /// Whether a key was presented that no caller was ever given, which need not be looked up a second time.
     var isKeyUnknown: Bool {
         get { facts.state.withLock { $0.isKeyUnknown } }
         nonmutating set { facts.state.withLock { $0.isKeyUnknown = newValue } }

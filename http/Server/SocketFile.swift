@@ -1,11 +1,11 @@
 import Foundation
 import Personas
 
-/// The file of a Unix socket, and whether somebody listens there.
+/// The file of a Unix socket, and whether a process listens there.
 package enum SocketFile {
     /// Makes sure that nothing is in the place of a socket to be bound but, if anything, one that a killed server left.
     ///
-    /// Whoever binds it takes away what is there, and by its name what it has bound once it closes it; so this has to come before.
+    /// A server that binds it takes away what is there, and by its name what it has bound once it closes it; so this has to come before.
     /// - Throws: `configuration` when something else is there, such as the socket of a process that lives.
     static func requireFree(_ path: String) throws(Failure) {
         var status = stat()
@@ -16,10 +16,10 @@ package enum SocketFile {
         }
     }
 
-    /// Whether somebody listens on a socket, found out by connecting, before anything is sent that must not be sent twice.
+    /// Whether a process listens on a socket, found out by connecting, before anything is sent that must not be sent twice.
     package static func isAnswered(_ path: String) -> Bool { codeOfConnecting(path) == 0 }
 
-    /// The `errno` of connecting to a socket, without waiting for its turn where many do; 0 if somebody listens.
+    /// The `errno` of connecting to a socket, without waiting for its turn where many do; 0 if a process listens.
     private static func codeOfConnecting(_ path: String) -> Int32 {
         let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
         guard descriptor >= 0 else { return errno }

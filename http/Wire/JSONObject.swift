@@ -3,7 +3,7 @@ package import Personas
 
 /// A request body: one JSON object, read strictly (RFC 8259), its members as they stand in the bytes.
 ///
-/// Foundation's decoder is not let near a request: the last byte of some 513 bytes makes it trap, numbers in members that nobody asked for cost
+/// Foundation's decoder is not let near a request: the last byte of some 513 bytes makes it trap, numbers in members that no route asks for cost
 /// it 24 times their length, and it takes trailing commas and doubled members. This one pass refuses all of that, copies nothing, and leaves
 /// the images' base64 where it lies until it is decoded.
 package struct JSONObject: Sendable {

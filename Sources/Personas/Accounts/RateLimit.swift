@@ -136,7 +136,7 @@ package final class RateLimiter: Sendable {
     /// - Parameters:
     ///   - policy: what every key may have.
     ///   - keysRememberedMax: keys from which on those are forgotten that have been quiet.
-    ///   - sleep: how timeout runs out.
+    ///   - sleep: how time passes while a request waits or a refusal is held back.
     package init(
         policy: RateLimitPolicy, keysRememberedMax: Int = 10_000,
         sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
@@ -204,14 +204,14 @@ package final class RateLimiter: Sendable {
     /// Holds the refusal of a request back for a while, so that a client which does not look at its answers is slowed by it.
     ///
     /// Only so many of one key at a time, because each keeps a connection from others; more are given at once.
-    package func holdBack(_ keyID: Identifier, for timeout: Duration) async {
+    package func holdBack(_ keyID: Identifier, for delay: Duration) async {
         let isHeld = state.withLock { state in
             guard let count = state.usages[keyID]?.heldBack, count < policy.waitingMax else { return false }
             state.usages[keyID]?.heldBack += 1
             return true
         }
         guard isHeld else { return }
-        try? await sleep(timeout)
+        try? await sleep(delay)
         state.withLock { $0.usages[keyID]?.heldBack -= 1 }
     }
 

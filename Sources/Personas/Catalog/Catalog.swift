@@ -106,9 +106,9 @@ package struct Catalog: Sendable {
 
 /// What use cases wake background work with.
 package struct WorkSignals: Sendable {
-    /// Given when a training job was queued.
+    /// Notified when a training job was queued.
     package let jobs = WakeSignal()
-    /// Given when image bytes may have become superfluous.
+    /// Notified when image bytes may have become superfluous.
     package let removals = WakeSignal()
 
     /// Signals that were never given.

@@ -1,8 +1,6 @@
 /// Lets one task at a time do something, in the order in which they asked. A task that waits takes no thread and looks at nothing meanwhile.
 package final class AsyncMutex: Sendable {
     private let semaphore = AsyncSemaphore(count: 1)
-    /// All that ask count as one account, because of one place there are no shares.
-    private let everyTask = Identifier.random()
 
     /// A mutex that no task holds.
     package init() {}
@@ -10,8 +8,8 @@ package final class AsyncMutex: Sendable {
     /// Does something once no other task does.
     /// - Throws: `CancellationError` when the task is cancelled before its turn comes, and what the body throws.
     package func withLock<Value>(_ body: () async throws -> Value) async throws -> Value {
-        guard await semaphore.enter(everyTask) == .admitted else { throw CancellationError() }
-        defer { semaphore.leave(everyTask) }
+        guard await semaphore.enter() == .admitted else { throw CancellationError() }
+        defer { semaphore.leave() }
         return try await body()
     }
 }

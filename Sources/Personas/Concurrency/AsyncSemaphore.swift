@@ -1,10 +1,12 @@
 import Synchronization
 
-/// A semaphore whose places are shared fairly by account.
+/// A counting semaphore for tasks, whose places are shared fairly among the accounts that they are taken for.
 ///
 /// An account may take a place as long as it then holds no more than are still free (the dynamic threshold of Choudhury and Hahne, 1998), and
-/// always where it holds none: alone it gets half, and however many accounts there are, something is left for one more. Those who wait are
+/// always where it holds none: alone it gets half, and however many accounts there are, something is left for one more. Tasks that wait are
 /// served round robin by account, and within an account in the order in which they came.
+///
+/// A task that names no account has no share to keep to. Where none names one, this is a plain semaphore, first come, first served.
 package final class AsyncSemaphore: Sendable {
     /// How asking for a place ended.
     package enum Turn: Sendable, Equatable {
@@ -21,9 +23,9 @@ package final class AsyncSemaphore: Sendable {
     private struct State {
         var free: Int
         var held: [Identifier: Int] = [:]
-        var lines: [Identifier: [Waiter<Turn>]] = [:]
-        /// The accounts that wait, the one whose turn is next first.
-        var order: [Identifier] = []
+        var lines: [Identifier?: [Waiter<Turn>]] = [:]
+        /// The accounts that tasks wait for, the one whose turn is next first.
+        var order: [Identifier?] = []
         var waitingCount = 0
         var nextTicket: UInt64 = 0
     }
@@ -45,16 +47,16 @@ package final class AsyncSemaphore: Sendable {
     package var free: Int { state.withLock { $0.free } }
 
     /// Takes a place where there is one for the account at this moment.
-    package func tryEnter(_ accountID: Identifier) -> Turn {
+    package func tryEnter(_ accountID: Identifier? = nil) -> Turn {
         state.withLock { take(in: &$0, accountID) ? .admitted : refusal(in: $0, accountID) }
     }
 
     /// A place that was taken, and is free again when the last reference to this is gone.
     package final class Permit: Sendable {
         private let semaphore: AsyncSemaphore
-        private let accountID: Identifier
+        private let accountID: Identifier?
 
-        fileprivate init(_ semaphore: AsyncSemaphore, _ accountID: Identifier) {
+        fileprivate init(_ semaphore: AsyncSemaphore, _ accountID: Identifier?) {
             self.semaphore = semaphore
             self.accountID = accountID
         }
@@ -64,13 +66,13 @@ package final class AsyncSemaphore: Sendable {
 
     /// Takes a place where there is one for the account at this moment, for work whose end is not seen where it began.
     /// - Returns: nil where there is none.
-    package func permit(_ accountID: Identifier) -> Permit? {
+    package func permit(_ accountID: Identifier? = nil) -> Permit? {
         tryEnter(accountID) == .admitted ? Permit(self, accountID) : nil
     }
 
     /// Takes a place, waiting for one if need be.
     /// - Parameter deadline: when to give up; nil waits for as long as it takes.
-    package func enter(_ accountID: Identifier, before deadline: ContinuousClock.Instant? = nil) async -> Turn {
+    package func enter(_ accountID: Identifier? = nil, before deadline: ContinuousClock.Instant? = nil) async -> Turn {
         let ticket = state.withLock { state in
             state.nextTicket += 1
             return state.nextTicket
@@ -87,7 +89,7 @@ package final class AsyncSemaphore: Sendable {
     }
 
     /// Stands in line, or answers at once.
-    private func join(_ waiter: Waiter<Turn>, _ accountID: Identifier, before end: ContinuousClock.Instant?) -> Turn? {
+    private func join(_ waiter: Waiter<Turn>, _ accountID: Identifier?, before end: ContinuousClock.Instant?) -> Turn? {
         state.withLock { state in
             if Task.isCancelled { return .cancelled }
             if take(in: &state, accountID) { return .admitted }
@@ -101,36 +103,45 @@ package final class AsyncSemaphore: Sendable {
     }
 
     /// Gives a place back, to the waiter whose turn it is.
-    package func leave(_ accountID: Identifier) {
+    package func leave(_ accountID: Identifier? = nil) {
         let admitted = state.withLock { state in
-            let held = (state.held[accountID] ?? 0) - 1
-            state.held[accountID] = held > 0 ? held : nil
+            if let accountID {
+                let held = (state.held[accountID] ?? 0) - 1
+                state.held[accountID] = held > 0 ? held : nil
+            }
             state.free += 1
             return admitWaiting(in: &state)
         }
         for waiter in admitted { waiter.continuation.resume(returning: .admitted) }
     }
 
-    private func mayTake(_ state: State, _ accountID: Identifier) -> Bool {
-        let own = state.held[accountID] ?? 0
+    /// What is held of a share: nothing without an account.
+    private func held(in state: State, _ accountID: Identifier?) -> Int { accountID.flatMap { state.held[$0] } ?? 0 }
+
+    private func mayTake(_ state: State, _ accountID: Identifier?) -> Bool {
+        let own = held(in: state, accountID)
         return state.free > 0 && (own == 0 || own + 1 <= state.free - 1)
     }
 
-    private func take(in state: inout State, _ accountID: Identifier) -> Bool {
+    private func take(in state: inout State, _ accountID: Identifier?) -> Bool {
         guard mayTake(state, accountID) else { return false }
-        state.free -= 1
-        state.held[accountID, default: 0] += 1
+        give(in: &state, to: accountID)
         return true
     }
 
+    private func give(in state: inout State, to accountID: Identifier?) {
+        state.free -= 1
+        if let accountID { state.held[accountID, default: 0] += 1 }
+    }
+
     /// Whose share stands in the way: the account's own where it would get no place even if no other held one, or where some are free.
-    private func refusal(in state: State, _ accountID: Identifier) -> Turn {
-        let own = state.held[accountID] ?? 0
+    private func refusal(in state: State, _ accountID: Identifier?) -> Turn {
+        let own = held(in: state, accountID)
         let isOwnDoing = own > 0 && (state.free > 0 || own + 1 > count - own - 1)
         return isOwnDoing ? .ownShareUsedUp : .allUsedUp
     }
 
-    /// Gives free places to those who wait. An account that may not have one now keeps its turn.
+    /// Gives free places to tasks that wait. An account that may not have one now keeps its turn.
     private func admitWaiting(in state: inout State) -> [Waiter<Turn>] {
         var admitted: [Waiter<Turn>] = []
         while state.free > 0, let index = state.order.firstIndex(where: { mayTake(state, $0) }) {
@@ -141,8 +152,7 @@ package final class AsyncSemaphore: Sendable {
                 state.lines[accountID] = line
                 state.order.append(accountID)
             }
-            state.free -= 1
-            state.held[accountID, default: 0] += 1
+            give(in: &state, to: accountID)
         }
         if !admitted.isEmpty {
             state.waitingCount -= admitted.count
@@ -151,7 +161,7 @@ package final class AsyncSemaphore: Sendable {
         return admitted
     }
 
-    private func giveUp(_ accountID: Identifier, _ ticket: UInt64, isCancelled: Bool) {
+    private func giveUp(_ accountID: Identifier?, _ ticket: UInt64, isCancelled: Bool) {
         let (waiter, turn) = state.withLock { state -> (Waiter<Turn>?, Turn) in
             guard let index = state.lines[accountID]?.firstIndex(where: { $0.ticket == ticket }) else { return (nil, .cancelled) }
             let waiter = state.lines[accountID]?.remove(at: index)

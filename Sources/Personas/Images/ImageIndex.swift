@@ -23,7 +23,7 @@ package struct StoredImage: Sendable, Hashable {
     package var digest: [UInt8] { key.digest }
 }
 
-/// Knows which blobs are images, which of them are needed, and which are to go. The bytes themselves are kept by a `BlobStore`.
+/// Knows which blobs are images, which of them are needed, and which are to be deleted. The bytes themselves are kept by a `BlobStore`.
 ///
 /// Between its bytes and the row that names it an image is needed by no row, so it is pinned meanwhile. An index may be shared by several
 /// processes, so nothing here says that a pin lies in memory, or that it lasts for ever.

@@ -44,7 +44,7 @@ package struct ImageLibrary: Sendable {
     /// - Throws: `notFound` for a token that never was or is no more.
     package func open(_ token: RandomToken) async throws(Failure) -> OpenImage {
         let image = try await index.image(token)
-        // The bytes may go between the row's reading and this line, when the item is deleted: to the client both are one.
+        // The bytes may be deleted between the row's reading and this line, with the item: to the client both are one.
         return OpenImage(image: image, blob: try await blobs.open(image.key))
     }
 

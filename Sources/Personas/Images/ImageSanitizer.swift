@@ -1,12 +1,12 @@
 /// What the structure of an image file says about it.
 ///
-/// Only `ImageSanitizer` makes one, so whoever holds one holds bytes that have been checked.
+/// Only `ImageSanitizer` makes one, so its bytes have been checked.
 package struct SanitizedImage: Sendable, Equatable {
     /// The format, told by the bytes.
     package let format: ImageFormat
-    /// The width as stored, in pixels: 1…`ImageProbeLimits.sidePixelsMax`. An orientation that turns the picture is not applied.
+    /// The width as stored, in pixels: 1…`ImageLimits.sidePixelsMax`. An orientation that turns the picture is not applied.
     package let width: Int
-    /// The height as stored, in pixels: 1…`ImageProbeLimits.sidePixelsMax`. An orientation that turns the picture is not applied.
+    /// The height as stored, in pixels: 1…`ImageLimits.sidePixelsMax`. An orientation that turns the picture is not applied.
     package let height: Int
     /// The file as it is to be stored: cut after its end marker, without location and other metadata.
     package let bytes: [UInt8]
@@ -20,8 +20,8 @@ package struct ImageProblem: Error, Sendable, Equatable {
     static let unrecognised = ImageProblem(reason: "is not a JPEG, PNG, WebP or GIF image")
     static let truncated = ImageProblem(reason: "is truncated")
     static let withoutPixels = ImageProblem(reason: "has a side of 0 pixels")
-    static let sideTooLong = ImageProblem(reason: "is larger than \(ImageProbeLimits.sidePixelsMax) pixels a side")
-    static let tooManyPixels = ImageProblem(reason: "has more than \(ImageProbeLimits.pixelsMax) pixels")
+    static let sideTooLong = ImageProblem(reason: "is larger than \(ImageLimits.sidePixelsMax) pixels a side")
+    static let tooManyPixels = ImageProblem(reason: "has more than \(ImageLimits.pixelsMax) pixels")
 
     /// The file breaks a rule of its format; the detail is a clause made of constants, never of the file's content.
     static func damaged(_ detail: String) -> ImageProblem {
@@ -34,9 +34,9 @@ package struct ImageProblem: Error, Sendable, Equatable {
     }
 }
 
-/// How large a declared image may be. Images are never decoded here, but whoever decodes one later (a trainer, a browser)
+/// How large a declared image may be. Images are never decoded here, but what decodes one later (a trainer, a browser)
 /// pays for what its header declares, however small the file is.
-package enum ImageProbeLimits {
+package enum ImageLimits {
     /// The longest side in pixels. WebP cannot express more, and no camera takes more in one exposure.
     package static let sidePixelsMax = 16_384
     /// The most pixels in all: 400 MB once decoded with four bytes a pixel, and the size of the largest medium-format photographs.
@@ -57,7 +57,7 @@ package enum ImageProbeLimits {
     }
 }
 
-/// Tells from its structure alone whether bytes are a complete image, and takes from the file what is nobody's business.
+/// Tells from its structure alone whether bytes are a complete image, and takes from the file all that its receivers have no business with.
 ///
 /// No pixel is decoded: a decoder is the part of an image library that hostile files attack, and the answer to
 /// "is it complete, what is it, how large" does not need one. Each format is walked once from its first byte to its end marker,
@@ -67,7 +67,7 @@ package enum ImageSanitizer {
     ///
     /// Bytes after the end marker are cut off rather than refused: many phones write some, and archives and scripts hide there.
     /// Unless told otherwise, location, camera, comments, thumbnails and every other part that does not affect the picture are removed
-    /// without touching the compressed pixels; the orientation and the colour profile stay. Probing the result again returns the same bytes.
+    /// without touching the compressed pixels; the orientation and the colour profile stay. Sanitizing the result again returns the same bytes.
     package static func sanitize(_ bytes: [UInt8], removingMetadata: Bool = true) throws(ImageProblem) -> SanitizedImage {
         switch format(of: bytes) {
         case .jpeg: try JPEGWalker.sanitize(bytes, removingMetadata: removingMetadata)

@@ -4,7 +4,7 @@ package struct WorkProgress: Sendable, Codable, Equatable {
     package let step: String
     /// Units of the step that are done.
     package let done: Int
-    /// Units that the step has; 0 while nobody knows.
+    /// Units that the step has; 0 while that is not known.
     package let total: Int
 
     package init(step: String, done: Int, total: Int) {

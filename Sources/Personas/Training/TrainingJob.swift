@@ -212,7 +212,7 @@ package protocol TrainingJobStore: Sendable {
     func handBack(_ id: Identifier, token: RandomToken, in context: WriteContext<Void>) async throws(Failure)
     /// Ends the leases that ran out. Returns how many; without one nothing is recorded.
     func expire(policy: LeasePolicy, in context: WriteContext<Int>) async throws(Failure) -> Int
-    /// Takes over what was left by those who trained before this process started: ends their leases, running or not, so that their jobs need
+    /// Takes over what was left by workers that trained before this process started: ends their leases, running or not, so that their jobs need
     /// not wait for that. Each still counts as an attempt, so that a job that brings the process down does not do so for ever. A store that
     /// several processes share ends none, for another may be at work; its leases run out. Returns how many were ended; without one nothing is
     /// recorded.

@@ -71,7 +71,7 @@ struct AdministrationClient<Operation: AdministrationOperation>: Sendable {
             }
             guard ContinuousClock.now < deadline else {
                 throw CommandFailure(
-                    .unavailable, "the data folder \(directory) is in use, and nobody answers on its \(DataFolder.socketName)")
+                    .unavailable, "the data folder \(directory) is in use, and no server answers on its \(DataFolder.socketName)")
             }
             try? await Task.sleep(for: Self.pause)
         }

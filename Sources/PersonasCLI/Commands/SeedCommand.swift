@@ -18,8 +18,8 @@ struct SeedCommand: OperatorCommand {
     func perform() async throws(CommandFailure) {
         let client = try client()
         // All files are read before the first is loaded, so that a typing error leaves nothing half done.
-        var loaded: [Seed] = []
-        for name in seeds { loaded.append(try reporting { () throws(Failure) in try Seed.named(name) }) }
+        var loaded: [SeedFile] = []
+        for name in seeds { loaded.append(try reporting { () throws(Failure) in try SeedFile.named(name) }) }
         let seeds = loaded
         let report = try await client.withSession { (load: (LoadSeed) async throws(CommandFailure) -> SeedReport) throws(CommandFailure) in
             let progress = ProgressBar("Seeding", total: seeds.reduce(0) { $0 + $1.partCount })
@@ -34,7 +34,7 @@ enum SeedLoading {
     /// Loads seeds in their order.
     /// - Parameter load: loads one part.
     static func load(
-        _ seeds: [Seed], progress: ProgressBar, by load: (LoadSeed) async throws(CommandFailure) -> SeedReport
+        _ seeds: [SeedFile], progress: ProgressBar, by load: (LoadSeed) async throws(CommandFailure) -> SeedReport
     ) async throws(CommandFailure) -> SeedReport {
         var progress = progress
         defer { progress.finish() }
@@ -54,7 +54,7 @@ enum SeedLoading {
         return report
     }
 
-    private static func document(of seed: Seed, part: Int) throws(CommandFailure) -> SeedDocument {
+    private static func document(of seed: SeedFile, part: Int) throws(CommandFailure) -> SeedDocument {
         do throws(Failure) {
             return try seed.part(part)
         } catch {

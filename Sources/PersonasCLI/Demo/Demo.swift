@@ -16,9 +16,9 @@ enum Demo {
     /// Loads the demo's seed.
     /// - Returns: a key's secret text. It cannot be shown a second time, so a later start issues another and deletes the former.
     static func load(into administration: Administration) async throws(CommandFailure) -> String {
-        let seed: Seed
+        let seed: SeedFile
         do throws(Failure) {
-            seed = try Seed.demo()
+            seed = try SeedFile.demo()
         } catch {
             throw CommandFailure(error)
         }

@@ -62,7 +62,7 @@ struct BlobCollection: Service {
     }
 }
 
-/// Forgets the answers under idempotency keys whose time is over.
+/// Forgets idempotency records whose time is over.
 struct IdempotencyRecordExpiry: Service {
     let idempotency: Idempotency
     let logger: Logger
@@ -73,7 +73,7 @@ struct IdempotencyRecordExpiry: Service {
                 do throws(Failure) {
                     _ = try await idempotency.forgetExpired()
                 } catch {
-                    logger.error("kept answers could not be forgotten", metadata: ["reason": "\(error)"])
+                    logger.error("idempotency records could not be forgotten", metadata: ["reason": "\(error)"])
                 }
                 try? await Task.sleep(for: .seconds(60))
             }

@@ -143,7 +143,7 @@ private final class JobProgress: Sendable {
     }
 
     private let state = Mutex(State())
-    /// Given when there is progress.
+    /// Notified when there is progress.
     let signal = WakeSignal()
 
     var isFinishing: Bool { state.withLock { $0.isFinishing } }

@@ -163,7 +163,7 @@ extension ClientChecklistTests {
         let portrait = try await client.get(try #require(item["portrait_url"]?.string))
         #expect(portrait.body == Picture.largest[0])
 
-        func refusal(_ images: [String]) async throws -> Answer {
+        func refusal(_ images: [String]) async throws -> ClientAnswer {
             let answer = try await client.post(
                 "\(Self.path)/persona", ["name": "Refused", "image_base64s": .array(images.map(JSONValue.string))])
             #expect(answer.header("Content-Type") == "application/json")
@@ -216,13 +216,13 @@ extension ClientChecklistTests {
             try FileManager.default.moveItem(atPath: incoming + ".away", toPath: incoming)
             #expect(try await client.post("\(Self.path)/persona", body).status == 200)
 
-            let answers = try await withThrowingTaskGroup(of: Answer.self) { group in
+            let answers = try await withThrowingTaskGroup(of: ClientAnswer.self) { group in
                 for _ in 0..<16 {
                     group.addTask {
                         try await client.post("\(Self.path)/style", ["name": "Contested", "image_base64s": Picture.threeBase64()])
                     }
                 }
-                return try await group.reduce(into: [Answer]()) { $0.append($1) }
+                return try await group.reduce(into: [ClientAnswer]()) { $0.append($1) }
             }
             #expect(answers.map(\.status).sorted() == [200] + Array(repeating: 409, count: 15))
         }

@@ -18,7 +18,7 @@ struct ClientSequenceTests {
             #expect(answer.headers.allSatisfy { !$0.name.lowercased().contains("credit") })
         }
         // It tries other names while the answer blames the name.
-        var created: Answer?
+        var created: ClientAnswer?
         for name in ["Café (final)", "Cafe final, the one that is really the last", "Cafe final"] where created?.status != 200 {
             created = try await a.call(.POST, "/persona", ["name": .string(name), "image_base64s": Picture.threeBase64(seed: 1)])
             if created?.status == 400 { #expect(created?.fields == ["name"]) }
@@ -72,7 +72,7 @@ struct ClientSequenceTests {
             ["image_base64s": .array(pictures.map { .string(Picture.base64($0)) })],
             ["image_base64s": .array(pictures.map { .string(Picture.dataURL($0)) })],
         ]
-        var answers: [Answer] = []
+        var answers: [ClientAnswer] = []
         for form in forms where answers.last.map({ $0.status == 400 || $0.status == 422 }) ?? true {
             answers.append(try await b.call(.POST, "/style", .object(form.merging(["name": "Brush"]) { $1 })))
         }
@@ -131,7 +131,7 @@ struct ClientSequenceTests {
     @Test("D sends null members, data URLs cut at 14,000,000 characters, and reads CODE: message")
     func journeyOfD() async throws {
         let d = KnownClient(.d, try await SharedService.embedded.newcomer())
-        func create(_ name: String, _ images: [String]) async throws -> Answer {
+        func create(_ name: String, _ images: [String]) async throws -> ClientAnswer {
             try await d.call(
                 .POST, "/persona",
                 [

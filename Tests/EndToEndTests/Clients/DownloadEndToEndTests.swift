@@ -5,7 +5,7 @@ import Testing
 /// Images by URL: never from inside the operator's network, unless development is what the server is for.
 @Suite("Image downloads", .timeLimit(.minutes(10)))
 struct DownloadEndToEndTests {
-    private static func create(_ client: Client, _ name: String, _ urls: [String]) async throws -> Answer {
+    private static func create(_ client: Client, _ name: String, _ urls: [String]) async throws -> ClientAnswer {
         try await client.post("/v2/personas", ["name": .string(name), "image_urls": .array(urls.map(JSONValue.string))])
     }
 

@@ -14,7 +14,7 @@ struct RetryEndToEndTests {
         let key: String
         let seed: Int
         /// The first answer that arrived, if any did.
-        var answer: Answer?
+        var answer: ClientAnswer?
     }
 
     @Test("Every create that is sent again after a kill -9 is answered as created, once, and as the first time where that answer arrived")
@@ -74,7 +74,7 @@ struct RetryEndToEndTests {
         }
     }
 
-    private static func send(_ create: Create, _ client: Client) async throws -> Answer {
+    private static func send(_ create: Create, _ client: Client) async throws -> ClientAnswer {
         let body: JSONValue = ["name": .string(create.name), "image_base64s": Picture.threeBase64(seed: create.seed)]
         return try await client.send(.POST, "/v2/personas", json: body, headers: [("Idempotency-Key", create.key)])
     }

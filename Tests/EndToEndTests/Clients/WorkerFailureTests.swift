@@ -16,7 +16,7 @@ struct WorkerFailureTests {
 
         /// What the worker printed about the job, once it has ended.
         func end() async throws -> String {
-            #expect(try await worker.exit(within: .seconds(30) * patienceFactor) == .status(0), "\(worker.standardError)")
+            #expect(try await worker.exit(within: .seconds(30) * timeoutFactor) == .status(0), "\(worker.standardError)")
             return worker.standardOutput
         }
 

@@ -254,14 +254,14 @@ struct CommandLineContractTests {
             let (client, reader) = (service.client(key), service.client(try await stage.key(scopes: "read")))
             let trainer = service.client(try await stage.key(scopes: "trainer"))
             let three = Picture.threeBase64()
-            func create(_ name: String, by caller: Client? = nil) async throws -> Answer {
+            func create(_ name: String, by caller: Client? = nil) async throws -> ClientAnswer {
                 try await (caller ?? client).post("/v2/personas", ["name": .string(name), "image_base64s": three])
             }
             let id = try await create("Ann").id
             let lease = try await trainer.post("/v2/training/lease", [:])
             let job = try #require(lease.json["job_id"]?.string)
             let stale: JSONValue = ["lease_token": "AAAAAAAAAAAAAAAAAAAAAA"]
-            let table: [(Int, String, Answer)] = [
+            let table: [(Int, String, ClientAnswer)] = [
                 (401, "MISSING_API_KEY", try await service.client().get("/v2/personas")),
                 (401, "INVALID_API_KEY_FORMAT", try await Client(base: service.address, key: "key").get("/v2/personas")),
                 (401, "INVALID_API_KEY", try await Client(base: service.address, key: key.secret + "x").get("/v2/personas")),

@@ -105,7 +105,8 @@ struct CommandLineEndToEndTests {
             let service = try await stage.serve()
             let key = try await stage.key()
             let client = service.client(key)
-            func expect(_ status: Int, _ code: String?, after arguments: String..., from call: () async throws -> Answer) async throws {
+            func expect(_ status: Int, _ code: String?, after arguments: String..., from call: () async throws -> ClientAnswer) async throws
+            {
                 let result = try await stage.command(arguments)
                 let end = ContinuousClock.now
                 #expect(result.exit == .status(0), "\(result)")
@@ -115,8 +116,8 @@ struct CommandLineEndToEndTests {
                 }
                 #expect(ContinuousClock.now - end < .seconds(1))
             }
-            func list() async throws -> Answer { try await client.get("/v2/personas") }
-            func create() async throws -> Answer {
+            func list() async throws -> ClientAnswer { try await client.get("/v2/personas") }
+            func create() async throws -> ClientAnswer {
                 try await client.post("/v2/personas", ["name": "Chief", "image_base64s": ["!", "!", "!"]])
             }
             #expect(try await list().status == 200)

@@ -96,13 +96,13 @@ struct SecretsTests {
     private static func callWrongly(_ service: RunningService, _ key: Key, _ images: LocalImageServer, _ search: SecretSearch) async throws
     {
         let client = service.client(key)
-        let nobody = service.client()
+        let keyless = service.client()
         for secret in [key.secret, unknownKey, malformedKey, email] {
             let paths = [
                 "/v2/personas?api_key=\(secret)", "/v2/personas?X-Api-Key=\(secret)&sort=\(secret)&cursor=\(secret)&limit=\(secret)",
                 "/v2/personas/\(secret)", "/v2/\(secret)/personas", "/\(secret)", "/media/\(secret)", "/v2/training/\(secret)/heartbeat",
             ]
-            for caller in [client, nobody] {
+            for caller in [client, keyless] {
                 for path in paths { search.add(try await caller.get(path), to: "a path with a secret") }
                 search.add(try await caller.post("/v2/personas/\(secret)", [:]), to: "a secret as id")
             }
@@ -110,7 +110,7 @@ struct SecretsTests {
                 "X-Api-Key", "Authorization", "Cookie", "User-Agent", "Referer", "X-Request-Id", "If-Match", "Range", "Content-Type",
             ] {
                 for value in [secret, "Bearer \(secret)"] {
-                    let answer = try await nobody.send(.POST, "/v2/personas", headers: [(name, value)], body: Array("{}".utf8))
+                    let answer = try await keyless.send(.POST, "/v2/personas", headers: [(name, value)], body: Array("{}".utf8))
                     search.add(answer, to: "a secret in \(name)")
                 }
             }

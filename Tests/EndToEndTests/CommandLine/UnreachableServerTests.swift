@@ -76,7 +76,7 @@ struct UnreachableServerTests {
             close(try Socket.bind(.path(path)).descriptor)
             try #require(FileManager.default.fileExists(atPath: path))
             let result = try await stage.command("accounts", "list")
-            Self.expectUnavailable(result, "the data folder \(stage.data) is in use, and nobody answers on its admin.sock")
+            Self.expectUnavailable(result, "the data folder \(stage.data) is in use, and no server answers on its admin.sock")
         }
     }
 

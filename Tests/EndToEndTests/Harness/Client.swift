@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 /// What came back for one request.
-struct Answer: Sendable {
+struct ClientAnswer: Sendable {
     let status: Int
     let headers: HTTPHeaders
     let body: [UInt8]
@@ -64,7 +64,7 @@ struct Client: Sendable {
     func send(
         _ method: HTTPMethod, _ target: String, headers: [(name: String, value: String)] = [], body: [UInt8]? = nil,
         within limit: Duration = timeout
-    ) async throws -> Answer {
+    ) async throws -> ClientAnswer {
         var request = HTTPClientRequest(url: target.hasPrefix("/") ? base + target : target)
         request.method = method
         if let key { request.headers.add(name: "X-Api-Key", value: key) }
@@ -74,7 +74,7 @@ struct Client: Sendable {
         return try await bounded("the answer to \(method) \(target)", within: limit) {
             let response = try await Self.http.execute(sent, deadline: .distantFuture)
             let buffer = try await response.body.collect(upTo: Self.answerBytesMax)
-            return Answer(status: Int(response.status.code), headers: response.headers, body: Array(buffer: buffer))
+            return ClientAnswer(status: Int(response.status.code), headers: response.headers, body: Array(buffer: buffer))
         }
     }
 
@@ -82,25 +82,25 @@ struct Client: Sendable {
     func send(
         _ method: HTTPMethod, _ target: String, json: JSONValue, headers: [(name: String, value: String)] = [],
         within limit: Duration = timeout
-    ) async throws -> Answer {
+    ) async throws -> ClientAnswer {
         try await send(method, target, headers: [("Content-Type", "application/json")] + headers, body: json.bytes, within: limit)
     }
 
-    func get(_ target: String, headers: [(name: String, value: String)] = []) async throws -> Answer {
+    func get(_ target: String, headers: [(name: String, value: String)] = []) async throws -> ClientAnswer {
         try await send(.GET, target, headers: headers)
     }
 
-    func post(_ target: String, _ json: JSONValue, within limit: Duration = timeout) async throws -> Answer {
+    func post(_ target: String, _ json: JSONValue, within limit: Duration = timeout) async throws -> ClientAnswer {
         try await send(.POST, target, json: json, within: limit)
     }
 
-    func patch(_ target: String, _ json: JSONValue) async throws -> Answer { try await send(.PATCH, target, json: json) }
+    func patch(_ target: String, _ json: JSONValue) async throws -> ClientAnswer { try await send(.PATCH, target, json: json) }
 
-    func delete(_ target: String) async throws -> Answer { try await send(.DELETE, target) }
+    func delete(_ target: String) async throws -> ClientAnswer { try await send(.DELETE, target) }
 
     /// Creates a persona or style on the typed surface and makes sure that it worked.
     /// - Parameter seed: tells the pictures apart.
-    func create(_ mode: String = "persona", name: String, seed: Int = 0, members: [String: JSONValue] = [:]) async throws -> Answer {
+    func create(_ mode: String = "persona", name: String, seed: Int = 0, members: [String: JSONValue] = [:]) async throws -> ClientAnswer {
         var body: [String: JSONValue] = ["name": .string(name), "image_base64s": Picture.threeBase64(seed: seed)]
         body.merge(members) { $1 }
         let answer = try await post("/v2/\(mode)s", .object(body))

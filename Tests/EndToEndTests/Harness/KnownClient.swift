@@ -51,7 +51,7 @@ struct KnownClient: Sendable {
     var statuses: [Int] { seen.statuses }
 
     /// Calls, and calls again as this program does.
-    func call(_ method: HTTPMethod, _ path: String, _ json: JSONValue? = nil) async throws -> Answer {
+    func call(_ method: HTTPMethod, _ path: String, _ json: JSONValue? = nil) async throws -> ClientAnswer {
         var left = habits.repeats
         while true {
             do {

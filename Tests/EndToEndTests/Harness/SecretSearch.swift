@@ -42,7 +42,7 @@ final class SecretSearch: Sendable {
 
     /// Adds an answer with its head, and passes it on.
     @discardableResult
-    func add(_ answer: Answer, to request: String) -> Answer {
+    func add(_ answer: ClientAnswer, to request: String) -> ClientAnswer {
         let head = answer.headers.map { "\($0.name): \($0.value)" }.joined(separator: "\n")
         add(.answerOrDatabase, "the answer \(answer.status) to \(request)", Array("\(head)\n\n".utf8) + answer.body)
         return answer

@@ -22,9 +22,8 @@ final class Stage: Sendable {
 
     /// Runs a test on a stage, when it is its turn.
     static func run<Value>(_ body: (Stage) async throws -> Value) async throws -> Value {
-        let turn = Identifier.random()
-        guard await places.enter(turn) == .admitted else { throw CancellationError() }
-        defer { places.leave(turn) }
+        guard await places.enter() == .admitted else { throw CancellationError() }
+        defer { places.leave() }
         let stage = try Stage()
         defer { stage.close() }
         return try await body(stage)

@@ -30,7 +30,7 @@ struct SharesEndToEndTests {
                 let answered = Tally()
                 let held = Array(repeating: server.url("/held"), count: 3)
                 let client = service.client(try await stage.key(account: "other"))
-                try await withThrowingTaskGroup(of: Answer.self) { group in
+                try await withThrowingTaskGroup(of: ClientAnswer.self) { group in
                     for index in 0..<10 {
                         let slow = service.client(keys[index % 2])
                         group.addTask {
@@ -53,7 +53,7 @@ struct SharesEndToEndTests {
         }
     }
 
-    @Test("Bodies that are announced and not sent keep nobody out")
+    @Test("Bodies that are announced and not sent keep no caller out")
     func announcedBodies() async throws {
         try await Stage.run { stage in
             let service = try await stage.serve()
@@ -106,14 +106,14 @@ struct SharesEndToEndTests {
                         throw CancellationError()
                     }
                 }
-                func send(_ client: Client, _ name: String) async throws -> Answer {
+                func send(_ client: Client, _ name: String) async throws -> ClientAnswer {
                     let images = (0..<3).map { JSONValue.string(Picture.base64(Picture.png(byteCount: 200_000, seed: $0))) }
                     return try await client.post("/v2/personas", ["name": .string(name), "image_base64s": .array(images)])
                 }
                 // Refused as soon as most of the other key's body has arrived.
                 let studio = service.client(second)
                 var number = 0
-                let refused = try await eventually("a refusal") { () async throws -> Answer? in
+                let refused = try await eventually("a refusal") { () async throws -> ClientAnswer? in
                     number += 1
                     let answer = try await send(studio, "Studio \(number)")
                     return answer.status == 201 ? nil : answer
@@ -140,7 +140,7 @@ struct SharesEndToEndTests {
 
     @Test(
         "What large creates took is given back to the system",
-        .enabled(if: patienceFactor == 1, "instrumented builds keep what was freed for a while"))
+        .enabled(if: timeoutFactor == 1, "instrumented builds keep what was freed for a while"))
     func memoryGoesBack() async throws {
         try await Stage.run { stage in
             let service = try await stage.serve()

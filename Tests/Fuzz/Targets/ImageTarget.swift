@@ -1,7 +1,7 @@
 import Personas
 
 extension FuzzTarget {
-    /// The image probes. Inputs that claim to be PNG are fed once more with their checksums put right, because otherwise next to none of them
+    /// The image sanitizer. Inputs that claim to be PNG are fed once more with their checksums put right, because otherwise next to none of them
     /// would get beyond the first.
     static let images = FuzzTarget(
         name: "images",
@@ -13,21 +13,21 @@ extension FuzzTarget {
                 [0x7F, 0xFF, 0xFF, 0xFF], [0x80, 0, 0, 0], [1, 0x12, 0, 3, 0, 0, 0, 1, 0, 6],
             ],
         check: { (bytes) throws(BrokenProperty) in
-            try checkProbes(bytes)
-            if let repaired = withChecksums(bytes) { try checkProbes(repaired) }
+            try checkSanitizer(bytes)
+            if let repaired = withChecksums(bytes) { try checkSanitizer(repaired) }
         })
 
-    private static func checkProbes(_ bytes: [UInt8]) throws(BrokenProperty) {
+    private static func checkSanitizer(_ bytes: [UInt8]) throws(BrokenProperty) {
         let stored = try? ImageSanitizer.sanitize(bytes)
         let whole = try? ImageSanitizer.sanitize(bytes, removingMetadata: false)
         if let whole {
             try require(bytes.starts(with: whole.bytes), "a file whose metadata stays is cut at its end and not changed otherwise")
             try require(
                 (try? ImageSanitizer.sanitize(whole.bytes, removingMetadata: false)) == whole,
-                "a file whose metadata stays probes to itself")
+                "a file whose metadata stays is not changed a second time")
         }
         guard let stored else { return }
-        try require((try? ImageSanitizer.sanitize(stored.bytes)) == stored, "a stored file probes to itself")
+        try require((try? ImageSanitizer.sanitize(stored.bytes)) == stored, "a stored file is not changed a second time")
         // A minimal EXIF block may take a few bytes more than the one that it stands for.
         try require(stored.bytes.count <= bytes.count + 16, "a stored file is no longer than what was sent")
         if let whole {

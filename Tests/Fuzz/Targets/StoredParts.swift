@@ -1,6 +1,6 @@
 package import Personas
 
-/// Walks stored images by rules of its own, which are fewer and simpler than those of the probes: it knows the parts that may be stored,
+/// Walks stored images by rules of its own, which are fewer and simpler than those of the walkers: it knows the parts that may be stored,
 /// and finds fault with every other.
 package enum StoredParts {
     /// Whether an image holds its picture, its colours, its animation and its orientation, and nothing else.

@@ -93,6 +93,6 @@ extension FuzzTarget {
         try require(
             text.allSatisfy { $0.properties.generalCategory != .control && $0 != "\u{2028}" && $0 != "\u{2029}" },
             "a written envelope is one line without control characters")
-        try require((try? JSONObject(json)) != nil, "the service's own intake reads what its errors are")
+        try require((try? JSONObject(json)) != nil, "the service's own reader reads what its errors are")
     }
 }

@@ -213,7 +213,7 @@ private final class Client: Sendable {
         }
     }
 
-    private static func problem(_ answer: Answer, expecting status: Int = 200) -> String? {
+    private static func problem(_ answer: RawAnswer, expecting status: Int = 200) -> String? {
         answer.status == status ? nil : RepeatedRequests.label(answer)
     }
 }

@@ -145,7 +145,7 @@ struct BackupTests {
         }
     }
 
-    @Test("While a backup holds them nothing is removed, and who was removing is waited for")
+    @Test("During a backup no image is deleted, and a deletion under way is waited for")
     func pause() async throws {
         let pins = ImagePins()
         #expect(pins.beginDeleting([[1]]) == [[1]])

@@ -6,7 +6,7 @@ import Testing
 
 @testable import PersonasDB
 
-@Suite("Checking", .timeLimit(.minutes(2)))
+@Suite("Integrity", .timeLimit(.minutes(2)))
 struct IntegrityTests {
     @Test("What is as it should be has no findings, and is counted")
     func nothing() async throws {
@@ -180,7 +180,7 @@ struct IntegrityTests {
         }
     }
 
-    @Test("What is coming or going at the moment is no finding, and no repair touches it")
+    @Test("What is being stored or deleted at the moment is no finding, and no repair touches it")
     func underLoad() async throws {
         try await withStorage(readers: 4) { open async throws in
             let account = try await open.account()

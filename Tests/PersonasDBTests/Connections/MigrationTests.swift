@@ -137,7 +137,7 @@ struct MigrationTests {
     }
 
     @Test("What was kept under idempotency keys before they had records stays, in the form of records")
-    func keptAnswers() async throws {
+    func earlierRecords() async throws {
         try await withStorage(migrated: false) { open in
             let before = Migrator(
                 writer: open.index.writer, readers: open.index.readers, migrations: Array(Migration.all.prefix { $0.name < "v0003" }))

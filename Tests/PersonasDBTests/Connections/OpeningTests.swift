@@ -32,7 +32,7 @@ struct OpeningTests {
         }
     }
 
-    @Test("Nobody else on the machine may read what is stored")
+    @Test("No other user of the machine may read what is stored")
     func modes() async throws {
         try await withDataFolder { parent in
             let directory = parent + "/data"

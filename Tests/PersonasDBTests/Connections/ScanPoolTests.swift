@@ -5,7 +5,7 @@ import Testing
 @testable import PersonasDB
 
 /// Searches, which have threads of their own.
-@Suite("Slow reads")
+@Suite("Scan pool")
 struct ScanPoolTests {
     @Test("wait for their turn as far as they may; further ones are refused, and the turn comes all the same")
     func fullQueue() async throws {

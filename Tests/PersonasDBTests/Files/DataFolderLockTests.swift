@@ -155,7 +155,7 @@ struct DataFolderLockTests {
         }
     }
 
-    @Test("The file stays when the lock ends; a folder with nothing else in it goes when told to, and who waited finds the next one")
+    @Test("The file stays when the lock ends; a folder with nothing else in it goes when told to, and what waited finds the next one")
     func stays() async throws {
         try await withDataFolder { parent in
             let directory = parent + "/data"

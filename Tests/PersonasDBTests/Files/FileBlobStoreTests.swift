@@ -5,23 +5,23 @@ import Testing
 
 @testable import PersonasDB
 
-@Suite("The media folder", .timeLimit(.minutes(1)))
+@Suite("Blobs as files", .timeLimit(.minutes(1)))
 struct FileBlobStoreTests {
     @Test("An image is stored under the hash of its bytes, and known for what it is")
     func contentAddressing() async throws {
         try await withStorage { open in
-            let probed = try SanitizedImage.fixture(1, side: 40)
-            let image = try await open.store(probed)
-            let hash = SHA256.hash(data: probed.bytes).map { String(format: "%02x", $0) }.joined()
+            let sanitized = try SanitizedImage.fixture(1, side: 40)
+            let image = try await open.store(sanitized)
+            let hash = SHA256.hash(data: sanitized.bytes).map { String(format: "%02x", $0) }.joined()
             #expect(
                 image
                     == StoredImage(
-                        key: BlobKey(digest: Array(SHA256.hash(data: probed.bytes))), format: .png, width: 40, height: 40,
-                        byteCount: probed.bytes.count))
+                        key: BlobKey(digest: Array(SHA256.hash(data: sanitized.bytes))), format: .png, width: 40, height: 40,
+                        byteCount: sanitized.bytes.count))
             let path = "\(open.directory)/media/\(hash.prefix(2))/\(hash.dropFirst(2))"
             #expect(open.files.folder.file(of: image.key) == path)
-            #expect(try Data(contentsOf: URL(fileURLWithPath: path)) == Data(probed.bytes))
-            #expect(try await open.verifiedBytes(of: image) == probed.bytes)
+            #expect(try Data(contentsOf: URL(fileURLWithPath: path)) == Data(sanitized.bytes))
+            #expect(try await open.verifiedBytes(of: image) == sanitized.bytes)
             #expect(try mediaFiles(open) == [path])
         }
     }
@@ -38,18 +38,18 @@ struct FileBlobStoreTests {
         }
     }
 
-    @Test("Many who store the same bytes at once leave one file, whole")
+    @Test("Many tasks that store the same bytes at once leave one file, whole")
     func sameBytesAtOnce() async throws {
         try await withStorage { open in
-            let probed = try SanitizedImage.fixture(1, side: 100)
+            let sanitized = try SanitizedImage.fixture(1, side: 100)
             let images = try await withThrowingTaskGroup(of: StoredImage.self) { group in
-                for _ in 0..<30 { group.addTask { try await open.store(probed) } }
+                for _ in 0..<30 { group.addTask { try await open.store(sanitized) } }
                 return try await group.reduce(into: Set<StoredImage>()) { $0.insert($1) }
             }
             let image = try #require(images.first)
             #expect(images.count == 1)
             #expect(try mediaFiles(open) == [open.files.folder.file(of: image.key)])
-            #expect(try await open.verifiedBytes(of: image) == probed.bytes)
+            #expect(try await open.verifiedBytes(of: image) == sanitized.bytes)
         }
     }
 
@@ -71,13 +71,13 @@ struct FileBlobStoreTests {
     @Test("An image that cannot be stored is an error, leaves nothing behind and pins nothing")
     func storeFails() async throws {
         try await withStorage { open in
-            let probed = try SanitizedImage.fixture(1)
-            let key = BlobKey(digest: Array(SHA256.hash(data: probed.bytes)))
+            let sanitized = try SanitizedImage.fixture(1)
+            let key = BlobKey(digest: Array(SHA256.hash(data: sanitized.bytes)))
             let path = open.files.folder.file(of: key)
             let folder = String(path.prefix(path.count - 63))
             try FileManager.default.removeItem(atPath: folder)
             await #expect {
-                try await open.store(probed)
+                try await open.store(sanitized)
             } throws: { error in
                 guard case Failure.mediaNotStored = error else { return false }
                 return true
@@ -86,7 +86,7 @@ struct FileBlobStoreTests {
             #expect(open.index.pins.beginDeleting([key]) == [key], "nothing pins it")
             open.index.pins.endDeleting([key])
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
-            _ = try await open.store(probed)
+            _ = try await open.store(sanitized)
             #expect(open.index.pins.beginDeleting([key]) == [], "the one who stored it pins it")
         }
     }
@@ -94,12 +94,12 @@ struct FileBlobStoreTests {
     @Test("A token opens its image, in parts too; one that never was opens nothing")
     func open() async throws {
         try await withStorage { open in
-            let probed = try (0..<3).map { try SanitizedImage.fixture(UInt64($0), side: 60) }
+            let sanitized = try (0..<3).map { try SanitizedImage.fixture(UInt64($0), side: 60) }
             var images: [StoredImage] = []
-            for image in probed { images.append(try await open.store(image)) }
+            for image in sanitized { images.append(try await open.store(image)) }
             let item = try await open.insert("Nova", of: try await open.account(), images: images)
             for (position, token) in item.referenceTokens.enumerated() {
-                let (content, bytes) = (try await open.images.open(token), probed[position].bytes)
+                let (content, bytes) = (try await open.images.open(token), sanitized[position].bytes)
                 #expect(content.image == images[position])
                 #expect(try await content.read(at: 0, count: bytes.count) == bytes)
                 #expect(try await content.read(at: 100, count: 50) == Array(bytes[100..<150]))
@@ -113,19 +113,19 @@ struct FileBlobStoreTests {
     @Test("A reader that began before the deletion reads to the end; afterwards the token opens nothing")
     func readerOutlivesDeletion() async throws {
         try await withStorage { open in
-            let probed = try SanitizedImage.fixture(1, side: 60)
-            let image = try await open.store(probed)
+            let sanitized = try SanitizedImage.fixture(1, side: 60)
+            let image = try await open.store(sanitized)
             open.unpin([image])
             let account = try await open.account()
             let item = try await open.insert("Nova", of: account, images: [image], outcome: .completed)
             let content = try await open.images.open(item.referenceTokens[0])
-            #expect(try await content.read(at: 0, count: 10) == Array(probed.bytes.prefix(10)))
+            #expect(try await content.read(at: 0, count: 10) == Array(sanitized.bytes.prefix(10)))
 
             _ = try await open.items.delete(item.id, mode: nil, accountID: account, at: .second(1))
             await #expect(throws: Failure.notFound) { try await open.images.open(item.referenceTokens[0]) }
             #expect(try await open.collector.collect() == 1)
             #expect(try mediaFiles(open) == [])
-            #expect(try await content.read(at: 10, count: probed.bytes.count) == Array(probed.bytes.dropFirst(10)))
+            #expect(try await content.read(at: 10, count: sanitized.bytes.count) == Array(sanitized.bytes.dropFirst(10)))
         }
     }
 

@@ -7,7 +7,7 @@ import Testing
 
 @testable import PersonasDB
 
-@Suite("Removing image files", .timeLimit(.minutes(1)))
+@Suite("Collecting blobs", .timeLimit(.minutes(1)))
 struct BlobCollectorTests {
     @Test("A file that is pinned stays, and goes once the last pin ends")
     func pins() async throws {
@@ -159,7 +159,7 @@ struct BlobCollectorTests {
         }
     }
 
-    @Test("Who wants to pin a blob that is just being deleted waits until it is gone")
+    @Test("A task that wants to pin a blob that is just being deleted waits until it is gone")
     func pinWaits() async {
         let (pins, events) = (ImagePins(), Ledger<String>())
         for number in 0..<50 {
@@ -186,7 +186,7 @@ struct BlobCollectorTests {
     func race() async throws {
         try await withStorage(readers: 4) { open in
             let account = try await open.account()
-            // Few images for many items, so that everyone steps on everyone's toes.
+            // Few images for many items, so that every task gets in the way of the others.
             let images = try (0..<4).map { try SanitizedImage.fixture(UInt64($0), side: 8) }
             try await withThrowingTaskGroup { group in
                 let sweeper = Task {

@@ -5,7 +5,7 @@ import Testing
 @testable import PersonasDB
 
 /// Records under idempotency keys, together with what they tell of.
-@Suite("Kept answers")
+@Suite("Idempotency records")
 struct IdempotencyStoreTests {
     private static func request(_ key: String = "key", of accountID: Identifier, fingerprint: UInt8 = 7) throws -> IdempotentRequest {
         let scope = IdempotentRequest.Scope(accountID: accountID, route: "POST /v2/personas", key: try IdempotencyKey(quotable: key))

@@ -152,7 +152,7 @@ struct ItemNameTests {
         }
     }
 
-    @Test("Of fifty who take one name at once, one gets it and the others learn whose it is")
+    @Test("Of fifty callers that take one name at once, one gets it and the others learn whose it is")
     func race() async throws {
         try await withStorage(readers: 4) { open in
             let account = try await open.account()
@@ -271,7 +271,7 @@ struct ItemChangeTests {
         }
     }
 
-    @Test("A name conflict tells of the caller's own item, whoever else and whatever else has the name")
+    @Test("A name conflict tells of the caller's own item, whatever other account and other item has the name")
     func conflictNamesOwnItem() async throws {
         try await withStorage { open in
             // Identifiers at random, so that over the accounts each comes before and after another.

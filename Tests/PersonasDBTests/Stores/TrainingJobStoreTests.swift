@@ -128,7 +128,7 @@ struct LeaseTests {
         }
     }
 
-    @Test("Who takes over ends every lease, however long it runs, as one that ran out at that moment")
+    @Test("A process that takes over ends every lease, however long it runs, as one that ran out at that moment")
     func takeOver() async throws {
         try await withStorage { open in
             let account = try await open.account()
@@ -217,14 +217,14 @@ struct TrainingReportTests {
         try await withStorage { open in
             let item = try await open.insert("Nova", of: try await open.account(), images: try await files(3, open))
             let job = try await open.lease(at: 1)
-            let probed = try SanitizedImage.fixture(77, side: 9)
-            let portrait = try await open.store(probed)
+            let sanitized = try SanitizedImage.fixture(77, side: 9)
+            let portrait = try await open.store(sanitized)
             try await open.jobs.complete(job.id, token: job.leaseToken, portrait: portrait, at: .second(2))
             open.unpin([portrait])
             #expect(try await open.collector.collect() == 0)
             let content = try await open.images.open(try #require(try await open.find(item).portraitToken))
             #expect(content.image == portrait)
-            #expect(try await content.read(at: 0, count: 10_000) == probed.bytes)
+            #expect(try await content.read(at: 0, count: 10_000) == sanitized.bytes)
         }
     }
 

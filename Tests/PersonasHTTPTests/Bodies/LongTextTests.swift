@@ -6,7 +6,7 @@ import Testing
 
 /// Texts in which Swift's own comparison takes time quadratic in their length: runs of combining marks of several kinds. As a request's they
 /// would keep a thread for hours, so that none of these may ever be compared or hashed as a text.
-@Suite("A long run of combining marks", .serialized, .timeLimit(.minutes(2 * patienceFactor)))
+@Suite("A long run of combining marks", .serialized, .timeLimit(.minutes(2 * timeoutFactor)))
 struct LongTextTests {
     private static let marks = String(repeating: "\u{301}\u{323}\u{345}", count: 300_000)
 
@@ -18,7 +18,7 @@ struct LongTextTests {
         ("images", #"{"name":"N","image_base64s":["\#(marks)","data:\#(marks)","data:image/png;base64,\#(marks)"]}"#),
         ("instructions", #"{"name":"N","special_instructions":"\#(marks)"}"#),
         ("a report", #"{"lease_token":"\#(marks)","code":"G\#(marks)","message":"\#(marks)","portrait_base64":"\#(marks)"}"#),
-        ("a value that is nobody's", #"{"\#(marks)":"\#(marks)","x":["\#(marks)"]}"#),
+        ("a value that belongs to no field", #"{"\#(marks)":"\#(marks)","x":["\#(marks)"]}"#),
     ]
 
     @Test("is refused at once, wherever it stands")

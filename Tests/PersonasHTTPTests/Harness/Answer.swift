@@ -135,7 +135,7 @@ extension Answer {
 extension RawExchange {
     /// The answers, in their order, as far as they are whole.
     var answers: [Answer] {
-        var reader = AnswerReader()
+        var reader = RawAnswerReader()
         var answers: [Answer] = []
         var rest = bytes[...]
         while let answer = try? reader.read(rest) {

@@ -24,7 +24,7 @@ final class TestFetcher: ImageFetcher {
 
     func refuse(_ url: String, _ problem: ImageFetchProblem) { state.withLock { $0.outcomes[url] = .failure(problem) } }
 
-    /// Answers nobody before that many have asked.
+    /// Answers no request before that many have come.
     func answerOnlyCrowd(of count: Int) { state.withLock { $0.crowd = count } }
 
     /// Asks for an image that no request names.

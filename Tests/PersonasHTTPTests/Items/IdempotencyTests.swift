@@ -136,7 +136,7 @@ struct IdempotencyTests {
         }
     }
 
-    @Test("a hundred times at once has one effect; everybody gets its answer or is told to wait")
+    @Test("a hundred times at once has one effect; every request gets its answer or is told to wait")
     func crowd() async throws {
         var configuration = HTTPConfiguration()
         configuration.rateLimits = RateLimitPolicy(inFlightMax: 200)

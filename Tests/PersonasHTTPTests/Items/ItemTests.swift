@@ -95,16 +95,16 @@ struct ItemTests {
         }
     }
 
-    @Test("an item of the other mode, of another account, or of nobody: the same 404", arguments: Mount.all)
+    @Test("an item of the other mode, of another account, or of none: the same 404", arguments: Mount.all)
     func foreignIdentifiers(mount: Mount) async throws {
         try await TestService.run { service in
             let stranger = try await service.newKey(account: "stranger")
             let own = try await service.createCompleted(mount.mode, "Nova")
             let otherMode = try await service.createCompleted(mount.other, "Nova")
             let random = Identifier.random().text
-            let nobody = "00000000-0000-0000-0000-000000000000"
+            let unused = "00000000-0000-0000-0000-000000000000"
             var calls: [(String, TestService.Key)] = [
-                (own, stranger), (otherMode, stranger), (random, .own), (random, stranger), (nobody, .own),
+                (own, stranger), (otherMode, stranger), (random, .own), (random, stranger), (unused, .own),
             ]
             if mount.isTyped { calls.append((otherMode, .own)) }
             try await service.withoutTrace {

@@ -11,10 +11,10 @@ struct KnownClientTests {
     func clientA() async throws {
         try await TestService.run { service in
             let accept: HTTPFields = [.accept: "application/json"]
-            let nobody = "/v2/pikzonality/00000000-0000-0000-0000-000000000000"
-            #expect(try await service.send(.get, nobody, headers: accept).status == 404)
-            #expect(try await service.send(.get, nobody, key: .text("pkz_wrong"), headers: accept).status == 401)
-            #expect(try await service.send(.get, nobody, key: .text("wrong"), headers: accept).status == 401)
+            let unused = "/v2/pikzonality/00000000-0000-0000-0000-000000000000"
+            #expect(try await service.send(.get, unused, headers: accept).status == 404)
+            #expect(try await service.send(.get, unused, key: .text("pkz_wrong"), headers: accept).status == 401)
+            #expect(try await service.send(.get, unused, key: .text("wrong"), headers: accept).status == 401)
             // After a 400 the same once more, with a declaration in front of whatever bytes.
             let broken = Picture.list(["AAAA", "AAAA", "AAAA"])
             let first = try await service.send(

@@ -162,7 +162,7 @@ struct MediaTests {
         }
     }
 
-    @Test("are not sent again to who has them")
+    @Test("are not sent again to a client that has them")
     func entityTags() async throws {
         try await TestService.run { service in
             let image = Picture.png(byteCount: 1_000)
@@ -185,7 +185,7 @@ struct MediaTests {
         }
     }
 
-    @Test("have links that nobody guesses, and each of which is another one")
+    @Test("have links that no client guesses, and each of which is another one")
     func tokens() async throws {
         try await TestService.run { service in
             let (id, path) = try await publish(service, Picture.png(seed: 1))

@@ -118,7 +118,7 @@ struct ProtocolTests {
         }
     }
 
-    @Test("to a path that nobody knows is 404 in JSON, with and without a key")
+    @Test("to a path that no route has is 404 in JSON, with and without a key")
     func unknownPaths() async throws {
         try await TestService.run { service in
             for path in [

@@ -69,7 +69,7 @@ struct ServerFailureTests {
         func setState(_ state: APIKey.State, of id: Identifier) async throws(Failure) -> ListedKey { throw .unexpected(Self.secret) }
     }
 
-    @Test("that nobody expected is INTERNAL_ERROR; its words go to the log alone")
+    @Test("that was not expected is INTERNAL_ERROR; its words go to the log alone")
     func unexpected() async throws {
         try await TestService.run { service in
             let useCases = HTTPUseCases(

@@ -61,13 +61,13 @@ struct RateLimitTests {
         #expect(limiter.count(other, isWrite: false, at: Self.start).standing.remaining == 19)
     }
 
-    @Test("So many requests run at once; more wait for their turn, and those who wait in vain are refused")
+    @Test("So many requests run at once; more wait for their turn, and those that wait in vain are refused")
     func inFlight() async {
         let limiter = RateLimiter(policy: RateLimitPolicy(inFlightMax: 2, waitingMax: 2))
         let (key, other) = (Identifier.random(), Identifier.random())
         let order = Order()
         for _ in 0..<2 { #expect(await limiter.enter(key, waiting: .zero)) }
-        #expect(await !limiter.enter(key, waiting: .milliseconds(1)), "nobody left in time")
+        #expect(await !limiter.enter(key, waiting: .milliseconds(1)), "no request left in time")
         #expect(await limiter.enter(other, waiting: .zero), "another key has places of its own")
         var waiting: [Task<Bool, Never>] = []
         for number in 0..<2 {
@@ -108,7 +108,7 @@ struct RateLimitTests {
         #expect((1...3).contains(running.most))
     }
 
-    @Test("Who waits stands in line before the clock starts, so that no clock is too fast", .timeLimit(.minutes(1)))
+    @Test("A request that waits stands in line before the clock starts, so that no clock is too fast", .timeLimit(.minutes(1)))
     func immediateClock() async {
         let limiter = RateLimiter(policy: RateLimitPolicy(inFlightMax: 1)) { _ in }
         let key = Identifier.random()
@@ -123,8 +123,8 @@ struct RateLimitTests {
         #expect(await limiter.enter(key, waiting: .seconds(10)))
     }
 
-    @Test("Without timeout the answer comes at once, and no clock is asked", .timeLimit(.minutes(1)))
-    func noPatience() async {
+    @Test("Without time to wait the answer comes at once, and no clock is asked", .timeLimit(.minutes(1)))
+    func zeroTimeout() async {
         let limiter = RateLimiter(policy: RateLimitPolicy(inFlightMax: 1)) { _ in
             Issue.record("waited")
         }

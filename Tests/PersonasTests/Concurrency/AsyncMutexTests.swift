@@ -2,7 +2,7 @@ import Personas
 import Synchronization
 import Testing
 
-@Suite("One at a time", .timeLimit(.minutes(1)))
+@Suite("Asynchronous mutex", .timeLimit(.minutes(1)))
 struct AsyncMutexTests {
     /// What tasks note down, in order.
     private final class Notes: Sendable {

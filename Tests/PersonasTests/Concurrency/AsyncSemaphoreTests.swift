@@ -2,7 +2,7 @@ import Personas
 import Synchronization
 import Testing
 
-@Suite("Shared places", .timeLimit(.minutes(1)))
+@Suite("Asynchronous semaphore", .timeLimit(.minutes(1)))
 struct AsyncSemaphoreTests {
     private static let (first, second, third) = (Identifier.random(), Identifier.random(), Identifier.random())
 
@@ -72,6 +72,29 @@ struct AsyncSemaphoreTests {
         #expect(taken(places, by: Self.second) == (1, .ownShareUsedUp))
     }
 
+    @Test("Without an account there are no shares: every place may be taken, and tasks are served in their order")
+    func plain() async {
+        let depth = Depth()
+        let places = AsyncSemaphore(count: 3) { depth.set($0) }
+        for _ in 0..<3 { #expect(places.tryEnter() == .admitted) }
+        #expect(places.tryEnter() == .allUsedUp && places.permit() == nil)
+        let admissions = Admissions()
+        var tasks: [Task<Void, Never>] = []
+        for (index, name) in ["first", "second", "third", "fourth"].enumerated() {
+            tasks.append(
+                Task {
+                    #expect(await places.enter() == .admitted)
+                    admissions.note(name)
+                    places.leave()
+                })
+            await depth.reaches(index + 1)
+        }
+        places.leave()
+        for task in tasks { await task.value }
+        #expect(admissions.names == ["first", "second", "third", "fourth"])
+        #expect(places.free == 1)
+    }
+
     @Test("The place of a permit is free again when the permit is gone")
     func permits() {
         let places = AsyncSemaphore(count: 4)
@@ -86,7 +109,7 @@ struct AsyncSemaphoreTests {
         #expect(places.free == 4)
     }
 
-    @Test("Those who wait are served by account in turn, and within an account in their order")
+    @Test("Tasks that wait are served by account in turn, and within an account in their order")
     func roundRobin() async {
         let depth = Depth()
         let places = AsyncSemaphore(count: 1) { depth.set($0) }
@@ -110,7 +133,7 @@ struct AsyncSemaphoreTests {
         #expect(depth.value == 0 && places.free == 1)
     }
 
-    @Test("Who holds a share waits for it, while another account goes past")
+    @Test("An account that holds its share waits for more, while another goes past")
     func lastPlace() async {
         let depth = Depth()
         let places = AsyncSemaphore(count: 2) { depth.set($0) }
@@ -126,7 +149,7 @@ struct AsyncSemaphoreTests {
         #expect(places.free == 2)
     }
 
-    @Test("Who waits in vain is told whose share it was; a deadline that has passed is answered at once")
+    @Test("A task that waits in vain is told whose share it was; a deadline that has passed is answered at once")
     func deadline() async {
         let places = AsyncSemaphore(count: 2)
         #expect(await places.enter(Self.first, before: .now - .seconds(1)) == .admitted)

@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Wake signals", .timeLimit(.minutes(5)))
 struct WakeSignalTests {
-    /// Longer than anything takes that works: a lost ring shows as a wait of this length.
+    /// Longer than anything takes that works: a lost signal shows as a wait of this length.
     static let forever = Duration.seconds(120)
     /// What everything takes at most, on a machine however busy.
     static let deadline = Duration.seconds(60)
@@ -61,7 +61,7 @@ struct WakeSignalTests {
         }
     }
 
-    @Test("Rings are counted from none on")
+    @Test("Signals are counted from none on")
     func counts() {
         let signal = WakeSignal()
         #expect(signal.count == 0)
@@ -71,8 +71,8 @@ struct WakeSignalTests {
         }
     }
 
-    @Test("A ring between the look and the wait is not lost")
-    func ringBeforeWait() async {
+    @Test("A signal between the look and the wait is not lost")
+    func signalBeforeWait() async {
         let signal = WakeSignal()
         let seen = signal.count
         signal.notify()
@@ -80,8 +80,8 @@ struct WakeSignalTests {
         #expect(duration < Self.deadline)
     }
 
-    @Test("A ring wakes every task that waits, and none before")
-    func ringDuringWait() {
+    @Test("A signal wakes every task that waits, and none before")
+    func signalDuringWait() {
         let (signal, executor, returns) = (WakeSignal(), SteppedExecutor(), Returns())
         let tasks = (0..<10).map { Self.waiter($0, for: signal, after: 0, on: executor, noting: returns) }
         executor.settle()
@@ -92,14 +92,14 @@ struct WakeSignalTests {
         for task in tasks { task.cancel() }
     }
 
-    @Test("Who has seen a ring waits for the next one")
-    func seenRings() {
+    @Test("A task that has seen a signal waits for the next one")
+    func seenSignals() {
         let (signal, executor, returns) = (WakeSignal(), SteppedExecutor(), Returns())
         signal.notify()
         signal.notify()
         let tasks = [0, 1, 2].map { Self.waiter(Int($0), for: signal, after: $0, on: executor, noting: returns) }
         executor.settle()
-        #expect(returns.all == [0, 1], "Only those whose look was before a ring are back")
+        #expect(returns.all == [0, 1], "Only those whose look was before a signal are back")
         signal.notify()
         executor.settle()
         #expect(returns.all == [0, 1, 2])
@@ -116,7 +116,7 @@ struct WakeSignalTests {
         #expect(returns.all == [1])
         signal.notify()
         executor.settle()
-        #expect(returns.all == [0, 1, 2], "A ring after a cancellation wakes the others, and the cancelled one not again")
+        #expect(returns.all == [0, 1, 2], "A signal after a cancellation wakes the others, and the cancelled one not again")
     }
 
     @Test("A task that is cancelled already does not wait")
@@ -129,7 +129,7 @@ struct WakeSignalTests {
         #expect(signal.count == 0)
     }
 
-    @Test("In whatever order steps, rings and cancellations come, every task is back in the end", arguments: 0..<10 as Range<UInt64>)
+    @Test("In whatever order steps, signals and cancellations come, every task is back in the end", arguments: 0..<10 as Range<UInt64>)
     func interleavings(block: UInt64) {
         for seed in block * 100..<(block + 1) * 100 {
             var generator = SplitMix64(seed: seed)
@@ -152,14 +152,14 @@ struct WakeSignalTests {
             }
             executor.settle()
             let expected = tasks.indices.filter { seen[$0] < signal.count || cancelled.contains($0) }
-            #expect(returns.all == expected, "seed \(seed): those are back whose signal was given, or who were cancelled, each once")
+            #expect(returns.all == expected, "seed \(seed): those are back whose signal was given, or that were cancelled, each once")
             signal.notify()
             executor.settle()
             #expect(returns.all == Array(tasks.indices), "seed \(seed)")
         }
     }
 
-    @Test("A wait ends when its time is over, and no ring is needed", arguments: [Duration.zero, .milliseconds(20), .seconds(-1)])
+    @Test("A wait ends when its time is over, and no signal is needed", arguments: [Duration.zero, .milliseconds(20), .seconds(-1)])
     func timeout(duration: Duration) async {
         let signal = WakeSignal()
         let waited = await ContinuousClock().measure { await signal.wait(after: signal.count, atMost: duration) }
@@ -186,7 +186,7 @@ struct WakeSignalTests {
         }
     }
 
-    @Test("Under load no ring is lost: every piece of work is done long before a wait would end by itself")
+    @Test("Under load no signal is lost: every piece of work is done long before a wait would end by itself")
     func soak() async {
         let (producers, consumers, pieces) = (4, 4, 2_000)
         let (signal, work) = (WakeSignal(), Work())
@@ -217,7 +217,7 @@ struct WakeSignalTests {
         #expect(duration < Self.deadline)
     }
 
-    @Test("Under load every wait ends that is cancelled while the signal rings")
+    @Test("Under load every wait ends that is cancelled while the signal is given")
     func cancellationSoak() async {
         let duration = await ContinuousClock().measure {
             for _ in 0..<500 {

@@ -80,7 +80,7 @@ struct IdempotencyTests {
         #expect(records.claimEnds == [Self.now.adding(seconds: 90)])
     }
 
-    @Test("gives the kept answer again, as often as asked")
+    @Test("gives the recorded answer again, as often as asked")
     func replays() async throws {
         let idempotency = Self.idempotency()
         let request = try Self.request()

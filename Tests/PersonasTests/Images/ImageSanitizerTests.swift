@@ -3,7 +3,7 @@ import TestImages
 import TestSupport
 import Testing
 
-@Suite("Probing images")
+@Suite("Sanitizing images")
 struct ImageSanitizerTests {
     @Test("tells the format and the size", arguments: ImageFixture.all)
     func formatAndSize(fixture: ImageFixture) throws {
@@ -103,7 +103,7 @@ struct ImageSanitizerTests {
         #expect(webp.contains("ANIM") && webp.contains("ANMF"))
     }
 
-    @Test("what is stored probes to itself", arguments: ImageFixture.all)
+    @Test("what is stored is not changed a second time", arguments: ImageFixture.all)
     func fixedPoint(fixture: ImageFixture) throws {
         let once = try ImageSanitizer.sanitize(fixture.bytes)
         #expect(try ImageSanitizer.sanitize(once.bytes) == once)

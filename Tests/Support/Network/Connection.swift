@@ -18,7 +18,7 @@ package final class Connection {
     /// - Throws: `ConnectionFailure`.
     package func exchange(
         _ method: String, _ path: String, key: String? = nil, headers: [(name: String, value: String)] = [], json: [UInt8] = []
-    ) throws -> Answer {
+    ) throws -> RawAnswer {
         var head = "\(method) \(path) HTTP/1.1\r\nHost: 127.0.0.1\r\n"
         if let key { head += "X-Api-Key: \(key)\r\n" }
         for header in headers { head += "\(header.name): \(header.value)\r\n" }
@@ -31,7 +31,7 @@ package final class Connection {
 
     /// Sends the bytes of a request and reads its answer.
     /// - Throws: `ConnectionFailure`.
-    package func exchange(_ bytes: [UInt8]) throws -> Answer {
+    package func exchange(_ bytes: [UInt8]) throws -> RawAnswer {
         let watch = Stopwatch()
         do {
             try socket.sendAll(bytes, within: timeoutSeconds)
@@ -42,8 +42,8 @@ package final class Connection {
         return try receive(watch)
     }
 
-    private func receive(_ watch: Stopwatch) throws -> Answer {
-        var reader = AnswerReader()
+    private func receive(_ watch: Stopwatch) throws -> RawAnswer {
+        var reader = RawAnswerReader()
         while true {
             switch socket.receive(into: &buffer, atMost: buffer.count) {
             case .bytes(let count): if let answer = try reader.read(buffer[..<count]) { return answer }

@@ -23,7 +23,7 @@ struct ImageWalk: Sendable {
 
     /// Has every image handled.
     /// - Parameters:
-    ///   - step: what this is, for those who wait.
+    ///   - step: what this is, for the operator that waits.
     ///   - handle: called on threads of the pool.
     ///   - afterRound: called with a round's images once all of them were handled.
     func run(

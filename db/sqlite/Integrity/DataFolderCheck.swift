@@ -6,7 +6,7 @@ import Synchronization
 
 /// Whether the database agrees with itself and with the image files, looked at beside everything else that goes on.
 ///
-/// All reading goes through a connection of its own. A file comes before its row and goes after it, so a first look may find either alone;
+/// All reading goes through a connection of its own. A file is stored before its row and deleted after it, so a first look may find either alone;
 /// what looks wrong is therefore looked at again while it is pinned, or marked as being deleted, so that nothing can change it.
 struct DataFolderCheck: IntegrityStore {
     let folder: DataFolder
@@ -102,7 +102,7 @@ struct DataFolderCheck: IntegrityStore {
         }
     }
 
-    /// Looks at an image while its file cannot go.
+    /// Looks at an image while its file cannot be deleted.
     private func confirmed(_ image: ImageWalk.Image, _ database: DatabaseQueue) async throws -> Finding? {
         await pins.pin(image.key)
         defer { pins.unpin(image.key) }
@@ -147,11 +147,11 @@ struct DataFolderCheck: IntegrityStore {
         return try db.firstRow(sql, [key.data]) != nil
     }
 
-    /// Looks at a file while nothing can store or remove it. One that is just coming or going is no orphan.
+    /// Looks at a file while nothing can store or remove it. One that is just being stored or deleted is no orphan.
     private func isOrphan(_ key: BlobKey, _ database: DatabaseQueue) async throws -> Bool {
         let marked = pins.beginDeleting([key])
         defer { pins.endDeleting(marked) }
-        // Pinned, or abandoned a moment ago and about to go.
+        // Pinned, or abandoned a moment ago and about to be deleted.
         guard !marked.isEmpty, !pins.isAbandoned(key) else { return false }
         return try await database.read { db in try !Self.isKnown(key, db) } && PosixFile.exists(folder.media.file(of: key))
     }

@@ -1,7 +1,7 @@
 import Personas
 import Synchronization
 
-/// Which blobs must not go, because a row that names them is about to be written, which are just being deleted, and which were abandoned.
+/// Which blobs must not be deleted, because a row that names them is about to be written, which are just being deleted, and which were abandoned.
 ///
 /// All of it lies in memory, because one process alone opens a data folder.
 final class ImagePins: Sendable {
@@ -33,7 +33,7 @@ final class ImagePins: Sendable {
         }
     }
 
-    /// Waits until something can be done, and does it. It is tried anew whenever blobs have gone.
+    /// Waits until something can be done, and does it. It is tried anew whenever blobs have been deleted.
     private func wait(untilDone attempt: @Sendable (inout State) -> Bool) async {
         var isDone = false
         while !isDone {

@@ -2,7 +2,7 @@ import Foundation
 import GRDB
 import Personas
 
-/// Images as rows: `media` has what is known of each, `image_link` who needs it, `media_removal` what is to go. Pins lie in memory.
+/// Images as rows: `media` has what is known of each, `image_link` who needs it, `media_removal` what is to be deleted. Pins lie in memory.
 struct SQLiteImageIndex: ImageIndex {
     let writer: GroupWriter
     let readers: ReadPool
@@ -71,7 +71,7 @@ struct SQLiteImageIndex: ImageIndex {
         guard !free.isEmpty else { return 0 }
         let needless = try await writer.write { db in
             try free.filter { key in
-                // Each is queued anew, even when the queue holds it, because something has to be written before a file goes. A commit that
+                // Each is queued anew, even when the queue holds it, because something has to be written before a file is deleted. A commit that
                 // failed for an error of the disk may still lie whole behind the last good one in the log, and recovery after a crash
                 // would bring back a row that names the file, unless a later commit took its place.
                 try db.run(
@@ -84,7 +84,7 @@ struct SQLiteImageIndex: ImageIndex {
                 return !isNeeded
             }
         }
-        // The queue holds from now on what does not go at once.
+        // The queue holds from now on what is not deleted at once.
         pins.forgetAbandoned(free)
         let gone = await deletingBytes(needless)
         try await writer.write { db in

@@ -1,6 +1,6 @@
 import Personas
 
-/// Counts what waits in the tables that serve as queues. A walk along an index, bounded, on the connections for slow reads.
+/// Counts what waits in the tables that serve as queues. A walk along an index, bounded, on the connections of the scan pool.
 struct SQLiteQueueDepthStore: QueueDepthStore {
     let scans: ScanPool
 

@@ -1,7 +1,7 @@
 import Foundation
 
 /// Reads bytes from front to back and never outside its range. What would lie past the end is a problem of the file, not a trap,
-/// so that the probes can follow any length a hostile file declares.
+/// so that the walkers can follow any length a hostile file declares.
 ///
 /// Nothing here allocates: a file of 10 MB may consist of millions of parts.
 struct ByteReader {

@@ -50,7 +50,7 @@ struct GIFWalker {
         try reader.take(6)
         width = try reader.littleEndian(2)
         height = try reader.littleEndian(2)
-        try ImageProbeLimits.check(width: width, height: height)
+        try ImageLimits.check(width: width, height: height)
         let flags = try reader.byte()
         try reader.take(2)
         try skipColourTable(flags: flags)
@@ -68,9 +68,9 @@ struct GIFWalker {
         let top = try reader.littleEndian(2)
         let frameWidth = try reader.littleEndian(2)
         let frameHeight = try reader.littleEndian(2)
-        try ImageProbeLimits.check(width: frameWidth, height: frameHeight)
+        try ImageLimits.check(width: frameWidth, height: frameHeight)
         // Old files have frames that stick out of the screen; viewers clip them or enlarge the screen, so the enlarged one has to be in bounds.
-        try ImageProbeLimits.check(width: max(width, left + frameWidth), height: max(height, top + frameHeight))
+        try ImageLimits.check(width: max(width, left + frameWidth), height: max(height, top + frameHeight))
         try skipColourTable(flags: try reader.byte())
         let minimumCodeBits = try reader.byte()
         guard (1...11).contains(minimumCodeBits) else { throw .damaged("a GIF picture has an impossible code size") }

@@ -143,7 +143,7 @@ struct JPEGWalker {
         let width = try payload.bigEndian(2)
         let componentCount = Int(try payload.byte())
         guard precision == 8 else { throw .unsupported("a JPEG must have 8 bits a sample") }
-        try ImageProbeLimits.check(width: width, height: height)
+        try ImageLimits.check(width: width, height: height)
         guard [1, 3, 4].contains(componentCount), payload.remaining == componentCount * 3 else {
             throw .damaged("a JPEG frame has an impossible number of components")
         }
@@ -195,8 +195,8 @@ struct JPEGWalker {
     private mutating func readScan(_ segment: Segment) throws(ImageProblem) {
         guard let frame else { throw .damaged("a JPEG has a scan before its frame") }
         scanCount += 1
-        guard scanCount <= ImageProbeLimits.jpegScansMax else {
-            throw .unsupported("a JPEG may have at most \(ImageProbeLimits.jpegScansMax) scans")
+        guard scanCount <= ImageLimits.jpegScansMax else {
+            throw .unsupported("a JPEG may have at most \(ImageLimits.jpegScansMax) scans")
         }
         var payload = segment.payload
         let componentCount = Int(try payload.byte())

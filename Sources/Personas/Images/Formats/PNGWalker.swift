@@ -89,7 +89,7 @@ struct PNGWalker {
         guard header.remaining == 13 else { throw .damaged("a PNG header has a wrong size") }
         width = try header.bigEndian(4)
         height = try header.bigEndian(4)
-        try ImageProbeLimits.check(width: width, height: height)
+        try ImageLimits.check(width: width, height: height)
         let bitDepth = try header.bigEndian(1)
         colourType = try header.bigEndian(1)
         let (channels, bitDepths): (Int, [Int]) =
@@ -149,7 +149,7 @@ struct PNGWalker {
         guard removingMetadata else {
             switch chunk.type {
             case "zTXt", "iTXt", "eXIf":
-                guard chunk.data.remaining <= ImageProbeLimits.metadataChunkBytesMax else {
+                guard chunk.data.remaining <= ImageLimits.metadataChunkBytesMax else {
                     throw .unsupported("a PNG has more metadata than is stored")
                 }
             default: break
@@ -186,7 +186,7 @@ struct PNGWalker {
         case "pHYs": byteCount == 9
         case "mDCV": byteCount == 24
         case "cHRM": byteCount == 32
-        case "iCCP": (1...ImageProbeLimits.colourProfileBytesMax).contains(byteCount)
+        case "iCCP": (1...ImageLimits.colourProfileBytesMax).contains(byteCount)
         default: false
         }
     }

@@ -67,7 +67,7 @@ struct WebPWalker {
         switch first.type {
         case "VP8 ", "VP8L":
             canvas = try Self.size(ofPicture: first)
-            try ImageProbeLimits.check(width: canvas.width, height: canvas.height)
+            try ImageLimits.check(width: canvas.width, height: canvas.height)
             keep(first)
             // A simple file is one picture: viewers ignore whatever follows it, so it is walked and left out.
             while body.remaining > 0 {
@@ -104,7 +104,7 @@ struct WebPWalker {
         flags = try payload.byte()
         try payload.take(3)
         canvas = Size(width: try payload.littleEndian(3) + 1, height: try payload.littleEndian(3) + 1)
-        try ImageProbeLimits.check(width: canvas.width, height: canvas.height)
+        try ImageLimits.check(width: canvas.width, height: canvas.height)
         keep(header)
     }
 
@@ -129,7 +129,7 @@ struct WebPWalker {
             hasAnimationHeader = true
             keep(chunk)
         case "ICCP" where imageCount == 0 && !hasColourProfile && !hasAlpha && !hasAnimationHeader:
-            guard chunk.payload.remaining <= ImageProbeLimits.colourProfileBytesMax else { return }
+            guard chunk.payload.remaining <= ImageLimits.colourProfileBytesMax else { return }
             hasColourProfile = true
             keep(chunk)
         case "EXIF" where !hasExif:

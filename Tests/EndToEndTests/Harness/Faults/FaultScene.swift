@@ -79,14 +79,14 @@ final class FaultScene: Sendable {
     }
 
     /// Creates an item, and notes it when it was acknowledged, or may be there all the same.
-    func create(_ name: String, seed: Int) async throws -> Answer {
+    func create(_ name: String, seed: Int) async throws -> ClientAnswer {
         let answer = try await client.post("/v2/personas", ["name": .string(name), "image_base64s": Picture.threeBase64(seed: seed)])
         if answer.status == 201 { ledger.note(created: try answer.id, mode: "persona", name: name, seed: seed) }
         if answer.code == "INTERNAL_ERROR" { ledger.note(attempt: Ledger.Attempt(mode: "persona", name: name, seed: seed)) }
         return answer
     }
 
-    private func change(_ id: String, to text: String) async throws -> Answer {
+    private func change(_ id: String, to text: String) async throws -> ClientAnswer {
         let answer = try await client.patch("/v2/personas/\(id)", ["special_instructions": .string(text)])
         ledger.update(id) { item in
             if answer.status == 200 { item.instructions = [.string(text)] }
@@ -97,7 +97,7 @@ final class FaultScene: Sendable {
 
     /// Creates and changes at once, and looks at the answers.
     func expectWrites(_ name: String, create: Expectation, change: Expectation, during fault: String) async throws {
-        try await withThrowingTaskGroup(of: (Answer, Expectation).self) { group in
+        try await withThrowingTaskGroup(of: (ClientAnswer, Expectation).self) { group in
             for number in 0..<Self.createsAtOnce {
                 let seed = seeds.wrappingAdd(1, ordering: .relaxed).oldValue
                 group.addTask { (try await self.create("\(name) \(number)", seed: seed), create) }
@@ -110,7 +110,7 @@ final class FaultScene: Sendable {
         if create != .done { #expect(!service.log("Request failed").isEmpty, "\(fault) is not in the log") }
     }
 
-    private func expect(_ answer: Answer, _ expectation: Expectation, _ fault: String) {
+    private func expect(_ answer: ClientAnswer, _ expectation: Expectation, _ fault: String) {
         let told = Comment(rawValue: "\(fault): \(answer.status) \(answer.text)")
         switch expectation {
         case .done: #expect([200, 201].contains(answer.status), told)

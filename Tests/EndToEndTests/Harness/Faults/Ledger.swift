@@ -140,7 +140,7 @@ final class Ledger: Sendable {
         let names = listed.map { "\($0["mode"]?.string ?? "") \($0["name"]?.string?.lowercased() ?? "")" }
         if Set(names).count != names.count { note(problem: "two items have one name") }
         let known = Set((living + deleted).map(\.id))
-        for item in listed where !known.contains(item["id"]?.string ?? "") && !adopt(item) { note(problem: "nobody asked for \(item)") }
+        for item in listed where !known.contains(item["id"]?.string ?? "") && !adopt(item) { note(problem: "no client asked for \(item)") }
         for item in deleted where byID[item.id] != nil { note(problem: "the deleted item \(item.id) is back") }
         try await inParallel(living) { try await self.check($0, found: byID[$0.id], client, everyImage: everyImage) }
         try await inParallel(deleted.filter { !$0.isChecked }) { try await self.checkGone($0, client) }
@@ -167,7 +167,7 @@ final class Ledger: Sendable {
             item.instructions.contains(instructions), found["mode"]?.string == item.mode
         else { return note(problem: "the item \(item) was acknowledged, but is \(found)") }
         let endings = state.withLock { ($0.trainings[item.id] ?? Training()).endings }.filter { $0.fits(found) }
-        guard !endings.isEmpty else { return note(problem: "training ended as nobody asked for: \(found)") }
+        guard !endings.isEmpty else { return note(problem: "training ended as no worker asked for: \(found)") }
         learn(item.id) {
             $0.names = [name]
             $0.instructions = [instructions]

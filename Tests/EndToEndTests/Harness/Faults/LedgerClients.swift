@@ -41,7 +41,7 @@ struct LedgerClient: Sendable {
         let name = isContested ? "Contested \(Int.random(in: 0..<3, using: &random))" : "Item \(label)-\(count)"
         let attempt = Ledger.Attempt(mode: mode, name: name, seed: Int.random(in: 0..<1_000_000, using: &random))
         let (path, success) = Bool.random(using: &random) ? ("/v2/\(mode)s", 201) : ("/v2/pikzonality/\(mode)", 200)
-        let answer: Answer
+        let answer: ClientAnswer
         do {
             answer = try await client.post(path, ["name": .string(name), "image_base64s": Picture.threeBase64(seed: attempt.seed)])
         } catch {
@@ -61,7 +61,7 @@ struct LedgerClient: Sendable {
         count += 1
         let isRenaming = Int.random(in: 0..<3, using: &random) == 0
         let text = "\(isRenaming ? "Name" : "Words") \(label)-\(count)"
-        let answer: Answer
+        let answer: ClientAnswer
         do {
             answer = try await client.patch("/v2/pikzonality/\(id)", [isRenaming ? "name" : "special_instructions": .string(text)])
         } catch {
@@ -80,7 +80,7 @@ struct LedgerClient: Sendable {
         let (id, mode) = own[index]
         let urls = Ledger.urls(of: try await client.get("/v2/\(mode)s/\(id)").json)
         ledger.update(id) { $0.urls = urls }
-        let answer: Answer
+        let answer: ClientAnswer
         do {
             answer = try await client.delete(Bool.random(using: &random) ? "/v2/\(mode)s/\(id)" : "/v2/pikzonality/\(id)")
         } catch {
@@ -147,7 +147,7 @@ struct LedgerWorker: Sendable {
     private func report(
         _ call: String, _ job: String, _ body: JSONValue, ending: Ledger.Ending? = nil, of id: String = ""
     ) async throws {
-        let answer: Answer
+        let answer: ClientAnswer
         do {
             answer = try await client.post("/v2/training/\(job)/\(call)", body)
         } catch {

@@ -11,12 +11,12 @@ package struct RepeatedRequests: Attack {
     /// The bytes of the request with a number.
     let request: @Sendable (_ number: Int, _ service: Service) -> [UInt8]
     /// What an answer counts as.
-    let label: @Sendable (_ number: Int, _ answer: Answer) -> String
+    let label: @Sendable (_ number: Int, _ answer: RawAnswer) -> String
 
     /// Takes all members.
     package init(
         name: String, connections: Int, pauseSeconds: Double = 0.05,
-        label: @escaping @Sendable (Int, Answer) -> String = { RepeatedRequests.label($1) },
+        label: @escaping @Sendable (Int, RawAnswer) -> String = { RepeatedRequests.label($1) },
         _ request: @escaping @Sendable (Int, Service) -> [UInt8]
     ) {
         self.name = name
@@ -27,7 +27,7 @@ package struct RepeatedRequests: Attack {
     }
 
     /// Status and code.
-    package static func label(_ answer: Answer) -> String { "\(answer.status)\(answer.code.map { " \($0)" } ?? "")" }
+    package static func label(_ answer: RawAnswer) -> String { "\(answer.status)\(answer.code.map { " \($0)" } ?? "")" }
 
     package func run(on service: Service, _ run: AttackRun) throws {
         var number = 0
@@ -72,7 +72,7 @@ private final class PendingRequest {
     private let bytes: [UInt8]
     private let socket: Socket?
     private var sent = 0
-    private var reader = AnswerReader()
+    private var reader = RawAnswerReader()
 
     init(_ number: Int, _ bytes: [UInt8], _ port: Int) {
         self.number = number
@@ -81,7 +81,7 @@ private final class PendingRequest {
     }
 
     /// Goes on. Returns how it ended, nil before.
-    func step(_ buffer: inout [UInt8], _ label: (Int, Answer) -> String) -> String? {
+    func step(_ buffer: inout [UInt8], _ label: (Int, RawAnswer) -> String) -> String? {
         guard let socket else { return "not connected" }
         while sent < bytes.count {
             // One that was answered before it was sent may be closed already, with its answer still to be read.

@@ -41,7 +41,7 @@ extension Scenario {
                     }
                 ]
             },
-            beside("U", "unknown keys", "50 connections with keys that nobody was given") { _ in
+            beside("U", "unknown keys", "50 connections with keys that no caller was given") { _ in
                 [
                     RepeatedRequests(name: "unknown keys", connections: 50, pauseSeconds: 0) { number, _ in
                         RepeatedRequests.bytes(

@@ -5,7 +5,7 @@ import PersonasDB
 /// A seed on its way into a database: one of those that the binary carries, or a file.
 ///
 /// It is loaded in parts, one persona or style at a time, so that a large seed needs neither much memory nor a large request.
-struct Seed: Sendable {
+struct SeedFile: Sendable {
     /// What it is called in messages.
     let name: String
     /// What it holds, the images still named and not filled in.
@@ -21,16 +21,16 @@ struct Seed: Sendable {
     }
 
     /// Names that are reserved in every new database.
-    static func reservedNames() throws(Failure) -> Seed {
-        try Seed(name: "reserved-names", json: Seeds.reservedNames, images: .carried([:]))
+    static func reservedNames() throws(Failure) -> SeedFile {
+        try SeedFile(name: "reserved-names", json: Seeds.reservedNames, images: .carried([:]))
     }
 
     /// An account with a key and a few items to try the service with.
-    static func demo() throws(Failure) -> Seed { try Seed(name: "demo", json: Seeds.demo, images: .carried(Seeds.demoPictures)) }
+    static func demo() throws(Failure) -> SeedFile { try SeedFile(name: "demo", json: Seeds.demo, images: .carried(Seeds.demoPictures)) }
 
     /// The seed of a name, or of a file where no seed has that name.
     /// - Throws: `invalid` when there is neither, or the file is not of the form of a seed.
-    static func named(_ name: String) throws(Failure) -> Seed {
+    static func named(_ name: String) throws(Failure) -> SeedFile {
         switch name {
         case "reserved-names": return try reservedNames()
         case "demo": return try demo()
@@ -39,7 +39,7 @@ struct Seed: Sendable {
                 throw .invalid([Violation(field: "seed", message: "there is no seed and no file \(name) that can be read")])
             }
             let folder = (name as NSString).deletingLastPathComponent
-            return try Seed(name: name, json: [UInt8](data), images: .folder(folder.isEmpty ? "." : folder))
+            return try SeedFile(name: name, json: [UInt8](data), images: .folder(folder.isEmpty ? "." : folder))
         }
     }
 

@@ -1,7 +1,7 @@
 import Foundation
 
-/// An answer, read to its end.
-package struct Answer: Sendable {
+/// An answer as it came over a connection, read to its end.
+package struct RawAnswer: Sendable {
     /// The number in its first line.
     package let status: Int
     /// The lines of its head, the first one apart.
@@ -29,7 +29,7 @@ package struct Answer: Sendable {
 }
 
 /// Puts answers together, one after another, from what arrives.
-package struct AnswerReader {
+package struct RawAnswerReader {
     private var received: [UInt8] = []
     private var head: (end: Int, status: Int, lines: [Substring], bodyBytes: Int)?
 
@@ -41,7 +41,7 @@ package struct AnswerReader {
 
     /// Takes what has arrived. Returns the next answer once it is whole.
     /// - Throws: `ConnectionFailure.malformed`.
-    package mutating func read(_ bytes: ArraySlice<UInt8>) throws -> Answer? {
+    package mutating func read(_ bytes: ArraySlice<UInt8>) throws -> RawAnswer? {
         let searchStart = max(0, received.count - 3)
         received += bytes
         if head == nil, let end = received[searchStart...].firstRange(of: Array("\r\n\r\n".utf8))?.upperBound {
@@ -55,7 +55,7 @@ package struct AnswerReader {
             head = (end, status, Array(lines.dropFirst()), status == 304 ? 0 : length)
         }
         guard let head, received.count >= head.end + head.bodyBytes else { return nil }
-        let answer = Answer(status: head.status, headerLines: head.lines, body: Array(received[head.end..<head.end + head.bodyBytes]))
+        let answer = RawAnswer(status: head.status, headerLines: head.lines, body: Array(received[head.end..<head.end + head.bodyBytes]))
         received.removeFirst(head.end + head.bodyBytes)
         self.head = nil
         return answer

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 
 /// JSON bodies of one thing many times over, each the most costly of its kind that is known.
-enum WorstBodies {
+enum RepetitiveJSON {
     /// A body of about `byteCount` bytes, and what it is full of.
     typealias Body = (name: String, bytes: [UInt8])
 

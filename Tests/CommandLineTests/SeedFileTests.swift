@@ -6,9 +6,9 @@ import Testing
 @testable import PersonasCLI
 
 @Suite("Seeds")
-struct SeedTests {
-    private func seed(_ json: String, folder: String = ".") throws -> Seed {
-        try Seed(name: "test.json", json: Array(json.utf8), images: .folder(folder))
+struct SeedFileTests {
+    private func seed(_ json: String, folder: String = ".") throws -> SeedFile {
+        try SeedFile(name: "test.json", json: Array(json.utf8), images: .folder(folder))
     }
 
     private func message(_ body: () throws -> Void) throws -> String {
@@ -19,8 +19,8 @@ struct SeedTests {
 
     @Test("The seeds of the binary are seeds, and the demo's pictures all exist")
     func builtIn() throws {
-        #expect(try Seed.named("reserved-names").document.reservedNames?.contains("admin") == true)
-        let demo = try Seed.named("demo")
+        #expect(try SeedFile.named("reserved-names").document.reservedNames?.contains("admin") == true)
+        let demo = try SeedFile.named("demo")
         #expect(demo.document.accounts?.map(\.name) == ["demo"])
         #expect(demo.document.keys?.map(\.label) == ["demo"])
         #expect(demo.partCount == 1 + (demo.document.personas ?? []).count + (demo.document.styles ?? []).count)
@@ -36,7 +36,7 @@ struct SeedTests {
 
     @Test("Every reserved name of the binary is a name")
     func reservedNames() throws {
-        let texts = try #require(try Seed.reservedNames().document.reservedNames)
+        let texts = try #require(try SeedFile.reservedNames().document.reservedNames)
         #expect(["admin", "root", "support"].allSatisfy(texts.contains))
         let names = try texts.map { try Name(normalising: $0) }
         for (name, text) in zip(names, texts) { #expect(name.text == text, "it is written as it is stored") }
@@ -45,7 +45,7 @@ struct SeedTests {
 
     @Test("The first part holds everything that has no images")
     func firstPart() throws {
-        let demo = try Seed.demo()
+        let demo = try SeedFile.demo()
         let first = try demo.part(0)
         #expect(first.personas == nil && first.styles == nil)
         #expect(first.accounts == demo.document.accounts && first.keys == demo.document.keys)
@@ -59,7 +59,7 @@ struct SeedTests {
         try Data([1, 2, 3]).write(to: URL(fileURLWithPath: folder + "/images/a.png"))
         let json = #"{"personas":[{"account":"a","name":"n","images":["images/a.png","images/b.png"]}]}"#
         try Data(json.utf8).write(to: URL(fileURLWithPath: folder + "/seed.json"))
-        let seed = try Seed.named(folder + "/seed.json")
+        let seed = try SeedFile.named(folder + "/seed.json")
         #expect(try message { _ = try seed.part(1) }.contains(folder + "/images/b.png"))
         try Data([4]).write(to: URL(fileURLWithPath: folder + "/images/b.png"))
         #expect(try seed.part(1).personas?.first?.imageBase64s == ["AQID", "BA=="])
@@ -88,7 +88,7 @@ struct SeedTests {
     func missing() throws {
         let pictured = try seed(#"{"styles":[{"account":"a","name":"n","images":["pictures/none.png"]}]}"#)
         #expect(try message { _ = try pictured.part(1) }.contains("./pictures/none.png"))
-        #expect(try message { _ = try Seed.named("/no/such/seed.json") }.contains("/no/such/seed.json"))
+        #expect(try message { _ = try SeedFile.named("/no/such/seed.json") }.contains("/no/such/seed.json"))
     }
 }
 
