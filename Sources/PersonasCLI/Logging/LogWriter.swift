@@ -54,7 +54,7 @@ final class LogWriter: Sendable {
             if !bytes.isEmpty { write(bytes) }
             if droppedLines > 0 {
                 let line = LogLine(
-                    .json, time: LineLogHandler.time(), level: .warning, message: "log lines were dropped, because nobody read them",
+                    .json, time: LineLogHandler.time(), level: .warning, message: "log lines were dropped, because they were not read",
                     error: nil,
                     metadata: ["lines": .stringConvertible(droppedLines)])
                 write(line.bytes)
