@@ -66,6 +66,8 @@ package enum Failure: Error, Sendable, Equatable, Codable {
     case keyStaysDeleted(Identifier)
     /// The database's schema is not the one that this program works with.
     case schemaMismatch(SchemaMismatch)
+    /// The store has no backups of its own: the database and the store of objects that it stands on have theirs.
+    case backupsElsewhere
     /// A folder is not fit for a backup to be written to, or to be restored from or into.
     case folderUnusable(path: String, FolderProblem)
     /// A backup was made by a version whose backups this one does not know; what is unknown is named.

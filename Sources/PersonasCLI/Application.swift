@@ -74,7 +74,7 @@ struct Application: Sendable {
             keepsImageMetadata: keepsMetadata)
         authentication = Authentication(keys: storage.keys)
         idempotency = Idempotency(records: storage.idempotency, clock: clock)
-        administration = Administration(stores: storage, catalog: catalog, signals: signals, clock: clock)
+        administration = Administration(stores: storage, catalog: catalog, collector: collector, signals: signals, clock: clock)
     }
 
     /// Brings the database to the schema of this binary, and gives a new one its reserved names.

@@ -28,6 +28,8 @@ extension CommandFailure {
         case .mediaNotStored(let reason): self.init(.failed, .uploadFailed, "an image could not be stored (\(reason))")
         case .unexpected(let reason): self.init(.failed, .internalError, reason)
         case .schemaMismatch(let mismatch): self.init(.failed, Self.words(for: mismatch))
+        case .backupsElsewhere:
+            self.init(.failed, "this store has no backups of its own; back up its database and its bucket with their own tools")
         case .folderUnusable(let path, let problem): self.init(.failed, Self.words(for: problem, path))
         case .unknownBackup(let unknown):
             self.init(.failed, "the backup belongs to a newer or changed version: \(unknown) is unknown to this one")

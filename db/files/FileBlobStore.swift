@@ -61,7 +61,7 @@ final class FileBlobStore: BlobStore {
         do {
             return try await pool.runIfActive { try file.digest() == key.digest }
         } catch {
-            throw Failure(storage: error)
+            throw Failure(file: error)
         }
     }
 
@@ -120,7 +120,7 @@ private final class FileBlob: Blob {
         do {
             return try await pool.runIfActive { try PosixFile.read(self.file.number, at: place, count: count) }
         } catch {
-            throw Failure(storage: error)
+            throw Failure(file: error)
         }
     }
 

@@ -53,15 +53,13 @@ package final class Storage: AdministrationStores {
     /// Image bytes.
     package var blobs: any BlobStore { blobFiles }
     /// Backups of the folder.
-    package var backups: any BackupStore {
+    package var backups: (any BackupStore)? {
         DataFolderBackup(folder: folder, pins: imageIndex.pins, pool: blobFiles.pool, clock: clock, turn: maintenanceTurn)
     }
     /// Whether what is stored agrees with itself.
     package var integrity: any IntegrityStore {
         DataFolderCheck(
-            folder: folder, index: imageIndex, pool: blobFiles.pool,
-            collector: BlobCollector(index: imageIndex, blobs: blobFiles, clock: clock), clock: clock, openedAt: openedAt,
-            turn: maintenanceTurn)
+            folder: folder, index: imageIndex, pool: blobFiles.pool, clock: clock, openedAt: openedAt, turn: maintenanceTurn)
     }
     /// How the schema stands.
     package var schema: any SchemaStore { migrator }

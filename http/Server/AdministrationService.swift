@@ -9,9 +9,12 @@ import ServiceLifecycle
 
 /// The way in for the operator's commands beside a running server: a Unix socket that only the server's user can open. Never a TCP port.
 package struct AdministrationService: Service {
-    /// The one call. The request is an `AdministrationCall`, the answer an `AdministrationMessage`, or, where the operation takes long, a
-    /// document of lines of them; all as JSON.
+    /// The one call. The request is an operation, named by the header `operationHeader`, the answer an `AdministrationMessage`, or, where the
+    /// operation takes long, a document of lines of them; all as JSON.
     package static let path = "/administration"
+    /// The header that holds the name of the operation that the body is. Not a part of the path, so that a server and a command of other versions
+    /// say so of each other, and not that there is no such path.
+    package static let operationHeader = "Personas-Operation"
     /// Bytes of one request: a seed's item with its images.
     private static let bodyBytesMax = 64 * 1_024 * 1_024
 
@@ -47,10 +50,9 @@ package struct AdministrationService: Service {
     }
 
     private func perform(_ request: Request) async throws -> Response {
-        struct Name: Decodable { let name: String }
         let body = Data(try await request.bodyBytes(upTo: Self.bodyBytesMax))
         // Sender and receiver are one program, so that Foundation's decoder may be trusted with what arrives here.
-        guard let name = (try? JSONDecoder().decode(Name.self, from: body))?.name, let type = registry.operation(named: name),
+        guard let name = request.headers[.administrationOperation], let type = registry.operation(named: name),
             let response = try await respond(to: body, as: type)
         else {
             throw Failure.invalid([Violation(field: "body", message: "the command is of another version than the server")])
@@ -58,9 +60,9 @@ package struct AdministrationService: Service {
         return response
     }
 
-    /// The answer to a call of one operation, nil if it is not of the form that this version knows.
+    /// The answer to one operation, nil if it is not of the form that this version knows.
     private func respond<Operation: AdministrationOperation>(to body: Data, as type: Operation.Type) async throws -> Response? {
-        guard let operation = (try? JSONDecoder().decode(AdministrationCall<Operation>.self, from: body))?.operation else { return nil }
+        guard let operation = try? JSONDecoder().decode(Operation.self, from: body) else { return nil }
         let run = AdministrationRun(operation: operation, administration: administration, logger: logger)
         if Operation.isLong {
             return Response(

@@ -57,7 +57,7 @@ extension Failure: EnvelopeConvertible {
             let message = "The service cannot store anything at the moment; nothing was changed"
             return EnvelopeError(.serviceUnavailable, message: message, cause: self).retryAfter(seconds: Self.storeBusyRetrySeconds)
         // What only operators meet: their commands are sent the failure itself, and to a client of the API it would be none of its business.
-        case .accountNameTaken, .keyStaysDeleted, .schemaMismatch, .folderUnusable, .unknownBackup, .cancelled:
+        case .accountNameTaken, .keyStaysDeleted, .schemaMismatch, .backupsElsewhere, .folderUnusable, .unknownBackup, .cancelled:
             return EnvelopeError(.conflict)
         case .damaged, .restoreUnfinished, .outOfDisk, .file: return EnvelopeError(.internalError, cause: self)
         }

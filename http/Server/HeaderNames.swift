@@ -17,6 +17,8 @@ extension HTTPField.Name {
     static let pageLink = named("Link")
     /// `Cross-Origin-Resource-Policy`, who may embed an answer.
     static let crossOriginResourcePolicy = named("Cross-Origin-Resource-Policy")
+    /// What names the operation in a call of `AdministrationService`.
+    static let administrationOperation = named(AdministrationService.operationHeader)
 
     private static func named(_ text: String) -> HTTPField.Name {
         guard let name = HTTPField.Name(text) else { preconditionFailure("\(text) is no well-formed header name") }

@@ -3,9 +3,11 @@ package protocol IntegrityStore: Sendable {
     /// Compares the database with itself and with the image files, both ways, while the service goes on.
     ///
     /// What is on its way in or out at that moment is no finding: whatever looks wrong is looked at again while no call can change it.
-    /// - Parameter isRepairing: whether to remove what nothing needs. Nothing that a row needs is ever touched, and damage is only reported.
+    /// - Parameter collector: removes what nothing needs; nil to only report it. Nothing that a row needs is ever touched, and damage is only
+    ///   reported.
     /// - Throws: `cancelled`, and `unexpected` when the check itself cannot be done; whatever is wrong with the data is a finding.
-    func check(isRepairing: Bool, at now: Timestamp, progress: @escaping ProgressHandler) async throws(Failure) -> IntegrityReport
+    func check(repairingWith collector: BlobCollector?, at now: Timestamp, progress: @escaping ProgressHandler) async throws(Failure)
+        -> IntegrityReport
 }
 
 /// One thing that is not as it has to be.

@@ -17,14 +17,15 @@ struct AdministrationClient<Operation: AdministrationOperation>: Sendable {
     /// Opens the way to the data, does something with it and closes it again.
     /// - Parameters:
     ///   - migrating: whether pending migrations are applied first, as a server would.
+    ///   - progress: told how far operations have come that take long.
     ///   - body: is handed what carries out an operation.
     func withSession<Result>(
-        migrating: Bool = true,
+        migrating: Bool = true, progress: @escaping ProgressHandler = { _ in },
         _ body: (_ perform: (Operation) async throws(CommandFailure) -> Operation.Reply) async throws(CommandFailure) -> Result
     ) async throws(CommandFailure) -> Result {
         let session = try await open(migrating: migrating)
         do throws(CommandFailure) {
-            let result = try await body { (operation) throws(CommandFailure) in try await session.perform(operation) { _ in } }
+            let result = try await body { (operation) throws(CommandFailure) in try await session.perform(operation, progress: progress) }
             await session.close()
             return result
         } catch {
@@ -45,15 +46,7 @@ struct AdministrationClient<Operation: AdministrationOperation>: Sendable {
         return try await Interruption.cancelling { () throws(CommandFailure) in
             let bar = WorkProgressBar()
             defer { bar.finish() }
-            let session = try await open(migrating: true)
-            do throws(CommandFailure) {
-                let reply = try await session.perform(operation) { bar.show($0) }
-                await session.close()
-                return reply
-            } catch {
-                await session.close()
-                throw error
-            }
+            return try await withSession(progress: { bar.show($0) }) { (perform) throws(CommandFailure) in try await perform(operation) }
         }
     }
 
@@ -115,14 +108,24 @@ private struct LocalSession: AdministrationSession {
     func perform<Operation: AdministrationOperation>(
         _ operation: Operation, progress: @escaping ProgressHandler
     ) async throws(CommandFailure) -> Operation.Reply {
+        let seen = app.signals.removals.count
+        let reply: Operation.Reply
         do throws(Failure) {
-            let seen = app.signals.removals.count
-            let reply = try await app.administration.perform(operation, progress: progress)
-            // What a server does in the background at this signal, no other process will do soon.
-            if app.signals.removals.count != seen { _ = try await app.collector.collect() }
-            return reply
+            reply = try await app.administration.perform(operation, progress: progress)
         } catch {
             throw CommandFailure(error)
+        }
+        if Operation.leavesImages, app.signals.removals.count != seen { await collect() }
+        return reply
+    }
+
+    /// Does what a server does in the background, and what no other process would do soon. The operation is done whatever comes of it.
+    private func collect() async {
+        do throws(Failure) {
+            _ = try await app.collector.collect()
+        } catch {
+            Output.note(
+                "personas: done, but not all image files are removed yet, which the next server does (\(CommandFailure(error).message))")
         }
     }
 

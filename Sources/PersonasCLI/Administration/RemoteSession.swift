@@ -37,7 +37,8 @@ struct RemoteSession: AdministrationSession {
             var call = HTTPClientRequest(url: url)
             call.method = .POST
             call.headers.add(name: "Content-Type", value: "application/json")
-            call.body = .bytes(try JSONEncoder().encode(AdministrationCall(operation)))
+            call.headers.add(name: AdministrationService.operationHeader, value: Operation.name)
+            call.body = .bytes(try JSONEncoder().encode(operation))
             let response = try await client.execute(call, deadline: Operation.isLong ? .distantFuture : .now() + .seconds(Self.secondsMax))
             status = response.status
             if Operation.isLong, status == .ok { return try await Self.lastReply(in: response.body, status, progress) }

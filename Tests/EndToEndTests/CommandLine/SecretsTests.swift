@@ -194,13 +194,14 @@ struct SecretsTests {
         search.add(try await stage.command("config", environment: ["PERSONAS_KEY": key.secret]))
         search.add(try await stage.command("config", "--json", "--config", "settings.json", environment: ["PERSONAS_KEY": key.secret]))
         let requests = [
-            try JSONEncoder().encode(AdministrationCall(ListKeys(accountName: nil))),
-            try JSONEncoder().encode(AdministrationCall(SetKeyState(.disabled, id: key.secret))),
+            (ListKeys.name, try JSONEncoder().encode(ListKeys(accountName: nil))),
+            (SetKeyState.name, try JSONEncoder().encode(SetKeyState(.disabled, id: key.secret))),
         ]
-        for request in requests {
+        for (operation, request) in requests {
             let url = try #require(URL(httpURLWithSocketPath: stage.data + "/admin.sock", uri: "/administration"))
             var call = HTTPClientRequest(url: url.absoluteString)
             call.method = .POST
+            call.headers.add(name: "Personas-Operation", value: operation)
             call.body = .bytes(ByteBuffer(bytes: request))
             let response = try await HTTPClient.shared.execute(call, timeout: .seconds(20))
             let body = try await response.body.collect(upTo: 1_048_576)

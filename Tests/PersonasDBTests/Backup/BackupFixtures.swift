@@ -24,7 +24,7 @@ extension OpenStorage {
 
     /// What a check finds, by kind, each with whether it was repaired.
     func findings(isRepairing: Bool = false, at now: Timestamp = .now) async throws -> [Finding] {
-        let report = try await storage.integrity.check(isRepairing: isRepairing, at: now) { _ in }
+        let report = try await storage.integrity.check(repairingWith: isRepairing ? collector : nil, at: now) { _ in }
         #expect(report.counts.findings == report.findings.count)
         #expect(report.sound == report.findings.allSatisfy(\.repaired))
         return report.findings

@@ -14,7 +14,7 @@ struct BackupTests {
         try await withStorage { open async throws in
             let item = try await open.create("Nova", images: 1...3)
             try await withDataFolder { parent in
-                let report = try await open.storage.backups.backup(to: parent + "/made/backup") { _ in }
+                let report = try await open.backups.backup(to: parent + "/made/backup") { _ in }
                 let path = parent + "/made/backup"
                 #expect(report.directory == path)
                 #expect((report.items, report.images) == (1, 3))
@@ -47,7 +47,7 @@ struct BackupTests {
         try await withStorage { open async throws in
             _ = try await open.create("Nova", images: 1...1)
             try await withDataFolder { parent in
-                _ = try await open.storage.backups.backup(to: parent + "/backup") { _ in }
+                _ = try await open.backups.backup(to: parent + "/backup") { _ in }
                 for path in try mediaFiles(open) {
                     let attributes = try FileManager.default.attributesOfItem(atPath: path)
                     #expect(attributes[.referenceCount] as? Int == 2)
@@ -91,7 +91,7 @@ struct BackupTests {
                     }
                     for number in 0..<8 {
                         let directory = "\(parent)/\(number)"
-                        _ = try await open.storage.backups.backup(to: directory) { _ in }
+                        _ = try await open.backups.backup(to: directory) { _ in }
                         try await restored(directory, parent) { restored async throws in
                             #expect(try restored.count("pikzonality") >= 20)
                             #expect(try await sound(restored))
@@ -119,7 +119,7 @@ struct BackupTests {
             try await withDataFolder { parent in
                 let parts = Shared(0)
                 let writes = Shared<[Task<Void, any Error>]>([])
-                _ = try await open.storage.backups.backup(to: parent + "/backup") { state in
+                _ = try await open.backups.backup(to: parent + "/backup") { state in
                     guard state.step == "Copying the database" else { return }
                     let part = parts.withLock { parts in
                         parts += 1
@@ -180,14 +180,14 @@ struct BackupTests {
                     (open.directory + "/media/backup", .insideDataFolder),
                 ]
                 for (path, problem) in problems {
-                    let result = await result { () async throws(Failure) in try await open.storage.backups.backup(to: path) { _ in } }
+                    let result = await result { () async throws(Failure) in try await open.backups.backup(to: path) { _ in } }
                     #expect(result == .failure(.folderUnusable(path: path, problem)))
                 }
                 #expect(try names(in: parent + "/full") == ["file"])
                 #expect(!PosixFile.exists(open.directory + "/media/backup"))
                 // An empty one is taken as it is.
                 try FileManager.default.createDirectory(atPath: parent + "/empty", withIntermediateDirectories: true)
-                _ = try await open.storage.backups.backup(to: parent + "/empty") { _ in }
+                _ = try await open.backups.backup(to: parent + "/empty") { _ in }
                 #expect(try names(in: parent + "/empty").contains("manifest.json"))
             }
         }
@@ -201,7 +201,7 @@ struct BackupTests {
             if isMissing { unlink(path) } else { try flipByte(of: path) }
             try await withDataFolder { parent in
                 let result = await result { () async throws(Failure) in
-                    try await open.storage.backups.backup(to: parent + "/backup") { _ in }
+                    try await open.backups.backup(to: parent + "/backup") { _ in }
                 }
                 guard case .failure(.damaged(.dataFolder, let finding)) = result else { throw Unexpected("\(result)") }
                 #expect(finding.kind == (isMissing ? .fileMissing : .fileDamaged))
@@ -224,7 +224,7 @@ struct BackupTests {
                 let running = Task {
                     await mayBegin.wait(after: 0, atMost: .seconds(30))
                     return await result { () async throws(Failure) in
-                        try await open.storage.backups.backup(to: parent + "/backup") { state in
+                        try await open.backups.backup(to: parent + "/backup") { state in
                             if state.step == step { task.withLock { $0?.cancel() } }
                         }
                     }

@@ -12,7 +12,7 @@ struct RestoreTests {
         try await withDataFolder { parent in
             let item = try await withStorage { open async throws in
                 let item = try await open.create("Nova", images: 1...3)
-                _ = try await open.storage.backups.backup(to: parent + "/backup") { _ in }
+                _ = try await open.backups.backup(to: parent + "/backup") { _ in }
                 return item
             }
             try await body(parent + "/backup", parent, item)
@@ -127,7 +127,7 @@ struct RestoreTests {
         try await withDataFolder { parent in
             try await withStorage { open async throws in
                 try await open.execute("INSERT INTO migration (name, hash, applied_at) VALUES ('v9999_later', 'x', 0)")
-                _ = try await open.storage.backups.backup(to: parent + "/backup") { _ in }
+                _ = try await open.backups.backup(to: parent + "/backup") { _ in }
             }
             #expect(throws: Failure.unknownBackup("migration v9999_later")) { try DataFolderRestore(from: parent + "/backup") }
         }

@@ -337,7 +337,7 @@ private func withWriter(
 }
 
 /// A write that has begun and lasts until it is told to end, so that whatever is written meanwhile waits behind it.
-private struct RunningWrite {
+struct RunningWrite {
     private let mayEnd = DispatchSemaphore(value: 0)
     private let task: Task<Bool, any Error>
 

@@ -28,6 +28,20 @@ struct StatementBoundTests {
         }
     }
 
+    @Test("take a blob or a text without bytes for what it is, and not for NULL")
+    func withoutBytes() async throws {
+        try await withStorage { open in
+            let values: [SQLArgument] = [.blob([]), .text(""), .beforeBlobs, .beforeTexts]
+            let sql = """
+                SELECT typeof(?1) || ' ' || typeof(?2) || ' ' || (?1 = x'' AND ?3 = x'' AND x'00' > ?3) || ' ' || (?2 = '' AND ' ' > ?4)
+                """
+            let read = try open.index.readers.read { connection in try connection.first(sql, values) { $0.text(0) ?? "NULL" } }
+            #expect(read == "blob text 1 1")
+            let written = try await open.index.writer.write { db in try db.first(sql, values) { $0.text(0) ?? "NULL" } }
+            #expect(written == "blob text 1 1")
+        }
+    }
+
     @Test("cost no more memory after many deletes than after few")
     func memoryOfDeletes() async throws {
         try await withStorage { open in

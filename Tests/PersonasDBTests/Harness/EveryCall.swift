@@ -188,7 +188,7 @@ private func everyCallOfAnswers(_ open: OpenStorage, _ round: Int, _ account: Id
 private func everyCallOfMaintenance(_ open: OpenStorage, _ round: Int) async throws {
     _ = try await open.storage.schema.migrations()
     _ = await open.storage.schema.isReady()
-    _ = try await open.storage.integrity.check(isRepairing: true, at: .now) { _ in }
+    _ = try await open.storage.integrity.check(repairingWith: open.collector, at: .now) { _ in }
 }
 
 extension IdempotentRequest {

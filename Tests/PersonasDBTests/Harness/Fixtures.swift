@@ -26,7 +26,7 @@ func withStorage<Value>(
     return try await body(
         OpenStorage(
             storage: storage, directory: directory, index: try #require(storage.images as? SQLiteImageIndex),
-            files: try #require(storage.blobs as? FileBlobStore)))
+            files: try #require(storage.blobs as? FileBlobStore), backups: try #require(storage.backups)))
 }
 
 /// Runs a body with an open storage in a folder of its own.
@@ -42,16 +42,19 @@ struct OpenStorage: Sendable {
     let index: SQLiteImageIndex
     /// The bytes of images.
     let files: FileBlobStore
+    /// Backups of the folder.
+    let backups: any BackupStore
     /// The use cases of images.
     let images: ImageLibrary
     /// What takes bytes away; it runs when a test says so.
     let collector: BlobCollector
 
-    init(storage: Storage, directory: String, index: SQLiteImageIndex, files: FileBlobStore) {
+    init(storage: Storage, directory: String, index: SQLiteImageIndex, files: FileBlobStore, backups: any BackupStore) {
         self.storage = storage
         self.directory = directory
         self.index = index
         self.files = files
+        self.backups = backups
         images = ImageLibrary(index: index, blobs: files, signals: WorkSignals())
         collector = BlobCollector(index: index, blobs: files, clock: .system)
     }

@@ -83,6 +83,21 @@ struct ImageLibraryTests {
         }
     }
 
+    @Test("The first abandoned keys behind one come in their order, however many there are and whichever came first")
+    func abandonedInOrder() {
+        let pins = ImagePins()
+        let keys = (0..<200).map { number in BlobKey(digest: [UInt8](repeating: UInt8(number), count: 32)) }
+        for key in keys.shuffled() { pins.abandon(key) }
+        for limit in [1, 2, 64, 199, 200, 201] {
+            #expect(pins.abandoned(after: nil, limit: limit) == Array(keys.prefix(limit)))
+            for place in [0, 1, 100, 198, 199] {
+                #expect(pins.abandoned(after: keys[place], limit: limit) == Array(keys[(place + 1)...].prefix(limit)))
+            }
+        }
+        pins.forgetAbandoned(Array(keys[0..<100]))
+        #expect(pins.abandoned(after: nil, limit: 2) == Array(keys[100..<102]))
+    }
+
     @Test("Those that deletions queued and those that were abandoned are walked through together, by key, each once")
     func removals() async throws {
         try await withStorage { open in

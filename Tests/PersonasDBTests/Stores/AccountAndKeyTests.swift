@@ -62,6 +62,36 @@ struct AccountStoreTests {
         }
     }
 
+    @Test("A change is answered as it was done, even when the account is deleted right behind it; only one deletion finds the account")
+    func changedThenDeleted() async throws {
+        try await withStorage { open in
+            let account = Account.fixture("acme")
+            try await open.accounts.insert(account)
+            // Both share a commit, so that the account is gone before the first of them is answered.
+            let writer = open.index.writer
+            let running = await RunningWrite(of: writer)
+            let change = Task { await result { () throws(Failure) in try await open.accounts.setSuspended(true, accountNamed: "acme") } }
+            while writer.waitingCount < 1 { await Task.yield() }
+            let deletions = [1, 2].map { (second: Int) in
+                Task { await result { () throws(Failure) in try await open.accounts.delete(accountNamed: "acme", at: .second(second)) } }
+            }
+            while writer.waitingCount < 3 { await Task.yield() }
+            try await running.end()
+            #expect(
+                await change.value
+                    == .success(
+                        Account(id: account.id, name: "acme", isSuspended: true, hasAPIAccess: true, createdAt: account.createdAt)))
+            var notFound = 0
+            for deletion in deletions {
+                if case .failure(let failure) = await deletion.value {
+                    #expect(failure == .notFound)
+                    notFound += 1
+                }
+            }
+            #expect(notFound == 1)
+        }
+    }
+
     @Test("Deleting an account takes all that is its own and nothing of another's, images that both use included")
     func delete() async throws {
         try await withStorage { open in

@@ -35,16 +35,17 @@ struct AdministrationServiceTests {
         #expect(!FileManager.default.fileExists(atPath: path))
     }
 
-    private func exchange(_ path: String, _ line: String, body: String = "") async throws -> Answer {
+    private func exchange(_ path: String, _ line: String, operation: String? = nil, body: String = "") async throws -> Answer {
+        let head = "\(line)\r\n" + (operation.map { "\(AdministrationService.operationHeader): \($0)\r\n" } ?? "")
         let text =
-            "\(line)\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: \(body.utf8.count)\r\nConnection: close\r\n\r\n\(body)"
+            "\(head)Host: localhost\r\nContent-Type: application/json\r\nContent-Length: \(body.utf8.count)\r\nConnection: close\r\n\r\n\(body)"
         let exchange = try await rawExchange(.path(path)) { try await $0.write(text) }
         return try #require(exchange.answers.first)
     }
 
-    private func send(_ path: String, _ operation: some AdministrationOperation) async throws -> Answer {
-        let body = String(decoding: try JSONEncoder().encode(AdministrationCall(operation)), as: UTF8.self)
-        return try await exchange(path, "POST \(AdministrationService.path) HTTP/1.1", body: body)
+    private func send<Operation: AdministrationOperation>(_ path: String, _ operation: Operation) async throws -> Answer {
+        let body = String(decoding: try JSONEncoder().encode(operation), as: UTF8.self)
+        return try await exchange(path, "POST \(AdministrationService.path) HTTP/1.1", operation: Operation.name, body: body)
     }
 
     private func json(_ reply: some Encodable) throws -> String {
@@ -128,11 +129,13 @@ struct AdministrationServiceTests {
                         #expect(failure.envelopeError.code == code)
                         await #expect(throws: failure) { _ = try await service.administration.perform(operation) }
                     }
-                    for body in ["", "{}", "nonsense", #"{"unknownCommand":{}}"#, #"{"createAccount":{}}"#] + [
-                        #"{"name":"BrewCoffee","operation":{}}"#, #"{"name":"CreateAccount"}"#, #"{"name":"CreateAccount","operation":{}}"#,
-                        #"{"name":"BackUp","operation":{"directory":1}}"#,
-                    ] {
-                        try await exchange(path, "POST \(AdministrationService.path) HTTP/1.1", body: body)
+                    let odd: [(String?, String)] = [
+                        (nil, ""), (nil, "{}"), (nil, "nonsense"), (nil, #"{"unknownCommand":{}}"#), (nil, #"{"createAccount":{}}"#),
+                        (nil, #"{"name":"ListNames","operation":{}}"#), ("BrewCoffee", "{}"), ("", "{}"), ("listnames", "{}"),
+                        ("CreateAccount", ""), ("CreateAccount", "nonsense"), ("CreateAccount", "{}"), ("BackUp", #"{"directory":1}"#),
+                    ]
+                    for (operation, body) in odd {
+                        try await exchange(path, "POST \(AdministrationService.path) HTTP/1.1", operation: operation, body: body)
                             .expectViolations([("body", "the command is of another version than the server")])
                     }
                     for line in ["GET / HTTP/1.1", "GET /v2/personas HTTP/1.1", "POST /v2/personas HTTP/1.1", "GET /healthz HTTP/1.1"] {
@@ -178,10 +181,39 @@ struct AdministrationServiceTests {
         try await TestService.run { service in
             let moment = Timestamp(milliseconds: 1_000_000_000_000)
             let administration = Administration(
-                stores: service.storage, catalog: service.catalog, signals: WorkSignals(), clock: WallClock { moment })
+                stores: service.storage, catalog: service.catalog, collector: service.collector, signals: WorkSignals(),
+                clock: WallClock { moment })
             #expect(try await administration.perform(CreateAccount(name: "old")).createdAt == moment.text)
             let issued = try await administration.perform(CreateKey(accountName: "old", label: nil, scopes: [.read]))
             #expect(try await administration.perform(SetKeyState(.disabled, id: issued.id.text)).createdAt == moment.text)
+        }
+    }
+
+    @Test("A list's limit is held within bounds once, so that the largest page that is given is known for a full one")
+    func limits() async throws {
+        try await TestService.run { service in
+            let account = try await service.administration.perform(ShowAccount(name: "studio"))
+            let page = Array(repeating: account, count: Limits.administrationRowsMax)
+            #expect(ListAccounts(limit: Limits.administrationRowsMax + 1).next(after: page) != nil)
+            #expect(ListAccounts(limit: Limits.administrationRowsMax + 1).next(after: Array(page.dropLast())) == nil)
+            _ = try await service.key(scopes: [.read])
+            let keys = try await service.administration.perform(ListKeys(accountName: nil, limit: 0))
+            #expect(keys.count == 1)
+            #expect(ListKeys(accountName: nil, limit: 0).next(after: keys) != nil)
+            let keyPage = Array(repeating: keys[0], count: Limits.administrationRowsMax)
+            #expect(ListKeys(accountName: nil, limit: .max).next(after: keyPage) != nil)
+        }
+    }
+
+    @Test("A store without backups of its own says so")
+    func backupsElsewhere() async throws {
+        try await TestService.run { service in
+            let administration = Administration(
+                stores: StoresWithoutBackups(storage: service.storage), catalog: service.catalog, collector: service.collector,
+                signals: WorkSignals(), clock: .system)
+            await #expect(throws: Failure.backupsElsewhere) {
+                try await administration.perform(BackUp(directory: service.directory + "/backup"))
+            }
         }
     }
 
@@ -235,6 +267,20 @@ struct AdministrationServiceTests {
 
     /// Makes what a killed server leaves: a socket that no process listens on.
     private func leaveSocket(_ path: String) throws { close(try Socket.bind(.path(path)).descriptor) }
+}
+
+/// The stores of a service as they would be on a database that is backed up by other means.
+private struct StoresWithoutBackups: AdministrationStores {
+    let storage: any AdministrationStores
+    var accounts: any AccountStore { storage.accounts }
+    var keys: any APIKeyStore { storage.keys }
+    var names: any ReservedNameStore { storage.names }
+    var terms: any BlockedTermStore { storage.terms }
+    var maintenance: any MaintenanceStore { storage.maintenance }
+    var pikzonalities: any PikzonalityStore { storage.pikzonalities }
+    var schema: any SchemaStore { storage.schema }
+    var backups: (any BackupStore)? { nil }
+    var integrity: any IntegrityStore { storage.integrity }
 }
 
 /// A reply that is not looked at.

@@ -86,6 +86,7 @@ struct FailureEnvelopeTests {
         (.accountNameTaken(secret), .conflict, "The current state does not allow this action", []),
         (.keyStaysDeleted(id), .conflict, "The current state does not allow this action", []),
         (.schemaMismatch(.unknown(migration: secret)), .conflict, "The current state does not allow this action", []),
+        (.backupsElsewhere, .conflict, "The current state does not allow this action", []),
         (.folderUnusable(path: secret, .notEmpty), .conflict, "The current state does not allow this action", []),
         (.unknownBackup(secret), .conflict, "The current state does not allow this action", []),
         (.cancelled, .conflict, "The current state does not allow this action", []),

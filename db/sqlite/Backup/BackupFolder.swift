@@ -7,7 +7,8 @@ import Personas
 /// Where the parts of a backup lie: database and images as in a data folder, a list of hashes, and a manifest.
 struct BackupFolder: Sendable {
     private static let sumsName = "SHA256SUMS"
-    private static let manifestName = "manifest.json"
+    /// The name of the manifest.
+    static let manifestName = "manifest.json"
     private static let newManifestName = manifestName + ".new"
     /// Everything that a whole backup holds.
     static let names: Set<String> = [DataFolder.databaseName, DataFolder.mediaName, sumsName, manifestName]

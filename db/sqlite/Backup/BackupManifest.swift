@@ -75,14 +75,14 @@ struct BackupManifest: Codable, Equatable {
     init(parsing bytes: Data) throws {
         struct Format: Decodable { let format: Int }
         guard let found = try? JSONDecoder().decode(Format.self, from: bytes) else {
-            throw Failure.damaged(.backup, Finding(.fileDamaged, "manifest.json", "It cannot be read"))
+            throw Failure.damaged(.backup, Finding(.fileDamaged, BackupFolder.manifestName, "It cannot be read"))
         }
         guard found.format == Self.formatKnown else {
             throw Failure.unknownBackup("format \(found.format)")
         }
         guard let manifest = try? JSONDecoder().decode(BackupManifest.self, from: bytes), try manifest.document() == bytes,
             try manifest.ownChecksum() == manifest.checksum
-        else { throw Failure.damaged(.backup, Finding(.fileDamaged, "manifest.json", "It was changed or is damaged")) }
+        else { throw Failure.damaged(.backup, Finding(.fileDamaged, BackupFolder.manifestName, "It was changed or is damaged")) }
         self = manifest
     }
 

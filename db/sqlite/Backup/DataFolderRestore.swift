@@ -101,7 +101,8 @@ package struct DataFolderRestore: Sendable {
         sums.update(data: BackupFolder.databaseLine(manifest.database))
         let found = try await backup.verifyImages(in: database, of: .backup, pool: pool, progress: progress) { sums.update(data: $0) }
         guard found == manifest.media, hexadecimal(Array(sums.finalize())) == manifest.sums.sha256 else {
-            throw Failure.damaged(.backup, Finding(.fileDamaged, "media", "The images are not those that the manifest describes"))
+            throw Failure.damaged(
+                .backup, Finding(.fileDamaged, DataFolder.mediaName, "The images are not those that the manifest describes"))
         }
     }
 

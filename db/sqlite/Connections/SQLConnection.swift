@@ -63,6 +63,11 @@ enum SQLArgument {
     case blob([UInt8])
     case identifier(Identifier)
 
+    /// What stands before all texts but the empty one: where a list begins.
+    static let beforeTexts = SQLArgument.text("")
+    /// What stands before all bytes but none: where a list begins.
+    static let beforeBlobs = SQLArgument.blob([])
+
     /// SQLite's own word for "copy the bytes before returning", a cast that its C macro makes and Swift cannot import.
     private static let transient = unsafeBitCast(-1, to: sqlite3_destructor_type.self)
 
@@ -70,6 +75,11 @@ enum SQLArgument {
         switch self {
         case .integer(let value):
             sqlite3_bind_int64(statement, index, value)
+        // Without bytes there may be no address, which SQLite would take for NULL.
+        case .text(""):
+            sqlite3_bind_text(statement, index, "", 0, Self.transient)
+        case .blob([]):
+            sqlite3_bind_zeroblob(statement, index, 0)
         case .text(var value):
             // With its length, because a search text may hold a NUL, at which SQLite would take it for ended.
             value.withUTF8 { bytes in
@@ -88,8 +98,6 @@ enum SQLArgument {
 /// The current row of a query; valid until the next step.
 struct SQLRow {
     fileprivate let statement: OpaquePointer
-
-    func isNull(_ column: Int32) -> Bool { sqlite3_column_type(statement, column) == SQLITE_NULL }
 
     func integer(_ column: Int32) -> Int64 { sqlite3_column_int64(statement, column) }
 

@@ -4,32 +4,16 @@ import GRDBSQLite
 import Personas
 
 extension Failure {
-    /// What the store reports while the process, or the machine, has no descriptor left for a file.
-    static let outOfDescriptors = Failure.usedUp(.fileDescriptors, retryAfterSeconds: 1)
-
-    /// What a store reports for an error of its own or of SQLite: a failure stays what it is, a store that cannot be written to for the
-    /// moment is busy, running out of descriptors or disk is that, what the system refused is told with its reason, all else is unexpected.
+    /// What a store reports for an error of its own, of SQLite or of a file: a store that cannot be written to for the moment is busy, what is no
+    /// error of SQLite means what it means to the files.
     /// - Parameter connection: where SQLite's error arose, as long as it is open; it knows the system's reason.
     init(storage error: any Error, on connection: OpaquePointer? = nil) {
-        switch error {
-        case let failure as Failure: self = failure
-        case let error as PosixFile.CallFailed: self.init(error)
-        case let error as DatabaseError:
-            self.init(
-                sqliteCode: error.extendedResultCode.rawValue, systemCode: connection.map(sqlite3_system_errno), text: "Database: \(error)")
-        default: self = .unexpected("\(error)")
+        guard let error = error as? DatabaseError else {
+            self.init(file: error)
+            return
         }
-    }
-
-    /// What a system call on a file that failed means.
-    init(_ error: PosixFile.CallFailed) {
-        if error.isOutOfDescriptors {
-            self = .outOfDescriptors
-        } else if error.isOutOfDisk, let path = error.path {
-            self = .outOfDisk(path: path)
-        } else {
-            self = .file(error.failure)
-        }
+        self.init(
+            sqliteCode: error.extendedResultCode.rawValue, systemCode: connection.map(sqlite3_system_errno), text: "Database: \(error)")
     }
 
     /// What a result code of SQLite, extended or not, means. Only those codes are busy or used up after which it is certain that nothing was

@@ -13,7 +13,6 @@ struct DataFolderCheck: IntegrityStore {
     let index: SQLiteImageIndex
     /// Threads that wait for the disk.
     let pool: NIOThreadPool
-    let collector: BlobCollector
     let clock: WallClock
     /// Since when there has been a process to remove what is queued.
     let openedAt: Timestamp
@@ -21,7 +20,9 @@ struct DataFolderCheck: IntegrityStore {
 
     private var pins: ImagePins { index.pins }
 
-    func check(isRepairing: Bool, at now: Timestamp, progress: @escaping ProgressHandler) async throws(Failure) -> IntegrityReport {
+    func check(repairingWith collector: BlobCollector?, at now: Timestamp, progress: @escaping ProgressHandler) async throws(Failure)
+        -> IntegrityReport
+    {
         do {
             return try await turn.withLock {
                 var configuration = Configuration()
@@ -32,12 +33,12 @@ struct DataFolderCheck: IntegrityStore {
                 var report = IntegrityReport()
                 try await DatabaseCheck(database: database).run(into: &report, progress)
                 try await noting(into: &report) { report in
-                    try await checkOrphanedRows(database, isRepairing: isRepairing, into: &report)
+                    try await checkOrphanedRows(database, repairingWith: collector, into: &report)
                     try await checkImages(database, into: &report, progress)
-                    try await checkFiles(database, isRepairing: isRepairing, into: &report, progress)
-                    try await checkRemovals(database, isRepairing: isRepairing, at: now, into: &report)
+                    try await checkFiles(database, repairingWith: collector, into: &report, progress)
+                    try await checkRemovals(database, repairingWith: collector, at: now, into: &report)
                 }
-                try checkIncoming(isRepairing: isRepairing, at: now, into: &report)
+                try checkIncoming(isRepairing: collector != nil, into: &report)
                 return report
             }
         } catch is CancellationError {
@@ -47,7 +48,9 @@ struct DataFolderCheck: IntegrityStore {
         }
     }
 
-    private func checkOrphanedRows(_ database: DatabaseQueue, isRepairing: Bool, into report: inout IntegrityReport) async throws {
+    private func checkOrphanedRows(_ database: DatabaseQueue, repairingWith collector: BlobCollector?, into report: inout IntegrityReport)
+        async throws
+    {
         let keys = try await database.read { db in
             try Data.fetchAll(
                 db,
@@ -58,13 +61,13 @@ struct DataFolderCheck: IntegrityStore {
             ).map { BlobKey(digest: [UInt8]($0)) }
         }
         for key in keys {
-            if isRepairing {
+            if let collector {
                 let now = clock.now
                 try await index.writer.write { db in try ImageLinks.queueRemoval(of: key, at: now, db) }
                 _ = try await collector.remove([key])
             }
             let detail = "The image's row is linked by nothing and was not queued for removal"
-            report.add(Finding(.rowOrphaned, DataFolder.name(of: key), detail, repaired: isRepairing))
+            report.add(Finding(.rowOrphaned, DataFolder.name(of: key), detail, repaired: collector != nil))
         }
     }
 
@@ -117,7 +120,7 @@ struct DataFolderCheck: IntegrityStore {
     }
 
     private func checkFiles(
-        _ database: DatabaseQueue, isRepairing: Bool, into report: inout IntegrityReport, _ progress: ProgressHandler
+        _ database: DatabaseQueue, repairingWith collector: BlobCollector?, into report: inout IntegrityReport, _ progress: ProgressHandler
     ) async throws {
         let (media, prefixes) = (folder.media, BlobFolder.prefixNames)
         let folders = Set(prefixes + [BlobFolder.incomingName])
@@ -134,7 +137,7 @@ struct DataFolderCheck: IntegrityStore {
             }
             let suspects = try await database.read { db in try keys.compactMap { $0 }.filter { try !Self.isKnown($0, db) } }
             for key in suspects where try await isOrphan(key, database) {
-                let isGone = isRepairing ? try await collector.remove([key]) == 1 : false
+                let isGone = try await collector?.remove([key]) == 1
                 report.add(Finding(.fileOrphaned, DataFolder.name(of: key), "No row names the file", repaired: isGone))
             }
             progress(WorkProgress(step: "Checking files", done: done + 1, total: prefixes.count))
@@ -157,7 +160,9 @@ struct DataFolderCheck: IntegrityStore {
     }
 
     /// The proof that deleting removes bytes in time: what waits has not waited longer than it may while there was a process to remove it.
-    private func checkRemovals(_ database: DatabaseQueue, isRepairing: Bool, at now: Timestamp, into report: inout IntegrityReport)
+    private func checkRemovals(
+        _ database: DatabaseQueue, repairingWith collector: BlobCollector?, at now: Timestamp, into report: inout IntegrityReport
+    )
         async throws
     {
         let since = max(openedAt, pins.resumedAt ?? openedAt)
@@ -175,7 +180,7 @@ struct DataFolderCheck: IntegrityStore {
         if let oldest { report.counts.oldestRemovalSeconds = Int(max(0, now.milliseconds - max(oldest, since).milliseconds) / 1_000) }
         for key in overdue {
             var isGone = false
-            if isRepairing {
+            if let collector {
                 _ = try await collector.remove([key])
                 isGone = try await database.read { db in
                     try db.firstRow("SELECT 1 FROM media_removal WHERE digest = ?", [key.data]) == nil
@@ -186,8 +191,10 @@ struct DataFolderCheck: IntegrityStore {
         }
     }
 
-    private func checkIncoming(isRepairing: Bool, at now: Timestamp, into report: inout IntegrityReport) throws {
+    private func checkIncoming(isRepairing: Bool, into report: inout IntegrityReport) throws {
         let incoming = folder.media.incoming
+        // By the clock that files are dated by.
+        let now = WallClock.system.now
         for name in try PosixFile.names(in: incoming) {
             var status = stat()
             guard lstat("\(incoming)/\(name)", &status) == 0 else { continue }

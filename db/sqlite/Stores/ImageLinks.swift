@@ -7,6 +7,9 @@ enum ImageLinks {
     /// Where the portrait stands; the reference images count from 0.
     static let portraitPosition = -1
 
+    /// The images behind links, as `decode` expects them.
+    static let select = "SELECT digest, format, width, height, byte_count FROM image_link JOIN media USING (digest)"
+
     /// Writes the rows of one image of an item.
     static func insert(_ image: StoredImage, token: RandomToken, position: Int, itemID: Identifier, _ db: Database) throws {
         try db.run(
@@ -39,18 +42,21 @@ enum ImageLinks {
     }
 
     /// The reference images of an item in their order.
-    static func references(of itemID: Identifier, _ db: Database) throws -> [StoredImage] {
-        try db.rows(
-            """
-            SELECT digest, format, width, height, byte_count FROM image_link JOIN media USING (digest)
-            WHERE pikzonality_id = ? AND position >= 0 ORDER BY position
-            """, [itemID.data]
-        ).map { row in
-            let digest: Data = row["digest"]
-            return StoredImage(
-                key: BlobKey(digest: [UInt8](digest)), format: try row.value("format", as: ImageFormat.self), width: row["width"],
-                height: row["height"],
-                byteCount: row["byte_count"])
+    static func references(of itemID: Identifier, _ connection: some SQLConnection) throws -> [StoredImage] {
+        var images: [StoredImage] = []
+        try connection.query("\(select) WHERE pikzonality_id = ? AND position >= 0 ORDER BY position", [.identifier(itemID)]) {
+            images.append(try decode($0))
         }
+        return images
+    }
+
+    /// Reads a row of `select`.
+    static func decode(_ row: SQLRow) throws -> StoredImage {
+        guard let format = ImageFormat(rawValue: try row.requiredText(1)) else {
+            throw Failure.unexpected("An image is of no known format")
+        }
+        return StoredImage(
+            key: BlobKey(digest: Array(row.bytes(0))), format: format, width: Int(row.integer(2)), height: Int(row.integer(3)),
+            byteCount: Int(row.integer(4)))
     }
 }

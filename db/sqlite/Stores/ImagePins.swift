@@ -69,8 +69,18 @@ final class ImagePins: Sendable {
 
     /// The first abandoned blobs behind one, in their order.
     func abandoned(after last: BlobKey?, limit: Int) -> [BlobKey] {
-        let keys = state.withLock { $0.abandoned }
-        return Array(keys.filter { key in last.map { $0 < key } ?? true }.sorted().prefix(limit))
+        state.withLock { state in
+            var first: [BlobKey] = []
+            for key in state.abandoned where last.map({ $0 < key }) ?? true {
+                // Most keys lie behind the few that are wanted, so that one comparison is all that they cost.
+                if first.count == limit {
+                    guard let end = first.last, key < end else { continue }
+                    first.removeLast()
+                }
+                first.insert(key, at: first.firstIndex { key < $0 } ?? first.endIndex)
+            }
+            return first
+        }
     }
 
     /// Forgets that blobs were abandoned, because they were looked at.

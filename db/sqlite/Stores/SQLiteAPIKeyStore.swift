@@ -83,8 +83,7 @@ final class SQLiteAPIKeyStore: APIKeyStore {
     func keys(accountName: String?, after id: Identifier?, limit: Int) async throws(Failure) -> [ListedKey] {
         try readers.read { connection in
             var keys: [ListedKey] = []
-            // Every id comes after no bytes, so that the first page is one like all others.
-            let position: [SQLArgument] = [id.map(SQLArgument.identifier) ?? .blob([]), .integer(Int64(limit))]
+            let position: [SQLArgument] = [id.map(SQLArgument.identifier) ?? .beforeBlobs, .integer(Int64(limit))]
             let sql =
                 accountName == nil
                 ? "\(Self.selectListed) WHERE api_key.id > ? ORDER BY api_key.id LIMIT ?"
@@ -98,17 +97,15 @@ final class SQLiteAPIKeyStore: APIKeyStore {
     }
 
     func setState(_ state: APIKey.State, of id: Identifier) async throws(Failure) -> ListedKey {
-        try await writer.write { db in
+        let changed = try await writer.write { db in
             guard let row = try db.firstRow("SELECT state FROM api_key WHERE id = ?", [id.data]) else { throw Failure.notFound }
             guard try row.value("state", as: APIKey.State.self) != .deleted || state == .deleted else {
                 throw Failure.keyStaysDeleted(id)
             }
             try db.run("UPDATE api_key SET state = ? WHERE id = ?", [state.rawValue, id.data])
+            return try db.first("\(Self.selectListed) WHERE api_key.id = ?", [.identifier(id)], row: Self.decodeListed)
         }
         forget()
-        let changed = try readers.read { connection in
-            try connection.first("\(Self.selectListed) WHERE api_key.id = ?", [.identifier(id)], row: Self.decodeListed)
-        }
         guard let changed else { throw .notFound }
         return changed
     }

@@ -24,19 +24,14 @@ struct SQLiteAccountStore: AccountStore {
     func accounts(after name: String?, limit: Int) async throws(Failure) -> [Account] {
         try readers.read { connection in
             var accounts: [Account] = []
-            // No name is empty, so that the first page is one like all others.
-            let position: [SQLArgument] = [.text(name ?? ""), .integer(Int64(limit))]
+            let position: [SQLArgument] = [name.map(SQLArgument.text) ?? .beforeTexts, .integer(Int64(limit))]
             try connection.query("\(Self.select) WHERE name > ? ORDER BY name LIMIT ?", position) { accounts.append(try Self.decode($0)) }
             return accounts
         }
     }
 
     func account(named name: String) async throws(Failure) -> Account {
-        let found = try readers.read { connection in
-            try connection.first("\(Self.select) WHERE name = ?", [.text(name)], row: Self.decode)
-        }
-        guard let found else { throw .notFound }
-        return found
+        try readers.read { connection in try Self.account(named: name, connection) }
     }
 
     func setSuspended(_ isSuspended: Bool, accountNamed name: String) async throws(Failure) -> Account {
@@ -48,8 +43,8 @@ struct SQLiteAccountStore: AccountStore {
     }
 
     func delete(accountNamed name: String, at now: Timestamp) async throws(Failure) {
-        let id = try await account(named: name).id
         try await writer.write { db in
+            let id = try Self.account(named: name, db).id
             try db.run(
                 """
                 DELETE FROM training_job WHERE state IN ('completed', 'failed')
@@ -68,12 +63,18 @@ struct SQLiteAccountStore: AccountStore {
     }
 
     private func update(_ sql: String, _ arguments: StatementArguments, name: String) async throws(Failure) -> Account {
-        try await writer.write { db in
+        let changed = try await writer.write { db in
             try db.run(sql, arguments)
-            guard db.changesCount > 0 else { throw Failure.notFound }
+            // Within the same write, because the account may be gone after it.
+            return try Self.account(named: name, db)
         }
         keys.forget()
-        return try await account(named: name)
+        return changed
+    }
+
+    private static func account(named name: String, _ connection: some SQLConnection) throws -> Account {
+        guard let found = try connection.first("\(select) WHERE name = ?", [.text(name)], row: decode) else { throw Failure.notFound }
+        return found
     }
 
     private static func decode(_ row: SQLRow) throws -> Account {

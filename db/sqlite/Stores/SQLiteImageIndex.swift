@@ -10,17 +10,7 @@ struct SQLiteImageIndex: ImageIndex {
 
     func image(_ token: RandomToken) async throws(Failure) -> StoredImage {
         let image = try readers.read { connection in
-            let sql = """
-                SELECT digest, format, width, height, byte_count FROM image_link JOIN media USING (digest) WHERE token = ?
-                """
-            return try connection.first(sql, [.blob(token.bytes)]) { row in
-                guard let format = ImageFormat(rawValue: try row.requiredText(1)) else {
-                    throw Failure.unexpected("An image is of no known format")
-                }
-                return StoredImage(
-                    key: BlobKey(digest: Array(row.bytes(0))), format: format, width: Int(row.integer(2)), height: Int(row.integer(3)),
-                    byteCount: Int(row.integer(4)))
-            }
+            try connection.first("\(ImageLinks.select) WHERE token = ?", [.blob(token.bytes)], row: ImageLinks.decode)
         }
         guard let image else { throw .notFound }
         return image
@@ -42,12 +32,11 @@ struct SQLiteImageIndex: ImageIndex {
 
     func removals(after last: BlobKey?, limit: Int) async throws(Failure) -> [BlobKey] {
         var keys = Set(pins.abandoned(after: last, limit: limit))
-        // One zero stands before every digest, being shorter than any.
         let queued = try readers.read { connection in
             var queued: [BlobKey] = []
             try connection.query(
                 "SELECT digest FROM media_removal WHERE digest > ? ORDER BY digest LIMIT ?",
-                [.blob(last?.digest ?? [0]), .integer(Int64(limit))]
+                [last.map { .blob($0.digest) } ?? .beforeBlobs, .integer(Int64(limit))]
             ) { queued.append(BlobKey(digest: Array($0.bytes(0)))) }
             return queued
         }

@@ -24,11 +24,11 @@ package struct ListAccounts: PagedOperation {
     /// Asks for those after a name, or for the first.
     package init(after name: String? = nil, limit: Int = Limits.administrationPageRows) {
         self.name = name
-        self.limit = limit
+        self.limit = Limits.administrationRows(limit)
     }
 
     package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> [AccountReport] {
-        try await administration.stores.accounts.accounts(after: name, limit: Limits.administrationRows(limit)).map(AccountReport.init)
+        try await administration.stores.accounts.accounts(after: name, limit: limit).map(AccountReport.init)
     }
 
     package func next(after page: [AccountReport]) -> ListAccounts? {
@@ -89,6 +89,8 @@ package struct DeleteAccount: AdministrationOperation {
     package init(name: String) {
         self.name = name
     }
+
+    package static let leavesImages = true
 
     /// - Throws: `notFound`.
     package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> Confirmation {

@@ -14,8 +14,8 @@ package protocol AdministrationStores: Sendable {
     var pikzonalities: any PikzonalityStore { get }
     /// How the schema stands.
     var schema: any SchemaStore { get }
-    /// Backups.
-    var backups: any BackupStore { get }
+    /// Backups; nil where the store has none of its own, because what it stands on has its own ways to be backed up.
+    var backups: (any BackupStore)? { get }
     /// Whether what is stored agrees with itself.
     var integrity: any IntegrityStore { get }
 }
@@ -26,15 +26,20 @@ package struct Administration: Sendable {
     let stores: any AdministrationStores
     /// The use cases of personas and styles, whose rules hold for operators, too.
     let catalog: Catalog
+    /// What takes away the bytes of images that nothing needs.
+    let collector: BlobCollector
     /// Told when bytes are to be removed.
     let signals: WorkSignals
     /// Where the time comes from.
     let clock: WallClock
 
     /// Ties the use cases to their ports.
-    package init(stores: any AdministrationStores, catalog: Catalog, signals: WorkSignals, clock: WallClock) {
+    package init(
+        stores: any AdministrationStores, catalog: Catalog, collector: BlobCollector, signals: WorkSignals, clock: WallClock
+    ) {
         self.stores = stores
         self.catalog = catalog
+        self.collector = collector
         self.signals = signals
         self.clock = clock
     }

@@ -7,6 +7,9 @@ package protocol AdministrationOperation: Sendable, Codable {
     /// Whether it may take minutes, so that the operator is to be shown how far it has come, and may cancel it.
     static var isLong: Bool { get }
 
+    /// Whether it may leave images that nothing needs, whose bytes are to be removed soon after it.
+    static var leavesImages: Bool { get }
+
     /// The use case.
     /// - Parameter progress: told how far it has come, if it takes long.
     func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> Reply
@@ -17,6 +20,8 @@ extension AdministrationOperation {
     package static var name: String { String(describing: Self.self) }
 
     package static var isLong: Bool { false }
+
+    package static var leavesImages: Bool { false }
 }
 
 /// An operation that answers one page of a list, however long that is.
@@ -42,20 +47,6 @@ package struct AdministrationRegistry: Sendable {
 
     /// The operation of a name, nil if another version has given it.
     package func operation(named name: String) -> (any AdministrationOperation.Type)? { operations[name] }
-}
-
-/// An operation on its way to a server.
-package struct AdministrationCall<Operation: AdministrationOperation>: Sendable, Codable {
-    /// The operation's name.
-    package let name: String
-    /// The operation.
-    package let operation: Operation
-
-    /// Puts the operation's name beside it.
-    package init(_ operation: Operation) {
-        name = Operation.name
-        self.operation = operation
-    }
 }
 
 /// What comes back: the whole answer of an operation that takes a moment, a line of the answer of one that takes long.

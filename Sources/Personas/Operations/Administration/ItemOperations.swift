@@ -33,6 +33,8 @@ package struct DeleteItem: AdministrationOperation {
         self.id = id
     }
 
+    package static let leavesImages = true
+
     /// - Throws: `invalid`, `notFound`, `stillProcessing`.
     package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> Confirmation {
         let mode = try await administration.catalog.delete(try Identifier(argument: id), mode: nil, accountID: nil)

@@ -35,13 +35,12 @@ package struct ListKeys: PagedOperation {
     package init(accountName: String?, after id: Identifier? = nil, limit: Int = Limits.administrationPageRows) {
         self.accountName = accountName
         self.id = id
-        self.limit = limit
+        self.limit = Limits.administrationRows(limit)
     }
 
     package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> [KeyReport] {
         let name = accountName.map(Account.normalName)
-        return try await administration.stores.keys.keys(accountName: name, after: id, limit: Limits.administrationRows(limit))
-            .map(KeyReport.init)
+        return try await administration.stores.keys.keys(accountName: name, after: id, limit: limit).map(KeyReport.init)
     }
 
     package func next(after page: [KeyReport]) -> ListKeys? {

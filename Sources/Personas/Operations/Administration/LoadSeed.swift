@@ -6,6 +6,9 @@ package struct LoadSeed: AdministrationOperation {
         self.document = document
     }
 
+    /// Those of an item whose name turned out to be taken.
+    package static let leavesImages = true
+
     /// - Throws: `invalid`, `notFound` for an account that is not there, and what `Catalog.create` throws but for a name that is taken.
     package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> SeedReport {
         var report = SeedReport()

@@ -20,11 +20,12 @@ package struct BackUp: AdministrationOperation {
 
     package static let isLong = true
 
-    /// - Throws: as `BackupStore.backup`.
+    /// - Throws: `backupsElsewhere` where the store has none of its own, and as `BackupStore.backup`.
     package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> BackupReport {
+        guard let backups = administration.stores.backups else { throw .backupsElsewhere }
         // Whatever was deleted meanwhile had to wait for the backup.
         defer { administration.signals.removals.notify() }
-        return try await administration.stores.backups.backup(to: directory, progress: progress)
+        return try await backups.backup(to: directory, progress: progress)
     }
 }
 
@@ -40,6 +41,7 @@ package struct CheckIntegrity: AdministrationOperation {
 
     /// - Throws: as `IntegrityStore.check`.
     package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> IntegrityReport {
-        try await administration.stores.integrity.check(isRepairing: isRepairing, at: administration.clock.now, progress: progress)
+        try await administration.stores.integrity.check(
+            repairingWith: isRepairing ? administration.collector : nil, at: administration.clock.now, progress: progress)
     }
 }

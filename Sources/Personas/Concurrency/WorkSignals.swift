@@ -1,0 +1,10 @@
+/// What use cases wake background work with.
+package struct WorkSignals: Sendable {
+    /// Notified when a training job was queued.
+    package let jobs = WakeSignal()
+    /// Notified when image bytes may have become superfluous.
+    package let removals = WakeSignal()
+
+    /// Signals that were never given.
+    package init() {}
+}
