@@ -5,7 +5,7 @@
 package enum Failure: Error, Sendable, Equatable, Codable {
     /// Input breaks one or more rules; every violation found is listed.
     case invalid([Violation])
-    /// An id in a path is not a UUID of the 8-4-4-4-12 form; the mode is that of the route.
+    /// What stands for an item's id is not a UUID of the 8-4-4-4-12 form; the mode is that of the items among which it was looked for.
     case malformedIdentifier(Mode)
     /// An image cannot be taken in: damaged, not an image, or not to be had from its URL.
     case invalidImage(ImagePosition, reason: String)
@@ -41,7 +41,7 @@ package enum Failure: Error, Sendable, Equatable, Codable {
     case nameTaken(Mode, Identifier)
     /// The lease of a training job ran out, ended, or belongs to another worker.
     case staleLease
-    /// The first request with the same idempotency key still runs.
+    /// Another request with the same idempotency key still runs, or has taken the key over from one that ran too long.
     case idempotencyKeyInUse
     /// The idempotency key stood for another request before.
     case idempotencyKeyReused

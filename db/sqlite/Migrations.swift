@@ -26,6 +26,7 @@ struct Migration: Sendable {
 struct Migrator: SchemaStore {
     let writer: GroupWriter
     let readers: ReadPool
+    let clock: WallClock
     let migrations: [Migration]
 
     /// Applies what is pending, each migration in a transaction of its own with its entry in the book.
@@ -50,11 +51,12 @@ struct Migrator: SchemaStore {
         }
         let pending = migrations.filter { migration in reports.contains { $0.name == migration.name && $0.state == .pending } }
         for migration in pending {
+            let now = clock.now
             try await writer.write { db in
                 try db.execute(sql: migration.sql)
                 try db.execute(
                     sql: "INSERT INTO migration (name, hash, applied_at) VALUES (?, ?, ?)",
-                    arguments: [migration.name, migration.hash, Timestamp.now.milliseconds])
+                    arguments: [migration.name, migration.hash, now.milliseconds])
             }
         }
         return pending.map(\.name)

@@ -101,7 +101,7 @@ package final class Storage: AdministrationStores {
         let metrics = StoreMetrics(factory: configuration.metrics)
         let writer = GroupWriter(queue: queue, waitingMax: configuration.writesWaitingMax, metrics: metrics)
         let searchReaders = try ReadPool(path: path, count: ScanPool.threads)
-        migrator = Migrator(writer: writer, readers: readers, migrations: Migration.all)
+        migrator = Migrator(writer: writer, readers: readers, clock: clock, migrations: Migration.all)
         maintenanceCache = SQLiteMaintenanceStore(writer: writer, readers: readers)
         termCache = SQLiteBlockedTermStore(writer: writer, readers: readers)
         imageIndex = SQLiteImageIndex(writer: writer, readers: readers, pins: ImagePins())

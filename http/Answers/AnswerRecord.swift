@@ -1,3 +1,4 @@
+import HTTPTypes
 import Hummingbird
 import NIOCore
 import Personas
@@ -28,7 +29,7 @@ struct AnswerRecord: Equatable {
     /// The record of an answer to a request.
     init(_ answer: JSONAnswer, requestID: String) {
         self.init(
-            requestID: requestID, status: answer.status.code, location: answer.location, entityTag: answer.entityTag,
+            requestID: requestID, status: answer.status.code, location: answer.headers[.location], entityTag: answer.headers[.eTag],
             body: answer.body.map { Array(buffer: $0) } ?? [])
     }
 
@@ -77,8 +78,10 @@ struct AnswerRecord: Equatable {
 
     /// The answer, to be given again.
     var answer: JSONAnswer {
-        JSONAnswer(
-            status: HTTPResponse.Status(code: status), location: location, entityTag: entityTag,
-            body: body.isEmpty ? nil : ByteBuffer(bytes: body))
+        var headers: HTTPFields = [:]
+        if let location { headers[.location] = location }
+        if let entityTag { headers[.eTag] = entityTag }
+        return JSONAnswer(
+            status: HTTPResponse.Status(code: status), after: headers, body: body.isEmpty ? nil : ByteBuffer(bytes: body))
     }
 }

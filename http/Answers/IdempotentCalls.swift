@@ -18,10 +18,10 @@ struct IdempotentCalls: Sendable {
         guard let header = request.headers[.idempotencyKey] else { return IdempotentCall(idempotency: idempotency, context: context) }
         do {
             let key = try IdempotencyKey(quotable: header)
-            let route = "\(request.method.rawValue) \(context.endpointPath ?? request.uri.path)"
+            let operation = "\(request.method.rawValue) \(context.endpointPath ?? request.uri.path)"
             return IdempotentCall(
                 idempotency: idempotency, context: context, target: "\(request.method.rawValue) \(request.uri)",
-                scope: IdempotentRequest.Scope(accountID: context.caller.accountID, route: route, key: key))
+                scope: IdempotentRequest.Scope(accountID: context.caller.accountID, operation: operation, key: key))
         } catch {
             throw .invalid([error])
         }
@@ -50,55 +50,66 @@ struct IdempotentCall: Sendable {
     /// - Parameters:
     ///   - fingerprint: that of this call and its body.
     ///   - answer: makes the answer of what was done.
+    ///   - isNothingDone: whether a value says that nothing was done which the store could have recorded.
     ///   - effect: does it, handing on to the store the claim under which it is to be recorded.
     func perform<Value: Sendable>(
-        fingerprint: [UInt8], answer: @escaping @Sendable (Value) -> JSONAnswer, effect: (IdempotencyClaim<Value>?) async throws -> Value
+        fingerprint: [UInt8], answer: @escaping @Sendable (Value) -> JSONAnswer, isNothingDone: (Value) -> Bool = { _ in false },
+        effect: (IdempotencyClaim<Value>?) async throws -> Value
     ) async throws -> Response {
         guard let scope else { return answer(try await effect(nil)).response }
         let request = IdempotentRequest(scope: scope, fingerprint: fingerprint)
-        if case .answered(let record) = try await idempotency.claim(request) { return try Self.replay(AnswerRecord(record)) }
+        let claim: ClaimID
+        switch try await idempotency.claim(request) {
+        case .answered(let record): return try Self.replay(AnswerRecord(record))
+        case .first(let own): claim = own
+        }
         let response: Result<Response, any Error>
         do {
-            response = .success(try await first(request, answer: answer, effect: effect))
+            response = .success(try await first(request, claim, answer: answer, isNothingDone: isNothingDone, effect: effect))
         } catch {
             response = .failure(error)
         }
-        await idempotency.release(request)
+        await idempotency.release(claim, of: request)
         return try response.get()
     }
 
     /// Does what was not done before. What the store records is what is answered; where it did nothing that it could have recorded, or refused,
     /// the answer is kept here.
+    ///
+    /// A store that did something and recorded nothing is at fault. Its answer is not kept here in its stead, because a crash between the two
+    /// writes would leave an effect without its record; the fault is to be seen instead.
     private func first<Value: Sendable>(
-        _ request: IdempotentRequest, answer: @escaping @Sendable (Value) -> JSONAnswer,
-        effect: (IdempotencyClaim<Value>?) async throws -> Value
+        _ request: IdempotentRequest, _ claim: ClaimID, answer: @escaping @Sendable (Value) -> JSONAnswer,
+        isNothingDone: (Value) -> Bool, effect: (IdempotencyClaim<Value>?) async throws -> Value
     ) async throws -> Response {
         let recorded = RecordedAnswer()
         let requestID = context.requestID
         do {
             let value = try await effect(
-                IdempotencyClaim(request: request) { value in
+                IdempotencyClaim(id: claim, request: request) { value in
                     let given = answer(value)
                     recorded.set(given)
                     return AnswerRecord(given, requestID: requestID).bytes
                 })
             if let given = recorded.answer { return given.response }
+            guard isNothingDone(value) else { throw Failure.unexpected("What was done under an idempotency key was not recorded with it") }
             let given = answer(value)
-            try await idempotency.keep(AnswerRecord(given, requestID: requestID).bytes, for: request)
+            try await idempotency.keep(AnswerRecord(given, requestID: requestID).bytes, for: request, under: claim)
             return given.response
         } catch {
-            await keep(EnvelopeError(converting: error), for: request)
+            // Once a record was asked for, what it tells of may be committed, and must not be replaced by the word that nothing was done.
+            if recorded.answer == nil { await keep(EnvelopeError(converting: error), for: request, under: claim) }
             throw error
         }
     }
 
     /// Keeps a refusal that the same request would meet again. It stands for nothing done, so that one which cannot be kept may as well be made anew.
-    private func keep(_ error: EnvelopeError, for request: IdempotentRequest) async {
+    private func keep(_ error: EnvelopeError, for request: IdempotentRequest, under claim: ClaimID) async {
         guard AnswerRecord.isFinal(status: error.code.status) else { return }
         let envelope = ErrorEnvelope(code: error.code, message: error.message, details: error.details, requestID: context.requestID)
         let record = AnswerRecord(requestID: context.requestID, status: error.code.status, body: Array(envelope.encoded()))
         do throws(Failure) {
-            try await idempotency.keep(record.bytes, for: request)
+            try await idempotency.keep(record.bytes, for: request, under: claim)
         } catch {
             context.logger.warning("a refusal could not be kept for replay", metadata: ["reason": "\(error)"])
         }

@@ -5,25 +5,32 @@ import PersonasWire
 
 /// A JSON answer before it becomes a response: what can be kept under an idempotency key and given again.
 struct JSONAnswer: Sendable {
-    var status = HTTPResponse.Status.ok
-    var location: String?
-    var entityTag: String?
+    let status: HTTPResponse.Status
+    /// Its headers, in the order in which they are sent.
+    let headers: HTTPFields
     /// The JSON; nil for an answer without a body.
-    var body: ByteBuffer?
+    let body: ByteBuffer?
+
+    /// An answer with the type of its body between headers, each of which keeps its place whatever clients make of it.
+    init(status: HTTPResponse.Status = .ok, before: HTTPFields = [:], after: HTTPFields = [:], body: ByteBuffer? = nil) {
+        var headers = before
+        if body != nil { headers[.contentType] = "application/json" }
+        headers.append(contentsOf: after)
+        self.status = status
+        self.headers = headers
+        self.body = body
+    }
+
+    /// An answer whose JSON, of so many items, is written on the spot.
+    init(
+        status: HTTPResponse.Status = .ok, before: HTTPFields = [:], after: HTTPFields = [:], items: Int = 1,
+        _ write: (inout JSONWriter) -> Void
+    ) {
+        self.init(status: status, before: before, after: after, body: ByteBuffer(bytes: Representation.json(items: items, write)))
+    }
 
     /// The answer as a response.
     var response: Response {
-        var headers: HTTPFields = [:]
-        if body != nil { headers[.contentType] = "application/json" }
-        if let location { headers[.location] = location }
-        if let entityTag { headers[.eTag] = entityTag }
-        return Response(status: status, headers: headers, body: body.map { ResponseBody(byteBuffer: $0) } ?? ResponseBody())
-    }
-}
-
-extension JSONAnswer {
-    /// An answer whose JSON is written on the spot.
-    init(status: HTTPResponse.Status = .ok, location: String? = nil, entityTag: String? = nil, _ write: (inout JSONWriter) -> Void) {
-        self.init(status: status, location: location, entityTag: entityTag, body: ByteBuffer(bytes: Representation.json(write)))
+        Response(status: status, headers: headers, body: body.map { ResponseBody(byteBuffer: $0) } ?? ResponseBody())
     }
 }

@@ -24,7 +24,7 @@ struct HealthRoutes: Sendable {
     }
 
     private static var ok: Response {
-        Representation.response { writer in writer.object { $0.member("status", "ok") } }
+        JSONAnswer { writer in writer.object { $0.member("status", "ok") } }.response
     }
 }
 

@@ -17,10 +17,10 @@ struct ListQuery {
         let parameters = QueryParameters(uri.query)
         var violations: [Violation] = []
         func value(_ name: String) -> String? { parameters.value(of: name) }
-        func choice<Choice: RawRepresentable<String> & CaseIterable>(_ name: String, _ type: Choice.Type) -> Choice? {
+        func choice<Choice: CaseIterable>(_ name: String, _ word: (Choice) -> String) -> Choice? {
             guard let text = value(name) else { return nil }
-            guard let choice = Choice.allCases.first(where: { text.utf8.elementsEqual($0.rawValue.utf8) }) else {
-                violations.append(Violation(name, "must be one of \(Choice.allCases.map(\.rawValue).joined(separator: ", "))"))
+            guard let choice = Choice.allCases.first(where: { text.utf8.elementsEqual(word($0).utf8) }) else {
+                violations.append(Violation(name, "must be one of \(Choice.allCases.map(word).joined(separator: ", "))"))
                 return nil
             }
             return choice
@@ -34,8 +34,9 @@ struct ListQuery {
             }
         }
         let search = value("q").flatMap { $0.isEmpty ? nil : $0 }
-        filter = PikzonalityFilter(mode: fixedMode ?? choice("mode", Mode.self), status: choice("status", Status.self), search: search)
-        sort = choice("sort", PikzonalitySort.self) ?? .newestFirst
+        filter = PikzonalityFilter(
+            mode: fixedMode ?? choice("mode", \Mode.rawValue), status: choice("status", \Status.rawValue), search: search)
+        sort = choice("sort", \PikzonalitySort.word) ?? .newestFirst
         var after: PikzonalityPosition?
         if let text = value("cursor") {
             after = Cursor(text: text, filter: filter, sort: sort)?.position
@@ -50,7 +51,7 @@ struct ListQuery {
     func next(after last: Pikzonality, path: String, fixedMode: Mode?) -> (cursor: String, target: String) {
         let position = PikzonalityPosition(nameKey: last.name.key, createdAt: last.createdAt, id: last.id)
         let cursor = Cursor(position: position).text(filter: filter, sort: sort)
-        var parameters = ["limit=\(limit)", "cursor=\(cursor)", "sort=\(sort.rawValue)"]
+        var parameters = ["limit=\(limit)", "cursor=\(cursor)", "sort=\(sort.word)"]
         if fixedMode == nil, let mode = filter.mode { parameters.append("mode=\(mode.rawValue)") }
         if let status = filter.status { parameters.append("status=\(status.rawValue)") }
         if let search = filter.search?.addingPercentEncoding(withAllowedCharacters: .alphanumerics) { parameters.append("q=\(search)") }

@@ -64,7 +64,8 @@ struct PikzonalityRoutes: Sendable {
         }
         let representation = Representation(base: publicURL.base)
         return JSONAnswer(
-            status: .created, location: "\(publicURL.base)\(path)/\(item.id.text)", entityTag: Representation.entityTag(of: item)
+            status: .created,
+            after: [.location: "\(publicURL.base)\(path)/\(item.id.text)", .eTag: Representation.entityTag(of: item)]
         ) { representation.full(item, &$0, requestID: requestID) }
     }
 
@@ -72,12 +73,12 @@ struct PikzonalityRoutes: Sendable {
         try context.caller.require(.read)
         let item = try await catalog.item(try identifier(context), mode: fixedMode, accountID: context.caller.accountID)
         let representation = Representation(base: publicURL.base)
-        return representation.response(item) { writer in
+        return JSONAnswer(before: [.eTag: Representation.entityTag(of: item)]) { writer in
             switch surface {
             case .typed: representation.full(item, &writer)
             case .published: representation.published(item, &writer)
             }
-        }
+        }.response
     }
 
     private func update(_ request: Request, _ context: CallerContext) async throws -> Response {
@@ -89,14 +90,14 @@ struct PikzonalityRoutes: Sendable {
             try await catalog.update(id, mode: fixedMode, accountID: context.caller.accountID, draft: draft, holding: memory)
         }
         let representation = Representation(base: publicURL.base)
-        return representation.response(item) { writer in
+        return JSONAnswer(before: [.eTag: Representation.entityTag(of: item)]) { writer in
             guard case .published = surface else { return representation.full(item, &writer) }
             writer.object { writer in
                 writer.member("name", item.name.text)
                 writer.member("id", item.id.text)
                 writer.members(item.details)
             }
-        }
+        }.response
     }
 
     private func delete(_ request: Request, _ context: CallerContext) async throws -> Response {
@@ -107,7 +108,7 @@ struct PikzonalityRoutes: Sendable {
             case .typed: mode == .persona ? "Persona deleted" : "Style deleted"
             case .published: "Persona or style deleted"
             }
-        return Representation.response { writer in writer.object { $0.member("message", message) } }
+        return JSONAnswer { writer in writer.object { $0.member("message", message) } }.response
     }
 
     private func list(_ request: Request, _ context: CallerContext) async throws -> Response {
@@ -118,7 +119,7 @@ struct PikzonalityRoutes: Sendable {
         let representation = Representation(base: publicURL.base)
         let next = page.hasMore ? page.items.last.map { query.next(after: $0, path: path, fixedMode: fixedMode) } : nil
         let headers: HTTPFields = next.map { [.pageLink: "<\(publicURL.base)\($0.target)>; rel=\"next\""] } ?? [:]
-        return Representation.response(headers: headers, items: page.items.count) { writer in
+        return JSONAnswer(before: headers, items: page.items.count) { writer in
             writer.object { writer in
                 writer.name("data")
                 writer.array { writer in
@@ -127,7 +128,7 @@ struct PikzonalityRoutes: Sendable {
                 writer.member("has_more", page.hasMore)
                 writer.member("next_cursor", next?.cursor)
             }
-        }
+        }.response
     }
 
     private var path: String {

@@ -33,7 +33,7 @@ struct TrainingRoutes: Sendable {
             } handle: { form, _ in
                 form
             } : (0, call.fingerprint(of: nil))
-        return try await call.perform(fingerprint: fingerprint, answer: leased) { claim in
+        return try await call.perform(fingerprint: fingerprint, answer: leased, isNothingDone: \.isEmpty) { claim in
             // A worker that waits must not hold up a server that stops.
             try await cancelWhenGracefulShutdown {
                 try await training.lease(limit: 1, waiting: .seconds(waitSeconds), claim: claim)

@@ -55,7 +55,7 @@ package struct Cursor {
 
     /// Ties a position to its list, and tells a text that lost its end on the way from a whole one.
     private static func binding(of place: ArraySlice<UInt8>, _ filter: PikzonalityFilter, _ sort: PikzonalitySort) -> [UInt8] {
-        let list = [filter.mode?.rawValue ?? "", filter.status?.rawValue ?? "", sort.rawValue, filter.search ?? ""].joined(separator: "\n")
+        let list = [filter.mode?.rawValue ?? "", filter.status?.rawValue ?? "", sort.word, filter.search ?? ""].joined(separator: "\n")
         var hash = SHA256()
         hash.update(data: place)
         hash.update(data: Array(list.utf8))

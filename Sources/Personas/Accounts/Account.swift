@@ -55,5 +55,5 @@ package protocol AccountStore: Sendable {
     func setAPIAccess(_ hasAPIAccess: Bool, accountNamed name: String) async throws(Failure) -> Account
     /// Removes an account with all its items; its training jobs are cancelled, its keys stay as tombstones.
     /// - Throws: `notFound`.
-    func delete(accountNamed name: String, at now: Timestamp) async throws(Failure)
+    func delete(accountNamed name: String, in context: WriteContext<Void>) async throws(Failure)
 }

@@ -56,7 +56,7 @@ package struct Catalog: Sendable {
             return try await store.insert(
                 NewPikzonality(
                     id: .timeOrdered(at: now), accountID: accountID, mode: mode, details: checked.details, references: references,
-                    outcome: outcome, createdAt: now),
+                    outcome: outcome),
                 in: WriteContext(at: now, claim: claim))
         }
         signals.jobs.notify()

@@ -53,7 +53,7 @@ package enum NameAvailability: Sendable, Equatable {
 /// Remembers the names that operators keep from being given.
 package protocol ReservedNameStore: Sendable {
     /// Adds names; those already there stay as they are. Items that have such a name keep it.
-    func reserve(_ names: [Name], at now: Timestamp) async throws(Failure)
+    func reserve(_ names: [Name], in context: WriteContext<Void>) async throws(Failure)
     /// Removes names; those not there are passed over. Returns how many were removed.
     func release(_ names: [Name]) async throws(Failure) -> Int
     /// All reserved names in alphabetical order.

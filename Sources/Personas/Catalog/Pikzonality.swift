@@ -80,12 +80,10 @@ package struct NewPikzonality: Sendable {
     package let references: [StoredImage]
     /// How training has ended already; nil, as for every item of a client, queues a training job.
     package let outcome: TrainingOutcome?
-    /// The moment of creation.
-    package let createdAt: Timestamp
 
     package init(
         id: Identifier, accountID: Identifier, mode: Mode, details: PikzonalityDetails, references: [StoredImage],
-        outcome: TrainingOutcome? = nil, createdAt: Timestamp
+        outcome: TrainingOutcome? = nil
     ) {
         self.id = id
         self.accountID = accountID
@@ -93,13 +91,12 @@ package struct NewPikzonality: Sendable {
         self.details = details
         self.references = references
         self.outcome = outcome
-        self.createdAt = createdAt
     }
 }
 
 extension Pikzonality {
     /// A new item, as it stands once it is stored.
-    package init(_ new: NewPikzonality, referenceTokens: [RandomToken], portraitToken: RandomToken?) {
+    package init(_ new: NewPikzonality, at now: Timestamp, referenceTokens: [RandomToken], portraitToken: RandomToken?) {
         let (status, progress, error): (Status, Int, TrainingError?) =
             switch new.outcome {
             case nil: (.processing, 0, nil)
@@ -108,8 +105,7 @@ extension Pikzonality {
             }
         self.init(
             id: new.id, accountID: new.accountID, mode: new.mode, details: new.details, status: status, progress: progress,
-            referenceTokens: referenceTokens, portraitToken: portraitToken, error: error, createdAt: new.createdAt,
-            updatedAt: new.createdAt, version: 1)
+            referenceTokens: referenceTokens, portraitToken: portraitToken, error: error, createdAt: now, updatedAt: now, version: 1)
     }
 
     /// The item as a change leaves it; nil when that is how it is already. Its time never goes back, whatever the clock does.
@@ -124,15 +120,15 @@ extension Pikzonality {
 }
 
 /// The order of a list.
-package enum PikzonalitySort: String, Sendable, CaseIterable {
+package enum PikzonalitySort: Sendable, CaseIterable {
     /// Newest first.
-    case newestFirst = "-created_at"
+    case newestFirst
     /// Oldest first.
-    case oldestFirst = "created_at"
+    case oldestFirst
     /// By name, ignoring case.
-    case name = "name"
+    case name
     /// By name backwards.
-    case nameDescending = "-name"
+    case nameDescending
 
     /// Whether names are compared, rather than times.
     package var isByName: Bool { self == .name || self == .nameDescending }

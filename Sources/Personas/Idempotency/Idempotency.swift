@@ -1,17 +1,18 @@
 /// One POST as its idempotency key names it.
 package struct IdempotentRequest: Sendable, Equatable {
-    /// Where a key counts: the same text means something else in another account or on another route.
+    /// Where a key counts: the same text means something else in another account or for another operation.
     package struct Scope: Sendable, Hashable {
         /// The caller's account.
         package let accountID: Identifier
-        /// Method and path template: `POST /v2/personas`.
-        package let route: String
+        /// What is asked for, in a text that means something only to the adapter that made it. It is kept with the records, so an adapter must
+        /// go on naming an operation as it did.
+        package let operation: String
         /// The key.
         package let key: IdempotencyKey
 
-        package init(accountID: Identifier, route: String, key: IdempotencyKey) {
+        package init(accountID: Identifier, operation: String, key: IdempotencyKey) {
             self.accountID = accountID
-            self.route = route
+            self.operation = operation
             self.key = key
         }
     }
@@ -43,21 +44,31 @@ package struct IdempotencyRecord: Sendable, Equatable {
     package static func oldest(at now: Timestamp) -> Timestamp { now.adding(seconds: -Limits.idempotencySecondsKept) }
 }
 
+/// How a store answers the wish to claim a key.
+package enum ClaimOutcome: Sendable, Equatable {
+    /// The key is the caller's, who has to release the claim.
+    case claimed(ClaimID)
+    /// A record that still counts is kept under the key.
+    case recorded(IdempotencyRecord)
+}
+
 /// Knows which idempotency keys are in use, and keeps the answers given under them.
 ///
-/// A write that is done under a claim keeps its answer itself; see `WriteContext`.
+/// A write that is done under a claim keeps its answer itself; see `WriteContext`. A claim that ended by itself is lost once another request has
+/// got the key, be it the same one sent again. From then on the first must change nothing: neither its writes nor its calls of `keep` and
+/// `release` are to be taken for those of the other, so all of them name their claim.
 package protocol IdempotencyStore: Sendable {
     /// Claims the key of a request, unless a record that still counts is kept under it. Of several requests at once one gets the claim,
     /// whichever processes they come to.
     /// - Parameter end: when the claim ends by itself, lest a key be lost with the process that claimed it. A store whose claims end with its
     ///   process anyway need not heed it.
-    /// - Returns: the record; nil where the claim is the caller's, who has to release it.
     /// - Throws: `idempotencyKeyInUse` while another request has the key.
-    func claim(_ request: IdempotentRequest, until end: Timestamp, at now: Timestamp) async throws(Failure) -> IdempotencyRecord?
-    /// Ends a claim once its request has ended, whichever way.
-    func release(_ request: IdempotentRequest) async
+    func claim(_ request: IdempotentRequest, until end: Timestamp, at now: Timestamp) async throws(Failure) -> ClaimOutcome
+    /// Ends a claim once its request has ended, whichever way. A claim that is no longer the one that holds is none to be ended.
+    func release(_ claim: ClaimID, of request: IdempotentRequest) async
     /// Keeps the answer to a request that had no effect, so that no other write could keep it.
-    func keep(_ answer: [UInt8], for request: IdempotentRequest, at now: Timestamp) async throws(Failure)
+    /// - Throws: `idempotencyKeyInUse` when the claim was lost.
+    func keep(_ answer: [UInt8], for request: IdempotentRequest, under claim: ClaimID, at now: Timestamp) async throws(Failure)
     /// Forgets the records kept before a moment, at most `limit` of them. Returns how many.
     func forget(before oldest: Timestamp, limit: Int) async throws(Failure) -> Int
 }
@@ -69,8 +80,8 @@ package struct Idempotency: Sendable {
 
     /// How a request under a key goes on.
     package enum Decision: Sendable, Equatable {
-        /// No request was answered under the key yet: the caller has the claim, and must call `release` in the end.
-        case first
+        /// No request was answered under the key yet: the caller has this claim, and must call `release` in the end.
+        case first(ClaimID)
         /// The request was answered before, like this.
         case answered([UInt8])
     }
@@ -90,19 +101,23 @@ package struct Idempotency: Sendable {
     package func claim(_ request: IdempotentRequest) async throws(Failure) -> Decision {
         let now = clock.now
         let end = now.adding(seconds: Limits.idempotencyClaimSeconds)
-        guard let kept = try await records.claim(request, until: end, at: now) else { return .first }
-        guard kept.fingerprint == request.fingerprint else { throw .idempotencyKeyReused }
-        return .answered(kept.answer)
+        switch try await records.claim(request, until: end, at: now) {
+        case .claimed(let claim): return .first(claim)
+        case .recorded(let kept):
+            guard kept.fingerprint == request.fingerprint else { throw .idempotencyKeyReused }
+            return .answered(kept.answer)
+        }
     }
 
     /// Lets go of a key that was claimed first, once its request has ended, whichever way.
-    package func release(_ request: IdempotentRequest) async {
-        await records.release(request)
+    package func release(_ claim: ClaimID, of request: IdempotentRequest) async {
+        await records.release(claim, of: request)
     }
 
     /// Keeps the answer to a request that had no effect.
-    package func keep(_ answer: [UInt8], for request: IdempotentRequest) async throws(Failure) {
-        try await records.keep(answer, for: request, at: clock.now)
+    /// - Throws: `idempotencyKeyInUse` when the claim was lost to another request.
+    package func keep(_ answer: [UInt8], for request: IdempotentRequest, under claim: ClaimID) async throws(Failure) {
+        try await records.keep(answer, for: request, under: claim, at: clock.now)
     }
 
     /// Forgets the records whose time is over. Returns how many.

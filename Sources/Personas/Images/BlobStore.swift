@@ -1,6 +1,8 @@
 /// Names the bytes of one blob, by their content, so that equal bytes need to lie in a store but once.
 ///
-/// It says nothing of where they lie: each store makes of it what it needs, such as a file's path or an object's key.
+/// It says nothing of where they lie: each store makes of it what it needs, such as a file's path or an object's key. Keys come from an
+/// `ImageIndex` or a store's listing alone and are handed on whole; the domain makes none, and takes the digest for no more than what the bytes
+/// have to be. So a pair of adapters that must not use a name twice may put more into a key, such as an id of the object, than the digest.
 package struct BlobKey: Sendable, Hashable, Comparable {
     /// SHA-256 of the bytes, 32 bytes.
     package let digest: [UInt8]

@@ -36,7 +36,8 @@ package protocol ImageIndex: Sendable {
     ///
     /// To be called before anything looks whether they lie there. Where such bytes are being deleted this waits until they are gone, so that
     /// they are stored anew. Each pin ends with `unpin` or `abandon`, one call for one pin; several may last at once. An index that several
-    /// processes share ends pins by itself after some minutes, because a process may die with one, and then refuses the row that comes too late.
+    /// processes share ends pins by itself after some minutes, because a process may die with one. A row that comes too late for its pin, when
+    /// the bytes may be gone, is refused by the store that writes it with `storeBusy`: nothing was done, and the same call may succeed later.
     /// - Parameter digest: that of the image's bytes.
     func pin(_ image: SanitizedImage, digest: [UInt8]) async throws(Failure) -> StoredImage
     /// Ends one pin of each image, once the row that names it is committed.

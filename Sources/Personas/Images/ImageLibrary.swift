@@ -22,7 +22,9 @@ package struct ImageLibrary: Sendable {
     /// Stores images, then does what names them in a row; until that is over nothing takes their bytes away.
     ///
     /// The bytes are durable before the body begins, so that a row never names bytes that are not on disk. When anything fails, the images are
-    /// given up.
+    /// given up. That is so, too, for the `storeBusy` of a row that came too late for its pins, where the images would have to be stored once
+    /// more: it takes a body that waits for minutes, longer than any client does, and to be ready for it every call would have to hold its
+    /// images for as long as it runs. So the failure goes to the caller, who may send the same again.
     /// - Parameter images: they are let go of before the body begins, because they are large and it may wait.
     /// - Throws: `mediaNotStored`, `usedUp`, and what the body throws.
     package func withStored<Value: Sendable>(

@@ -140,7 +140,8 @@ struct MigrationTests {
     func earlierRecords() async throws {
         try await withStorage(migrated: false) { open in
             let before = Migrator(
-                writer: open.index.writer, readers: open.index.readers, migrations: Array(Migration.all.prefix { $0.name < "v0003" }))
+                writer: open.index.writer, readers: open.index.readers, clock: .system,
+                migrations: Array(Migration.all.prefix { $0.name < "v0003" }))
             #expect(try await before.migrate().last == "v0002_kept_answers")
             let accountID = try await open.account()
             // Bytes of several characters, ends of lines and a NUL, none of which may change.
@@ -166,12 +167,13 @@ struct MigrationTests {
                 "status: 200\nrequest-id: r-3\netag: \"v2\"\n\n{}", "status: 201\nrequest-id: r-4\nlocation: /there\n\n{}",
             ]
             for (number, row) in rows.enumerated() {
-                let scope = IdempotentRequest.Scope(accountID: accountID, route: "POST /x", key: try IdempotencyKey(quotable: row.key))
+                let scope = IdempotentRequest.Scope(accountID: accountID, operation: "POST /x", key: try IdempotencyKey(quotable: row.key))
                 let request = IdempotentRequest(scope: scope, fingerprint: [])
                 let fingerprint = [UInt8](repeating: UInt8(number), count: 32)
                 let last = Timestamp.second(number).adding(seconds: Limits.idempotencySecondsKept)
                 let kept = try await open.storage.idempotency.claim(request, until: last, at: last)
-                #expect(kept == IdempotencyRecord(fingerprint: fingerprint, answer: Array(answers[number].utf8)), "\(row.key)")
+                let record = IdempotencyRecord(fingerprint: fingerprint, answer: Array(answers[number].utf8))
+                #expect(kept == .recorded(record), "\(row.key)")
             }
             #expect(try open.count("idempotency_record") == rows.count)
             #expect(try open.count("sqlite_master", where: "name LIKE 'kept_answer%'") == 0)
@@ -181,6 +183,6 @@ struct MigrationTests {
     }
 
     private func migrator(_ open: OpenStorage, _ migrations: Migration...) -> Migrator {
-        Migrator(writer: open.index.writer, readers: open.index.readers, migrations: migrations)
+        Migrator(writer: open.index.writer, readers: open.index.readers, clock: .system, migrations: migrations)
     }
 }

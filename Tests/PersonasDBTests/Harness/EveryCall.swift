@@ -122,7 +122,7 @@ private func everyCallOfItems(_ open: OpenStorage, _ round: Int, _ account: Iden
 private func everyCallOfJobs(_ open: OpenStorage, _ round: Int, _ account: Identifier) async throws {
     let (jobs, policy) = (open.jobs, LeasePolicy(seconds: 30 + round, attemptsMax: 3 + round))
     for number in 0..<4 { _ = try await open.insert("Job \(number) \(round)", of: account) }
-    let claim = IdempotencyClaim<[LeasedJob]>(request: try .fixture(round, account)) { _ in [1] }
+    let claim = IdempotencyClaim<[LeasedJob]>(id: .random(), request: try .fixture(round, account)) { _ in [1] }
     let leased = try await jobs.lease(limit: 4 + round, policy: policy, in: WriteContext(at: .second(round + 1), claim: claim))
     try #require(leased.count >= 4)
     let tokens = leased.map(\.leaseToken)
@@ -179,9 +179,9 @@ private func everyCallOfSettings(_ open: OpenStorage, _ round: Int) async throws
 
 private func everyCallOfAnswers(_ open: OpenStorage, _ round: Int, _ account: Identifier) async throws {
     let request = try IdempotentRequest.fixture(round + 1_000, account)
-    try await open.storage.idempotency.keep([1], for: request, at: .second(round))
+    try await open.storage.idempotency.keep([1], for: request, under: .random(), at: .second(round))
     _ = try await open.storage.idempotency.claim(request, until: .second(round + 90), at: .second(round))
-    await open.storage.idempotency.release(request)
+    await open.storage.idempotency.release(.random(), of: request)
     _ = try await open.storage.idempotency.forget(before: .second(round + 1), limit: 10 + round)
 }
 
@@ -194,7 +194,7 @@ private func everyCallOfMaintenance(_ open: OpenStorage, _ round: Int) async thr
 extension IdempotentRequest {
     fileprivate static func fixture(_ number: Int, _ account: Identifier) throws -> IdempotentRequest {
         IdempotentRequest(
-            scope: Scope(accountID: account, route: "POST /\(number)", key: try IdempotencyKey(quotable: "key-\(number)")),
+            scope: Scope(accountID: account, operation: "POST /\(number)", key: try IdempotencyKey(quotable: "key-\(number)")),
             fingerprint: [UInt8](repeating: UInt8(number % 256), count: 32))
     }
 }

@@ -80,7 +80,7 @@ struct OpenStorage: Sendable {
             NewPikzonality(
                 id: .random(), accountID: accountID, mode: mode,
                 details: PikzonalityDetails(name: Name(stored: name), specialInstructions: instructions), references: images,
-                outcome: outcome, createdAt: time))
+                outcome: outcome), at: time)
     }
 
     /// How many rows of a table fulfil a condition.
@@ -161,8 +161,8 @@ func permissions(_ path: String) throws -> Int {
 
 /// Calls that no key came with.
 extension PikzonalityStore {
-    func insert(_ new: NewPikzonality) async throws(Failure) -> Pikzonality {
-        try await insert(new, in: WriteContext(at: new.createdAt))
+    func insert(_ new: NewPikzonality, at now: Timestamp) async throws(Failure) -> Pikzonality {
+        try await insert(new, in: WriteContext(at: now))
     }
 
     func update(
@@ -173,6 +173,18 @@ extension PikzonalityStore {
 
     func delete(_ id: Identifier, mode: Mode?, accountID: Identifier?, at now: Timestamp) async throws(Failure) -> Mode {
         try await delete(id, mode: mode, accountID: accountID, in: WriteContext(at: now))
+    }
+}
+
+extension AccountStore {
+    func delete(accountNamed name: String, at now: Timestamp) async throws(Failure) {
+        try await delete(accountNamed: name, in: WriteContext(at: now))
+    }
+}
+
+extension ReservedNameStore {
+    func reserve(_ names: [Name], at now: Timestamp) async throws(Failure) {
+        try await reserve(names, in: WriteContext(at: now))
     }
 }
 

@@ -8,29 +8,40 @@ import Testing
 @Suite("Idempotency records")
 struct IdempotencyStoreTests {
     private static func request(_ key: String = "key", of accountID: Identifier, fingerprint: UInt8 = 7) throws -> IdempotentRequest {
-        let scope = IdempotentRequest.Scope(accountID: accountID, route: "POST /v2/personas", key: try IdempotencyKey(quotable: key))
+        let scope = IdempotentRequest.Scope(accountID: accountID, operation: "POST /v2/personas", key: try IdempotencyKey(quotable: key))
         return IdempotentRequest(scope: scope, fingerprint: [UInt8](repeating: fingerprint, count: 32))
     }
 
-    private static func new(_ name: String, of accountID: Identifier, at time: Timestamp = .second(0)) -> NewPikzonality {
+    private static func new(_ name: String, of accountID: Identifier) -> NewPikzonality {
         NewPikzonality(
             id: .random(), accountID: accountID, mode: .persona, details: PikzonalityDetails(name: Name(stored: name)),
-            references: StoredImage.three, createdAt: time)
+            references: StoredImage.three)
     }
 
     private static func context(
         _ request: IdempotentRequest, at now: Timestamp = .second(0)
     ) -> WriteContext<Pikzonality> {
-        WriteContext(at: now, claim: IdempotencyClaim(request: request, record: record))
+        WriteContext(at: now, claim: IdempotencyClaim(id: .random(), request: request, record: record))
     }
 
     private static func record(_ item: Pikzonality) -> [UInt8] { Array("/\(item.id.text) v\(item.version)".utf8) }
 
+    /// Claims a key under which nothing is kept.
+    @discardableResult
+    private static func claim(_ request: IdempotentRequest, _ open: OpenStorage) async throws -> ClaimID {
+        let outcome = try await open.storage.idempotency.claim(request, until: .second(90), at: .second(0))
+        guard case .claimed(let claim) = outcome else { throw Failure.unexpected("Something is kept already: \(outcome)") }
+        return claim
+    }
+
     /// What a request that asks at a moment is told.
     private static func found(_ request: IdempotentRequest, at now: Timestamp, _ open: OpenStorage) async throws -> IdempotencyRecord? {
-        let found = try await open.storage.idempotency.claim(request, until: now.adding(seconds: 90), at: now)
-        if found == nil { await open.storage.idempotency.release(request) }
-        return found
+        switch try await open.storage.idempotency.claim(request, until: now.adding(seconds: 90), at: now) {
+        case .recorded(let record): return record
+        case .claimed(let claim):
+            await open.storage.idempotency.release(claim, of: request)
+            return nil
+        }
     }
 
     @Test("are there when the item is there, outlive the process, and count for a day")
@@ -88,7 +99,7 @@ struct IdempotencyStoreTests {
                 in: Self.context(change, at: .second(1)))
             #expect(changed.updatedAt == .second(1))
             #expect(try await Self.found(change, at: .second(2), open)?.answer == Self.record(changed))
-            let claim = IdempotencyClaim<Mode>(request: deletion) { Array($0.rawValue.utf8) }
+            let claim = IdempotencyClaim<Mode>(id: .random(), request: deletion) { Array($0.rawValue.utf8) }
             _ = try await open.items.delete(
                 item.id, mode: nil, accountID: accountID, in: WriteContext(at: .second(3), claim: claim))
             #expect(try await Self.found(deletion, at: .second(4), open)?.answer == Array("persona".utf8))
@@ -103,7 +114,7 @@ struct IdempotencyStoreTests {
             let policy = LeasePolicy()
             func context<Value>(_ key: String, at second: Int, _ type: Value.Type = Value.self) throws -> WriteContext<Value> {
                 let request = try Self.request(key, of: accountID)
-                return WriteContext(at: .second(second), claim: IdempotencyClaim(request: request) { _ in Array(key.utf8) })
+                return WriteContext(at: .second(second), claim: IdempotencyClaim(id: .random(), request: request) { _ in Array(key.utf8) })
             }
             let jobs = try await open.jobs.lease(limit: 2, policy: policy, in: try context("lease", at: 1))
             let (first, second) = (jobs[0], jobs[1])
@@ -132,7 +143,7 @@ struct IdempotencyStoreTests {
             _ = try await open.insert("First", of: accountID)
             let policy = LeasePolicy(seconds: 30, attemptsMax: 9)
             func claim<Value>(_ key: String, _ type: Value.Type = Value.self) throws -> IdempotencyClaim<Value> {
-                IdempotencyClaim(request: try Self.request(key, of: accountID)) { _ in Array(key.utf8) }
+                IdempotencyClaim(id: .random(), request: try Self.request(key, of: accountID)) { _ in Array(key.utf8) }
             }
             // Without a lease to end nothing is done.
             #expect(try await open.jobs.expire(policy: policy, in: WriteContext(at: .second(0), claim: try claim("none"))) == 0)
@@ -157,7 +168,7 @@ struct IdempotencyStoreTests {
             let records = open.storage.idempotency
             let accountID = try await open.account()
             let request = try Self.request(of: accountID)
-            #expect(try await records.claim(request, until: .second(90), at: .second(0)) == nil)
+            let claim = try await Self.claim(request, open)
             // Not even one whose time is over, as long as its process lives.
             for second in [0, 89, 90, 100_000] {
                 await #expect(throws: Failure.idempotencyKeyInUse) {
@@ -165,14 +176,31 @@ struct IdempotencyStoreTests {
                         try Self.request(of: accountID, fingerprint: 8), until: .second(second + 90), at: .second(second))
                 }
             }
-            #expect(try await records.claim(try Self.request("other", of: accountID), until: .second(90), at: .second(0)) == nil)
-            try await records.keep([1, 2], for: request, at: .second(1))
-            await records.release(request)
+            let other = try await Self.claim(try Self.request("other", of: accountID), open)
+            #expect(other != claim)
+            // Only the claim that holds can be given back.
+            for late in [other, .random()] { await records.release(late, of: request) }
+            await #expect(throws: Failure.idempotencyKeyInUse) { try await Self.claim(request, open) }
+            try await records.keep([1, 2], for: request, under: claim, at: .second(1))
+            await records.release(claim, of: request)
             // A record is no claim: the next one gets it as well.
             for _ in 0..<2 {
                 let found = try await records.claim(request, until: .second(92), at: .second(2))
-                #expect(found == IdempotencyRecord(fingerprint: request.fingerprint, answer: [1, 2]))
+                #expect(found == .recorded(IdempotencyRecord(fingerprint: request.fingerprint, answer: [1, 2])))
             }
+        }
+    }
+
+    @Test("get a new claim for the same request sent again")
+    func newClaim() async throws {
+        try await withStorage { open in
+            let request = try Self.request(of: try await open.account())
+            let first = try await Self.claim(request, open)
+            await open.storage.idempotency.release(first, of: request)
+            let second = try await Self.claim(request, open)
+            #expect(second != first)
+            await open.storage.idempotency.release(first, of: request)
+            await #expect(throws: Failure.idempotencyKeyInUse) { try await Self.claim(request, open) }
         }
     }
 
@@ -193,7 +221,7 @@ struct IdempotencyStoreTests {
             let accountID = try await open.account()
             let records = open.storage.idempotency
             for second in 0..<10 {
-                try await records.keep([1], for: try Self.request("key-\(second)", of: accountID), at: .second(second))
+                try await records.keep([1], for: try Self.request("key-\(second)", of: accountID), under: .random(), at: .second(second))
             }
             #expect(try await records.forget(before: .second(7), limit: 4) == 4)
             #expect(try open.count("idempotency_record", where: "idempotency_key = 'key-4'") == 1)
@@ -209,7 +237,7 @@ struct IdempotencyStoreTests {
             let accountID = try await open.account("short-lived")
             for (second, answer) in [(0, 44), (100, 49)] as [(Int, UInt8)] {
                 let request = try Self.request(of: accountID, fingerprint: UInt8(second))
-                try await open.storage.idempotency.keep([answer], for: request, at: .second(second))
+                try await open.storage.idempotency.keep([answer], for: request, under: .random(), at: .second(second))
             }
             let kept = try #require(try await Self.found(try Self.request(of: accountID), at: .second(100), open))
             #expect(kept.answer == [49] && kept.fingerprint.first == 100)

@@ -17,7 +17,7 @@ struct ItemStoreTests {
                 NewPikzonality(
                     id: id, accountID: account, mode: .style,
                     details: PikzonalityDetails(name: Name(stored: "Paper Cuts"), specialInstructions: "Flat ☂ shapes"),
-                    references: StoredImage.three, outcome: outcome, createdAt: .second(5)))
+                    references: StoredImage.three, outcome: outcome), at: .second(5))
 
             #expect(item.id == id && item.accountID == account && item.mode == .style)
             #expect(item.name.text == "Paper Cuts" && item.details.specialInstructions == "Flat ☂ shapes")
@@ -120,8 +120,8 @@ struct ItemStoreTests {
                 let item = try await open.items.insert(
                     NewPikzonality(
                         id: .timeOrdered(at: .second(number)), accountID: number % 2 == 0 ? acme : zeta, mode: .persona,
-                        details: PikzonalityDetails(name: Name(stored: "Item \(number)")), references: StoredImage.three,
-                        createdAt: .second(number)))
+                        details: PikzonalityDetails(name: Name(stored: "Item \(number)")), references: StoredImage.three),
+                    at: .second(number))
                 items.insert(OperatorItem(item: item, accountName: number % 2 == 0 ? "acme" : "zeta"), at: 0)
             }
             #expect(try await open.items.newest(limit: 3) == Array(items.prefix(3)))

@@ -1,5 +1,6 @@
 import HTTPTypes
 import Personas
+import PersonasWire
 import Testing
 
 /// Walking a list from page to page.
@@ -15,11 +16,11 @@ struct ListTraversalTests {
             // Names that both modes share stand beside each other.
             for index in 0..<12 { try await service.create(index % 3 == 0 ? .persona : .style, "No v\(index * 7 % 12)") }
             for filter in Self.filters {
-                let whole = try await service.send(.get, "/v2/pikzonality?limit=100&sort=\(sort.rawValue)\(filter)")
+                let whole = try await service.send(.get, "/v2/pikzonality?limit=100&sort=\(sort.word)\(filter)")
                 #expect(whole.object?["has_more"] as? Bool == false)
                 for limit in [1, 5, 7] {
                     var names: [String] = []
-                    var target = "/v2/pikzonality?limit=\(limit)&sort=\(sort.rawValue)\(filter)"
+                    var target = "/v2/pikzonality?limit=\(limit)&sort=\(sort.word)\(filter)"
                     while true {
                         let page = try await service.send(.get, target)
                         names += page.items.map { "\($0["mode"] ?? "") \($0["name"] ?? "")" }
@@ -36,7 +37,7 @@ struct ListTraversalTests {
                         target =
                             names.count.isMultiple(of: 2)
                             ? String(link.dropFirst(TestService.baseURL.count + 1).prefix { $0 != ">" })
-                            : "/v2/pikzonality?limit=\(limit)&sort=\(sort.rawValue)\(filter)&cursor=\(cursor)"
+                            : "/v2/pikzonality?limit=\(limit)&sort=\(sort.word)\(filter)&cursor=\(cursor)"
                     }
                     #expect(names == whole.items.map { "\($0["mode"] ?? "") \($0["name"] ?? "")" }, "\(filter) \(limit)")
                 }
@@ -77,7 +78,7 @@ struct ListTraversalTests {
             var cursor = ""
             var round = 0
             repeat {
-                let page = try await service.send(.get, "/v2/personas?limit=3&sort=\(sort.rawValue)\(cursor)")
+                let page = try await service.send(.get, "/v2/personas?limit=3&sort=\(sort.word)\(cursor)")
                 names += page.names
                 cursor = page.string("next_cursor").map { "&cursor=\($0)" } ?? ""
                 // On either side of the walk: deletions of what was seen and what was not, and new items, but not for ever.
@@ -117,7 +118,7 @@ struct ListTraversalTests {
                             var names: [String] = []
                             var cursor = ""
                             repeat {
-                                let page = try await service.send(.get, "/v2/styles?limit=4&sort=\(sort.rawValue)\(cursor)")
+                                let page = try await service.send(.get, "/v2/styles?limit=4&sort=\(sort.word)\(cursor)")
                                 names += page.names
                                 cursor = page.string("next_cursor").map { "&cursor=\($0)" } ?? ""
                             } while !cursor.isEmpty

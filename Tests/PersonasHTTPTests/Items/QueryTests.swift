@@ -87,7 +87,7 @@ struct QueryTests {
             for sort in PikzonalitySort.allCases {
                 let bytes = search.utf8.map { byte in "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16) }.joined()
                 let first = try ListQuery(
-                    URI("/v2/x?limit=7&q=\(bytes)&sort=\(sort.rawValue)\(mode.map { "&mode=\($0.rawValue)" } ?? "")&status=failed"),
+                    URI("/v2/x?limit=7&q=\(bytes)&sort=\(sort.word)\(mode.map { "&mode=\($0.rawValue)" } ?? "")&status=failed"),
                     fixedMode: fixedMode, itemsMax: 100)
                 #expect(first.filter.search == search)
                 #expect(first.after == nil)

@@ -100,11 +100,11 @@ struct ServerFailureTests {
     private struct FullAnswers: IdempotencyStore {
         static let secret = "SQLite 13: database or disk is full in /srv/secret"
 
-        func claim(_ request: IdempotentRequest, until end: Timestamp, at now: Timestamp) -> IdempotencyRecord? { nil }
+        func claim(_ request: IdempotentRequest, until end: Timestamp, at now: Timestamp) -> ClaimOutcome { .claimed(.random()) }
 
-        func release(_ request: IdempotentRequest) {}
+        func release(_ claim: ClaimID, of request: IdempotentRequest) {}
 
-        func keep(_ answer: [UInt8], for request: IdempotentRequest, at now: Timestamp) async throws(Failure) {
+        func keep(_ answer: [UInt8], for request: IdempotentRequest, under claim: ClaimID, at now: Timestamp) async throws(Failure) {
             throw .storeBusy(Self.secret)
         }
 

@@ -38,10 +38,19 @@ final class GroupWriter: Sendable {
     func write<Value: Sendable>(
         in context: WriteContext<Value>, _ body: @escaping @Sendable (Database) throws -> Value
     ) async throws(Failure) -> Value {
+        try await write(in: context, recording: { $0 }, body)
+    }
+
+    /// Runs an operation as the other `write` does whose outcome holds more than is recorded, or may be that nothing was done.
+    /// - Parameter recording: what of the outcome is to be recorded; nil where nothing was done that could be.
+    func write<Value: Sendable, Outcome: Sendable>(
+        in context: WriteContext<Value>, recording: @escaping @Sendable (Outcome) -> Value?,
+        _ body: @escaping @Sendable (Database) throws -> Outcome
+    ) async throws(Failure) -> Outcome {
         try await write { db in
-            let value = try body(db)
-            try context.record(value, db)
-            return value
+            let outcome = try body(db)
+            if let value = recording(outcome) { try context.record(value, db) }
+            return outcome
         }
     }
 
@@ -105,6 +114,14 @@ final class GroupWriter: Sendable {
         }
         db.boundStatements()
         for operation in group { operation.finish(commitFailure: commitFailure) }
+    }
+}
+
+extension WriteContext {
+    /// Keeps the record of what was done, within the transaction that did it.
+    fileprivate func record(_ value: Value, _ db: Database) throws {
+        guard let claim else { return }
+        try SQLiteIdempotencyStore.insert(claim.record(value), for: claim.request, at: now, db)
     }
 }
 

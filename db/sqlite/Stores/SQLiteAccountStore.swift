@@ -42,8 +42,8 @@ struct SQLiteAccountStore: AccountStore {
         try await update("UPDATE account SET has_api_access = ? WHERE name = ?", [hasAPIAccess, name], name: name)
     }
 
-    func delete(accountNamed name: String, at now: Timestamp) async throws(Failure) {
-        try await writer.write { db in
+    func delete(accountNamed name: String, in context: WriteContext<Void>) async throws(Failure) {
+        try await writer.write(in: context) { db in
             let id = try Self.account(named: name, db).id
             try db.run(
                 """
@@ -55,7 +55,7 @@ struct SQLiteAccountStore: AccountStore {
                 UPDATE training_job SET state = 'cancelled'
                 WHERE pikzonality_id IN (SELECT id FROM pikzonality WHERE account_id = ?)
                 """, [id.data])
-            try ImageLinks.queueRemoval(ofItemsWhere: "account_id = ?", [id.data], at: now, db)
+            try ImageLinks.queueRemoval(ofItemsWhere: "account_id = ?", [id.data], at: context.now, db)
             try db.run("DELETE FROM pikzonality WHERE account_id = ?", [id.data])
             try db.run("DELETE FROM account WHERE id = ?", [id.data])
         }

@@ -6,6 +6,7 @@ import Synchronization
 /// Records under idempotency keys in SQLite.
 ///
 /// Only this process writes to the database, so its own memory knows every request that has a claim, and each ends by itself with the process.
+/// None is ever lost to another request, so that writes need not look whether theirs still holds.
 struct SQLiteIdempotencyStore: IdempotencyStore {
     let writer: GroupWriter
     let readers: ReadPool
@@ -16,22 +17,22 @@ struct SQLiteIdempotencyStore: IdempotencyStore {
         self.readers = readers
     }
 
-    func claim(_ request: IdempotentRequest, until end: Timestamp, at now: Timestamp) throws(Failure) -> IdempotencyRecord? {
-        guard running.begin(request.scope) else { throw .idempotencyKeyInUse }
+    func claim(_ request: IdempotentRequest, until end: Timestamp, at now: Timestamp) throws(Failure) -> ClaimOutcome {
+        guard let claim = running.begin(request.scope) else { throw .idempotencyKeyInUse }
         do throws(Failure) {
             // Looked for only now, because a request that ended before has its record by now.
-            guard let kept = try find(request.scope, since: IdempotencyRecord.oldest(at: now)) else { return nil }
-            running.end(request.scope)
-            return kept
+            guard let kept = try find(request.scope, since: IdempotencyRecord.oldest(at: now)) else { return .claimed(claim) }
+            running.end(claim, request.scope)
+            return .recorded(kept)
         } catch {
-            running.end(request.scope)
+            running.end(claim, request.scope)
             throw error
         }
     }
 
-    func release(_ request: IdempotentRequest) { running.end(request.scope) }
+    func release(_ claim: ClaimID, of request: IdempotentRequest) { running.end(claim, request.scope) }
 
-    func keep(_ answer: [UInt8], for request: IdempotentRequest, at now: Timestamp) async throws(Failure) {
+    func keep(_ answer: [UInt8], for request: IdempotentRequest, under claim: ClaimID, at now: Timestamp) async throws(Failure) {
         try await writer.write { db in try Self.insert(answer, for: request, at: now, db) }
     }
 
@@ -59,7 +60,7 @@ struct SQLiteIdempotencyStore: IdempotencyStore {
                 WHERE account_id = ? AND route = ? AND idempotency_key = ? AND kept_at >= ?
                 """
             let arguments: [SQLArgument] = [
-                .identifier(scope.accountID), .text(scope.route), .text(scope.key.text), .integer(oldest.milliseconds),
+                .identifier(scope.accountID), .text(scope.operation), .text(scope.key.text), .integer(oldest.milliseconds),
             ]
             return try connection.first(sql, arguments) { row in
                 IdempotencyRecord(fingerprint: Array(row.bytes(0)), answer: Array(row.bytes(1)))
@@ -68,36 +69,37 @@ struct SQLiteIdempotencyStore: IdempotencyStore {
     }
 
     /// Keeps an answer within a transaction. One that is there already is over its time, or the request would not have got its claim.
-    fileprivate static func insert(_ answer: [UInt8], for request: IdempotentRequest, at now: Timestamp, _ db: Database) throws {
+    static func insert(_ answer: [UInt8], for request: IdempotentRequest, at now: Timestamp, _ db: Database) throws {
         try db.run(
             """
             INSERT OR REPLACE INTO idempotency_record (account_id, route, idempotency_key, fingerprint, answer, kept_at)
             VALUES (?, ?, ?, ?, ?, ?)
             """,
             [
-                request.scope.accountID.data, request.scope.route, request.scope.key.text, Data(request.fingerprint), Data(answer),
+                request.scope.accountID.data, request.scope.operation, request.scope.key.text, Data(request.fingerprint), Data(answer),
                 now.milliseconds,
             ])
     }
 }
 
-/// The scopes in which a request has the claim at this moment.
+/// The scopes in which a request has a claim at this moment.
 private final class RunningRequests: Sendable {
-    private let scopes = Mutex<Set<IdempotentRequest.Scope>>([])
+    private let claims = Mutex<[IdempotentRequest.Scope: ClaimID]>([:])
 
-    func begin(_ scope: IdempotentRequest.Scope) -> Bool {
-        scopes.withLock { $0.insert(scope).inserted }
+    /// The claim of a new request; nil while another has one.
+    func begin(_ scope: IdempotentRequest.Scope) -> ClaimID? {
+        claims.withLock { claims in
+            guard claims[scope] == nil else { return nil }
+            let claim = ClaimID.random()
+            claims[scope] = claim
+            return claim
+        }
     }
 
-    func end(_ scope: IdempotentRequest.Scope) {
-        scopes.withLock { _ = $0.remove(scope) }
-    }
-}
-
-extension WriteContext {
-    /// Keeps the record of what was done, within the transaction that did it.
-    func record(_ value: Value, _ db: Database) throws {
-        guard let claim else { return }
-        try SQLiteIdempotencyStore.insert(claim.record(value), for: claim.request, at: now, db)
+    /// Ends a claim; nothing changes where it is another that holds.
+    func end(_ claim: ClaimID, _ scope: IdempotentRequest.Scope) {
+        claims.withLock { claims in
+            if claims[scope] == claim { claims[scope] = nil }
+        }
     }
 }

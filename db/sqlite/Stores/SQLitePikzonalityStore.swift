@@ -14,7 +14,7 @@ struct SQLitePikzonalityStore: PikzonalityStore {
             try Self.requireUnreserved(new.details.name, db)
             let tokens = new.references.map { _ in RandomToken.random() }
             let portrait = new.outcome == .completed ? RandomToken.random() : nil
-            let item = Pikzonality(new, referenceTokens: tokens, portraitToken: portrait)
+            let item = Pikzonality(new, at: context.now, referenceTokens: tokens, portraitToken: portrait)
             try Self.translatingNameConflict(item.name, mode: item.mode, accountID: item.accountID, db) { try ItemRow.insert(item, db) }
             for (position, (image, token)) in zip(new.references, tokens).enumerated() {
                 try ImageLinks.insert(image, token: token, position: position, itemID: new.id, db)
@@ -25,7 +25,7 @@ struct SQLitePikzonalityStore: PikzonalityStore {
             if new.outcome == nil {
                 try db.run(
                     "INSERT INTO training_job (id, pikzonality_id, state, attempts, progress, created_at) VALUES (?, ?, 'queued', 0, 0, ?)",
-                    [Identifier.timeOrdered(at: new.createdAt).data, new.id.data, new.createdAt.milliseconds])
+                    [Identifier.timeOrdered(at: context.now).data, new.id.data, context.now.milliseconds])
             }
             return item
         }

@@ -6,12 +6,12 @@ struct SQLiteReservedNameStore: ReservedNameStore {
     let writer: GroupWriter
     let readers: ReadPool
 
-    func reserve(_ names: [Name], at now: Timestamp) async throws(Failure) {
-        try await writer.write { db in
+    func reserve(_ names: [Name], in context: WriteContext<Void>) async throws(Failure) {
+        try await writer.write(in: context) { db in
             for name in names {
                 try db.run(
                     "INSERT INTO reserved_name (name_key, name, created_at) VALUES (?, ?, ?) ON CONFLICT (name_key) DO NOTHING",
-                    [name.key, name.text, now.milliseconds])
+                    [name.key, name.text, context.now.milliseconds])
             }
         }
     }

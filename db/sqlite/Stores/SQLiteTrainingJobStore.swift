@@ -20,11 +20,10 @@ struct SQLiteTrainingJobStore: TrainingJobStore {
             return try connection.first(sql, [.integer(now.milliseconds)], row: { _ in true }) ?? false
         }
         guard isWorkThere else { return [] }
-        let (leased, expired) = try await writer.write { db in
+        let (leased, expired) = try await writer.write(in: context, recording: { leased, _ in leased.isEmpty ? nil : leased }) { db in
             let expired = try Self.endLeases(runningUntil: now, policy: policy, at: now, db)
             let queued = try db.rows("\(JobRow.select) WHERE state = 'queued' ORDER BY id LIMIT ?", [limit]).map(JobRow.init)
             let leased = try queued.compactMap { try Self.lease($0, policy: policy, at: now, db) }
-            if !leased.isEmpty { try context.record(leased, db) }
             return (leased, expired)
         }
         count(expired)
@@ -80,11 +79,9 @@ struct SQLiteTrainingJobStore: TrainingJobStore {
             return try connection.first(sql, [.integer(end.milliseconds), .integer(oldest.milliseconds)], row: { _ in true }) ?? false
         }
         guard isAnythingOver else { return 0 }
-        let expired = try await writer.write { db in
+        let expired = try await writer.write(in: context, recording: { $0.leases > 0 ? $0.leases : nil }) { db in
             try db.run("DELETE FROM training_job WHERE state = 'cancelled' AND created_at <= ?", [oldest.milliseconds])
-            let expired = try Self.endLeases(runningUntil: end, policy: policy, at: context.now, db)
-            if expired.leases > 0 { try context.record(expired.leases, db) }
-            return expired
+            return try Self.endLeases(runningUntil: end, policy: policy, at: context.now, db)
         }
         count(expired)
         return expired.leases
@@ -106,12 +103,11 @@ struct SQLiteTrainingJobStore: TrainingJobStore {
         _ id: Identifier, portrait: StoredImage? = nil, in context: WriteContext<Value>,
         _ transition: @escaping @Sendable (inout TrainingJob) throws(Failure) -> Value
     ) async throws(Failure) -> (value: Value, job: TrainingJob) {
-        try await writer.write { db in
+        try await writer.write(in: context, recording: { value, _ in value }) { db in
             guard var row = try db.firstRow("\(JobRow.select) WHERE id = ?", [id.data]).map(JobRow.init) else { throw Failure.notFound }
             let before = row.job
             let value = try transition(&row.job)
             if row.job != before { try row.save(portrait: portrait, at: context.now, db) }
-            try context.record(value, db)
             return (value, row.job)
         }
     }

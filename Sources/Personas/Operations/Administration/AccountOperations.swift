@@ -95,7 +95,7 @@ package struct DeleteAccount: AdministrationOperation {
     /// - Throws: `notFound`.
     package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> Confirmation {
         let name = Account.normalName(name)
-        try await administration.stores.accounts.delete(accountNamed: name, at: administration.clock.now)
+        try await administration.stores.accounts.delete(accountNamed: name, in: WriteContext(at: administration.clock.now))
         administration.signals.removals.notify()
         return Confirmation(message: "Account \(name) deleted")
     }

@@ -50,7 +50,7 @@ package struct LoadSeed: AdministrationOperation {
         let names = administration.stores.names
         var reserved = Set(try await names.reservedNames().map(\.key))
         let missing = try Name.normalised(document.reservedNames ?? []).filter { reserved.insert($0.key).inserted }
-        if !missing.isEmpty { try await names.reserve(missing, at: administration.clock.now) }
+        if !missing.isEmpty { try await names.reserve(missing, in: WriteContext(at: administration.clock.now)) }
         return missing.count
     }
 

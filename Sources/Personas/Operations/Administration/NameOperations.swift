@@ -9,7 +9,7 @@ package struct ReserveNames: AdministrationOperation {
     /// - Returns: all reserved names.
     /// - Throws: `invalid`.
     package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> [NameReport] {
-        try await administration.stores.names.reserve(try Name.normalised(names), at: administration.clock.now)
+        try await administration.stores.names.reserve(try Name.normalised(names), in: WriteContext(at: administration.clock.now))
         return try await administration.perform(ListNames())
     }
 }
