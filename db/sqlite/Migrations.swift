@@ -63,7 +63,26 @@ struct Migrator: SchemaStore {
     }
 
     func migrations() async throws(Failure) -> [MigrationReport] {
-        let applied = try appliedMigrations()
+        reports(of: try readers.read(Self.appliedMigrations))
+    }
+
+    func isReady() async -> Bool {
+        guard let applied = try? readers.read(Self.appliedMigrations) else { return false }
+        return isReady(applied)
+    }
+
+    func isReadyNow() -> Bool? {
+        do throws(Failure) {
+            return try readers.readNow(Self.appliedMigrations).map(isReady)
+        } catch {
+            return false
+        }
+    }
+
+    private func isReady(_ applied: [AppliedMigration]) -> Bool { reports(of: applied).allSatisfy { $0.state == .applied } }
+
+    /// How each migration stands that is known here or was applied.
+    private func reports(of applied: [AppliedMigration]) -> [MigrationReport] {
         let known = migrations.map { migration in
             let entry = applied.first { $0.name == migration.name }
             return MigrationReport(
@@ -74,22 +93,18 @@ struct Migrator: SchemaStore {
         return known + unknown.map { MigrationReport(name: $0.name, state: .unknown, appliedAt: $0.appliedAt, hash: $0.hash) }
     }
 
-    func isReady() async -> Bool {
-        guard let reports = try? await migrations() else { return false }
-        return reports.allSatisfy { $0.state == .applied }
+    private static func appliedMigrations(_ connection: ReadConnection) throws -> [AppliedMigration] {
+        guard
+            try connection.first("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'migration'", [], row: { _ in true })
+                != nil
+        else { return [] }
+        var applied: [AppliedMigration] = []
+        try connection.query("SELECT name, hash, applied_at FROM migration ORDER BY name", []) { row in
+            applied.append((try row.requiredText(0), try row.requiredText(1), row.timestamp(2)))
+        }
+        return applied
     }
 
-    private func appliedMigrations() throws(Failure) -> [(name: String, hash: String, appliedAt: Timestamp)] {
-        try readers.read { connection in
-            guard
-                try connection.first("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'migration'", [], row: { _ in true })
-                    != nil
-            else { return [] }
-            var applied: [(name: String, hash: String, appliedAt: Timestamp)] = []
-            try connection.query("SELECT name, hash, applied_at FROM migration ORDER BY name", []) { row in
-                applied.append((try row.requiredText(0), try row.requiredText(1), row.timestamp(2)))
-            }
-            return applied
-        }
-    }
+    /// An entry in the book.
+    private typealias AppliedMigration = (name: String, hash: String, appliedAt: Timestamp)
 }

@@ -1,6 +1,7 @@
 package import CoreMetrics
 import Foundation
 import GRDB
+import NIOCore
 package import Personas
 
 /// Everything that the service remembers, in one folder; see `DataFolder`. Its opener holds the folder's lock; see `DataFolderLock`.
@@ -11,6 +12,8 @@ package final class Storage: AdministrationStores {
         package var directory: String
         /// Read-only connections for look-ups and lists.
         package var readers: Int
+        /// Further ones for reads on event loops, one for each of these.
+        package var immediateReaders = System.coreCount
         /// Threads that read and write media files. Many more than cores, because they wait for the disk most of the time.
         package var mediaThreads: Int
         /// Searches that wait for their turn; further ones are refused.
@@ -97,7 +100,7 @@ package final class Storage: AdministrationStores {
         try PendingRestore.finish(in: folder)
         let path = folder.database
         queue = try Self.writingConnection(path: path)
-        readers = try ReadPool(path: path, count: configuration.readers)
+        readers = try ReadPool(path: path, count: configuration.readers, immediateCount: configuration.immediateReaders)
         let metrics = StoreMetrics(factory: configuration.metrics)
         let writer = GroupWriter(queue: queue, waitingMax: configuration.writesWaitingMax, metrics: metrics)
         let searchReaders = try ReadPool(path: path, count: ScanPool.threads)

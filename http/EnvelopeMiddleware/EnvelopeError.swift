@@ -1,7 +1,7 @@
 public import ErrorEnvelope
 public import HTTPTypes
 public import Hummingbird
-import NIOCore
+package import NIOCore
 
 /// An error that ``ErrorEnvelopeMiddleware`` turns into an ``ErrorEnvelope`` with the status of its code.
 public struct EnvelopeError: Error {
@@ -114,7 +114,7 @@ extension EnvelopeError {
     }
 
     /// The head and the body of the answer, for the places that have no request.
-    func answer(requestID: String) -> (head: HTTPResponse, body: ByteBuffer) {
+    package func answer(requestID: String) -> (head: HTTPResponse, body: ByteBuffer) {
         let envelope = ErrorEnvelope(code: self.code, message: self.message, details: self.details, requestID: requestID)
         let body = ByteBuffer(bytes: envelope.encoded())
         var fields: HTTPFields = [

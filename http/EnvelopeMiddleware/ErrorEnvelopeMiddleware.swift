@@ -53,7 +53,7 @@ public struct ErrorEnvelopeMiddleware<Context: EnvelopeRequestContext>: RouterMi
         // An outer layer of the same kind has given the id already, and puts it into the answer.
         guard context.requestID.isEmpty else { return try await self.respond(to: request, context: context, next: next) }
         var context = context
-        let requestID = self.requestID(of: request)
+        let requestID = RequestIdentifier.make(from: self.trustsIncomingRequestID ? request.headers[.xRequestID] : nil)
         context.requestID = requestID
         context.logger[metadataKey: "hb.request.id"] = .string(requestID)
         if let trace = TraceParent(request.headers) {
@@ -75,13 +75,6 @@ public struct ErrorEnvelopeMiddleware<Context: EnvelopeRequestContext>: RouterMi
         } catch {
             return try self.answer(to: request, failedWith: error, context: context)
         }
-    }
-
-    private func requestID(of request: Request) -> String {
-        if self.trustsIncomingRequestID, let incoming = request.headers[.xRequestID], RequestIdentifier.isAcceptable(incoming) {
-            return incoming
-        }
-        return RequestIdentifier.random()
     }
 
     private func answer(to request: Request, failedWith error: any Error, context: Context) throws -> Response {

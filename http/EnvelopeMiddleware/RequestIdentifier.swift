@@ -38,6 +38,13 @@ public enum RequestIdentifier {
     /// The longest id that is taken over from a trusted proxy, in bytes.
     public static let lengthMax = 128
 
+    /// The id of a request: the one that came with it, where that is acceptable, or else a random one.
+    /// - Parameter incoming: What a trusted proxy has set; nil where there is none to be trusted.
+    package static func make(from incoming: String?) -> String {
+        if let incoming, Self.isAcceptable(incoming) { return incoming }
+        return Self.random()
+    }
+
     /// A random UUID (RFC 9562, version 4) in lower case.
     public static func random() -> String {
         withUnsafeTemporaryAllocation(of: UInt8.self, capacity: EntropyPool.portion) { uuid in

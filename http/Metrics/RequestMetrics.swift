@@ -35,6 +35,12 @@ struct RequestMetrics: Sendable {
     /// - Parameter route: the template of the route that it found, if any.
     func end(_ method: HTTPRequest.Method, route: String?, status: Int, duration: Duration) {
         inFlight.decrement()
+        count(method, route: route, status: status, duration: duration)
+    }
+
+    /// A request was answered as soon as it came.
+    /// - Parameter route: the template of the route that it found, if any.
+    func count(_ method: HTTPRequest.Method, route: String?, status: Int, duration: Duration) {
         let methods = route.flatMap { endpoints[$0] } ?? unknown
         let endpoint = methods[Self.methods.firstIndex(of: method) ?? Self.methods.count]
         endpoint.record(status: status, duration: duration)

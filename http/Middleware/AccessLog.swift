@@ -1,3 +1,4 @@
+import ErrorEnvelopeHummingbird
 import HTTPTypes
 import Hummingbird
 import Logging
@@ -18,29 +19,37 @@ struct AccessLog: RouterMiddleware {
         let start = ContinuousClock.now
         do {
             let response = try await next(request, context)
-            log(request, context, status: response.status.code, since: start)
+            log(request, context, status: response.status.code, duration: start.duration(to: .now))
             return response
         } catch {
-            log(request, context, status: Self.brokenOffStatus, since: start)
+            log(request, context, status: Self.brokenOffStatus, duration: start.duration(to: .now))
             throw error
         }
     }
 
-    private func log(_ request: Request, _ context: Context, status: Int, since start: ContinuousClock.Instant) {
-        let duration = start.duration(to: .now)
+    private func log(_ request: Request, _ context: Context, status: Int, duration: Duration) {
+        log(
+            requestID: context.requestID, method: request.method, route: context.endpointPath, status: status,
+            trace: TraceParent(request.headers), caller: context.caller, duration: duration)
+    }
+
+    /// Logs one request that was answered.
+    func log(
+        requestID: String, method: HTTPRequest.Method, route: String?, status: Int, trace: TraceParent?, caller: Caller?, duration: Duration
+    ) {
         var metadata: Logger.Metadata = [
-            "request_id": .string(context.requestID),
-            "method": .string(request.method.rawValue),
-            "route": .string(context.endpointPath ?? "none"),
+            "request_id": .string(requestID),
+            "method": .string(method.rawValue),
+            "route": .string(route ?? "none"),
             "status": .stringConvertible(status),
             "duration_us": .stringConvertible(
                 duration.components.seconds * 1_000_000 + duration.components.attoseconds / 1_000_000_000_000),
         ]
-        if let traceID = context.logger[metadataKey: "trace_id"] {
-            metadata["trace_id"] = traceID
-            metadata["parent_id"] = context.logger[metadataKey: "parent_id"]
+        if let trace {
+            metadata["trace_id"] = .string(trace.traceID)
+            metadata["parent_id"] = .string(trace.parentID)
         }
-        if let caller = context.caller {
+        if let caller {
             metadata["account"] = .string(caller.accountID.text)
             metadata["key"] = .string(caller.keyID.text)
         }

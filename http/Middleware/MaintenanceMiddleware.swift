@@ -14,10 +14,14 @@ struct MaintenanceMiddleware: RouterMiddleware {
     func handle(
         _ request: Request, context: Context, next: (Request, Context) async throws -> Response
     ) async throws -> Response {
-        let state = maintenance.maintenance
-        if state.isOn, !Self.openPaths.contains(request.uri.path) {
-            throw Failure.underMaintenance(retryAfterSeconds: state.retryAfterSeconds)
-        }
+        try requireOpen(request.uri.path)
         return try await next(request, context)
+    }
+
+    /// Turns a request for a path away while maintenance is on.
+    /// - Throws: `underMaintenance`.
+    func requireOpen(_ path: String) throws(Failure) {
+        let state = maintenance.maintenance
+        if state.isOn, !Self.openPaths.contains(path) { throw .underMaintenance(retryAfterSeconds: state.retryAfterSeconds) }
     }
 }

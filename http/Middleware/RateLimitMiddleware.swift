@@ -62,7 +62,7 @@ struct RateLimitFields: RouterMiddleware {
     /// The routes that need no key, whose answers say nothing of limits.
     private static let keylessRoutes = HealthRoutes.paths.union([MetricsRoutes.path, MediaRoutes.path])
 
-    private let policyText: String
+    private let policyField: HTTPField
     private let limiter: RateLimiter
     private let authentication: Authentication
 
@@ -70,11 +70,13 @@ struct RateLimitFields: RouterMiddleware {
         self.limiter = limiter
         self.authentication = authentication
         let seconds = RateLimitPolicy.windowSeconds
-        policyText = """
-            "\(RateLimit.reads.rawValue)";q=\(policy.readsPerWindow);w=\(seconds), \
-            "\(RateLimit.writes.rawValue)";q=\(policy.writesPerWindow);w=\(seconds), \
-            "\(RateLimit.inFlight.rawValue)";q=\(policy.inFlightMax);qu="concurrent-requests"
-            """
+        policyField = HTTPField(
+            name: .rateLimitPolicy,
+            value: """
+                "\(RateLimit.reads.rawValue)";q=\(policy.readsPerWindow);w=\(seconds), \
+                "\(RateLimit.writes.rawValue)";q=\(policy.writesPerWindow);w=\(seconds), \
+                "\(RateLimit.inFlight.rawValue)";q=\(policy.inFlightMax);qu="concurrent-requests"
+                """)
     }
 
     func handle(
@@ -82,10 +84,21 @@ struct RateLimitFields: RouterMiddleware {
     ) async throws -> Response {
         var response = try await next(request, context)
         guard let standing = await standing(request, context) else { return response }
-        response.headers.append(HTTPField(name: .rateLimitPolicy, value: policyText))
-        let value = "\"\(standing.limit.rawValue)\";r=\(standing.remaining);t=\(standing.resetSeconds)"
-        response.headers.append(HTTPField(name: .rateLimit, value: value))
+        add(standing, to: &response.headers)
         return response
+    }
+
+    /// Says in the header of an answer where its caller stands.
+    func add(_ standing: RateLimiter.Standing, to fields: inout HTTPFields) {
+        fields.append(policyField)
+        fields.append(
+            HTTPField(
+                name: .rateLimit, value: "\"\(standing.limit.rawValue)\";r=\(standing.remaining);t=\(standing.resetSeconds)"))
+    }
+
+    /// Where the caller of a read stands that was answered before it came to be counted; nil where no key is known, or to find out needs waiting.
+    func standingNow(presenting secret: String?) -> RateLimiter.Standing? {
+        authentication.knownKeyIDNow(presenting: secret).map { limiter.count($0, isWrite: false).standing }
     }
 
     private func standing(_ request: Request, _ context: Context) async -> RateLimiter.Standing? {

@@ -7,7 +7,9 @@ import Synchronization
 /// What orchestrators ask: whether the process lives, and whether it should get traffic.
 struct HealthRoutes: Sendable {
     /// The paths of both calls.
-    static let paths: Set<String> = ["/healthz", "/readyz"]
+    static let paths: Set<String> = [alivePath, readyPath]
+    private static let alivePath = "/healthz"
+    private static let readyPath = "/readyz"
     /// When a balancer may ask again.
     private static let retryAfterSeconds = 1
 
@@ -16,16 +18,27 @@ struct HealthRoutes: Sendable {
 
     /// Adds the calls.
     func add(to router: Router<PersonasRequestContext>) {
-        router.get("/healthz") { _, _ in Self.ok }
-        router.get("/readyz") { _, _ in
-            guard !stopping.isSet, await schema.isReady() else { throw Failure.underMaintenance(retryAfterSeconds: Self.retryAfterSeconds) }
-            return Self.ok
+        router.get(RouterPath(Self.alivePath)) { _, _ in Self.ok.response }
+        router.get(RouterPath(Self.readyPath)) { _, _ in
+            var isReady = !stopping.isSet
+            if isReady { isReady = await schema.isReady() }
+            return try Self.answer(isReady: isReady).response
         }
     }
 
-    private static var ok: Response {
-        JSONAnswer { writer in writer.object { $0.member("status", "ok") } }.response
+    /// The answer to one of both calls, where that needs no waiting; nil where it does.
+    func answerNow(_ path: String) throws(Failure) -> JSONAnswer? {
+        if path.utf8.elementsEqual(Self.alivePath.utf8) { return Self.ok }
+        if stopping.isSet { return try Self.answer(isReady: false) }
+        return try schema.isReadyNow().map(Self.answer(isReady:))
     }
+
+    private static func answer(isReady: Bool) throws(Failure) -> JSONAnswer {
+        guard isReady else { throw .underMaintenance(retryAfterSeconds: retryAfterSeconds) }
+        return ok
+    }
+
+    private static let ok = JSONAnswer { writer in writer.object { $0.member("status", "ok") } }
 }
 
 /// Set once the process was told to stop, so that balancers send nothing more while the last requests are finished.

@@ -1,5 +1,4 @@
 import Foundation
-import HummingbirdCore
 import Personas
 import PersonasWire
 
@@ -12,9 +11,9 @@ struct ListQuery {
 
     /// Reads the parameters; `mode` only where the surface does not fix it.
     /// - Throws: `invalid` with all violations.
-    init(_ uri: URI, fixedMode: Mode?, itemsMax: Int) throws(Failure) {
+    init(_ query: String?, fixedMode: Mode?, itemsMax: Int) throws(Failure) {
         // Hummingbird's own parameters leave a plus as it is, and are found by a hash of their names as texts.
-        let parameters = QueryParameters(uri.query)
+        let parameters = QueryParameters(query)
         var violations: [Violation] = []
         func value(_ name: String) -> String? { parameters.value(of: name) }
         func choice<Choice: CaseIterable>(_ name: String, _ word: (Choice) -> String) -> Choice? {

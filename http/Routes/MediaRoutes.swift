@@ -25,23 +25,11 @@ struct MediaRoutes: Sendable {
     }
 
     private func show(_ request: Request, _ context: PersonasRequestContext) async throws -> Response {
-        guard let token = context.parameters.get("token").flatMap({ RandomToken(text: $0) }) else { throw Failure.notFound }
-        let content = try await catalog.image(token)
-        let image = content.image
-        let tag = "\"\(hexadecimal(Array(image.digest.prefix(16))))\""
-        var headers: HTTPFields = [
-            .contentType: image.format.contentType,
-            .eTag: tag,
-            .acceptRanges: "bytes",
-            .cacheControl: "private, max-age=31536000, immutable",
-            // Whatever the bytes are, a browser that opens them by themselves shall run nothing.
-            .contentSecurityPolicy: "sandbox; default-src 'none'",
-            .contentDisposition: "inline; filename=\"image.\(image.format.fileExtension)\"",
-            .crossOriginResourcePolicy: "cross-origin",
-        ]
-        if let known = request.headers[.ifNoneMatch], Self.names(known, tag) {
-            return Response(status: .notModified, headers: headers)
-        }
+        let image = try await catalog.image(try Self.token(context.parameters.get("token")))
+        let (tag, fields) = Self.header(of: image)
+        if Self.isKnown(request.headers[.ifNoneMatch], tag) { return Response(status: .notModified, headers: fields) }
+        var headers = fields
+        let content = try await catalog.open(image)
         // RFC 9110 defines ranges for GET alone, and none where `If-Range` names another version.
         let isRangeMeant = request.method == .get && request.headers[.ifRange].map { $0.utf8.isEqual(to: tag) } ?? true
         switch ByteRange(isRangeMeant ? request.headers[.range] : nil, of: image.byteCount) {
@@ -55,10 +43,42 @@ struct MediaRoutes: Sendable {
         }
     }
 
+    /// The header of the answer to a client that has the image already, where to find that out needs no waiting; nil where it does, or where the
+    /// client has to be sent the image.
+    func knownNow(_ token: String, ifNoneMatch known: String?) throws(Failure) -> HTTPFields? {
+        guard let known, let image = try catalog.imageNow(try Self.token(token)) else { return nil }
+        let (tag, fields) = Self.header(of: image)
+        return Self.isKnown(known, tag) ? fields : nil
+    }
+
+    private static func token(_ text: String?) throws(Failure) -> RandomToken {
+        guard let token = text.flatMap({ RandomToken(text: $0) }) else { throw .notFound }
+        return token
+    }
+
+    /// The tag of an image, and the header of every answer about it.
+    private static func header(of image: StoredImage) -> (tag: String, fields: HTTPFields) {
+        let tag = "\"\(hexadecimal(Array(image.digest.prefix(16))))\""
+        return (
+            tag,
+            [
+                .contentType: image.format.contentType,
+                .eTag: tag,
+                .acceptRanges: "bytes",
+                .cacheControl: "private, max-age=31536000, immutable",
+                // Whatever the bytes are, a browser that opens them by themselves shall run nothing.
+                .contentSecurityPolicy: "sandbox; default-src 'none'",
+                .contentDisposition: "inline; filename=\"image.\(image.format.fileExtension)\"",
+                .crossOriginResourcePolicy: "cross-origin",
+            ]
+        )
+    }
+
     /// Whether `If-None-Match` names a tag, weakly compared, or stands for every one.
-    private static func names(_ header: String, _ tag: String) -> Bool {
+    private static func isKnown(_ header: String?, _ tag: String) -> Bool {
+        guard let header else { return false }
         // An array, because a view of a text is slow to cut into thousands of pieces.
-        Array(header.utf8).split(separator: UInt8(ascii: ",")).contains { entry in
+        return Array(header.utf8).split(separator: UInt8(ascii: ",")).contains { entry in
             let entry = entry.withoutOuterBlanks
             return entry.isEqual(to: "*") || (entry.starts(with: "W/".utf8) ? entry.dropFirst(2) : entry).isEqual(to: tag)
         }

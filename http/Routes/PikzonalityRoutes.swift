@@ -5,31 +5,22 @@ import PersonasWire
 
 /// The calls on personas and styles: one controller, mounted with its mode fixed to persona, fixed to style, or open.
 struct PikzonalityRoutes: Sendable {
-    /// How a mounting speaks.
-    enum Surface: Sendable {
-        /// `/v2/personas`, `/v2/styles`: full representations.
-        case typed(Mode)
-        /// `/v2/pikzonality`: the shapes of the published API.
-        case published
-    }
-
-    let surface: Surface
+    let reads: PikzonalityReads
     let catalog: Catalog
     let bodyReader: BodyReader
     let calls: IdempotentCalls
     let publicURL: PublicURL
-    let pageItemsMax: Int
 
     /// Adds the calls to a group whose callers are known.
     func add(to group: RouterGroup<CallerContext>) {
-        let items = RouterPath(path)
-        let item = RouterPath("\(path)/{id}")
+        let items = RouterPath(surface.path)
+        let item = RouterPath(surface.itemPath)
         switch surface {
         case .typed(let mode):
             group.post(items) { request, context in try await create(mode, request, context) }
         case .published:
             for mode in Mode.allCases {
-                group.post(RouterPath("\(path)/\(mode.rawValue)")) { request, context in try await create(mode, request, context) }
+                group.post(RouterPath("\(surface.path)/\(mode.rawValue)")) { request, context in try await create(mode, request, context) }
             }
         }
         group.get(items) { request, context in try await list(request, context) }
@@ -65,20 +56,12 @@ struct PikzonalityRoutes: Sendable {
         let representation = Representation(base: publicURL.base)
         return JSONAnswer(
             status: .created,
-            after: [.location: "\(publicURL.base)\(path)/\(item.id.text)", .eTag: Representation.entityTag(of: item)]
+            after: [.location: "\(publicURL.base)\(surface.path)/\(item.id.text)", .eTag: Representation.entityTag(of: item)]
         ) { representation.full(item, &$0, requestID: requestID) }
     }
 
     private func show(_ request: Request, _ context: CallerContext) async throws -> Response {
-        try context.caller.require(.read)
-        let item = try await catalog.item(try identifier(context), mode: fixedMode, accountID: context.caller.accountID)
-        let representation = Representation(base: publicURL.base)
-        return JSONAnswer(before: [.eTag: Representation.entityTag(of: item)]) { writer in
-            switch surface {
-            case .typed: representation.full(item, &writer)
-            case .published: representation.published(item, &writer)
-            }
-        }.response
+        try await reads.item(context.parameters.get("id"), context.caller).response
     }
 
     private func update(_ request: Request, _ context: CallerContext) async throws -> Response {
@@ -87,7 +70,7 @@ struct PikzonalityRoutes: Sendable {
         let item = try await bodyReader.withObject(of: request, from: context.caller) { body in
             DetailsDraft(body)
         } handle: { draft, memory in
-            try await catalog.update(id, mode: fixedMode, accountID: context.caller.accountID, draft: draft, holding: memory)
+            try await catalog.update(id, mode: surface.mode, accountID: context.caller.accountID, draft: draft, holding: memory)
         }
         let representation = Representation(base: publicURL.base)
         return JSONAnswer(before: [.eTag: Representation.entityTag(of: item)]) { writer in
@@ -102,7 +85,7 @@ struct PikzonalityRoutes: Sendable {
 
     private func delete(_ request: Request, _ context: CallerContext) async throws -> Response {
         try context.caller.require(.write)
-        let mode = try await catalog.delete(try identifier(context), mode: fixedMode, accountID: context.caller.accountID)
+        let mode = try await catalog.delete(try identifier(context), mode: surface.mode, accountID: context.caller.accountID)
         let message =
             switch surface {
             case .typed: mode == .persona ? "Persona deleted" : "Style deleted"
@@ -112,44 +95,12 @@ struct PikzonalityRoutes: Sendable {
     }
 
     private func list(_ request: Request, _ context: CallerContext) async throws -> Response {
-        try context.caller.require(.read)
-        let query = try ListQuery(request.uri, fixedMode: fixedMode, itemsMax: pageItemsMax)
-        let page = try await catalog.page(
-            query.filter, sort: query.sort, after: query.after, limit: query.limit, accountID: context.caller.accountID)
-        let representation = Representation(base: publicURL.base)
-        let next = page.hasMore ? page.items.last.map { query.next(after: $0, path: path, fixedMode: fixedMode) } : nil
-        let headers: HTTPFields = next.map { [.pageLink: "<\(publicURL.base)\($0.target)>; rel=\"next\""] } ?? [:]
-        return JSONAnswer(before: headers, items: page.items.count) { writer in
-            writer.object { writer in
-                writer.name("data")
-                writer.array { writer in
-                    for item in page.items { representation.full(item, &writer) }
-                }
-                writer.member("has_more", page.hasMore)
-                writer.member("next_cursor", next?.cursor)
-            }
-        }.response
+        try await reads.list(request.uri.query, context.caller).response
     }
 
-    private var path: String {
-        switch surface {
-        case .typed(.persona): "/v2/personas"
-        case .typed(.style): "/v2/styles"
-        case .published: "/v2/pikzonality"
-        }
-    }
+    private var surface: PikzonalityReads.Surface { reads.surface }
 
-    private var fixedMode: Mode? {
-        guard case .typed(let mode) = surface else { return nil }
-        return mode
-    }
-
-    /// The id in the path. On the published surface its kind is unknown, and clients take 404 for "gone".
-    private func identifier(_ context: CallerContext) throws(Failure) -> Identifier {
-        if let id = context.parameters.get("id").flatMap({ Identifier($0) }) { return id }
-        guard case .typed(let mode) = surface else { throw .notFound }
-        throw .malformedIdentifier(mode)
-    }
+    private func identifier(_ context: CallerContext) throws(Failure) -> Identifier { try surface.identifier(context.parameters.get("id")) }
 }
 
 extension CreateDraft {

@@ -23,6 +23,8 @@ package struct HTTPConfiguration: Sendable {
     /// Bytes of request bodies, and of images on their way in, held in memory at once, of all requests together; one account may hold half of
     /// them.
     package var bodyBytesInFlightMax = 512 * 1_024 * 1_024
+    /// Whether reads that need no waiting are answered on the event loop.
+    package var answersImmediately = true
     /// What one API key may have.
     package var rateLimits = RateLimitPolicy()
     /// How long a request that is over a rate limit waits before it is refused.
@@ -136,11 +138,13 @@ package struct HTTPService: Service {
         // Hummingbird tells at this level that it listens, which is told here already, with the address as clients see it.
         var serverLogger = logger
         if serverLogger.logLevel == .info { serverLogger.logLevel = .notice }
+        let (responder, immediate) = ways()
         return Application(
-            responder: responder(),
-            server: .guardedHTTP1(limits: configuration.limits, connections: connections, logger: logger) { [limits] in
-                limits.hit(ClientLimit($0))
-            },
+            responder: responder,
+            server: .guardedHTTP1(
+                limits: configuration.limits, connections: connections, immediate: configuration.answersImmediately ? immediate : nil,
+                logger: logger
+            ) { [limits] in limits.hit(ClientLimit($0)) },
             configuration: ApplicationConfiguration(
                 address: .hostname(configuration.host, port: configuration.port), serverName: nil, backlog: Self.backlog,
                 availableConnectionsDelegate: boundedConnections()),
@@ -170,52 +174,69 @@ package struct HTTPService: Service {
         }
     }
 
-    /// The router, measured from outside, where all routes are known.
-    private func responder() -> some HTTPResponder<PersonasRequestContext> {
-        let router = router()
-        let routes = Set(router.routes.map(\.path.description))
-        return MeasuredResponder(inner: router.buildResponder(), metrics: RequestMetrics(routes: routes, factory: factory))
+    /// The two ways to an answer: Hummingbird's, which every request can go, measured from outside, where all routes are known; and that of reads
+    /// which need no waiting.
+    func ways() -> (responder: some HTTPResponder<PersonasRequestContext>, immediate: ImmediateReads) {
+        let parts = parts()
+        let router = router(parts)
+        let requests = RequestMetrics(routes: Set(router.routes.map(\.path.description)), factory: factory)
+        let immediate = ImmediateReads(
+            routes: ReadRoutes(parts.surfaces), table: RouteTable(router.routes),
+            trustsIncomingRequestID: configuration.trustsIncomingRequestID, authentication: parts.authentication, limiter: parts.limiter,
+            rateLimitFields: parts.rateLimitFields, maintenance: parts.maintenance, health: parts.health, media: parts.media,
+            accessLog: parts.accessLog, metrics: requests)
+        return (MeasuredResponder(inner: router.buildResponder(), metrics: requests), immediate)
+    }
+
+    /// What both ways pass through.
+    private func parts() -> HTTPParts {
+        let limiter = RateLimiter(policy: configuration.rateLimits)
+        return HTTPParts(
+            accessLog: AccessLog(logger: logger), limiter: limiter,
+            rateLimitFields: RateLimitFields(
+                policy: configuration.rateLimits, limiter: limiter, authentication: useCases.authentication),
+            maintenance: MaintenanceMiddleware(maintenance: useCases.maintenance), authentication: useCases.authentication,
+            health: HealthRoutes(schema: useCases.schema, stopping: stopping),
+            media: MediaRoutes(
+                catalog: useCases.catalog, places: AsyncSemaphore(count: configuration.mediaAnswersMax), connections: connections,
+                limits: limits),
+            surfaces: [PikzonalityReads.Surface.typed(.persona), .typed(.style), .published].map {
+                PikzonalityReads(
+                    surface: $0, catalog: useCases.catalog, publicURL: publicURL, pageItemsMax: configuration.pageItemsMax)
+            })
     }
 
     /// Every route behind its layers.
     ///
     /// The envelope stands twice: outermost, where it gives the request its id and answers whatever fails in the layers themselves, and inside
     /// the access log and the security headers, so that these see errors as the answers they become.
-    func router() -> Router<PersonasRequestContext> {
+    private func router(_ parts: HTTPParts) -> Router<PersonasRequestContext> {
         let router = Router(context: PersonasRequestContext.self, options: .autoGenerateHeadEndpoints)
         router.add(middleware: ErrorEnvelopeMiddleware(trustsIncomingRequestID: configuration.trustsIncomingRequestID))
-        router.add(middleware: AccessLog(logger: logger))
+        router.add(middleware: parts.accessLog)
         router.add(middleware: SecurityHeaders())
-        let limiter = RateLimiter(policy: configuration.rateLimits)
-        router.add(
-            middleware: RateLimitFields(
-                policy: configuration.rateLimits, limiter: limiter, authentication: useCases.authentication))
+        router.add(middleware: parts.rateLimitFields)
         router.add(middleware: ErrorEnvelopeMiddleware())
-        router.add(middleware: MaintenanceMiddleware(maintenance: useCases.maintenance))
+        router.add(middleware: parts.maintenance)
 
-        HealthRoutes(schema: useCases.schema, stopping: stopping).add(to: router)
+        parts.health.add(to: router)
         if let metrics { MetricsRoutes(metrics).add(to: router) }
-        MediaRoutes(
-            catalog: useCases.catalog, places: AsyncSemaphore(count: configuration.mediaAnswersMax),
-            connections: connections, limits: limits
-        ).add(to: router)
+        parts.media.add(to: router)
 
         let bodyReader = BodyReader(
             bodyBytesMax: configuration.limits.bodyBytesMax, memory: MemoryBudget(bytesMax: configuration.bodyBytesInFlightMax),
             decoding: useCases.decoding)
         let callers = router.group()
-            .add(middleware: AuthenticationMiddleware(authentication: useCases.authentication))
+            .add(middleware: AuthenticationMiddleware(authentication: parts.authentication))
             .add(
                 middleware: RateLimitMiddleware(
-                    limiter: limiter, overLimitWait: configuration.overLimitWait, limits: limits)
+                    limiter: parts.limiter, overLimitWait: configuration.overLimitWait, limits: limits)
             )
             .group(context: CallerContext.self)
         let calls = IdempotentCalls(idempotency: useCases.idempotency)
-        for surface in [PikzonalityRoutes.Surface.typed(.persona), .typed(.style), .published] {
-            PikzonalityRoutes(
-                surface: surface, catalog: useCases.catalog, bodyReader: bodyReader, calls: calls, publicURL: publicURL,
-                pageItemsMax: configuration.pageItemsMax
-            ).add(to: callers)
+        for reads in parts.surfaces {
+            PikzonalityRoutes(reads: reads, catalog: useCases.catalog, bodyReader: bodyReader, calls: calls, publicURL: publicURL)
+                .add(to: callers)
         }
         TrainingRoutes(training: useCases.training, bodyReader: bodyReader, calls: calls, publicURL: publicURL).add(to: callers)
         router.refuseOtherMethods()
@@ -228,4 +249,16 @@ package struct HTTPService: Service {
         logger.info("listening", metadata: ["address": .string(address)])
         await onListening(address)
     }
+}
+
+/// What the layers and routes of the router share with the reads that are answered without it.
+private struct HTTPParts {
+    let accessLog: AccessLog
+    let limiter: RateLimiter
+    let rateLimitFields: RateLimitFields
+    let maintenance: MaintenanceMiddleware
+    let authentication: Authentication
+    let health: HealthRoutes
+    let media: MediaRoutes
+    let surfaces: [PikzonalityReads]
 }

@@ -123,6 +123,16 @@ package struct ListedKey: Sendable, Equatable {
     }
 }
 
+/// What a store can say of a secret without waiting.
+package enum KeyLookup: Sendable {
+    /// The key that has the secret, and its account, nil if that was deleted.
+    case known(APIKey, account: Account?)
+    /// No key has it.
+    case unknown
+    /// To find out takes waiting.
+    case waits
+}
+
 /// Remembers API keys by the SHA-256 of their secrets.
 package protocol APIKeyStore: Sendable {
     /// Stores a new key.
@@ -130,6 +140,8 @@ package protocol APIKeyStore: Sendable {
     func insert(_ key: APIKey, secret: APIKeySecret) async throws(Failure)
     /// The key of a secret and its account, nil where either is unknown. Answers from memory where it can.
     func find(secret: String) async throws(Failure) -> (key: APIKey, account: Account?)?
+    /// The same, where that needs no waiting.
+    func findNow(secret: String) throws(Failure) -> KeyLookup
     /// Keys of all accounts or of one, oldest first: those after a key, or the first, and so many at most.
     func keys(accountName: String?, after id: Identifier?, limit: Int) async throws(Failure) -> [ListedKey]
     /// Disables, enables or deletes a key.
@@ -148,29 +160,53 @@ package struct Authentication: Sendable {
 
     /// The id of a presented key, whatever state it and its account are in; nil for no key, and for one that is unknown or cannot be looked up.
     package func knownKeyID(presenting secret: String?) async -> Identifier? {
-        guard let secret, secret.utf8.starts(with: APIKeySecret.textPrefix.utf8), secret.utf8.count <= APIKeySecret.textBytes else {
-            return nil
-        }
+        guard let secret = try? Self.wellFormed(secret) else { return nil }
         return (try? await keys.find(secret: secret))?.key.id
+    }
+
+    /// The same, where that needs no waiting; nil where it does.
+    package func knownKeyIDNow(presenting secret: String?) -> Identifier? {
+        guard let secret = try? Self.wellFormed(secret), case .known(let key, _) = try? keys.findNow(secret: secret) else { return nil }
+        return key.id
     }
 
     /// The caller behind a presented key.
     /// - Throws: in this order `missingAPIKey`, `malformedAPIKey`, `unknownAPIKey`, `deletedAPIKey`, `inactiveAPIKey`, `accountMissing`,
     ///   `accountSuspended`, `apiAccessDisabled`.
     package func caller(presenting secret: String?) async throws(Failure) -> Caller {
+        guard let found = try await keys.find(secret: try Self.wellFormed(secret)) else { throw .unknownAPIKey }
+        return try Self.caller(found.key, of: found.account)
+    }
+
+    /// The same, where that needs no waiting; nil where it does.
+    /// - Throws: what `caller` throws.
+    package func callerNow(presenting secret: String?) throws(Failure) -> Caller? {
+        switch try keys.findNow(secret: try Self.wellFormed(secret)) {
+        case .known(let key, let account): return try Self.caller(key, of: account)
+        case .unknown: throw .unknownAPIKey
+        case .waits: return nil
+        }
+    }
+
+    /// A secret that may be one of ours.
+    private static func wellFormed(_ secret: String?) throws(Failure) -> String {
         guard let secret, !secret.isEmpty else { throw .missingAPIKey }
         // By bytes, because comparing texts takes Swift milliseconds for a header of combining marks.
         guard secret.utf8.starts(with: APIKeySecret.textPrefix.utf8) else { throw .malformedAPIKey }
         guard secret.utf8.count <= APIKeySecret.textBytes else { throw .unknownAPIKey }
-        guard let found = try await keys.find(secret: secret) else { throw .unknownAPIKey }
-        switch found.key.state {
+        return secret
+    }
+
+    /// The caller that a key makes, if the key and its account are good for anything.
+    private static func caller(_ key: APIKey, of account: Account?) throws(Failure) -> Caller {
+        switch key.state {
         case .deleted: throw .deletedAPIKey
         case .disabled: throw .inactiveAPIKey
         case .active: break
         }
-        guard let account = found.account else { throw .accountMissing }
+        guard let account else { throw .accountMissing }
         guard !account.isSuspended else { throw .accountSuspended }
         guard account.hasAPIAccess else { throw .apiAccessDisabled }
-        return Caller(accountID: account.id, keyID: found.key.id, scopes: found.key.scopes)
+        return Caller(accountID: account.id, keyID: key.id, scopes: key.scopes)
     }
 }

@@ -67,6 +67,9 @@ package struct TokenBucket: Sendable, Equatable {
         return true
     }
 
+    /// Gives a permit back that was not needed.
+    package mutating func giveBack() { permits = min(capacity, permits + 1) }
+
     /// Whole permits left.
     package var remaining: Int { Int(permits) }
 
@@ -199,6 +202,22 @@ package final class RateLimiter: Sendable {
             let limit: RateLimit = isWrite ? .writes : .reads
             return (isAdmitted, Standing(limit: limit, remaining: bucket.remaining, resetSeconds: bucket.secondsUntilNext))
         }
+    }
+
+    /// Counts a read of a key that is answered at once, without taking a place among the requests that run.
+    /// - Returns: where the key stands now; nil, and nothing is counted, where the read has to wait for others of its key or is one too many.
+    package func countNow(_ keyID: Identifier, at now: ContinuousClock.Instant = .now) -> Standing? {
+        state.withLock { state in
+            var usage = usage(of: keyID, &state, at: now)
+            guard usage.inFlight < policy.inFlightMax, usage.reads.take(at: now) else { return nil }
+            defer { state.usages[keyID] = usage }
+            return Standing(limit: .reads, remaining: usage.reads.remaining, resetSeconds: usage.reads.secondsUntilNext)
+        }
+    }
+
+    /// Takes back what `countNow` has counted, for a read that turned out to have to wait, and will be counted again.
+    package func takeBack(_ keyID: Identifier) {
+        state.withLock { $0.usages[keyID]?.reads.giveBack() }
     }
 
     /// Holds the refusal of a request back for a while, so that a client which does not look at its answers is slowed by it.

@@ -4,6 +4,12 @@ package struct PikzonalityPage: Sendable, Equatable {
     package let items: [Pikzonality]
     /// Whether more follow.
     package let hasMore: Bool
+
+    /// Cuts a page off what was found, which is one item more where more follow.
+    fileprivate init(_ found: [Pikzonality], limit: Int) {
+        items = found.count > limit ? Array(found.prefix(limit)) : found
+        hasMore = found.count > limit
+    }
 }
 
 /// The use cases of personas and styles: rules and ownership above the ports. HTTP and the command line both call these.
@@ -69,6 +75,12 @@ package struct Catalog: Sendable {
         try await store.find(id, mode: mode, accountID: accountID)
     }
 
+    /// The same, where that needs no waiting; nil where it does.
+    /// - Throws: `notFound`.
+    package func itemNow(_ id: Identifier, mode: Mode?, accountID: Identifier) throws(Failure) -> Pikzonality? {
+        try store.findNow(id, mode: mode, accountID: accountID)
+    }
+
     /// Changes an item, whatever its status.
     /// - Parameter memory: what the request holds.
     /// - Throws: `invalid`, `blockedContent`, `notFound`, `nameReserved`, `nameTaken`.
@@ -93,13 +105,33 @@ package struct Catalog: Sendable {
     package func page(
         _ filter: PikzonalityFilter, sort: PikzonalitySort, after: PikzonalityPosition?, limit: Int, accountID: Identifier
     ) async throws(Failure) -> PikzonalityPage {
-        let found = try await store.page(filter, sort: sort, after: after, limit: limit + 1, accountID: accountID)
-        return PikzonalityPage(items: found.count > limit ? Array(found.prefix(limit)) : found, hasMore: found.count > limit)
+        PikzonalityPage(try await store.page(filter, sort: sort, after: after, limit: limit + 1, accountID: accountID), limit: limit)
     }
 
-    /// The image behind a media URL.
+    /// The same, where that needs no waiting; nil where it does.
+    package func pageNow(
+        _ filter: PikzonalityFilter, sort: PikzonalitySort, after: PikzonalityPosition?, limit: Int, accountID: Identifier
+    ) throws(Failure) -> PikzonalityPage? {
+        try store.pageNow(filter, sort: sort, after: after, limit: limit + 1, accountID: accountID).map {
+            PikzonalityPage($0, limit: limit)
+        }
+    }
+
+    /// What is known of the image behind a media URL.
     /// - Throws: `notFound`.
-    package func image(_ token: RandomToken) async throws(Failure) -> OpenImage {
-        try await images.open(token)
+    package func image(_ token: RandomToken) async throws(Failure) -> StoredImage {
+        try await images.image(token)
+    }
+
+    /// The same, where that needs no waiting; nil where it does.
+    /// - Throws: `notFound`.
+    package func imageNow(_ token: RandomToken) throws(Failure) -> StoredImage? {
+        try images.imageNow(token)
+    }
+
+    /// Opens an image behind a media URL for reading.
+    /// - Throws: `notFound` where its bytes went away meanwhile.
+    package func open(_ image: StoredImage) async throws(Failure) -> OpenImage {
+        try await images.open(image)
     }
 }

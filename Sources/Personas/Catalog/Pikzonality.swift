@@ -178,10 +178,17 @@ package protocol PikzonalityStore: Sendable {
     /// One item of an account; of any mode when `mode` is nil.
     /// - Throws: `notFound`.
     func find(_ id: Identifier, mode: Mode?, accountID: Identifier) async throws(Failure) -> Pikzonality
+    /// The same, where that needs no waiting; nil where it does.
+    /// - Throws: `notFound`.
+    func findNow(_ id: Identifier, mode: Mode?, accountID: Identifier) throws(Failure) -> Pikzonality?
     /// At most `limit` items after a position, in the order of `sort`.
     func page(
         _ filter: PikzonalityFilter, sort: PikzonalitySort, after: PikzonalityPosition?, limit: Int, accountID: Identifier
     ) async throws(Failure) -> [Pikzonality]
+    /// The same, where that needs no waiting; nil where it does, as a search may.
+    func pageNow(
+        _ filter: PikzonalityFilter, sort: PikzonalitySort, after: PikzonalityPosition?, limit: Int, accountID: Identifier
+    ) throws(Failure) -> [Pikzonality]?
     /// Changes an item. A change that leaves everything as it was does not count as one.
     /// - Returns: the item as it is afterwards.
     /// - Throws: `notFound`, `nameReserved`, `nameTaken`.

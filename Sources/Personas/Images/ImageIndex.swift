@@ -31,6 +31,9 @@ package protocol ImageIndex: Sendable {
     /// The image behind a token.
     /// - Throws: `notFound` for a token that never was or is no more.
     func image(_ token: RandomToken) async throws(Failure) -> StoredImage
+    /// The same, where that needs no waiting; nil where it does.
+    /// - Throws: `notFound`.
+    func imageNow(_ token: RandomToken) throws(Failure) -> StoredImage?
 
     /// Pins the bytes of an image, which are about to be stored, against deletion, and names the key that they are to lie under.
     ///

@@ -42,12 +42,18 @@ package struct ImageLibrary: Sendable {
         return value
     }
 
-    /// Opens the image behind a token.
+    /// What is known of the image behind a token.
     /// - Throws: `notFound` for a token that never was or is no more.
-    package func open(_ token: RandomToken) async throws(Failure) -> OpenImage {
-        let image = try await index.image(token)
-        // The bytes may be deleted between the row's reading and this line, with the item: to the client both are one.
-        return OpenImage(image: image, blob: try await blobs.open(image.key))
+    package func image(_ token: RandomToken) async throws(Failure) -> StoredImage { try await index.image(token) }
+
+    /// The same, where that needs no waiting; nil where it does.
+    /// - Throws: `notFound`.
+    package func imageNow(_ token: RandomToken) throws(Failure) -> StoredImage? { try index.imageNow(token) }
+
+    /// Opens an image that a token led to. Its bytes may be deleted meanwhile, with the item: to the client both are one.
+    /// - Throws: `notFound`.
+    package func open(_ image: StoredImage) async throws(Failure) -> OpenImage {
+        OpenImage(image: image, blob: try await blobs.open(image.key))
     }
 
     /// Reads an image back and compares it with its digest.

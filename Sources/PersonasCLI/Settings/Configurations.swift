@@ -40,6 +40,7 @@ extension HTTPConfiguration {
         port = settings.port
         trustsIncomingRequestID = settings.trustRequestID
         trustedProxies = settings.trustedProxies
+        answersImmediately = settings.immediateReads
         bodyBytesInFlightMax = settings.bodyBytesInFlightMax
         pageItemsMax = settings.pageItemsMax
         rateLimits = RateLimitPolicy(settings)

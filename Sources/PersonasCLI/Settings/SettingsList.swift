@@ -127,6 +127,9 @@ struct SettingsList: Sendable {
     let requestsInFlightMax = Setting.integer(
         "requests-in-flight-max", default: http.rateLimits.inFlightMax, in: 1...65_535,
         "Requests of one key that run at once, waits for a training job aside")
+    let immediateReads = Setting.toggle(
+        "immediate-reads", default: http.answersImmediately,
+        "Answer reads that need no waiting on the event loop; without it each takes the way of all requests")
     let metrics = Setting.toggle(
         "metrics", default: true, "Answer GET /metrics for Prometheus, without a key; keep that path from the public at the proxy")
     let server = Setting.optionalText(

@@ -226,3 +226,8 @@ extension BodyDecoding {
     /// Work on bodies where a test does not look at which thread does it.
     static var ofTests: BodyDecoding { BodyDecoding(places: 1, threads: globalConcurrentExecutor) { _ in } }
 }
+
+extension ImageLibrary {
+    /// Opens the image behind a token.
+    func open(_ token: RandomToken) async throws(Failure) -> OpenImage { try await open(try await image(token)) }
+}

@@ -41,6 +41,11 @@ enum ImageLinks {
             [key.data, now.milliseconds])
     }
 
+    /// The image behind a token, nil if there is none.
+    static func find(_ token: RandomToken, _ connection: some SQLConnection) throws -> StoredImage? {
+        try connection.first("\(select) WHERE token = ?", [.blob(token.bytes)], row: decode)
+    }
+
     /// The reference images of an item in their order.
     static func references(of itemID: Identifier, _ connection: some SQLConnection) throws -> [StoredImage] {
         var images: [StoredImage] = []

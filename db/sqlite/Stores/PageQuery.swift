@@ -7,6 +7,7 @@ import Personas
 struct PageQuery {
     let sql: String
     let arguments: [SQLArgument]
+    private let limit: Int
 
     init(filter: PikzonalityFilter, sort: PikzonalitySort, after: PikzonalityPosition?, limit: Int, accountID: Identifier) {
         let direction = sort.isDescending ? "DESC" : "ASC"
@@ -38,5 +39,14 @@ struct PageQuery {
             ORDER BY found_key \(direction), found_id \(direction) LIMIT ?
             """
         arguments = modes.flatMap { [.identifier(accountID), .text($0.rawValue)] + shared } + [.integer(Int64(limit))]
+        self.limit = limit
+    }
+
+    /// The items of the page.
+    func items(_ connection: ReadConnection) throws -> [Pikzonality] {
+        var items: [Pikzonality] = []
+        items.reserveCapacity(limit)
+        try connection.query(sql, arguments) { items.append(try ItemRow.decode($0)) }
+        return items
     }
 }

@@ -56,28 +56,44 @@ final class SQLiteAPIKeyStore: APIKeyStore {
         let hash = SecretHash(of: secret)
         let (remembered, generation) = memory.withLock { ($0.found[hash], $0.generation) }
         if let remembered { return (remembered.key, remembered.account) }
-        let found = try readers.read { connection in
-            let sql = """
-                SELECT \(Self.keyColumns), account.name, account.is_suspended, account.has_api_access, account.created_at
-                FROM api_key LEFT JOIN account ON account.id = api_key.account_id WHERE secret_hash = ?
-                """
-            return try connection.first(sql, [.blob(Array(hash.data))]) { row in
-                let key = try Self.decode(row)
-                let account = row.text(7).map { name in
-                    Account(
-                        id: key.accountID, name: name, isSuspended: row.integer(8) == 1, hasAPIAccess: row.integer(9) == 1,
-                        createdAt: row.timestamp(10))
-                }
-                return Found(key: key, account: account)
+        guard let found = try readers.read({ connection in try Self.find(hash, connection) }) else { return nil }
+        remember(found, under: hash, of: generation)
+        return (found.key, found.account)
+    }
+
+    func findNow(secret: String) throws(Failure) -> KeyLookup {
+        let hash = SecretHash(of: secret)
+        let (remembered, generation) = memory.withLock { ($0.found[hash], $0.generation) }
+        if let remembered { return .known(remembered.key, account: remembered.account) }
+        guard let read = try readers.readNow({ connection in try Self.find(hash, connection) }) else { return .waits }
+        guard let found = read else { return .unknown }
+        remember(found, under: hash, of: generation)
+        return .known(found.key, account: found.account)
+    }
+
+    private static func find(_ hash: SecretHash, _ connection: ReadConnection) throws -> Found? {
+        let sql = """
+            SELECT \(Self.keyColumns), account.name, account.is_suspended, account.has_api_access, account.created_at
+            FROM api_key LEFT JOIN account ON account.id = api_key.account_id WHERE secret_hash = ?
+            """
+        return try connection.first(sql, [.blob(Array(hash.data))]) { row in
+            let key = try Self.decode(row)
+            let account = row.text(7).map { name in
+                Account(
+                    id: key.accountID, name: name, isSuspended: row.integer(8) == 1, hasAPIAccess: row.integer(9) == 1,
+                    createdAt: row.timestamp(10))
             }
+            return Found(key: key, account: account)
         }
-        guard let found else { return nil }
+    }
+
+    /// Remembers what was read, unless something has changed since.
+    private func remember(_ found: Found, under hash: SecretHash, of generation: UInt64) {
         memory.withLock { memory in
             guard memory.generation == generation else { return }
             if memory.found.count >= Self.rememberedMax { memory.found = [:] }
             memory.found[hash] = found
         }
-        return (found.key, found.account)
     }
 
     func keys(accountName: String?, after id: Identifier?, limit: Int) async throws(Failure) -> [ListedKey] {

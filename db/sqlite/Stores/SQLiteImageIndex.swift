@@ -9,10 +9,13 @@ struct SQLiteImageIndex: ImageIndex {
     let pins: ImagePins
 
     func image(_ token: RandomToken) async throws(Failure) -> StoredImage {
-        let image = try readers.read { connection in
-            try connection.first("\(ImageLinks.select) WHERE token = ?", [.blob(token.bytes)], row: ImageLinks.decode)
-        }
-        guard let image else { throw .notFound }
+        guard let image = try readers.read({ connection in try ImageLinks.find(token, connection) }) else { throw .notFound }
+        return image
+    }
+
+    func imageNow(_ token: RandomToken) throws(Failure) -> StoredImage? {
+        guard let found = try readers.readNow({ connection in try ImageLinks.find(token, connection) }) else { return nil }
+        guard let image = found else { throw .notFound }
         return image
     }
 

@@ -32,22 +32,26 @@ struct SQLitePikzonalityStore: PikzonalityStore {
     }
 
     func find(_ id: Identifier, mode: Mode?, accountID: Identifier) async throws(Failure) -> Pikzonality {
-        let found = try readers.read { connection in try ItemRow.find(id, connection) }
-        guard let found, found.accountID == accountID, mode == nil || found.mode == mode else { throw .notFound }
-        return found
+        try Self.require(try readers.read { connection in try ItemRow.find(id, connection) }, mode: mode, accountID: accountID)
+    }
+
+    func findNow(_ id: Identifier, mode: Mode?, accountID: Identifier) throws(Failure) -> Pikzonality? {
+        guard let found = try readers.readNow({ connection in try ItemRow.find(id, connection) }) else { return nil }
+        return try Self.require(found, mode: mode, accountID: accountID)
     }
 
     func page(
         _ filter: PikzonalityFilter, sort: PikzonalitySort, after: PikzonalityPosition?, limit: Int, accountID: Identifier
     ) async throws(Failure) -> [Pikzonality] {
         let query = PageQuery(filter: filter, sort: sort, after: after, limit: limit, accountID: accountID)
-        let body: @Sendable (ReadConnection) throws -> [Pikzonality] = { connection in
-            var items: [Pikzonality] = []
-            items.reserveCapacity(limit)
-            try connection.query(query.sql, query.arguments) { items.append(try ItemRow.decode($0)) }
-            return items
-        }
-        return filter.search == nil ? try readers.read(body) : try await scans.read(body)
+        return filter.search == nil ? try readers.read(query.items) : try await scans.read(query.items)
+    }
+
+    func pageNow(
+        _ filter: PikzonalityFilter, sort: PikzonalitySort, after: PikzonalityPosition?, limit: Int, accountID: Identifier
+    ) throws(Failure) -> [Pikzonality]? {
+        guard filter.search == nil else { return nil }
+        return try readers.readNow(PageQuery(filter: filter, sort: sort, after: after, limit: limit, accountID: accountID).items)
     }
 
     func update(
@@ -105,6 +109,12 @@ struct SQLitePikzonalityStore: PikzonalityStore {
             }
         }
         guard let found else { throw .notFound }
+        return found
+    }
+
+    /// What was found, if it is what was asked for.
+    private static func require(_ found: Pikzonality?, mode: Mode?, accountID: Identifier) throws(Failure) -> Pikzonality {
+        guard let found, found.accountID == accountID, mode == nil || found.mode == mode else { throw .notFound }
         return found
     }
 

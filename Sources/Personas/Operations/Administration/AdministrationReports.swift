@@ -182,4 +182,6 @@ package protocol SchemaStore: Sendable {
     func migrations() async throws(Failure) -> [MigrationReport]
     /// Whether the store answers and no migration is pending or changed.
     func isReady() async -> Bool
+    /// The same, where that needs no waiting; nil where it does.
+    func isReadyNow() -> Bool?
 }

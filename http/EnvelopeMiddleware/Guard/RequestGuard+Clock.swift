@@ -96,10 +96,15 @@ extension RequestGuard {
 extension RequestGuard {
     /// Puts what has to stand before the codec there, and starts to watch a connection that is open already.
     public func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
         let pipeline = context.pipeline.syncOperations
         if let decoder = try? pipeline.handler(type: ByteToMessageHandler<HTTPRequestDecoder>.self) {
             do {
-                try pipeline.addHandler(HTTP10Handler(), position: .after(decoder))
+                let http10 = HTTP10Handler()
+                try pipeline.addHandler(http10, position: .after(decoder))
+                if let responder = self.responder {
+                    try pipeline.addHandler(ImmediateAnswers(requestGuard: self, responder: responder), position: .after(http10))
+                }
             } catch {
                 context.fireErrorCaught(error)
             }
@@ -141,6 +146,7 @@ extension RequestGuard {
     /// Stops all clocks.
     public func handlerRemoved(context: ChannelHandlerContext) {
         self.end()
+        self.context = nil
     }
 
     private func end() {

@@ -66,7 +66,7 @@ extension RequestGuard {
         let requestID = RequestIdentifier.random()
         var (head, body) = refusal.envelopeError.answer(requestID: requestID)
         head.headerFields[.connection] = "close"
-        head.headerFields[.date] = Date.now.httpDate
+        head.headerFields[.date] = HTTPDate.field.value
         context.write(Self.wrapOutboundOut(.head(head)), promise: nil)
         context.write(Self.wrapOutboundOut(.body(body)), promise: promise)
         self.logger.info("Request refused", metadata: ["hb.request.id": .string(requestID), "reason": .string(refusal.rawValue)])
@@ -149,7 +149,7 @@ extension RequestGuard {
     }
 
     /// The promise of a write that is watched until the system has taken it.
-    private func watched(_ promise: EventLoopPromise<Void>?, context: ChannelHandlerContext) -> EventLoopPromise<Void> {
+    func watched(_ promise: EventLoopPromise<Void>?, context: ChannelHandlerContext) -> EventLoopPromise<Void> {
         let promise = promise ?? context.eventLoop.makePromise(of: Void.self)
         self.writesWaiting += 1
         self.lastWrite = promise.futureResult

@@ -1,5 +1,4 @@
 import ErrorEnvelope
-import Foundation
 import HTTPTypes
 import NIOHTTP1
 import NIOHTTPTypes
@@ -123,7 +122,7 @@ struct RequestHeadFacts {
     }
 
     /// Whether a value can be a host and a port: none of the characters that RFC 3986 keeps out of them. An empty one is allowed.
-    private static func isHost(_ authority: String) -> Bool {
+    static func isHost(_ authority: String) -> Bool {
         authority.utf8.allSatisfy { byte in
             switch byte {
             case ...0x20, 0x7F...: false
@@ -141,22 +140,5 @@ extension HTTPResponse {
     var isParserAnswer: Bool {
         self.status == .badRequest && self.headerFields.count == 2
             && self.headerFields[.contentLength] == "0" && self.headerFields[.connection] == "close"
-    }
-}
-
-extension Date {
-    /// The date as HTTP writes it, such as `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, section 5.6.7).
-    var httpDate: String {
-        self.formatted(
-            VerbatimFormatStyle(
-                format: """
-                    \(weekday: .abbreviated), \(day: .twoDigits) \(month: .abbreviated) \(year: .padded(4)) \
-                    \(hour: .twoDigits(clock: .twentyFourHour, hourCycle: .zeroBased)):\(minute: .twoDigits):\(second: .twoDigits) GMT
-                    """,
-                locale: Locale(identifier: "en_US_POSIX"),
-                timeZone: .gmt,
-                calendar: Calendar(identifier: .gregorian)
-            )
-        )
     }
 }

@@ -79,7 +79,7 @@ public final class RequestGuard: ChannelDuplexHandler, RemovableChannelHandler {
     /// What others wanted to close while an answer was being taken.
     var heldCloses: [(mode: CloseMode, promise: EventLoopPromise<Void>?)] = []
 
-    private var sawPartSinceReadComplete = false
+    var sawPartSinceReadComplete = false
     /// Since when the request that is incomplete has been arriving; `nil` between requests.
     var arrivingSince: NIODeadline?
     /// When something arrived last, or the last answer was taken.
@@ -87,19 +87,25 @@ public final class RequestGuard: ChannelDuplexHandler, RemovableChannelHandler {
     /// When the clock looks next, and what looks then.
     var clock: (due: NIODeadline, task: Scheduled<Void>)?
     var lingerTimer: Scheduled<Void>?
+    /// The guard's place in the pipeline; nil outside of one.
+    var context: ChannelHandlerContext?
+    /// Answers what needs no waiting, where there is anything.
+    let responder: (any ImmediateResponder)?
 
     /// Makes the guard of one connection.
     /// - Parameters:
     ///   - limits: Every limit on the connection and on one request.
     ///   - connections: All connections of the server, where their number is bounded.
+    ///   - responder: Answers requests that need no waiting, on the event loop.
     ///   - logger: Where refused requests and closed connections are logged.
     ///   - onLimit: Told of every limit that a client has met, for metrics. It must not block.
     public init(
-        limits: Limits = Limits(), connections: ConnectionRegistry? = nil, logger: Logger,
+        limits: Limits = Limits(), connections: ConnectionRegistry? = nil, responder: (any ImmediateResponder)? = nil, logger: Logger,
         onLimit: @escaping @Sendable (Limit) -> Void = { _ in }
     ) {
         self.limits = limits
         self.connections = connections
+        self.responder = responder
         self.logger = logger
         self.onLimit = onLimit
         self.progress = AnswerProgress(

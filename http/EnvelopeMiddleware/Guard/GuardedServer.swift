@@ -10,10 +10,12 @@ extension HTTPServerBuilder {
     ///   - limits: Every limit on a connection and on one request.
     ///   - connections: All connections of the server, where their number is bounded. A service that bounds it also hands Hummingbird a
     ///     ``BoundedConnections`` and the listening channel a ``AcceptPause``.
+    ///   - immediate: Answers requests that need no waiting on the event loop; everything else is Hummingbird's.
     ///   - logger: Where refused requests and closed connections are logged.
     ///   - onLimit: Told of every limit that a client has met, for metrics. It must not block.
     public static func guardedHTTP1(
-        limits: RequestGuard.Limits = RequestGuard.Limits(), connections: ConnectionRegistry? = nil, logger: Logger,
+        limits: RequestGuard.Limits = RequestGuard.Limits(), connections: ConnectionRegistry? = nil,
+        immediate: (any ImmediateResponder)? = nil, logger: Logger,
         onLimit: @escaping @Sendable (RequestGuard.Limit) -> Void = { _ in }
     ) -> HTTPServerBuilder {
         HTTPServerBuilder { responder in
@@ -23,7 +25,8 @@ extension HTTPServerBuilder {
                 },
                 configuration: HTTP1Channel.Configuration(
                     additionalChannelHandlers: [
-                        RequestGuard(limits: limits, connections: connections, logger: logger, onLimit: onLimit)
+                        RequestGuard(
+                            limits: limits, connections: connections, responder: immediate, logger: logger, onLimit: onLimit)
                     ],
                     httpDecoderConfiguration: HTTP1Channel.Configuration.DecoderConfiguration(
                         maxHeaderFieldSize: limits.headerFieldBytesMax,

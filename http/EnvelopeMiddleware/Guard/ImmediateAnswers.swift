@@ -1,0 +1,164 @@
+public import HTTPTypes
+public import NIOCore
+public import NIOHTTP1
+
+/// Answers requests on the event loop of their connection, those that need no waiting.
+public protocol ImmediateResponder: Sendable {
+    /// The answer to a request without a body, or nil where it has to wait for anything; then nothing may have happened, because the request goes
+    /// to Hummingbird. It runs on the event loop, so that all connections of the loop wait meanwhile.
+    /// - Parameters:
+    ///   - head: A request of HTTP/1.1 that nothing of a connection's state hangs on, as ``ImmediateAnswers`` has made sure.
+    ///   - channel: Its connection.
+    func answer(_ head: HTTPRequestHead, on channel: any Channel) -> ImmediateAnswer?
+}
+
+/// An answer that is there at once.
+public struct ImmediateAnswer: Sendable {
+    /// Status and header, with the length of the body and the date.
+    public var head: HTTPResponse
+    /// The body; nil where none is sent, as to HEAD.
+    public var body: ByteBuffer?
+
+    /// Puts an answer together.
+    public init(head: HTTPResponse, body: ByteBuffer?) {
+        self.head = head
+        self.body = body
+    }
+}
+
+/// Gives the answers of an ``ImmediateResponder``, and hands every other request on.
+///
+/// It stands right behind NIO's decoder: what costs most on the way to Hummingbird and back are the conversion of heads, the switches between
+/// tasks and the encoder, and all three lie behind it. The ``RequestGuard`` further in does not see such a request, and is told of it.
+///
+/// Only a request in which nothing is left to decide is looked at: complete, without a body, GET or HEAD, on a connection that has nothing else to
+/// do and goes on afterwards. So an answer never overtakes another, a client that takes nothing gets no further ones, and everything that is
+/// refused, or ends the connection, is Hummingbird's.
+final class ImmediateAnswers: ChannelInboundHandler, RemovableChannelHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias InboundOut = HTTPServerRequestPart
+
+    /// Answers of one connection in a row, so that one that sends many requests at once does not keep the loop from the others.
+    private static let answersInARowMax = 16
+
+    private let requestGuard: RequestGuard
+    private let responder: any ImmediateResponder
+    /// A head whose end has not come yet.
+    private var held: HTTPRequestHead?
+    private var answersInARow = 0
+    /// Where bytes go out past the encoder.
+    private var encoder: ChannelHandlerContext?
+
+    init(requestGuard: RequestGuard, responder: any ImmediateResponder) {
+        self.requestGuard = requestGuard
+        self.responder = responder
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.encoder = try? context.pipeline.syncOperations.context(handlerType: HTTPResponseEncoder.self)
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.encoder = nil
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch Self.unwrapInboundIn(data) {
+        case .head(let head) where self.mayAnswer(head, context: context):
+            self.held = head
+        case .end where self.held != nil:
+            self.end(context: context, data: data)
+        default:
+            self.handOn(context: context)
+            context.fireChannelRead(data)
+        }
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        self.handOn(context: context)
+        if self.answersInARow > 0, let encoder = self.encoder {
+            self.answersInARow = 0
+            self.requestGuard.flushImmediateAnswers(through: encoder)
+        }
+        context.fireChannelReadComplete()
+    }
+
+    private func mayAnswer(_ head: HTTPRequestHead, context: ChannelHandlerContext) -> Bool {
+        self.held == nil && self.answersInARow < Self.answersInARowMax && head.hasNothingToDecide && context.channel.isWritable
+            && self.requestGuard.isFree
+    }
+
+    /// Answers the request whose end has come, or hands it on.
+    private func end(context: ChannelHandlerContext, data: NIOAny) {
+        guard let head = self.held, let encoder = self.encoder, let answer = self.responder.answer(head, on: context.channel) else {
+            self.handOn(context: context)
+            context.fireChannelRead(data)
+            return
+        }
+        self.held = nil
+        self.answersInARow += 1
+        self.requestGuard.noteImmediateAnswer(answer)
+        var bytes = context.channel.allocator.buffer(capacity: answer.bytesMax)
+        bytes.write(answer)
+        encoder.write(HTTPResponseEncoder.wrapOutboundOut(.byteBuffer(bytes)), promise: nil)
+    }
+
+    /// Hands on a head that was held.
+    private func handOn(context: ChannelHandlerContext) {
+        guard let head = self.held else { return }
+        self.held = nil
+        context.fireChannelRead(Self.wrapInboundOut(.head(head)))
+    }
+}
+
+extension HTTPRequestHead {
+    /// Whether the header says nothing that a connection would have to act on, and nothing that is refused.
+    fileprivate var hasNothingToDecide: Bool {
+        guard self.version == .http1_1, self.method == .GET || self.method == .HEAD else { return false }
+        var hosts = 0
+        for (name, value) in self.headers {
+            // Comparing lengths first keeps this cheap: it runs on every request.
+            let name = name.utf8
+            switch name.count {
+            case 4 where name.isEqual(ignoringCaseOf: "host"):
+                hosts += 1
+                guard RequestHeadFacts.isHost(value) else { return false }
+            case 6 where name.isEqual(ignoringCaseOf: "expect"): return false
+            case 7 where name.isEqual(ignoringCaseOf: "upgrade"): return false
+            case 10 where name.isEqual(ignoringCaseOf: "connection"):
+                guard value.utf8.isEqual(ignoringCaseOf: "keep-alive") else { return false }
+            case 14 where name.isEqual(ignoringCaseOf: "content-length"): return false
+            case 17 where name.isEqual(ignoringCaseOf: "transfer-encoding"): return false
+            default: break
+            }
+        }
+        return hosts == 1
+    }
+}
+
+extension ImmediateAnswer {
+    /// Bytes that the answer seldom exceeds.
+    fileprivate var bytesMax: Int { 768 + (self.body?.readableBytes ?? 0) }
+}
+
+extension ByteBuffer {
+    /// Writes an answer in the form of HTTP/1.1 (RFC 9112, section 2.1), as NIO's encoder does. Names and values of ``HTTPFields`` hold nothing
+    /// that could end their line.
+    fileprivate mutating func write(_ answer: ImmediateAnswer) {
+        if answer.head.status.code == 200 {
+            self.writeStaticString("HTTP/1.1 200 OK\r\n")
+        } else {
+            // Codes are known by more phrases here than among the types that heads are made of.
+            let status = HTTPResponseStatus(statusCode: answer.head.status.code)
+            self.writeString("HTTP/1.1 \(status.code) \(status.reasonPhrase)\r\n")
+        }
+        for field in answer.head.headerFields {
+            self.writeString(field.name.rawName)
+            self.writeStaticString(": ")
+            self.writeString(field.value)
+            self.writeStaticString("\r\n")
+        }
+        self.writeStaticString("\r\n")
+        if let body = answer.body { self.writeImmutableBuffer(body) }
+    }
+}

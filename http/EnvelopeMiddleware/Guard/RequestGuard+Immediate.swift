@@ -1,0 +1,38 @@
+import HTTPTypes
+import NIOCore
+import NIOHTTP1
+
+// What others have answered before the guard got to see it.
+extension RequestGuard {
+    /// Whether a request that has come now is the only thing to do on the connection, and not the last one.
+    var isFree: Bool {
+        guard case .serving = self.phase, self.writesWaiting == 0, self.heldCloses.isEmpty, !self.isQuiescing else { return false }
+        return self.requestsStarted == self.requestsRead && self.requestsRead == self.requestsAnswered && !self.isDone
+            && self.place?.refusal == nil && self.connections?.isShort != true
+    }
+
+    /// Counts a request whose answer is being written, as if both had passed here.
+    func noteImmediateAnswer(_ answer: ImmediateAnswer) {
+        self.sawPartSinceReadComplete = true
+        self.arrivingSince = nil
+        self.requestsStarted += 1
+        self.requestsRead += 1
+        self.requestsAnswered += 1
+        self.bytesWritten += UInt64(answer.body?.readableBytes ?? 0)
+        self.lastAnswer = answer.head.headerFields
+    }
+
+    /// Sends what was written, and begins to watch what the system did not take at once.
+    /// - Parameter encoder: Where the answers were written.
+    func flushImmediateAnswers(through encoder: ChannelHandlerContext) {
+        guard let context = self.context else { return }
+        encoder.flush()
+        guard SentBytes.waiting(context.channel) > 0 else {
+            if !context.channel.isActive { self.isCut = true }
+            return self.noteTurn()
+        }
+        // Nothing is a write as well, which is over when everything before it is.
+        encoder.write(HTTPResponseEncoder.wrapOutboundOut(.byteBuffer(ByteBuffer())), promise: self.watched(nil, context: context))
+        self.flush(context: context)
+    }
+}

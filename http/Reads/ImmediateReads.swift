@@ -1,0 +1,144 @@
+import ErrorEnvelope
+import ErrorEnvelopeHummingbird
+import HTTPTypes
+import Hummingbird
+import NIOCore
+import NIOHTTP1
+import Personas
+
+/// Answers reads on the event loop, where nothing has to be waited for: no lock that a slow request may hold, no thread, no turn.
+///
+/// What it does for a request is what the layers of `HTTPService.router` and the routes behind them do, by the same functions and in the same
+/// order. Everything else is theirs alone: searches, images, limits that were met, errors that are logged.
+struct ImmediateReads: ImmediateResponder {
+    let routes: ReadRoutes
+    /// Every route of the router, for paths that are none of a read's.
+    let table: RouteTable
+    let trustsIncomingRequestID: Bool
+    let authentication: Authentication
+    let limiter: RateLimiter
+    let rateLimitFields: RateLimitFields
+    let maintenance: MaintenanceMiddleware
+    let health: HealthRoutes
+    let media: MediaRoutes
+    let accessLog: AccessLog
+    let metrics: RequestMetrics
+
+    /// What is found out about a request on the way to its answer.
+    fileprivate struct Facts {
+        /// The template of its path, where it has one.
+        var route: String?
+        var caller: Caller?
+        var standing: RateLimiter.Standing?
+        /// Whether answers of the route say where its caller stands.
+        var isLimited = true
+        var isKeyUnknown = false
+    }
+
+    func answer(_ head: HTTPRequestHead, on channel: any Channel) -> ImmediateAnswer? {
+        let start = ContinuousClock.now
+        guard let head = ReadHead(head) else { return nil }
+        var facts = Facts()
+        let requestID = RequestIdentifier.make(from: trustsIncomingRequestID ? head.requestID : nil)
+        guard var answer = outcome(of: head, requestID: requestID, &facts) else {
+            if facts.standing != nil, let caller = facts.caller { limiter.takeBack(caller.keyID) }
+            return nil
+        }
+        finish(&answer.head.headerFields, requestID: requestID, facts, presenting: head.apiKey)
+        if head.method == .head { answer.body = nil }
+        let duration = start.duration(to: .now)
+        let status = answer.head.status.code
+        metrics.count(head.method, route: facts.route, status: status, duration: duration)
+        accessLog.log(
+            requestID: requestID, method: head.method, route: facts.route, status: status, trace: head.trace, caller: facts.caller,
+            duration: duration)
+        return answer
+    }
+
+    /// The answer or refusal, without what every answer says; nil where it has to be waited for, or the log has to be told why.
+    private func outcome(of head: ReadHead, requestID: String, _ facts: inout Facts) -> ImmediateAnswer? {
+        do {
+            return try perform(head, &facts)
+        } catch {
+            let error = EnvelopeError(converting: error)
+            guard error.cause == nil, error.code.status != 500 else { return nil }
+            let (head, body) = error.answer(requestID: requestID)
+            return ImmediateAnswer(head: head, body: body)
+        }
+    }
+
+    private func perform(_ head: ReadHead, _ facts: inout Facts) throws -> ImmediateAnswer? {
+        let route = routes.route(head.path)
+        facts.note(route, path: head.path)
+        switch route {
+        case .item(let reads, let id):
+            guard let caller = try admitted(head, &facts) else { return nil }
+            return try reads.itemNow(id, caller)?.immediate
+        case .list(let reads):
+            guard let caller = try admitted(head, &facts) else { return nil }
+            return try reads.listNow(head.query, caller)?.immediate
+        case .media(let token):
+            try maintenance.requireOpen(head.path)
+            guard let fields = try media.knownNow(token, ifNoneMatch: head.knownTags) else { return nil }
+            return ImmediateAnswer(head: HTTPResponse(status: .notModified, headerFields: fields), body: nil)
+        case .health:
+            return try health.answerNow(head.path)?.immediate
+        case nil:
+            let methods = table.methods(at: head.path)
+            // One that takes GET is another call's.
+            guard !methods.contains(.get), !methods.contains(.head) else { return nil }
+            try maintenance.requireOpen(head.path)
+            guard let allow = table.allow(for: head.method, at: head.path) else { throw EnvelopeError(.notFound) }
+            throw EnvelopeError(.methodNotAllowed, headers: [.allow: allow])
+        }
+    }
+
+    /// The caller, once nothing stands against a read of that key; nil where the key cannot be looked up now, or the read has to wait for others
+    /// of the key.
+    private func admitted(_ head: ReadHead, _ facts: inout Facts) throws(Failure) -> Caller? {
+        try maintenance.requireOpen(head.path)
+        let found: Caller?
+        do throws(Failure) {
+            found = try authentication.callerNow(presenting: head.apiKey)
+        } catch {
+            facts.isKeyUnknown = error == .unknownAPIKey
+            throw error
+        }
+        guard let caller = found, let standing = limiter.countNow(caller.keyID) else { return nil }
+        facts.caller = caller
+        facts.standing = standing
+        return caller
+    }
+
+    /// What every answer says.
+    private func finish(_ fields: inout HTTPFields, requestID: String, _ facts: Facts, presenting secret: String?) {
+        var standing = facts.standing
+        if standing == nil, facts.isLimited, !facts.isKeyUnknown { standing = rateLimitFields.standingNow(presenting: secret) }
+        if let standing { rateLimitFields.add(standing, to: &fields) }
+        SecurityHeaders.add(to: &fields)
+        if !fields.contains(where: { $0.name == .xRequestID }) { fields.append(HTTPField(name: .xRequestID, value: requestID)) }
+        fields.append(HTTPDate.field)
+    }
+}
+
+extension ImmediateReads.Facts {
+    /// Takes note of what the route says by itself.
+    fileprivate mutating func note(_ found: ReadRoute?, path: String) {
+        switch found {
+        case .item(let reads, _): route = reads.surface.itemPath
+        case .list(let reads): route = reads.surface.path
+        case .media: (route, isLimited) = (MediaRoutes.path, false)
+        case .health: (route, isLimited) = (path, false)
+        case nil: break
+        }
+    }
+}
+
+extension JSONAnswer {
+    /// The answer as one that is given at once.
+    fileprivate var immediate: ImmediateAnswer {
+        var fields = headers
+        fields.append(HTTPField(name: .contentLength, value: String(body?.readableBytes ?? 0)))
+        return ImmediateAnswer(head: HTTPResponse(status: status, headerFields: fields), body: body)
+    }
+}

@@ -1,0 +1,95 @@
+import ErrorEnvelopeHummingbird
+import HTTPTypes
+import NIOHTTP1
+
+/// What is looked at of a request that may be answered on the spot.
+///
+/// Only heads that leave no doubt make one: a target of the form that links have, and of the header fields that count each at most once and of
+/// plain characters. Whatever else there is goes through Hummingbird, which knows what to make of it.
+struct ReadHead {
+    let method: HTTPRequest.Method
+    /// The path, of `/`, letters, digits, and `-._~`.
+    let path: String
+    /// What follows the question mark, as it stands there.
+    let query: String?
+    private(set) var apiKey: String?
+    private(set) var requestID: String?
+    private(set) var knownTags: String?
+    private(set) var trace: TraceParent?
+
+    init?(_ head: HTTPRequestHead) {
+        switch head.method {
+        case .GET: method = .get
+        case .HEAD: method = .head
+        default: return nil
+        }
+        let target = head.uri.utf8
+        guard let pathEnd = Self.pathEnd(target) else { return nil }
+        if pathEnd == target.endIndex {
+            (path, query) = (head.uri, nil)
+        } else {
+            let rest = target[target.index(after: pathEnd)...]
+            guard rest.allSatisfy({ (0x21...0x7E).contains($0) && $0 != UInt8(ascii: "#") }) else { return nil }
+            (path, query) = (String(head.uri[..<pathEnd]), String(Substring(rest)))
+        }
+        var seen = 0
+        for (name, value) in head.headers {
+            guard let field = Field(name) else { continue }
+            guard seen & field.rawValue == 0, Self.isPlain(value) else { return nil }
+            seen |= field.rawValue
+            switch field {
+            case .apiKey: apiKey = value
+            case .requestID: requestID = value
+            case .ifNoneMatch: knownTags = value
+            case .traceParent: trace = TraceParent(value)
+            }
+        }
+    }
+
+    /// A header field that a read may depend on.
+    private enum Field: Int {
+        case apiKey = 1
+        case requestID = 2
+        case ifNoneMatch = 4
+        case traceParent = 8
+
+        init?(_ name: String) {
+            let name = name.utf8
+            // Comparing lengths first keeps this cheap.
+            switch name.count {
+            case 9 where name.isEqual(ignoringCaseOf: "x-api-key"): self = .apiKey
+            case 11 where name.isEqual(ignoringCaseOf: "traceparent"): self = .traceParent
+            case 12 where name.isEqual(ignoringCaseOf: "x-request-id"): self = .requestID
+            case 13 where name.isEqual(ignoringCaseOf: "if-none-match"): self = .ifNoneMatch
+            default: return nil
+            }
+        }
+    }
+
+    /// Where the path of a target ends, nil where it is not of the plain form, in which every segment stands for itself.
+    private static func pathEnd(_ target: String.UTF8View) -> String.Index? {
+        var last: UInt8 = 0
+        var index = target.startIndex
+        while index < target.endIndex {
+            let byte = target[index]
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"): break
+            case UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "~"): break
+            case UInt8(ascii: "/") where last != byte: break
+            case UInt8(ascii: "?") where last != UInt8(ascii: "/") && last != 0: return index
+            default: return nil
+            }
+            guard last != 0 || byte == UInt8(ascii: "/") else { return nil }
+            last = byte
+            index = target.index(after: index)
+        }
+        return last == UInt8(ascii: "/") || last == 0 ? nil : index
+    }
+
+    /// Whether a value is made of visible characters and of spaces between them.
+    private static func isPlain(_ value: String) -> Bool {
+        let bytes = value.utf8
+        guard let first = bytes.first, let last = bytes.last, first != 0x20, last != 0x20 else { return false }
+        return bytes.allSatisfy { (0x20...0x7E).contains($0) }
+    }
+}
