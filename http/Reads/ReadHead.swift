@@ -23,14 +23,14 @@ struct ReadHead {
         case .HEAD: method = .head
         default: return nil
         }
-        let target = head.uri.utf8
-        guard let pathEnd = Self.pathEnd(target) else { return nil }
-        if pathEnd == target.endIndex {
-            (path, query) = (head.uri, nil)
+        var target = head.uri
+        guard let pathBytes = target.withUTF8(Self.pathBytes) else { return nil }
+        if pathBytes == target.utf8.count {
+            (path, query) = (target, nil)
         } else {
-            let rest = target[target.index(after: pathEnd)...]
+            let rest = target.utf8.dropFirst(pathBytes + 1)
             guard rest.allSatisfy({ (0x21...0x7E).contains($0) && $0 != UInt8(ascii: "#") }) else { return nil }
-            (path, query) = (String(head.uri[..<pathEnd]), String(Substring(rest)))
+            (path, query) = (String(Substring(target.utf8.prefix(pathBytes))), String(Substring(rest)))
         }
         var seen = 0
         for (name, value) in head.headers {
@@ -66,24 +66,19 @@ struct ReadHead {
         }
     }
 
-    /// Where the path of a target ends, nil where it is not of the plain form, in which every segment stands for itself.
-    private static func pathEnd(_ target: String.UTF8View) -> String.Index? {
-        var last: UInt8 = 0
-        var index = target.startIndex
-        while index < target.endIndex {
-            let byte = target[index]
-            switch byte {
+    /// The length of the path of a target, nil where it is not of the plain form, in which every segment stands for itself.
+    private static func pathBytes(_ target: UnsafeBufferPointer<UInt8>) -> Int? {
+        let end = target.firstIndex(of: UInt8(ascii: "?")) ?? target.endIndex
+        guard end > 1, target[0] == UInt8(ascii: "/"), target[end - 1] != UInt8(ascii: "/") else { return nil }
+        for index in 0..<end {
+            switch target[index] {
             case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"): break
             case UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "~"): break
-            case UInt8(ascii: "/") where last != byte: break
-            case UInt8(ascii: "?") where last != UInt8(ascii: "/") && last != 0: return index
+            case UInt8(ascii: "/") where target[index + 1] != UInt8(ascii: "/"): break
             default: return nil
             }
-            guard last != 0 || byte == UInt8(ascii: "/") else { return nil }
-            last = byte
-            index = target.index(after: index)
         }
-        return last == UInt8(ascii: "/") || last == 0 ? nil : index
+        return end
     }
 
     /// Whether a value is made of visible characters and of spaces between them.

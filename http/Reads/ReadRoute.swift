@@ -16,18 +16,21 @@ enum ReadRoute {
 struct ReadRoutes: Sendable {
     private static let mediaPrefix = "/media/"
 
-    private let surfaces: [(reads: PikzonalityReads, path: String, prefix: String)]
+    private let surfaces: [PikzonalityReads]
 
     init(_ surfaces: [PikzonalityReads]) {
-        self.surfaces = surfaces.map { ($0, $0.surface.path, "\($0.surface.path)/") }
+        self.surfaces = surfaces
     }
 
     /// The route of a path of plain form, nil for every path that is none of these.
     func route(_ path: String) -> ReadRoute? {
         let bytes = path.utf8
-        for (reads, path, prefix) in surfaces where bytes.starts(with: path.utf8) {
-            if bytes.count == path.utf8.count { return .list(reads) }
-            guard bytes.starts(with: prefix.utf8), let id = Self.segment(bytes.dropFirst(prefix.utf8.count)) else { return nil }
+        for reads in surfaces {
+            let list = reads.surface.path.utf8
+            guard bytes.starts(with: list) else { continue }
+            let rest = bytes.dropFirst(list.count)
+            if rest.isEmpty { return .list(reads) }
+            guard rest.first == UInt8(ascii: "/"), let id = Self.segment(rest.dropFirst()) else { return nil }
             // These stand beside the ids, and take POST alone.
             if case .published = reads.surface, Mode.allCases.contains(where: { id.utf8.elementsEqual($0.rawValue.utf8) }) { return nil }
             return .item(reads, id)

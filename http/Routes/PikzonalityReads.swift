@@ -4,7 +4,9 @@ import PersonasWire
 
 /// The reads of personas and styles, from what a request says to its answer, however it came in: each once for those that wait and once for
 /// those that are answered on the spot, with the same checks before and the same answer after.
-struct PikzonalityReads: Sendable {
+///
+/// A class, because the latter are found by their path: what is found is handed on as one reference.
+final class PikzonalityReads: Sendable {
     /// How a mounting speaks.
     enum Surface: Sendable {
         /// `/v2/personas`, `/v2/styles`: full representations.
@@ -13,10 +15,20 @@ struct PikzonalityReads: Sendable {
         case published
     }
 
+    /// Items of a page that is answered on the spot: others wait meanwhile.
+    private static let itemsAtOnceMax = 100
+
     let surface: Surface
     let catalog: Catalog
     let publicURL: PublicURL
     let pageItemsMax: Int
+
+    init(surface: Surface, catalog: Catalog, publicURL: PublicURL, pageItemsMax: Int) {
+        self.surface = surface
+        self.catalog = catalog
+        self.publicURL = publicURL
+        self.pageItemsMax = pageItemsMax
+    }
 
     /// One item.
     /// - Parameter id: what stands for it in the path.
@@ -45,6 +57,7 @@ struct PikzonalityReads: Sendable {
     func listNow(_ query: String?, _ caller: Caller) throws(Failure) -> JSONAnswer? {
         try caller.require(.read)
         let query = try ListQuery(query, fixedMode: surface.mode, itemsMax: pageItemsMax)
+        guard query.limit <= Self.itemsAtOnceMax else { return nil }
         let page = try catalog.pageNow(
             query.filter, sort: query.sort, after: query.after, limit: query.limit, accountID: caller.accountID)
         return page.map { answer($0, to: query) }
@@ -53,7 +66,7 @@ struct PikzonalityReads: Sendable {
     private func answer(_ item: Pikzonality) -> JSONAnswer {
         let representation = Representation(base: publicURL.base)
         return JSONAnswer(before: [.eTag: Representation.entityTag(of: item)]) { writer in
-            switch surface {
+            switch self.surface {
             case .typed: representation.full(item, &writer)
             case .published: representation.published(item, &writer)
             }

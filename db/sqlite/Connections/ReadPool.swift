@@ -24,12 +24,12 @@ final class ReadPool: Sendable {
         // 8 MB of pages per connection instead of 2, taken only as reads need them: a page of items touches some forty, and each that is not
         // remembered is a system call.
         configuration.prepareDatabase { db in try db.execute(sql: "PRAGMA cache_size = -8000") }
-        func open() throws -> ReadConnection {
-            try ReadConnection(queue: try DatabaseQueue(path: path, configuration: configuration))
-        }
-        free = Mutex(try (0..<count).map { _ in try open() })
+        free = Mutex(try (0..<count).map { _ in try ReadConnection(path: path, configuration: configuration) })
         places = DispatchSemaphore(value: count)
-        immediate = try (0..<immediateCount).map { _ in ImmediateSlot(try open()) }
+        configuration.busyMode = .immediateError
+        immediate = try (0..<immediateCount).map { _ in
+            ImmediateSlot(try ReadConnection(path: path, configuration: configuration))
+        }
     }
 
     /// Lends a connection for one short read on an event loop. There is one for each loop, so that none ever finds all of them lent.
@@ -103,8 +103,8 @@ final class ReadConnection: SQLConnection, @unchecked Sendable {
     private let handle: OpaquePointer
     private(set) var statements: [String: OpaquePointer] = [:]
 
-    fileprivate init(queue: DatabaseQueue) throws {
-        self.queue = queue
+    fileprivate init(path: String, configuration: Configuration) throws {
+        queue = try DatabaseQueue(path: path, configuration: configuration)
         guard let handle = try queue.read({ $0.sqliteConnection }) else { throw Failure.unexpected("A read connection did not open") }
         self.handle = handle
     }
