@@ -60,8 +60,26 @@ package struct IPAddress: Sendable, Hashable, CustomStringConvertible {
     /// The text that `init(_: String)` reads: dotted decimal, or eight groups of hexadecimal digits.
     package var description: String {
         switch family {
-        case .v4: (0..<4).map { String(UInt8(truncatingIfNeeded: bits >> (24 - 8 * $0))) }.joined(separator: ".")
+        case .v4: canonicalText
         case .v6: (0..<8).map { String(UInt16(truncatingIfNeeded: bits >> (112 - 16 * $0)), radix: 16) }.joined(separator: ":")
+        }
+    }
+
+    /// The text by which other programs know the address: dotted decimal, or the form of RFC 5952 with its run of zeros left out.
+    package var canonicalText: String {
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(INET6_ADDRSTRLEN)) { text in
+            let written =
+                switch family {
+                case .v4:
+                    withUnsafeBytes(of: UInt32(truncatingIfNeeded: bits).bigEndian) {
+                        inet_ntop(AF_INET, $0.baseAddress, text.baseAddress, socklen_t(text.count))
+                    }
+                case .v6:
+                    withUnsafeBytes(of: bits.bigEndian) { inet_ntop(AF_INET6, $0.baseAddress, text.baseAddress, socklen_t(text.count)) }
+                }
+            // It fails for other families and for too little room alone.
+            guard let written else { preconditionFailure("an address of a known family has a text") }
+            return String(cString: written)
         }
     }
 }

@@ -71,15 +71,23 @@ package struct Identifier: Sendable, Hashable, Comparable {
 
     /// The lower-case hyphenated form, 36 characters.
     package var text: String {
-        String(unsafeUninitializedCapacity: 36) { buffer in
-            buffer.putHexadecimal(high, digits: 8, at: 0)
-            buffer.putHexadecimal(high << 32, digits: 4, at: 9)
-            buffer.putHexadecimal(high << 48, digits: 4, at: 14)
-            buffer.putHexadecimal(low, digits: 4, at: 19)
-            buffer.putHexadecimal(low << 16, digits: 12, at: 24)
-            for hyphen in [8, 13, 18, 23] { buffer[hyphen] = UInt8(ascii: "-") }
-            return 36
+        String(unsafeUninitializedCapacity: Self.textBytes) { buffer in
+            putText(into: buffer)
+            return Self.textBytes
         }
+    }
+
+    /// The length of `text`.
+    package static let textBytes = 36
+
+    /// Puts `text` at the start of a buffer that has room for it.
+    package func putText(into buffer: UnsafeMutableBufferPointer<UInt8>) {
+        buffer.putHexadecimal(high, digits: 8, at: 0)
+        buffer.putHexadecimal(high << 32, digits: 4, at: 9)
+        buffer.putHexadecimal(high << 48, digits: 4, at: 14)
+        buffer.putHexadecimal(low, digits: 4, at: 19)
+        buffer.putHexadecimal(low << 16, digits: 12, at: 24)
+        for hyphen in [8, 13, 18, 23] { buffer[hyphen] = UInt8(ascii: "-") }
     }
 
     /// Orders as the stored bytes do.

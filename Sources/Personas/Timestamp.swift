@@ -29,11 +29,22 @@ package struct Timestamp: Sendable, Hashable, Comparable, Codable {
     package static func < (left: Timestamp, right: Timestamp) -> Bool { left.milliseconds < right.milliseconds }
 
     /// RFC 3339 in UTC with milliseconds, always 24 characters for years 0 to 9999: `2026-11-21T03:29:00.123Z`.
+    package var text: String {
+        String(unsafeUninitializedCapacity: Self.textBytes) { buffer in
+            putText(into: buffer)
+            return Self.textBytes
+        }
+    }
+
+    /// The length of `text`.
+    package static let textBytes = 24
+
+    /// Puts `text` at the start of a buffer that has room for it.
     ///
     /// Written by hand because every item of every answer carries two of these and Foundation's formatter costs more than the rest of
     /// the row; the calendar is Howard Hinnant's `civil_from_days`. A moment outside these years, as only a damaged row holds one, is shown
     /// as the nearest within.
-    package var text: String {
+    package func putText(into buffer: UnsafeMutableBufferPointer<UInt8>) {
         let shown = min(max(milliseconds, Self.firstShown), Self.lastShown)
         let (days, millisecondOfDay) = shown.flooringDivision(by: 86_400_000)
         let shifted = days + 719_468
@@ -45,16 +56,13 @@ package struct Timestamp: Sendable, Hashable, Comparable, Codable {
         let month = monthFromMarch < 10 ? monthFromMarch + 3 : monthFromMarch - 9
         let year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
         let secondOfDay = millisecondOfDay / 1_000
-        return String(unsafeUninitializedCapacity: 24) { buffer in
-            buffer.put(year, digits: 4, at: 0, before: UInt8(ascii: "-"))
-            buffer.put(month, digits: 2, at: 5, before: UInt8(ascii: "-"))
-            buffer.put(day, digits: 2, at: 8, before: UInt8(ascii: "T"))
-            buffer.put(secondOfDay / 3_600, digits: 2, at: 11, before: UInt8(ascii: ":"))
-            buffer.put(secondOfDay / 60 % 60, digits: 2, at: 14, before: UInt8(ascii: ":"))
-            buffer.put(secondOfDay % 60, digits: 2, at: 17, before: UInt8(ascii: "."))
-            buffer.put(millisecondOfDay % 1_000, digits: 3, at: 20, before: UInt8(ascii: "Z"))
-            return 24
-        }
+        buffer.put(year, digits: 4, at: 0, before: UInt8(ascii: "-"))
+        buffer.put(month, digits: 2, at: 5, before: UInt8(ascii: "-"))
+        buffer.put(day, digits: 2, at: 8, before: UInt8(ascii: "T"))
+        buffer.put(secondOfDay / 3_600, digits: 2, at: 11, before: UInt8(ascii: ":"))
+        buffer.put(secondOfDay / 60 % 60, digits: 2, at: 14, before: UInt8(ascii: ":"))
+        buffer.put(secondOfDay % 60, digits: 2, at: 17, before: UInt8(ascii: "."))
+        buffer.put(millisecondOfDay % 1_000, digits: 3, at: 20, before: UInt8(ascii: "Z"))
     }
 }
 

@@ -102,14 +102,16 @@ struct Application: Sendable {
     }
 
     /// The service that answers over HTTP.
-    /// - Parameter onListening: is told where, once it does.
+    /// - Parameters:
+    ///   - accessLog: is told of every request that is answered.
+    ///   - onListening: is told where, once it does.
     func http(
-        _ configuration: HTTPConfiguration, publicURL: PublicURL, logger: Logger,
+        _ configuration: HTTPConfiguration, publicURL: PublicURL, logger: Logger, accessLog: any AccessLogWriter,
         onListening: @escaping @Sendable (String) async -> Void = { _ in }
     ) -> HTTPService {
         HTTPService(
-            configuration: configuration, useCases: useCases, publicURL: publicURL, logger: logger, metrics: metrics,
-            onListening: onListening)
+            configuration: configuration, useCases: useCases, publicURL: publicURL, logger: logger, accessLog: accessLog,
+            metrics: metrics, onListening: onListening)
     }
 
     /// Closes the data folder. Nothing may be under way or follow.

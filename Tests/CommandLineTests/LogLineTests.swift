@@ -60,7 +60,8 @@ struct LogLineTests {
     @Test(
         "Texts are escaped to exactly these bytes",
         arguments: [
-            ("\"\\/", #"\"\\/"#), ("\n\r\t", #"\n\r\t"#), ("\u{8}\u{c}", #"\u0008\u000c"#),
+            ("\"\\/", #"\"\\/"#), ("a\"b", #"a\"b"#), ("a\\b", #"a\\b"#), ("_~", "_~"), ("\n\r\t", #"\n\r\t"#),
+            ("\u{8}\u{c}", #"\u0008\u000c"#),
             ("\0\u{1b}\u{1f}\u{7f}", #"\u0000\u001b\u001f\u007f"#), ("\u{80}\u{9f}\u{a0}", "\\u0080\\u009f\u{a0}"),
             ("\u{2027}\u{2028}\u{202e}\u{202f}", "\u{2027}\\u2028\\u202e\u{202f}"),
             ("\u{2065}\u{2066}\u{2069}\u{206a}", "\u{2065}\\u2066\\u2069\u{206a}"), ("é世😀", "é世😀"),
@@ -88,6 +89,8 @@ struct LogLineTests {
         #expect(members["message"] as? String == "called with pkz_0123[hidden], twice pkz_0123[hidden]")
         #expect(members["header"] as? String == "pkz_0123[hidden]")
         #expect(members["prefix"] as? String == "pkz_0123")
+        #expect(try json(key + key).members["message"] as? String == "pkz_0123[hidden]")
+        #expect(try json("\(key)x\(key)/\(key)").members["message"] as? String == "pkz_0123[hidden]/pkz_0123[hidden]")
         let plain = LogLine(.text, time: "t", level: .info, message: key, error: nil, metadata: ["key": .string(key)])
         #expect(!String(decoding: plain.bytes, as: UTF8.self).contains("456789"))
     }

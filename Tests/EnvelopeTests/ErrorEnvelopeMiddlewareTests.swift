@@ -19,6 +19,32 @@ private struct SecretError: Error, CustomStringConvertible {
     var description: String { "password hunter2 at /var/lib/secret" }
 }
 
+/// What a context is told, and how deep within the layers.
+private struct ToldContext: EnvelopeRequestContext {
+    var coreContext: CoreRequestContextStorage
+    var requestID = ""
+    let told = Shared<[String]>([])
+
+    init(source: ApplicationRequestContextSource) { coreContext = CoreRequestContextStorage(source: source) }
+
+    func noteTrace(_ trace: TraceParent) { told.withLock { $0.append("\(trace.traceID) \(trace.parentID)") } }
+
+    func noteError(_ code: ErrorCode) { told.withLock { $0.append(code.rawValue) } }
+}
+
+/// Keeps what the contexts of requests were told, once they are answered.
+private struct ToldMiddleware: RouterMiddleware {
+    let told: Shared<[[String]]>
+
+    func handle(
+        _ request: Request, context: ToldContext, next: (Request, ToldContext) async throws -> Response
+    ) async throws -> Response {
+        let response = try await next(request, context)
+        told.withLock { $0.append(context.told.value) }
+        return response
+    }
+}
+
 @Suite("The error envelope middleware")
 struct ErrorEnvelopeMiddlewareTests {
     /// Throws, on a route, what a test asks for.
@@ -52,6 +78,32 @@ struct ErrorEnvelopeMiddlewareTests {
         #expect(try response.envelope == ErrorEnvelope(code: code, requestID: response.requestID ?? "missing"))
         #expect(response.headers[.vary] == "Origin")
         #expect(response.headers[.retryAfter] == (answered == 429 || answered == 503 ? "1" : nil))
+    }
+
+    @Test("tells a context that wants to know of the trace, and of the code of an error, once each")
+    func told() async throws {
+        let told = Shared<[[String]]>([])
+        let router = Router(context: ToldContext.self)
+        router.add(middleware: ErrorEnvelopeMiddleware())
+        router.add(middleware: ToldMiddleware(told: told))
+        router.add(middleware: ErrorEnvelopeMiddleware())
+        router.get("fine") { _, _ in HTTPResponse.Status.ok }
+        router.get("unchanged") { _, _ -> HTTPResponse.Status in throw HTTPError(.notModified) }
+        router.get("taken") { _, _ -> HTTPResponse.Status in throw DomainFailure() }
+        router.get("broken") { _, _ -> HTTPResponse.Status in throw SecretError() }
+        let (trace, parent) = ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331")
+        let traceParent = try #require(HTTPField.Name("traceparent"))
+        try await Application(router: router, logger: LogRecorder().logger).test(.router) { client in
+            for (path, headers) in [
+                ("/fine", [:]), ("/fine", [traceParent: "00-\(trace)-\(parent)-01"]), ("/fine", [traceParent: "nonsense"]),
+                ("/unchanged", [:]),
+                ("/taken", [:]), ("/broken", [traceParent: "00-\(trace)-\(parent)-01"]), ("/nowhere", [:]),
+            ] as [(String, HTTPFields)] {
+                _ = try await client.executeRequest(uri: path, method: .get, headers: headers, body: nil)
+            }
+        }
+        let ids = "\(trace) \(parent)"
+        #expect(told.value == [[], [ids], [], [], ["NAME_RESERVED"], [ids, "INTERNAL_ERROR"], ["NOT_FOUND"]])
     }
 
     @Test("passes on the reason of a client error but not that of a server error")

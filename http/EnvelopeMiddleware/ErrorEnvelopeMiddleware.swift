@@ -59,6 +59,7 @@ public struct ErrorEnvelopeMiddleware<Context: EnvelopeRequestContext>: RouterMi
         if let trace = TraceParent(request.headers) {
             context.logger[metadataKey: "trace_id"] = .string(trace.traceID)
             context.logger[metadataKey: "parent_id"] = .string(trace.parentID)
+            context.noteTrace(trace)
         }
         var response = try await self.respond(to: request, context: context, next: next)
         response.headers[.xRequestID] = requestID
@@ -87,6 +88,7 @@ public struct ErrorEnvelopeMiddleware<Context: EnvelopeRequestContext>: RouterMi
             return Response(status: httpError.status, headers: httpError.headers + [.xRequestID: context.requestID])
         }
         let envelopeError = EnvelopeError(converting: error)
+        context.noteError(envelopeError.code)
         self.log(envelopeError, request: request, context: context)
         return envelopeError.response(to: request.method, requestID: context.requestID)
     }

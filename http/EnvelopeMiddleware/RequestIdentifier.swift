@@ -1,3 +1,4 @@
+public import ErrorEnvelope
 import Foundation
 public import HTTPTypes
 public import Hummingbird
@@ -9,6 +10,22 @@ import Synchronization
 public protocol EnvelopeRequestContext: RequestContext {
     /// The id of the request, as sent in `X-Request-Id`. It has to start as the empty string.
     var requestID: String { get set }
+
+    /// Told of the trace that the request belongs to, if it names one, before the next layer sees the request.
+    func noteTrace(_ trace: TraceParent)
+
+    /// Told the code of the error that the request is about to be answered with.
+    func noteError(_ code: ErrorCode)
+}
+
+// Optional requirements. A context that keeps what it is told for the layers outside, such as a log of requests, keeps it in an object that its
+// copies share, because every layer has a copy of its own.
+extension EnvelopeRequestContext {
+    /// Keeps nothing.
+    public func noteTrace(_ trace: TraceParent) {}
+
+    /// Keeps nothing.
+    public func noteError(_ code: ErrorCode) {}
 }
 
 /// The context of a service that needs nothing beyond the request id.

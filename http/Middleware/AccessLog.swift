@@ -1,58 +1,82 @@
 import ErrorEnvelopeHummingbird
 import HTTPTypes
 import Hummingbird
-import Logging
+import NIOCore
 import Personas
+import Synchronization
 
-/// Logs one structured line per request, when it is answered. Never a query, a header or a body: signed URLs, keys and faces are in there.
+/// Logs one entry per request, when it is answered.
 struct AccessLog: RouterMiddleware {
     typealias Context = PersonasRequestContext
 
     /// Stands for the status of a request whose client broke off before there was an answer; all other errors are answers by now.
     static let brokenOffStatus = 499
 
-    let logger: Logger
+    /// Stands for the route of a request that found none.
+    static let noRoute = "none"
+
+    let writer: any AccessLogWriter
+    let addresses: ClientAddresses
 
     func handle(
         _ request: Request, context: Context, next: (Request, Context) async throws -> Response
     ) async throws -> Response {
         let start = ContinuousClock.now
+        var request = request
+        // Most requests have no body to count.
+        let bytesIn = request.announcesBody ? ByteCount() : nil
+        if let bytesIn { request.body = RequestBody(asyncSequence: CountedBody(body: request.body, count: bytesIn)) }
         do {
             let response = try await next(request, context)
-            log(request, context, status: response.status.code, duration: start.duration(to: .now))
+            // Hummingbird takes the body from an answer to HEAD outside of all layers.
+            let bytesOut = request.method == .head ? 0 : response.body.contentLength
+            log(request, context, bytesIn, status: response.status.code, bytesOut: bytesOut, since: start)
             return response
         } catch {
-            log(request, context, status: Self.brokenOffStatus, duration: start.duration(to: .now))
+            log(request, context, bytesIn, status: Self.brokenOffStatus, bytesOut: 0, since: start)
             throw error
         }
     }
 
-    private func log(_ request: Request, _ context: Context, status: Int, duration: Duration) {
-        log(
-            requestID: context.requestID, method: request.method, route: context.endpointPath, status: status,
-            trace: TraceParent(request.headers), caller: context.caller, duration: duration)
+    private func log(
+        _ request: Request, _ context: Context, _ bytesIn: ByteCount?, status: Int, bytesOut: Int?, since start: ContinuousClock.Instant
+    ) {
+        let peer = addresses.peer(at: context.channel.remoteAddress)
+        writer.write(
+            AccessLogEntry(
+                requestID: context.requestID, method: request.method.rawValue, route: context.endpointPath ?? Self.noRoute, status: status,
+                code: context.errorCode, duration: start.duration(to: .now), caller: context.caller, trace: context.trace,
+                address: addresses.text(of: peer, forwardedFor: request.headers[values: .xForwardedFor]), bytesIn: bytesIn?.total ?? 0,
+                bytesOut: bytesOut))
+    }
+}
+
+/// Bytes of a body that were read so far.
+private final class ByteCount: Sendable {
+    private let bytes = Atomic(0)
+
+    var total: Int { bytes.load(ordering: .relaxed) }
+
+    func add(_ more: Int) { bytes.add(more, ordering: .relaxed) }
+}
+
+/// A body that is counted while it is read.
+private struct CountedBody: AsyncSequence, Sendable {
+    typealias Element = ByteBuffer
+
+    let body: RequestBody
+    let count: ByteCount
+
+    struct AsyncIterator: AsyncIteratorProtocol {
+        var iterator: RequestBody.AsyncIterator
+        let count: ByteCount
+
+        mutating func next() async throws -> ByteBuffer? {
+            let part = try await iterator.next()
+            if let part { count.add(part.readableBytes) }
+            return part
+        }
     }
 
-    /// Logs one request that was answered.
-    func log(
-        requestID: String, method: HTTPRequest.Method, route: String?, status: Int, trace: TraceParent?, caller: Caller?, duration: Duration
-    ) {
-        var metadata: Logger.Metadata = [
-            "request_id": .string(requestID),
-            "method": .string(method.rawValue),
-            "route": .string(route ?? "none"),
-            "status": .stringConvertible(status),
-            "duration_us": .stringConvertible(
-                duration.components.seconds * 1_000_000 + duration.components.attoseconds / 1_000_000_000_000),
-        ]
-        if let trace {
-            metadata["trace_id"] = .string(trace.traceID)
-            metadata["parent_id"] = .string(trace.parentID)
-        }
-        if let caller {
-            metadata["account"] = .string(caller.accountID.text)
-            metadata["key"] = .string(caller.keyID.text)
-        }
-        logger.info("request", metadata: metadata)
-    }
+    func makeAsyncIterator() -> AsyncIterator { AsyncIterator(iterator: body.makeAsyncIterator(), count: count) }
 }

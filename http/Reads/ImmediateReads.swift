@@ -29,13 +29,17 @@ struct ImmediateReads: ImmediateResponder {
         /// The template of its path, where it has one.
         var route: String?
         var caller: Caller?
+        /// Why the request is refused, where it is.
+        var code: ErrorCode?
         var standing: RateLimiter.Standing?
         /// Whether answers of the route say where its caller stands.
         var isLimited = true
         var isKeyUnknown = false
     }
 
-    func answer(_ head: HTTPRequestHead, on channel: any Channel) -> ImmediateAnswer? {
+    func connection(from address: SocketAddress?) -> ConnectionPeer { accessLog.addresses.peer(at: address) }
+
+    func answer(_ head: HTTPRequestHead, on connection: ConnectionPeer) -> ImmediateAnswer? {
         let start = ContinuousClock.now
         guard let head = ReadHead(head) else { return nil }
         var facts = Facts()
@@ -49,9 +53,12 @@ struct ImmediateReads: ImmediateResponder {
         let duration = start.duration(to: .now)
         let status = answer.head.status.code
         metrics.count(head.method, route: facts.route, status: status, duration: duration)
-        accessLog.log(
-            requestID: requestID, method: head.method, route: facts.route, status: status, trace: head.trace, caller: facts.caller,
-            duration: duration)
+        accessLog.writer.write(
+            AccessLogEntry(
+                requestID: requestID, method: head.method.rawValue, route: facts.route ?? AccessLog.noRoute, status: status,
+                code: facts.code, duration: duration, caller: facts.caller, trace: head.trace,
+                address: accessLog.addresses.text(of: connection, forwardedFor: head.forwardedFor), bytesIn: 0,
+                bytesOut: answer.body?.readableBytes ?? 0))
         return answer
     }
 
@@ -62,6 +69,7 @@ struct ImmediateReads: ImmediateResponder {
         } catch {
             let error = EnvelopeError(converting: error)
             guard error.cause == nil, error.code.status != 500 else { return nil }
+            facts.code = error.code
             let (head, body) = error.answer(requestID: requestID)
             return ImmediateAnswer(head: head, body: body)
         }
@@ -116,7 +124,8 @@ struct ImmediateReads: ImmediateResponder {
         if standing == nil, facts.isLimited, !facts.isKeyUnknown { standing = rateLimitFields.standingNow(presenting: secret) }
         if let standing { rateLimitFields.add(standing, to: &fields) }
         SecurityHeaders.add(to: &fields)
-        if !fields.contains(where: { $0.name == .xRequestID }) { fields.append(HTTPField(name: .xRequestID, value: requestID)) }
+        // Every envelope says it already.
+        if facts.code == nil { fields.append(HTTPField(name: .xRequestID, value: requestID)) }
         fields.append(HTTPDate.field)
     }
 }

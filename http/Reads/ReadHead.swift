@@ -4,8 +4,8 @@ import NIOHTTP1
 
 /// What is looked at of a request that may be answered on the spot.
 ///
-/// Only heads that leave no doubt make one: a target of the form that links have, and of the header fields that count each at most once and of
-/// plain characters. Whatever else there is goes through Hummingbird, which knows what to make of it.
+/// Only heads that leave no doubt make one: a target of the form that links have, and of the header fields that count each of plain characters and,
+/// but for `X-Forwarded-For`, at most once. Whatever else there is goes through Hummingbird, which knows what to make of it.
 struct ReadHead {
     let method: HTTPRequest.Method
     /// The path, of `/`, letters, digits, and `-._~`.
@@ -16,6 +16,8 @@ struct ReadHead {
     private(set) var requestID: String?
     private(set) var knownTags: String?
     private(set) var trace: TraceParent?
+    /// For whom proxies have passed the request on, as they say.
+    private(set) var forwardedFor: [String] = []
 
     init?(_ head: HTTPRequestHead) {
         switch head.method {
@@ -35,13 +37,14 @@ struct ReadHead {
         var seen = 0
         for (name, value) in head.headers {
             guard let field = Field(name) else { continue }
-            guard seen & field.rawValue == 0, Self.isPlain(value) else { return nil }
+            guard Self.isPlain(value), field == .forwardedFor || seen & field.rawValue == 0 else { return nil }
             seen |= field.rawValue
             switch field {
             case .apiKey: apiKey = value
             case .requestID: requestID = value
             case .ifNoneMatch: knownTags = value
             case .traceParent: trace = TraceParent(value)
+            case .forwardedFor: forwardedFor.append(value)
             }
         }
     }
@@ -52,6 +55,7 @@ struct ReadHead {
         case requestID = 2
         case ifNoneMatch = 4
         case traceParent = 8
+        case forwardedFor = 16
 
         init?(_ name: String) {
             let name = name.utf8
@@ -61,6 +65,7 @@ struct ReadHead {
             case 11 where name.isEqual(ignoringCaseOf: "traceparent"): self = .traceParent
             case 12 where name.isEqual(ignoringCaseOf: "x-request-id"): self = .requestID
             case 13 where name.isEqual(ignoringCaseOf: "if-none-match"): self = .ifNoneMatch
+            case 15 where name.isEqual(ignoringCaseOf: "x-forwarded-for"): self = .forwardedFor
             default: return nil
             }
         }

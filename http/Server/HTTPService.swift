@@ -16,7 +16,8 @@ package struct HTTPConfiguration: Sendable {
     package var port = 8_080
     /// Whether a trusted proxy in front sets `X-Request-Id`.
     package var trustsIncomingRequestID = false
-    /// Networks of proxies in front, whose connections are those of many clients and count towards no address.
+    /// Networks of proxies in front, whose connections are those of many clients and count towards no address, and who are believed where they
+    /// say in `X-Forwarded-For` whose request it is.
     package var trustedProxies: [AddressPrefix] = []
     /// Items of one page of a list at most; a client that asks for more gets these.
     package var pageItemsMax = Limits.pageItemsMax
@@ -45,14 +46,14 @@ package struct HTTPConfiguration: Sendable {
     /// to calls.
     fileprivate var mediaAnswersMax: Int { max(1, connections.connectionsMax / 2) }
 
+    /// What tells clients from the proxies in front.
+    fileprivate var clientAddresses: ClientAddresses { ClientAddresses(trustedProxies: trustedProxies) }
+
     /// `connections`, with what follows from their number, from the proxies in front, and from the routes.
     fileprivate var connectionLimits: ConnectionRegistry.Limits {
         var limits = connections
         limits.refusedMax = Self.refusedConnections(of: limits.connectionsMax)
-        limits.isShared = { [trustedProxies] address in
-            guard let peer = address.ipAddress.flatMap({ IPAddress($0) })?.unmapped else { return false }
-            return trustedProxies.contains { $0.contains(peer) }
-        }
+        limits.isShared = { [clientAddresses] in clientAddresses.isTrustedProxy($0) }
         limits.servedPaths = HealthRoutes.paths.sorted()
         return limits
     }
@@ -98,6 +99,7 @@ package struct HTTPService: Service {
     private let useCases: HTTPUseCases
     private let publicURL: PublicURL
     private let logger: Logger
+    private let accessLog: any AccessLogWriter
     private let metrics: MetricsSource?
     private let factory: any MetricsFactory
     private let limits: LimitCounters
@@ -106,16 +108,18 @@ package struct HTTPService: Service {
     private let stopping = StoppingFlag()
 
     /// - Parameters:
+    ///   - accessLog: told of every request that is answered.
     ///   - metrics: what `GET /metrics` tells; without it nothing is counted, and there is no such call.
     ///   - onListening: told the address once connections are taken, `http://127.0.0.1:8080`; by then links carry it.
     package init(
-        configuration: HTTPConfiguration, useCases: HTTPUseCases, publicURL: PublicURL, logger: Logger, metrics: MetricsSource? = nil,
-        onListening: @escaping @Sendable (String) async -> Void = { _ in }
+        configuration: HTTPConfiguration, useCases: HTTPUseCases, publicURL: PublicURL, logger: Logger,
+        accessLog: any AccessLogWriter, metrics: MetricsSource? = nil, onListening: @escaping @Sendable (String) async -> Void = { _ in }
     ) {
         self.configuration = configuration
         self.useCases = useCases
         self.publicURL = publicURL
         self.logger = logger
+        self.accessLog = accessLog
         self.metrics = metrics
         factory = metrics?.registry ?? NOOPMetricsHandler.instance
         limits = LimitCounters(factory: factory)
@@ -192,7 +196,7 @@ package struct HTTPService: Service {
     private func parts() -> HTTPParts {
         let limiter = RateLimiter(policy: configuration.rateLimits)
         return HTTPParts(
-            accessLog: AccessLog(logger: logger), limiter: limiter,
+            accessLog: AccessLog(writer: accessLog, addresses: configuration.clientAddresses), limiter: limiter,
             rateLimitFields: RateLimitFields(
                 policy: configuration.rateLimits, limiter: limiter, authentication: useCases.authentication),
             maintenance: MaintenanceMiddleware(maintenance: useCases.maintenance), authentication: useCases.authentication,

@@ -17,6 +17,8 @@ extension HTTPField.Name {
     static let pageLink = named("Link")
     /// `Cross-Origin-Resource-Policy`, who may embed an answer.
     static let crossOriginResourcePolicy = named("Cross-Origin-Resource-Policy")
+    /// `X-Forwarded-For`, for whom each proxy on the way has passed the request on.
+    static let xForwardedFor = named("X-Forwarded-For")
     /// What names the operation in a call of `AdministrationService`.
     static let administrationOperation = named(AdministrationService.operationHeader)
 

@@ -1,3 +1,4 @@
+import ErrorEnvelope
 import ErrorEnvelopeHummingbird
 import Hummingbird
 import NIOCore
@@ -38,16 +39,28 @@ struct PersonasRequestContext: EnvelopeRequestContext {
         get { facts.state.withLock { $0.rateLimit } }
         nonmutating set { facts.state.withLock { $0.rateLimit = newValue } }
     }
+
+    /// The trace that the request belongs to; nil where it names none.
+    var trace: TraceParent? { facts.state.withLock { $0.trace } }
+
+    /// The code of the error that the request is answered with; nil as long as it is answered with none.
+    var errorCode: ErrorCode? { facts.state.withLock { $0.errorCode } }
+
+    func noteTrace(_ trace: TraceParent) { facts.state.withLock { $0.trace = trace } }
+
+    func noteError(_ code: ErrorCode) { facts.state.withLock { $0.errorCode = code } }
 }
 
-/// What the layers find out about a request, in one place for all copies of its context: the access log learns the caller from the layers
-/// within, and handing a context on copies one reference.
+/// What the layers find out about a request, in one place for all copies of its context: the access log learns the caller and the error
+/// from the layers within, and handing a context on copies one reference.
 private final class RequestFacts: Sendable {
     struct State {
         var requestID = ""
         var caller: Caller?
         var isKeyUnknown = false
         var rateLimit: RateLimiter.Standing?
+        var trace: TraceParent?
+        var errorCode: ErrorCode?
     }
 
     let state = Mutex(State())

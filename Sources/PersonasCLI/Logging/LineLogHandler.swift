@@ -9,12 +9,14 @@ struct LineLogHandler: LogHandler {
 
     private let format: LogFormat
     private let writer: LogWriter
+    private let clock: WallClock
 
     /// Takes events from a level on.
-    init(level: Logger.Level, format: LogFormat, writer: LogWriter) {
+    init(level: Logger.Level, format: LogFormat, writer: LogWriter, clock: WallClock = .system) {
         self.logLevel = level
         self.format = format
         self.writer = writer
+        self.clock = clock
     }
 
     subscript(metadataKey key: String) -> Logger.Metadata.Value? {
@@ -29,13 +31,10 @@ struct LineLogHandler: LogHandler {
             if let more { metadata = metadata.isEmpty ? more : metadata.merging(more) { _, new in new } }
         }
         let line = LogLine(
-            format, time: Self.time(), level: event.level, message: event.message.description, error: event.error.map { "\($0)" },
+            format, time: clock.now.text, level: event.level, message: event.message.description, error: event.error.map { "\($0)" },
             metadata: metadata)
         writer.append(line.bytes, isUrgent: event.level >= .error)
     }
-
-    /// The present as it stands in log lines.
-    static func time() -> String { Timestamp.now.text }
 }
 
 extension LineLogHandler {

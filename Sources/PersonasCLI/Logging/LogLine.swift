@@ -1,4 +1,3 @@
-import JSONText
 import Logging
 
 /// How log lines look.
@@ -9,10 +8,12 @@ enum LogFormat: String, Sendable, CaseIterable {
     case text
 }
 
-/// One log event as one line of bytes, whatever it holds: texts that come from outside can neither begin a new line nor reach the
-/// terminal as control characters, and API keys are cut short.
+/// One log event as one line of bytes, whatever it holds.
 struct LogLine {
-    private(set) var bytes: [UInt8] = []
+    private var text = LogText(room: 256)
+
+    /// The line with its end.
+    var bytes: [UInt8] { text.bytes }
 
     /// The name of a metadata entry in the line. Members that every line has keep theirs for themselves, and the id that Hummingbird knows by a
     /// name of its own stands under ours.
@@ -26,118 +27,69 @@ struct LogLine {
 
     /// The line of an event.
     init(_ format: LogFormat, time: String, level: Logger.Level, message: String, error: String?, metadata: Logger.Metadata) {
-        bytes.reserveCapacity(256)
         let entries = metadata.sorted { $0.key < $1.key }
         switch format {
         case .json:
-            put("{\"time\":\"")
-            put(time)
-            put("\",\"level\":\"")
-            put(level.rawValue)
-            put("\",\"message\":")
-            putJSON(message)
+            text.put("{\"time\":\"")
+            text.put(plain: time)
+            text.put("\",\"level\":\"")
+            text.put(plain: level.rawValue)
+            text.put("\",\"message\":")
+            text.putQuoted(message)
             if let error { putMember("error", .string(error)) }
             for (key, value) in entries { putMember(Self.name(key), value) }
-            put("}")
+            text.put(byte: UInt8(ascii: "}"))
         case .text:
-            put(time)
-            put(" ")
-            put(level.rawValue.uppercased())
-            put(" ")
-            putEscaped(message)
+            text.put(plain: time)
+            text.put(byte: UInt8(ascii: " "))
+            text.put(plain: level.rawValue.uppercased())
+            text.put(byte: UInt8(ascii: " "))
+            text.putEscaped(message)
             if let error { putWord("error", .string(error)) }
             for (key, value) in entries { putWord(Self.name(key), value) }
         }
-        bytes.append(0x0A)
+        text.put(byte: UInt8(ascii: "\n"))
     }
 
-    private mutating func put(_ text: String) { bytes.append(contentsOf: text.utf8) }
-
     private mutating func putMember(_ name: String, _ value: Logger.MetadataValue) {
-        put(",")
-        putJSON(name)
-        put(":")
+        text.put(byte: UInt8(ascii: ","))
+        text.putQuoted(name)
+        text.put(byte: UInt8(ascii: ":"))
         putJSON(value)
     }
 
     private mutating func putJSON(_ value: Logger.MetadataValue) {
         switch value {
-        case .string(let text): putJSON(text)
+        case .string(let words): text.putQuoted(words)
         case .stringConvertible(let value):
             switch value {
-            case let number as any BinaryInteger: put(String(describing: number))
-            case let truth as Bool: put(truth ? "true" : "false")
-            default: putJSON(value.description)
+            case let number as any BinaryInteger: text.put(plain: String(describing: number))
+            case let truth as Bool: text.put(truth ? "true" : "false")
+            default: text.putQuoted(value.description)
             }
         case .array(let values):
-            put("[")
+            text.put(byte: UInt8(ascii: "["))
             for (index, value) in values.enumerated() {
-                if index > 0 { put(",") }
+                if index > 0 { text.put(byte: UInt8(ascii: ",")) }
                 putJSON(value)
             }
-            put("]")
+            text.put(byte: UInt8(ascii: "]"))
         case .dictionary(let members):
-            put("{")
+            text.put(byte: UInt8(ascii: "{"))
             for (index, member) in members.sorted(by: { $0.key < $1.key }).enumerated() {
-                if index > 0 { put(",") }
-                putJSON(member.key)
-                put(":")
+                if index > 0 { text.put(byte: UInt8(ascii: ",")) }
+                text.putQuoted(member.key)
+                text.put(byte: UInt8(ascii: ":"))
                 putJSON(member.value)
             }
-            put("}")
+            text.put(byte: UInt8(ascii: "}"))
         }
-    }
-
-    private mutating func putJSON(_ text: String) {
-        put("\"")
-        putEscaped(text)
-        put("\"")
     }
 
     private mutating func putWord(_ name: String, _ value: Logger.MetadataValue) {
-        put(" ")
-        putEscaped(name)
-        put("=")
-        let text = value.description
-        let isPlain =
-            !text.isEmpty && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "=") }
-        if isPlain { putEscaped(text) } else { putJSON(text) }
-    }
-
-    /// Puts a text so that it is a part of a JSON string and safe on a terminal, and cuts the API keys in it short.
-    private mutating func putEscaped(_ text: String) {
-        var text = text
-        text.withUTF8 { source in
-            var start = 0
-            var index = 0
-            while index < source.count {
-                guard source[index] == UInt8(ascii: "p"), Self.isSecret(source, at: index) else {
-                    index += 1
-                    continue
-                }
-                index += Self.recognisedBytes
-                bytes.append(json: UnsafeBufferPointer(rebasing: source[start..<index]), .logs)
-                put("[hidden]")
-                while index < source.count, Self.isKeyByte(source[index]) { index += 1 }
-                start = index
-            }
-            bytes.append(json: UnsafeBufferPointer(rebasing: source[start...]), .logs)
-        }
-    }
-
-    /// How much of an API key is kept, so that people recognise which one it was.
-    private static let recognisedBytes = 8
-
-    /// Whether an API key begins here: `pkz_` and more than the part that is stored and listed in the open.
-    private static func isSecret(_ source: UnsafeBufferPointer<UInt8>, at index: Int) -> Bool {
-        guard index + recognisedBytes < source.count, source[index...].starts(with: "pkz_".utf8) else { return false }
-        return source[(index + 4)...(index + recognisedBytes)].allSatisfy(isKeyByte)
-    }
-
-    private static func isKeyByte(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"): true
-        default: false
-        }
+        text.put(byte: UInt8(ascii: " "))
+        text.putEscaped(name)
+        text.put(byte: UInt8(ascii: "="))
+        text.putWord(value.description)
     }
 }

@@ -87,7 +87,8 @@ enum Serve {
         let listening = WakeSignal()
         let http = app.http(
             HTTPConfiguration(settings, connectionsMax: try connectionsMax(settings, logger: logger)),
-            publicURL: PublicURL(settings.publicURL), logger: logger
+            publicURL: PublicURL(settings.publicURL), logger: logger,
+            accessLog: LineAccessLog(level: settings.logLevel, format: settings.logFormat, writer: log)
         ) { address in
             listening.notify()
             if let demoKey { Demo.introduce(key: demoKey, address: address) }

@@ -69,7 +69,8 @@ struct SettingsList: Sendable {
         "connections-per-address-max", default: http.connections.connectionsPerAddressMax, in: 0...65_535,
         "Client connections at once of one address; 0 for no limit")
     let trustedProxies = Setting.networks(
-        "trusted-proxies", "Networks of proxies in front, such as 10.0.0.0/8, whose connections count towards no address")
+        "trusted-proxies",
+        "Networks of proxies in front, such as 10.0.0.0/8: their connections count towards no address, their X-Forwarded-For is logged")
     let firstRequestTimeout = Setting.seconds(
         "first-request-seconds", default: http.limits.firstRequestTimeout, in: 1...3_600,
         "Seconds that a new connection has until its first request arrives")

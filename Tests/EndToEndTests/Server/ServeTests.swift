@@ -154,6 +154,9 @@ struct ServeTests {
                 #expect(own.count == 1)
                 #expect(own.first?["status"] == .integer(answer.status))
                 #expect(own.first?["duration_us"]?.integer ?? -1 >= 0)
+                #expect(own.first?["address"] == "127.0.0.1")
+                #expect(own.first?["bytes_out"] == .integer(answer.body.count))
+                #expect(own.first?["code"]?.string == answer.code)
             }
             let text = service.process.standardError
             let secrets = [

@@ -39,6 +39,7 @@ struct TestService: Sendable {
     let directory: String
     let fetcher: TestFetcher
     let log: LogRecorder
+    let accessLog: AccessLogRecorder
     private let app: Application
     let registry: MetricsRegistry
     /// The key of the account `studio`, with scopes `read` and `write`.
@@ -72,11 +73,14 @@ struct TestService: Sendable {
             registry: registry, queueDepths: opened.storage.queueDepths, queueDepthsAgeMax: .zero, textAgeMax: .zero)
         let app = opened
         let log = LogRecorder(level: .trace)
-        let http = app.http(configuration, publicURL: PublicURL(baseURL), logger: log.logger)
+        let accessLog = AccessLogRecorder()
+        let http = app.http(configuration, publicURL: PublicURL(baseURL), logger: log.logger, accessLog: accessLog)
         let key = try await app.administration.newKey(account: "studio")
         @Sendable func run(_ client: some TestClientProtocol) async throws {
             try await test(
-                TestService(directory: directory, fetcher: fetcher, log: log, app: app, registry: registry, key: key, client: client))
+                TestService(
+                    directory: directory, fetcher: fetcher, log: log, accessLog: accessLog, app: app, registry: registry, key: key,
+                    client: client))
         }
         switch transport {
         case .router: try await http.application().test(.router) { try await run($0) }
@@ -196,9 +200,4 @@ extension HTTPField.Name {
     static let requestID = HTTPField.Name("X-Request-Id")!
     static let link = HTTPField.Name("Link")!
     static let traceParent = HTTPField.Name("traceparent")!
-}
-
-extension LogRecorder {
-    /// The lines of the access log.
-    var requests: [Line] { lines.filter { $0.message == "request" } }
 }

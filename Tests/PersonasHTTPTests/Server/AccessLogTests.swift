@@ -1,53 +1,58 @@
+import ErrorEnvelope
+import Foundation
+import ErrorEnvelopeHummingbird
 import HTTPTypes
 import Logging
 import Personas
+import PersonasHTTP
 import TestImages
 import TestSupport
 import Testing
 
-/// The access log: one line per request, and no secret in any line.
+/// The access log: one entry per request, and no secret in any line.
 @Suite("The access log", .serialized)
 struct AccessLogTests {
-    @Test("has one line per request, with its id, its route, its status and its caller")
-    func lines() async throws {
+    @Test("has one entry per request, with its id, its route, its status, its error and its caller")
+    func entries() async throws {
         try await TestService.run { service in
             let id = try await service.createCompleted(.persona, "Nova")
-            let account = try #require(service.log.requests.last?.metadata["account"])
-            let rows: [(HTTPRequest.Method, String, TestBody?, TestService.Key, route: String, status: Int)] = [
-                (.get, "/healthz", nil, .none, "/healthz", 200), (.get, "/v2/personas/\(id)", nil, .own, "/v2/personas/{id}", 200),
-                (.head, "/v2/personas/\(id)", nil, .own, "/v2/personas/{id}", 200),
-                (.get, "/v2/personas?q=secret", nil, .own, "/v2/personas", 200),
-                (.get, "/v2/styles/x", nil, .own, "/v2/styles/{id}", 400),
-                (.get, "/v2/pikzonality/x", nil, .own, "/v2/pikzonality/{id}", 404),
-                (.post, "/v2/pikzonality/style", .create("Paper"), .own, "/v2/pikzonality/style", 200),
-                (.post, "/v2/personas", "nonsense", .own, "/v2/personas", 400),
-                (.patch, "/v2/personas/\(id)", "{}", .own, "/v2/personas/{id}", 200),
-                (.delete, "/v2/personas/\(id)", nil, .own, "/v2/personas/{id}", 200),
-                (.get, "/v2/personas", nil, .none, "/v2/personas", 401),
-                (.get, "/media/00000000000000000000000000000000", nil, .none, "/media/{token}", 404),
-                (.post, "/v2/training/lease", nil, .own, "/v2/training/lease", 403), (.get, "/nowhere/secret", nil, .own, "NotFound", 404),
-                (.put, "/v2/personas/\(id)", nil, .own, "none", 405), (.get, "/v2/personas", nil, .text("pkz_secret"), "/v2/personas", 401),
+            let caller = try #require(service.accessLog.entries.last?.caller)
+            let rows: [(HTTPRequest.Method, String, TestBody?, TestService.Key, route: String, status: Int, code: ErrorCode?)] = [
+                (.get, "/healthz", nil, .none, "/healthz", 200, nil),
+                (.get, "/v2/personas/\(id)", nil, .own, "/v2/personas/{id}", 200, nil),
+                (.head, "/v2/personas/\(id)", nil, .own, "/v2/personas/{id}", 200, nil),
+                (.get, "/v2/personas?q=secret", nil, .own, "/v2/personas", 200, nil),
+                (.get, "/v2/styles/x", nil, .own, "/v2/styles/{id}", 400, .invalidStyle),
+                (.get, "/v2/pikzonality/x", nil, .own, "/v2/pikzonality/{id}", 404, .notFound),
+                (.head, "/v2/pikzonality/x", nil, .own, "/v2/pikzonality/{id}", 404, .notFound),
+                (.post, "/v2/pikzonality/style", .create("Paper"), .own, "/v2/pikzonality/style", 200, nil),
+                (.post, "/v2/personas", "nonsense", .own, "/v2/personas", 400, .validationError),
+                (.patch, "/v2/personas/\(id)", "{}", .own, "/v2/personas/{id}", 200, nil),
+                (.delete, "/v2/personas/\(id)", nil, .own, "/v2/personas/{id}", 200, nil),
+                (.get, "/v2/personas", nil, .none, "/v2/personas", 401, .missingAPIKey),
+                (.get, "/media/00000000000000000000000000000000", nil, .none, "/media/{token}", 404, .notFound),
+                (.post, "/v2/training/lease", nil, .own, "/v2/training/lease", 403, .apiAccessNotEnabled),
+                (.get, "/nowhere/secret", nil, .own, "NotFound", 404, .notFound),
+                (.put, "/v2/personas/\(id)", nil, .own, "none", 405, .methodNotAllowed),
+                (.get, "/v2/personas", nil, .text("pkz_secret"), "/v2/personas", 401, .invalidAPIKey),
             ]
-            for (method, path, body, key, route, status) in rows {
-                let before = service.log.requests.count
+            for (method, path, body, key, route, status, code) in rows {
+                let before = service.accessLog.entries.count
                 let answer = try await service.send(method, path, body, key: key)
-                let lines = service.log.requests.dropFirst(before)
-                #expect(lines.count == 1, "\(path)")
-                let line = try #require(lines.first)
-                #expect(line.level == .info)
-                #expect(line.metadata["request_id"] == answer.requestID)
-                #expect(line.metadata["method"] == method.rawValue)
-                #expect(line.metadata["route"] == route, "\(path)")
-                #expect(line.metadata["status"] == String(status) && answer.status == status, "\(path)")
-                #expect(line.metadata["duration_us"].flatMap { Int($0) } != nil)
+                let entries = service.accessLog.entries.dropFirst(before)
+                #expect(entries.count == 1, "\(path)")
+                let entry = try #require(entries.first)
+                #expect(entry.requestID == answer.requestID)
+                #expect(entry.method == method.rawValue)
+                #expect(entry.route == route, "\(path)")
+                #expect(entry.status == status && answer.status == status, "\(path)")
+                #expect(entry.code == code, "\(path)")
+                #expect(entry.duration > .zero)
+                #expect(entry.bytesOut == answer.bytes.count, "\(path)")
+                #expect(entry.trace == nil)
                 // The caller is known once the key was good, whatever came after.
                 let isCallerKnown = route.hasPrefix("/v2/") && status != 401
-                #expect(line.metadata["account"] == (isCallerKnown ? account : nil), "\(path)")
-                #expect((line.metadata["key"] != nil) == isCallerKnown, "\(path)")
-                #expect(
-                    Set(line.metadata.keys).isSubset(of: [
-                        "request_id", "method", "route", "status", "duration_us", "account", "key", "hb.request.id",
-                    ]))
+                #expect(entry.caller == (isCallerKnown ? caller : nil), "\(path)")
             }
         }
     }
@@ -57,8 +62,66 @@ struct AccessLogTests {
         try await TestService.run { service in
             _ = try await service.administration.perform(SetMaintenance(isOn: true, retryAfterSeconds: nil))
             let answer = try await service.send(.get, "/v2/personas", isFailureExpected: true)
-            #expect(service.log.requests.map(\.metadata["request_id"]) == [answer.requestID])
-            #expect(service.log.requests.map(\.metadata["status"]) == ["503"])
+            #expect(service.accessLog.entries.map(\.requestID) == [answer.requestID])
+            #expect(service.accessLog.entries.map(\.status) == [503])
+            #expect(service.accessLog.entries.map(\.code) == [.serviceUnderMaintenance])
+        }
+    }
+
+    @Test("counts the bytes of a body that were read, and those that an answer announces")
+    func bytes() async throws {
+        try await TestService.run(.live) { service in
+            let form = TestBody.create("Nova")
+            let created = try await service.send(.post, "/v2/personas", form)
+            let id = try #require(created.string("id"))
+            func last() throws -> (Int, Int?) {
+                let entry = try #require(service.accessLog.entries.last)
+                return (entry.bytesIn, entry.bytesOut)
+            }
+            #expect(try last() == (form.bytes.count, created.bytes.count))
+            // What is refused by its head is not read.
+            try await service.send(.post, "/v2/personas", form, key: .none)
+            #expect(try last().0 == 0)
+            try await service.send(.delete, "/v2/personas/\(UUID())", TestBody("{}"))
+            #expect(try last().0 == 0)
+            let item = try await service.send(.get, "/v2/personas/\(id)")
+            #expect(try last() == (0, item.bytes.count) && !item.bytes.isEmpty)
+            try await service.send(.head, "/v2/personas/\(id)")
+            #expect(try last() == (0, 0))
+            try await service.train()
+            let link = try #require(try await service.send(.get, "/v2/personas/\(id)").string("portrait_url"))
+            let path = String(link.dropFirst(TestService.baseURL.count))
+            let image = try await service.send(.get, path)
+            #expect(try last() == (0, image.bytes.count) && image.bytes.count > 10)
+            let tag = try #require(image.headers[.eTag])
+            #expect(try await service.send(.get, path, headers: [.ifNoneMatch: tag]).status == 304)
+            #expect(try last() == (0, 0))
+            try await service.send(.head, path)
+            #expect(try last() == (0, 0))
+            let part = try await service.send(.get, path, headers: [.range: "bytes=0-9"])
+            #expect(part.status == 206 && part.bytes.count == 10)
+            #expect(try last() == (0, 10))
+        }
+    }
+
+    @Test("names the client's address: that of its connection, or what a trusted proxy says")
+    func addresses() async throws {
+        let forwarded: HTTPFields = [.forwardedFor: "203.0.113.9, 198.51.100.7"]
+        try await TestService.run(.live) { service in
+            try await service.send(.get, "/healthz", headers: forwarded)
+            #expect(service.accessLog.entries.map(\.address) == ["127.0.0.1"])
+        }
+        var configuration = HTTPConfiguration()
+        configuration.trustedProxies = [.v4(127, 0, 0, 0, length: 8)]
+        try await TestService.run(.live, configuration: configuration) { service in
+            try await service.send(.get, "/healthz", headers: forwarded)
+            try await service.send(.get, "/nowhere", key: .none, headers: forwarded)
+            try await service.send(.get, "/healthz")
+            #expect(service.accessLog.entries.map(\.address) == ["198.51.100.7", "198.51.100.7", "127.0.0.1"])
+        }
+        try await TestService.run(.router) { service in
+            try await service.send(.get, "/healthz", headers: forwarded)
+            #expect(service.accessLog.entries.map(\.address) == [nil])
         }
     }
 
@@ -73,9 +136,9 @@ struct AccessLogTests {
             #expect(answer.headers[traceParent] == nil && answer.headers[traceState] == nil)
             try await service.send(.get, "/v2/nowhere", headers: valid)
             try await service.send(.get, "/v2/personas", key: .none, headers: valid)
-            #expect(service.log.requests.count == 3)
-            for line in service.log.requests {
-                #expect(line.metadata["trace_id"] == trace && line.metadata["parent_id"] == parent)
+            #expect(service.accessLog.entries.count == 3)
+            for entry in service.accessLog.entries {
+                #expect(entry.trace?.traceID == trace && entry.trace?.parentID == parent)
             }
             var twice = valid
             twice.append(HTTPField(name: traceParent, value: "00-\(trace)-\(parent)-01"))
@@ -83,10 +146,10 @@ struct AccessLogTests {
                 as [HTTPFields]
             {
                 try await service.send(.get, "/v2/personas", headers: headers)
-                let line = try #require(service.log.requests.last)
-                #expect(line.metadata["trace_id"] == nil && line.metadata["parent_id"] == nil, "\(headers)")
+                let entry = try #require(service.accessLog.entries.last)
+                #expect(entry.trace == nil, "\(headers)")
             }
-            for line in service.log.lines { #expect(!line.text.contains("SECRET") && !line.text.contains("-01"), "\(line.text)") }
+            for line in service.everyLine { #expect(!line.contains("SECRET") && !line.contains("-01"), "\(line)") }
         }
     }
 
@@ -112,7 +175,7 @@ struct AccessLogTests {
                 "/v2/personas?q=\(canary)&cursor=\(canary)", "/v2/personas/\(canary)", "/\(canary)", "/media/\(canary)",
                 "/v2/personas/a%0A\(canary)",
             ] {
-                try await service.send(.get, path, headers: [.requestID: canary])
+                try await service.send(.get, path, headers: [.requestID: canary, .forwardedFor: canary])
                 try await service.send(.get, path, key: .text("pkz_\(canary)"))
                 try await service.send(.put, path, key: .text(canary))
             }
@@ -120,13 +183,22 @@ struct AccessLogTests {
             let item = try await service.send(.get, "/v2/personas")
             let link = try #require(item.items.first?["portrait_url"] as? String)
             try await service.send(.get, String(link.dropFirst(TestService.baseURL.count)))
-            #expect(service.log.requests.count > 30)
-            for line in service.log.lines {
-                #expect(!line.text.contains(canary), "\(line.text)")
-                #expect(!line.text.contains(service.key.dropFirst(8)), "\(line.text)")
-                #expect(!line.text.contains(link.suffix(32)), "\(line.text)")
-                #expect(!line.text.contains("\n"), "\(line.text)")
+            #expect(service.accessLog.entries.count > 30)
+            for line in service.everyLine {
+                #expect(!line.contains(canary), "\(line)")
+                #expect(!line.contains(service.key.dropFirst(8)), "\(line)")
+                #expect(!line.contains(link.suffix(32)), "\(line)")
+                #expect(!line.contains("\n"), "\(line)")
             }
         }
     }
+}
+
+extension TestService {
+    /// Everything that was logged: what happened, then who asked for what.
+    fileprivate var everyLine: [String] { log.lines.map(\.text) + accessLog.lines }
+}
+
+extension HTTPField.Name {
+    fileprivate static let forwardedFor = HTTPField.Name("X-Forwarded-For")!
 }

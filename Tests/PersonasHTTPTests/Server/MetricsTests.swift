@@ -68,7 +68,8 @@ struct MetricsTests {
     func off() async throws {
         try await TestService.run { service in
             let http = HTTPService(
-                configuration: HTTPConfiguration(), useCases: service.useCases, publicURL: PublicURL(nil), logger: service.log.logger)
+                configuration: HTTPConfiguration(), useCases: service.useCases, publicURL: PublicURL(nil), logger: service.log.logger,
+                accessLog: service.accessLog)
             let before = service.registry.text()
             try await http.application().test(.router) { client in
                 for (path, status) in [("/healthz", HTTPResponse.Status.ok), ("/metrics", .notFound)] {
@@ -250,6 +251,7 @@ struct MetricsTests {
             let registry = MetricsRegistry()
             let http = HTTPService(
                 configuration: HTTPConfiguration(), useCases: service.useCases, publicURL: PublicURL(nil), logger: service.log.logger,
+                accessLog: service.accessLog,
                 metrics: MetricsSource(
                     registry: registry, queueDepths: queueDepths, queueDepthsAgeMax: isBrief ? .zero : .seconds(3_600),
                     textAgeMax: .zero))

@@ -42,7 +42,7 @@ struct ProtocolTests {
                 #expect(created.requestID == given)
                 #expect(try created.envelope.requestID == given)
                 #expect(try await service.send(.get, "/nowhere", key: .none, headers: [.requestID: given]).requestID == given)
-                #expect(service.log.requests.last?.metadata["request_id"] == given)
+                #expect(service.accessLog.entries.last?.requestID == given)
             }
             let answer = try await service.send(.post, "/v2/personas", .create("Nova"), headers: [.requestID: "proxy-2"])
             #expect(answer.string("request_id") == "proxy-2")

@@ -77,7 +77,9 @@ struct ServerFailureTests {
                 idempotency: service.useCases.idempotency, decoding: service.useCases.decoding,
                 maintenance: service.storage.maintenance, schema: service.storage.schema)
             let log = LogRecorder(level: .trace)
-            let http = HTTPService(configuration: HTTPConfiguration(), useCases: useCases, publicURL: PublicURL(nil), logger: log.logger)
+            let http = HTTPService(
+                configuration: HTTPConfiguration(), useCases: useCases, publicURL: PublicURL(nil), logger: log.logger,
+                accessLog: service.accessLog)
             try await http.application().test(.router) { client in
                 let response = try await client.executeRequest(
                     uri: "/v2/personas", method: .get,
@@ -91,7 +93,9 @@ struct ServerFailureTests {
                 #expect(line.metadata["hb.request.id"] == answer.requestID)
                 #expect(line.metadata["trace_id"] == "0af7651916cd43dd8448eb211c80319c")
                 #expect(line.metadata["parent_id"] == "b7ad6b7169203331")
-                #expect(log.requests.map(\.metadata["status"]) == ["500"])
+                let entry = try #require(service.accessLog.entries.last)
+                #expect(entry.requestID == answer.requestID)
+                #expect(entry.status == 500 && entry.code == .internalError)
             }
         }
     }
@@ -120,7 +124,9 @@ struct ServerFailureTests {
                 idempotency: Idempotency(records: FullAnswers(), clock: .system), decoding: service.useCases.decoding,
                 maintenance: service.storage.maintenance, schema: service.storage.schema)
             let log = LogRecorder(level: .trace)
-            let http = HTTPService(configuration: HTTPConfiguration(), useCases: useCases, publicURL: PublicURL(nil), logger: log.logger)
+            let http = HTTPService(
+                configuration: HTTPConfiguration(), useCases: useCases, publicURL: PublicURL(nil), logger: log.logger,
+                accessLog: service.accessLog)
             try await http.application().test(.router) { client in
                 for attempt in 1...2 {
                     let response = try await client.executeRequest(

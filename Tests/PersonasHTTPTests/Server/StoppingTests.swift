@@ -36,9 +36,10 @@ struct StoppingTests {
             var configuration = HTTPConfiguration()
             configuration.port = 0
             let (addresses, listening) = AsyncStream.makeStream(of: String.self)
-            let http = HTTPService(configuration: configuration, useCases: useCases, publicURL: PublicURL(), logger: service.log.logger) {
-                listening.yield($0)
-            }
+            let http = HTTPService(
+                configuration: configuration, useCases: useCases, publicURL: PublicURL(), logger: service.log.logger,
+                accessLog: service.accessLog
+            ) { listening.yield($0) }
             let group = ServiceGroup(configuration: ServiceGroupConfiguration(services: [http], logger: service.log.logger))
             try await withThrowingTaskGroup(of: RawExchange?.self) { tasks in
                 tasks.addTask {

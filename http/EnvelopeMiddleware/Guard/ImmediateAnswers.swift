@@ -4,12 +4,18 @@ public import NIOHTTP1
 
 /// Answers requests on the event loop of their connection, those that need no waiting.
 public protocol ImmediateResponder: Sendable {
+    /// What is to be known of a connection, found out once.
+    associatedtype Connection
+
+    /// What is to be known of a connection from an address.
+    func connection(from address: SocketAddress?) -> Connection
+
     /// The answer to a request without a body, or nil where it has to wait for anything; then nothing may have happened, because the request goes
     /// to Hummingbird. It runs on the event loop, so that all connections of the loop wait meanwhile.
     /// - Parameters:
     ///   - head: A request of HTTP/1.1 that nothing of a connection's state hangs on, as ``ImmediateAnswers`` has made sure.
-    ///   - channel: Its connection.
-    func answer(_ head: HTTPRequestHead, on channel: any Channel) -> ImmediateAnswer?
+    ///   - connection: Its connection.
+    func answer(_ head: HTTPRequestHead, on connection: Connection) -> ImmediateAnswer?
 }
 
 /// An answer that is there at once.
@@ -34,22 +40,23 @@ public struct ImmediateAnswer: Sendable {
 /// Only a request in which nothing is left to decide is looked at: complete, without a body, GET or HEAD, on a connection that has nothing else to
 /// do and goes on afterwards. So an answer never overtakes another, a client that takes nothing gets no further ones, and everything that is
 /// refused, or ends the connection, is Hummingbird's.
-final class ImmediateAnswers: ChannelInboundHandler, RemovableChannelHandler {
+final class ImmediateAnswers<Responder: ImmediateResponder>: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias InboundOut = HTTPServerRequestPart
 
     /// Answers of one connection in a row, so that one that sends many requests at once does not keep the loop from the others.
-    private static let answersInARowMax = 16
+    private static var answersInARowMax: Int { 16 }
 
     private let requestGuard: RequestGuard
-    private let responder: any ImmediateResponder
+    private let responder: Responder
+    private var connection: Responder.Connection?
     /// A head whose end has not come yet.
     private var held: HTTPRequestHead?
     private var answersInARow = 0
     /// Where bytes go out past the encoder.
     private var encoder: ChannelHandlerContext?
 
-    init(requestGuard: RequestGuard, responder: any ImmediateResponder) {
+    init(requestGuard: RequestGuard, responder: Responder) {
         self.requestGuard = requestGuard
         self.responder = responder
     }
@@ -90,7 +97,7 @@ final class ImmediateAnswers: ChannelInboundHandler, RemovableChannelHandler {
 
     /// Answers the request whose end has come, or hands it on.
     private func end(context: ChannelHandlerContext, data: NIOAny) {
-        guard let head = self.held, let encoder = self.encoder, let answer = self.responder.answer(head, on: context.channel) else {
+        guard let head = self.held, let encoder = self.encoder, let answer = self.answer(head, context: context) else {
             self.handOn(context: context)
             context.fireChannelRead(data)
             return
@@ -101,6 +108,13 @@ final class ImmediateAnswers: ChannelInboundHandler, RemovableChannelHandler {
         var bytes = context.channel.allocator.buffer(capacity: answer.bytesMax)
         bytes.write(answer)
         encoder.write(HTTPResponseEncoder.wrapOutboundOut(.byteBuffer(bytes)), promise: nil)
+    }
+
+    private func answer(_ head: HTTPRequestHead, context: ChannelHandlerContext) -> ImmediateAnswer? {
+        if let connection = self.connection { return self.responder.answer(head, on: connection) }
+        let connection = self.responder.connection(from: context.channel.remoteAddress)
+        self.connection = connection
+        return self.responder.answer(head, on: connection)
     }
 
     /// Hands on a head that was held.

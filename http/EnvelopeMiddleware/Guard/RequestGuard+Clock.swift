@@ -103,7 +103,7 @@ extension RequestGuard {
                 let http10 = HTTP10Handler()
                 try pipeline.addHandler(http10, position: .after(decoder))
                 if let responder = self.responder {
-                    try pipeline.addHandler(ImmediateAnswers(requestGuard: self, responder: responder), position: .after(http10))
+                    try self.addImmediateAnswers(of: responder, after: http10, pipeline)
                 }
             } catch {
                 context.fireErrorCaught(error)

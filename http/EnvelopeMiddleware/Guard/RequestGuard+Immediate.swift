@@ -4,6 +4,13 @@ import NIOHTTP1
 
 // What others have answered before the guard got to see it.
 extension RequestGuard {
+    /// Puts what answers at once behind the decoder and what mends its heads.
+    func addImmediateAnswers(
+        of responder: some ImmediateResponder, after handler: HTTP10Handler, _ pipeline: ChannelPipeline.SynchronousOperations
+    ) throws {
+        try pipeline.addHandler(ImmediateAnswers(requestGuard: self, responder: responder), position: .after(handler))
+    }
+
     /// Whether a request that has come now is the only thing to do on the connection, and not the last one.
     var isFree: Bool {
         guard case .serving = self.phase, self.writesWaiting == 0, self.heldCloses.isEmpty, !self.isQuiescing else { return false }
