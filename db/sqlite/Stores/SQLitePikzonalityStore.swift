@@ -40,14 +40,18 @@ struct SQLitePikzonalityStore: PikzonalityStore {
     func page(
         _ filter: PikzonalityFilter, sort: PikzonalitySort, after: PikzonalityPosition?, limit: Int, accountID: Identifier
     ) async throws(Failure) -> [Pikzonality] {
+        if let text = filter.search, !text.isEmpty {
+            let search = NameSearch(text, filter: filter, sort: sort, after: after, limit: limit, accountID: accountID)
+            guard let search else { return [] }
+            return try await scans.read(for: accountID) { connection in try search.page(connection) }
+        }
         let query = PageQuery(filter: filter, sort: sort, after: after, limit: limit, accountID: accountID)
-        let body: @Sendable (ReadConnection) throws -> [Pikzonality] = { connection in
+        return try readers.read { connection in
             var items: [Pikzonality] = []
             items.reserveCapacity(limit)
             try connection.query(query.sql, query.arguments) { items.append(try ItemRow.decode($0)) }
             return items
         }
-        return filter.search == nil ? try readers.read(body) : try await scans.read(body)
     }
 
     func update(
