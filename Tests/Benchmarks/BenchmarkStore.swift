@@ -9,7 +9,7 @@ import TestSupport
 /// all of them interleaved in time; personas and styles alternate; all are completed, share three images, and have their links and jobs.
 struct BenchmarkStore {
     /// Changes with what the fill writes, so that an older folder is not taken for a filled one.
-    private static let fillVersion = 1
+    private static let fillVersion = 2
     private static let accountName = "Benchmark"
     private static let otherAccounts = 999
 

@@ -5,13 +5,25 @@ import Personas
 
 /// One step of the schema: a file of `migrations/`, never changed once released.
 struct Migration: Sendable {
+    /// A part of what is done after the file's SQL, as often as there is something left to do, each time in a transaction of its own: work on
+    /// every row, which would hold a single one for minutes. It begins anew after a process that ended in between, so it passes over what is
+    /// done already.
+    /// - Parameter last: what the time before returned, nil at the beginning.
+    /// - Returns: where it ended; nil when nothing is left.
+    typealias Round = @Sendable (_ db: Database, _ last: Data?) throws -> Data?
+
     /// The file's name without its ending; its order is that of the list.
     let name: String
     /// The file's text.
     let sql: String
+    /// What follows it, one after the other.
+    var rounds: [Round] = []
 
     /// SHA-256 of the text in hexadecimal.
     var hash: String { hexadecimal(Array(SHA256.hash(data: Data(sql.utf8)))) }
+
+    /// What the book calls it while its rounds are not at their end. A binary that does not know the migration refuses the database by it.
+    var nameBegun: String { name + " (begun)" }
 
     /// Every migration, oldest first. The build embeds the files; a test compares this list with the folder.
     static let all = [
@@ -19,17 +31,24 @@ struct Migration: Sendable {
         Migration(name: "v0002_kept_answers", sql: String(decoding: PackageResources.v0002_kept_answers_sql, as: UTF8.self)),
         Migration(
             name: "v0003_idempotency_records", sql: String(decoding: PackageResources.v0003_idempotency_records_sql, as: UTF8.self)),
+        Migration(
+            name: "v0004_name_search", sql: String(decoding: PackageResources.v0004_name_search_sql, as: UTF8.self),
+            rounds: [NameIndex.fill(atMost: 5_000), NameIndex.merge]),
+        Migration(name: "v0005_smaller_indexes", sql: String(decoding: PackageResources.v0005_smaller_indexes_sql, as: UTF8.self)),
     ]
 }
 
 /// Brings a database to the schema that this binary knows, and tells how it stands.
 struct Migrator: SchemaStore {
+    private typealias Entry = (name: String, hash: String, appliedAt: Timestamp)
+
     let writer: GroupWriter
     let readers: ReadPool
     let clock: WallClock
     let migrations: [Migration]
 
-    /// Applies what is pending, each migration in a transaction of its own with its entry in the book.
+    /// Applies what is pending: each migration in a transaction of its own with its entry in the book, and its rounds, if it has any, in further
+    /// ones, with the entry in the last.
     /// - Returns: the names of those applied now.
     /// - Throws: `schemaMismatch` when an applied migration was changed, or the database is from a newer binary.
     func migrate() async throws(Failure) -> [String] {
@@ -49,62 +68,81 @@ struct Migrator: SchemaStore {
             case .unknown: throw .schemaMismatch(.unknown(migration: report.name))
             }
         }
+        let begun = try readers.read(Self.book).map(\.name)
         let pending = migrations.filter { migration in reports.contains { $0.name == migration.name && $0.state == .pending } }
-        for migration in pending {
-            let now = clock.now
-            try await writer.write { db in
-                try db.execute(sql: migration.sql)
-                try db.execute(
-                    sql: "INSERT INTO migration (name, hash, applied_at) VALUES (?, ?, ?)",
-                    arguments: [migration.name, migration.hash, now.milliseconds])
-            }
-        }
+        for migration in pending { try await apply(migration, isBegun: begun.contains(migration.nameBegun)) }
         return pending.map(\.name)
     }
 
+    private func apply(_ migration: Migration, isBegun: Bool) async throws(Failure) {
+        let now = clock.now
+        if !isBegun {
+            try await writer.write { db in
+                try db.execute(sql: migration.sql)
+                try Self.enter(migration.rounds.isEmpty ? migration.name : migration.nameBegun, migration, at: now, db)
+            }
+        }
+        guard !migration.rounds.isEmpty else { return }
+        for round in migration.rounds {
+            var last: Data?
+            repeat {
+                let before = last
+                last = try await writer.write { db in try round(db, before) }
+            } while last != nil
+        }
+        try await writer.write { db in
+            try db.execute(sql: "DELETE FROM migration WHERE name = ?", arguments: [migration.nameBegun])
+            try Self.enter(migration.name, migration, at: now, db)
+        }
+    }
+
+    private static func enter(_ name: String, _ migration: Migration, at now: Timestamp, _ db: Database) throws {
+        try db.execute(
+            sql: "INSERT INTO migration (name, hash, applied_at) VALUES (?, ?, ?)", arguments: [name, migration.hash, now.milliseconds])
+    }
+
     func migrations() async throws(Failure) -> [MigrationReport] {
-        reports(of: try readers.read(Self.appliedMigrations))
+        reports(of: try readers.read(Self.book))
     }
 
     func isReady() async -> Bool {
-        guard let applied = try? readers.read(Self.appliedMigrations) else { return false }
-        return isReady(applied)
+        guard let entries = try? readers.read(Self.book) else { return false }
+        return isReady(entries)
     }
 
     func isReadyNow() -> Bool? {
         do throws(Failure) {
-            return try readers.readNow(Self.appliedMigrations).map(isReady)
+            return try readers.readNow(Self.book).map(isReady)
         } catch {
             return false
         }
     }
 
-    private func isReady(_ applied: [AppliedMigration]) -> Bool { reports(of: applied).allSatisfy { $0.state == .applied } }
+    private func isReady(_ entries: [Entry]) -> Bool { reports(of: entries).allSatisfy { $0.state == .applied } }
 
-    /// How each migration stands that is known here or was applied.
-    private func reports(of applied: [AppliedMigration]) -> [MigrationReport] {
+    /// How each migration stands that is known here or stands in the book.
+    private func reports(of entries: [Entry]) -> [MigrationReport] {
         let known = migrations.map { migration in
-            let entry = applied.first { $0.name == migration.name }
+            let applied = entries.first { $0.name == migration.name }
+            let entry = applied ?? entries.first { $0.name == migration.nameBegun }
+            let isChanged = entry.map { $0.hash != migration.hash } ?? false
             return MigrationReport(
-                name: migration.name, state: entry.map { $0.hash == migration.hash ? .applied : .changed } ?? .pending,
-                appliedAt: entry?.appliedAt, hash: entry?.hash ?? migration.hash)
+                name: migration.name, state: isChanged ? .changed : applied == nil ? .pending : .applied, appliedAt: applied?.appliedAt,
+                hash: entry?.hash ?? migration.hash)
         }
-        let unknown = applied.filter { entry in !migrations.contains { $0.name == entry.name } }
+        let unknown = entries.filter { entry in !migrations.contains { [$0.name, $0.nameBegun].contains(entry.name) } }
         return known + unknown.map { MigrationReport(name: $0.name, state: .unknown, appliedAt: $0.appliedAt, hash: $0.hash) }
     }
 
-    private static func appliedMigrations(_ connection: ReadConnection) throws -> [AppliedMigration] {
+    private static func book(_ connection: ReadConnection) throws -> [Entry] {
         guard
             try connection.first("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'migration'", [], row: { _ in true })
                 != nil
         else { return [] }
-        var applied: [AppliedMigration] = []
+        var entries: [Entry] = []
         try connection.query("SELECT name, hash, applied_at FROM migration ORDER BY name", []) { row in
-            applied.append((try row.requiredText(0), try row.requiredText(1), row.timestamp(2)))
+            entries.append((try row.requiredText(0), try row.requiredText(1), row.timestamp(2)))
         }
-        return applied
+        return entries
     }
-
-    /// An entry in the book.
-    private typealias AppliedMigration = (name: String, hash: String, appliedAt: Timestamp)
 }

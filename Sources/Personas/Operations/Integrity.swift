@@ -22,6 +22,8 @@ package struct Finding: Sendable, Codable, Equatable {
         case tokensDisagree = "tokens_disagree"
         /// An item in training has not exactly one job to do, or another item has one.
         case jobsDisagree = "jobs_disagree"
+        /// The index that searches find names by leads elsewhere than to the items that have them.
+        case searchDisagrees = "search_disagrees"
         /// A row names an image file that is not there.
         case fileMissing = "file_missing"
         /// An image file is not of the length or the hash that its row says.

@@ -109,7 +109,7 @@ struct SettingsList: Sendable {
     let pageItemsMax = Setting.integer("page-items-max", default: http.pageItemsMax, in: 1...1_000, "Items of one page of a list")
     let searchesWaitingMax = Setting.integer(
         "searches-waiting-max", default: storage.searchesWaitingMax, in: 1...10_000,
-        "Searches that wait for one of two at once; further ones are refused")
+        "Searches that wait for one of two at once, of one account a quarter; further ones are refused")
     let writesWaitingMax = Setting.integer(
         "writes-waiting-max", default: storage.writesWaitingMax, in: 16...100_000,
         "Writes that wait for the next commit; further ones are refused")

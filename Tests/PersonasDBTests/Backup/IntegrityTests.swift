@@ -113,6 +113,32 @@ struct IntegrityTests {
         }
     }
 
+    @Test("An index of names that leads elsewhere than to the names is a finding")
+    func namesIndexed() async throws {
+        try await withStorage { open async throws in
+            let account = try await open.account()
+            var items: [Pikzonality] = []
+            for number in 0..<4 { items.append(try await open.create("Item \(number)", of: account, images: 1...3)) }
+            #expect(try await open.findings() == [])
+            func id(_ index: Int) -> String { "X'\(items[index].id.bytes.map { String(format: "%02x", $0) }.joined())'" }
+            func number(_ index: Int) -> String { "(SELECT number FROM name_document WHERE pikzonality_id = \(id(index)))" }
+            // Two documents change places in a word that they do not share: as many have it as before.
+            try await open.execute("INSERT INTO name_index (name_index, rowid, words) VALUES ('delete', \(number(0)), 'm.0')")
+            try await open.execute("INSERT INTO name_index (rowid, words) VALUES (\(number(1)), 'm.0')")
+            var findings = try await open.findings(isRepairing: true)
+            #expect(findings.map(\.kind) == [.searchDisagrees] && findings.map(\.subject) == ["name_index"])
+            #expect(findings.allSatisfy { $0.detail.contains("'m.0'") && !$0.repaired })
+            try await open.execute("INSERT INTO name_index (name_index, rowid, words) VALUES ('delete', \(number(1)), 'm.0')")
+            try await open.execute("INSERT INTO name_index (rowid, words) VALUES (\(number(0)), 'm.0')")
+            #expect(try await open.findings() == [])
+            try await open.execute("DELETE FROM name_document WHERE pikzonality_id = \(id(2))")
+            try await open.execute("UPDATE name_document SET number = number + (1 << 40) WHERE pikzonality_id = \(id(3))")
+            findings = try await open.findings()
+            #expect(findings.allSatisfy { $0.kind == .searchDisagrees })
+            #expect(Set(findings.map(\.subject)) == [items[2].id.text, items[3].id.text, "name_index"])
+        }
+    }
+
     @Test("Broken references and damage within the file are findings, and the check goes on")
     func database() async throws {
         try await withDataFolder { directory in

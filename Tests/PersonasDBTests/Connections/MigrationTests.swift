@@ -28,7 +28,11 @@ struct MigrationTests {
         try await withStorage { open in
             let lax = try await open.index.writer.write { db in
                 try String.fetchAll(
-                    db, sql: "SELECT name FROM pragma_table_list WHERE schema = 'main' AND strict = 0 AND name NOT LIKE 'sqlite_%'")
+                    db,
+                    sql: """
+                        SELECT name FROM pragma_table_list
+                        WHERE schema = 'main' AND strict = 0 AND type = 'table' AND name NOT LIKE 'sqlite_%'
+                        """)
             }
             #expect(lax == [])
             let check = try await open.index.writer.write { db in try String.fetchOne(db, sql: "PRAGMA integrity_check") }

@@ -34,4 +34,36 @@ struct ScanPoolTests {
             #expect(try await reads.read { _ in 7 } == 7)
         }
     }
+    @Test("leave the queue to others: an account has one thread and its share of those that wait, and no turn but the next")
+    func fairness() async throws {
+        try await withDataFolder { directory in
+            try await withStorage(in: directory) { _ in }
+            let reads = ScanPool(readers: try ReadPool(path: directory + "/personas.sqlite", count: ScanPool.threads), waitingMax: 12)
+            defer { reads.close() }
+            let (busy, other) = (Identifier.random(), Identifier.random())
+            let (begun, mayEnd, order) = (WakeSignal(), DispatchSemaphore(value: 0), Ledger<String>())
+            let running = Task {
+                try await reads.read(for: busy) { _ in
+                    begun.notify()
+                    return mayEnd.wait(timeout: .now() + 30) == .success
+                }
+            }
+            while begun.count < 1 { await begun.wait(after: begun.count, atMost: .seconds(1)) }
+            let share = 12 / ScanPool.accountsMin
+            let waiting = (0..<share).map { _ in Task { try await reads.read(for: busy) { _ in order.append("busy") } } }
+            while reads.count < 1 + share { await Task.yield() }
+            let refused = await result { () throws(Failure) in try await reads.read(for: busy) { _ in 0 } }
+            #expect(refused == .failure(.tooManyRequests(.searches, retryAfterSeconds: 1)))
+            // The other thread is free, but not for the account that has one.
+            try await reads.read(for: other) { _ in order.append("other") }
+            #expect(try await reads.read { _ in 7 } == 7)
+            #expect(order.entries == ["other"])
+            mayEnd.signal()
+            #expect(try await running.value)
+            for task in waiting { try await task.value }
+            #expect(order.entries == ["other"] + Array(repeating: "busy", count: share))
+            #expect(reads.count == 0)
+            #expect(try await reads.read(for: busy) { _ in 1 } == 1)
+        }
+    }
 }

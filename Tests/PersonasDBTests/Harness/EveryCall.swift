@@ -106,6 +106,7 @@ private func everyCallOfItems(_ open: OpenStorage, _ round: Int, _ account: Iden
                     for position in [nil, after] {
                         let filter = PikzonalityFilter(mode: mode, status: status, search: search)
                         _ = try await items.page(filter, sort: sort, after: position, limit: filterLimit, accountID: account)
+                        if let search { try await walk(open, search, filter, sort, position, account) }
                     }
                 }
             }
@@ -117,6 +118,17 @@ private func everyCallOfItems(_ open: OpenStorage, _ round: Int, _ account: Iden
     _ = try await items.operatorItem(made[0].id)
     _ = try await items.delete(made[2].id, mode: nil, accountID: account, at: .second(round + 4))
     _ = await result { () throws(Failure) in try await items.delete(.random(), mode: nil, accountID: nil, at: .second(round)) }
+}
+
+/// Searches as it is done where very many items may hold the text.
+private func walk(
+    _ open: OpenStorage, _ text: String, _ filter: PikzonalityFilter, _ sort: PikzonalitySort, _ after: PikzonalityPosition?,
+    _ account: Identifier
+) async throws {
+    let table = try #require(open.items as? SQLitePikzonalityStore)
+    var search = try #require(NameSearch(text, filter: filter, sort: sort, after: after, limit: 2, accountID: account))
+    search.candidatesMax = []
+    _ = try await table.scans.read(for: account) { [search] in try search.page($0) }
 }
 
 private func everyCallOfJobs(_ open: OpenStorage, _ round: Int, _ account: Identifier) async throws {

@@ -71,8 +71,13 @@ struct BackupFolder: Sendable {
             BackupManifest.AppliedMigration(name: $0["name"], hash: $0["hash"])
         }
         var rows: [String: Int] = [:]
+        // Without the index of names, which follows from the rest, and whose own tables hold no rows of anybody's.
         for table in try String.fetchAll(
-            db, sql: "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite!_%' ESCAPE '!'")
+            db,
+            sql: """
+                SELECT name FROM pragma_table_list
+                WHERE schema = 'main' AND type = 'table' AND name NOT LIKE 'sqlite!_%' ESCAPE '!'
+                """)
         {
             rows[table] = try Int.fetchOne(db, sql: "SELECT count(*) FROM \(table.quotedDatabaseIdentifier)")
         }

@@ -113,6 +113,20 @@ final class ReadConnection: SQLConnection, @unchecked Sendable {
         try PreparedStatements.run(try prepared(sql), on: handle, arguments, row: row)
     }
 
+    /// Runs several queries that see the database as it is at the first of them.
+    func atOneMoment<Value>(_ body: () throws -> Value) throws -> Value {
+        try query("BEGIN", []) { _ in }
+        do {
+            let value = try body()
+            try query("COMMIT", []) { _ in }
+            return value
+        } catch {
+            // Some errors end the transaction by themselves, and then there is none to end.
+            if sqlite3_get_autocommit(handle) == 0 { try query("ROLLBACK", []) { _ in } }
+            throw error
+        }
+    }
+
     fileprivate func close() {
         for statement in statements.values { sqlite3_finalize(statement) }
         statements = [:]

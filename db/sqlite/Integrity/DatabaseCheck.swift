@@ -9,7 +9,8 @@ struct DatabaseCheck {
     /// Asks all questions. What the database cannot answer is noted as damage.
     func run(into report: inout IntegrityReport, _ progress: ProgressHandler) async throws {
         let questions: [@Sendable (Database) throws -> [Finding]] = [
-            Self.integrity, Self.foreignKeys, Self.tokens, Self.jobsOfItems, Self.jobsWithoutItem,
+            Self.integrity, Self.foreignKeys, Self.tokens, Self.jobsOfItems, Self.jobsWithoutItem, NameIndexCheck.documents,
+            NameIndexCheck.words,
         ]
         for (done, question) in questions.enumerated() {
             progress(WorkProgress(step: "Checking the database", done: done, total: questions.count))

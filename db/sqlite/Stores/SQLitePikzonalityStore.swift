@@ -43,8 +43,13 @@ struct SQLitePikzonalityStore: PikzonalityStore {
     func page(
         _ filter: PikzonalityFilter, sort: PikzonalitySort, after: PikzonalityPosition?, limit: Int, accountID: Identifier
     ) async throws(Failure) -> [Pikzonality] {
+        if let text = filter.search, !text.isEmpty {
+            let search = NameSearch(text, filter: filter, sort: sort, after: after, limit: limit, accountID: accountID)
+            guard let search else { return [] }
+            return try await scans.read(for: accountID) { connection in try search.page(connection) }
+        }
         let query = PageQuery(filter: filter, sort: sort, after: after, limit: limit, accountID: accountID)
-        return filter.search == nil ? try readers.read(query.items) : try await scans.read(query.items)
+        return try readers.read(query.items)
     }
 
     func pageNow(
