@@ -45,9 +45,11 @@ let package = Package(
         .target(name: "JSONText", swiftSettings: parserSettings),
 
         // How the service remembers.
+        .systemLibrary(name: "CSQLiteSettings", providers: [.apt(["libsqlite3-dev"])]),
         .target(
             name: "PersonasDB",
             dependencies: [
+                "CSQLiteSettings",
                 "Personas",
                 "PersonasMetrics",
                 .product(name: "CoreMetrics", package: "swift-metrics"),
@@ -252,6 +254,7 @@ let package = Package(
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "GRDBSQLite", package: "GRDB.swift"),
                 .product(name: "MetricsTestKit", package: "swift-metrics"),
+                .product(name: "NIOPosix", package: "swift-nio"),
             ],
             path: "Tests/PersonasDBTests",
             swiftSettings: settings

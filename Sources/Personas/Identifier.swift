@@ -38,13 +38,14 @@ package struct Identifier: Sendable, Hashable, Comparable {
         self.init(uuid: uuid)
     }
 
-    /// A random identifier (RFC 9562 version 4). Foundation on Linux has its own of this function, too: it reads `/dev/urandom`.
+    /// A random identifier (RFC 9562 version 4).
+    ///
+    /// Not by `uuid_generate_random`, which Foundation on Linux replaces by its own: that opens, reads and closes `/dev/urandom` each time.
     package static func random() -> Identifier {
-        var uuid: uuid_t = (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
-        withUnsafeMutablePointer(to: &uuid) { pointer in
-            pointer.withMemoryRebound(to: UInt8.self, capacity: 16) { uuid_generate_random($0) }
-        }
-        return Identifier(uuid: uuid)
+        var generator = SystemRandomNumberGenerator()
+        let high: UInt64 = generator.next()
+        let low: UInt64 = generator.next()
+        return Identifier(high: high & ~0xf000 | 0x4000, low: low & ~(0b11 << 62) | 0b10 << 62)
     }
 
     /// A time-ordered identifier (RFC 9562 version 7): rows made one after another lie side by side in the tables.

@@ -7,10 +7,19 @@ import Personas
 ///
 /// A file is written under a temporary name, synced, renamed, and its folder synced, before `put` returns; so a digest's name always stands for a
 /// whole file.
+///
+/// Each file and each folder is synced by a call of its own, side by side on many threads. File systems gather what is synced at one time into one
+/// commit, so waiting to gather it here gains nothing; that two files of one moment lie in one of the 256 folders is rare, and a sync of the whole
+/// file system would wait for whatever other programs have written.
 final class FileBlobStore: BlobStore {
+    /// Threads that read what clients fetch: few, because what they read mostly lies in memory.
+    private static let sendingThreads = 4
+
     let folder: BlobFolder
     /// Threads that wait for the disk.
     let pool: NIOThreadPool
+    /// Threads for what clients fetch, so that it does not wait behind all that others store at the same time.
+    private let sendingPool = NIOThreadPool(numberOfThreads: sendingThreads)
 
     /// Opens a folder, making it where it is missing.
     init(folder: BlobFolder, threads: Int) throws {
@@ -18,9 +27,12 @@ final class FileBlobStore: BlobStore {
         pool = NIOThreadPool(numberOfThreads: threads)
         try folder.prepare()
         pool.start()
+        sendingPool.start()
     }
 
     func digest(of bytes: [UInt8]) async throws(Failure) -> [UInt8] {
+        // What takes less time than going to another thread and back is done here.
+        guard bytes.count > BodyDecoding.smallBytesMax else { return Array(SHA256.hash(data: bytes)) }
         do {
             return try await pool.runIfActive { Array(SHA256.hash(data: bytes)) }
         } catch {
@@ -72,7 +84,7 @@ final class FileBlobStore: BlobStore {
             guard error.code != ENOENT else { throw .notFound }
             throw error.isOutOfDescriptors ? .outOfDescriptors : .unexpected("An image file cannot be opened: \(error)")
         }
-        return FileBlob(file: Descriptor(number: descriptor), pool: pool)
+        return FileBlob(file: Descriptor(number: descriptor), pool: sendingPool)
     }
 
     func delete(_ key: BlobKey) async throws(Failure) {
@@ -91,6 +103,7 @@ final class FileBlobStore: BlobStore {
     /// Ends the threads. No call may be under way or follow.
     func close() {
         pool.shutdownGracefully { _ in }
+        sendingPool.shutdownGracefully { _ in }
     }
 }
 

@@ -14,7 +14,7 @@ package final class Storage: AdministrationStores {
         package var readers: Int
         /// Further ones for reads on event loops, one for each of these.
         package var immediateReaders = System.coreCount
-        /// Threads that read and write media files. Many more than cores, because they wait for the disk most of the time.
+        /// Threads that write, check and copy media files. Many more than cores, because they wait for the disk most of the time.
         package var mediaThreads: Int
         /// Searches that wait for their turn; further ones are refused.
         package var searchesWaitingMax = 64
@@ -97,6 +97,7 @@ package final class Storage: AdministrationStores {
         folder = DataFolder(configuration.directory)
         clock = configuration.clock
         openedAt = clock.now
+        StatementJournals.keepInMemory()
         try PendingRestore.finish(in: folder)
         let path = folder.database
         queue = try Self.writingConnection(path: path)
@@ -145,6 +146,9 @@ package final class Storage: AdministrationStores {
         configuration.journalMode = .wal
         configuration.busyMode = .timeout(5)
         configuration.foreignKeysEnabled = true
+        // As many pages as a reader may keep. With the 2 MB that SQLite takes, a group of creates in a large store reads pages again that it has read
+        // just before, and writes those early that it is to change once more.
+        configuration.prepareDatabase { db in try db.execute(sql: "PRAGMA cache_size = -8000") }
         // The file holds people's likenesses: no other user of the machine may read it, nor the log beside it, which inherits the mode.
         let descriptor = Foundation.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         // SQLite would open what it may not write to all the same, and every write would fail.

@@ -11,17 +11,21 @@ struct ImageReader: Sendable {
     /// - Throws: the first bad image's failure, in the order of the request.
     func images(of draft: CheckedDraft, holding memory: MemoryReservation) async throws(Failure) -> [SanitizedImage] {
         let deadline = ContinuousClock.now.advanced(by: .seconds(Limits.imageFetchSecondsMax))
-        let fetched = await mapConcurrently(draft.images) { (index, source) async throws(Failure) -> SanitizedImage? in
+        let addresses = draft.images.enumerated().compactMap { index, source -> (position: ImagePosition, url: String)? in
             guard case .url(let url) = source else { return nil }
-            let position = ImagePosition(field: draft.imageField, index: index)
-            return try await self.fetched(url, before: deadline, at: position, holding: memory)
+            return (ImagePosition(field: draft.imageField, index: index), url)
         }
+        let fetched = await mapConcurrently(addresses) { (_, address) async throws(Failure) -> SanitizedImage in
+            try await self.fetched(address.url, before: deadline, at: address.position, holding: memory)
+        }
+        var nextFetched = fetched.makeIterator()
         var images: [SanitizedImage] = []
         var decodedTextBytes = 0
         for (index, source) in draft.images.enumerated() {
-            if let image = try fetched[index].get() {
-                images.append(image)
-            } else if case .base64(let text) = source {
+            switch source {
+            case .url:
+                if let image = nextFetched.next() { images.append(try image.get()) }
+            case .base64(let text):
                 // Side by side, decoding would only hold three images' intermediate copies at once.
                 let position = ImagePosition(field: draft.imageField, index: index)
                 images.append(try await decoding.image(text, keepingMetadata: keepsMetadata, at: position, holding: memory))

@@ -67,7 +67,7 @@ package enum ReferenceImage {
     /// Base64 without its line breaks; of a text that is too long without them no more than tells so.
     private static func withoutLineBreaks(_ text: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
         func isLineBreak(_ byte: UInt8) -> Bool { byte == 0x0A || byte == 0x0D }
-        guard let first = text.prefix(base64CharactersMax + 1).firstIndex(where: isLineBreak) else { return text }
+        guard let first = firstLineBreak(in: text.prefix(base64CharactersMax + 1)) else { return text }
         var characters = Array(text[..<first])
         characters.reserveCapacity(min(text.count, base64CharactersMax + 1))
         for byte in text[first...] where !isLineBreak(byte) {
@@ -75,6 +75,16 @@ package enum ReferenceImage {
             if characters.count > base64CharactersMax { break }
         }
         return characters[...]
+    }
+
+    /// Where the first line break is. Few texts have any, so nearly all are searched to their end: by the C library, which takes many bytes at once.
+    private static func firstLineBreak(in text: ArraySlice<UInt8>) -> Int? {
+        let offset = text.withUnsafeBytes { bytes -> Int? in
+            guard let start = bytes.baseAddress else { return nil }
+            func offset(of byte: Int32) -> Int? { memchr(start, byte, bytes.count).map { UnsafeRawPointer($0) - start } }
+            return [offset(of: 0x0A), offset(of: 0x0D)].compactMap { $0 }.min()
+        }
+        return offset.map { text.startIndex + $0 }
     }
 
     /// Checks that bytes are one whole image of an accepted format, and takes the location and other metadata out.

@@ -100,15 +100,9 @@ struct FaultTests {
     @Test("A write for which SQLite needs a temporary file is 69 and undone while no file can be opened, and done later")
     func noTemporaryFile() async throws {
         try await Stage.run { stage in
-            let item: (Int) -> JSONValue = {
-                ["account": "acme", "name": .string("Item \($0)"), "images": ["a.png", "a.png", "a.png"], "outcome": "completed"]
-            }
-            let document: JSONValue = ["accounts": [["name": "acme"]], "personas": .array((0..<300).map(item))]
-            try #require(try await stage.seed(document, images: ["a.png": Picture.png()]).exit == .status(0))
+            try await Self.seed(stage)
             let faults = try FaultInjector(stage)
-            // Where SQLite makes them is where faults happen.
-            let environment = faults.environment.merging(["SQLITE_TMPDIR": stage.data]) { $1 }
-            let service = try await stage.serve([], environment: environment)
+            let service = try await Self.serve(stage, faults)
             faults.set(.fail(EMFILE), on: [.create, .open], of: [.database])
             let refused = try await stage.command("accounts", "delete", "acme", "--yes")
             #expect(faults.actedCount > 0, "it needed no temporary file, which proves nothing")
@@ -118,6 +112,38 @@ struct FaultTests {
             #expect(try await stage.command("accounts", "delete", "acme", "--yes").exit == .status(0))
             #expect(try await service.stop() == .status(0))
         }
+    }
+
+    @Test("Creates and their training need no temporary file, which would be written anew for each operation of a group")
+    func createsWithoutTemporaryFile() async throws {
+        try await Stage.run { stage in
+            try await Self.seed(stage)
+            let faults = try FaultInjector(stage)
+            let service = try await Self.serve(stage, faults)
+            let client = service.client(try await stage.key())
+            _ = try await client.trained(try await client.create(name: "First", seed: 0).id)
+            faults.set(.fail(EMFILE), on: [.create, .open], of: [.database])
+            let ids = try await withThrowingTaskGroup(of: String.self) { group in
+                for number in 1...32 { group.addTask { try await client.create(name: "New \(number)", seed: number).id } }
+                return try await group.reduce(into: []) { $0.append($1) }
+            }
+            for id in ids { #expect(try await client.trained(id)["status"] == "completed") }
+            #expect(faults.actedCount == 0)
+        }
+    }
+
+    /// Enough items that one write touches many pages.
+    private static func seed(_ stage: Stage) async throws {
+        let item: (Int) -> JSONValue = {
+            ["account": "acme", "name": .string("Item \($0)"), "images": ["a.png", "a.png", "a.png"], "outcome": "completed"]
+        }
+        let document: JSONValue = ["accounts": [["name": "acme"]], "personas": .array((0..<300).map(item))]
+        try #require(try await stage.seed(document, images: ["a.png": Picture.png()]).exit == .status(0))
+    }
+
+    /// A service whose SQLite makes its temporary files where faults happen.
+    private static func serve(_ stage: Stage, _ faults: FaultInjector) async throws -> RunningService {
+        try await stage.serve([], environment: faults.environment.merging(["SQLITE_TMPDIR": stage.data]) { $1 })
     }
 
     @Test("A commit that failed at the disk does not come back after a crash without its images")

@@ -1,6 +1,9 @@
 import Crypto
 import Foundation
+import NIOPosix
 import Personas
+import Synchronization
+import TestSupport
 import Testing
 
 @testable import PersonasDB
@@ -156,6 +159,40 @@ struct FileBlobStoreTests {
             let blobs = try FileBlobStore(folder: BlobFolder(directory + "/blobs"), threads: 2)
             defer { blobs.close() }
             try await body(blobs)
+        }
+    }
+
+    @Test("What is fetched does not wait behind what is stored")
+    func fetchedWhileStoring() async throws {
+        try await withBlobs { blobs in
+            let bytes = Array("bytes".utf8)
+            let key = BlobKey(digest: try await blobs.digest(of: bytes))
+            try await blobs.put(bytes, under: key)
+            let isRead = DispatchSemaphore(value: 0)
+            let isReadInTime = Mutex<[Bool]>([])
+            for _ in 0..<2 {
+                blobs.pool.submit { _ in
+                    let isInTime = isRead.wait(timeout: .now() + 20) == .success
+                    isReadInTime.withLock { $0.append(isInTime) }
+                }
+            }
+            var read: [UInt8] = []
+            _ = try await blobs.open(key).send(0..<bytes.count) { read += $0 }
+            #expect(read == bytes)
+            for _ in 0..<2 { isRead.signal() }
+            try await eventually("the end of both waits") { isReadInTime.withLock { $0.count } == 2 }
+            #expect(isReadInTime.withLock { $0 } == [true, true])
+        }
+    }
+
+    @Test(
+        "The key of small bytes and of large ones is their SHA-256",
+        arguments: [0, 1, BodyDecoding.smallBytesMax, BodyDecoding.smallBytesMax + 1])
+    func digests(byteCount: Int) async throws {
+        try await withBlobs { blobs in
+            let bytes = (0..<byteCount).map { UInt8(truncatingIfNeeded: $0) }
+            let digest = try await blobs.digest(of: bytes)
+            #expect(digest == Array(SHA256.hash(data: bytes)))
         }
     }
 
