@@ -45,9 +45,11 @@ let package = Package(
         .target(name: "JSONText", swiftSettings: parserSettings),
 
         // How the service remembers.
+        .systemLibrary(name: "CSQLiteConfiguration"),
         .target(
             name: "PersonasDB",
             dependencies: [
+                "CSQLiteConfiguration",
                 "Personas",
                 "PersonasMetrics",
                 .product(name: "CoreMetrics", package: "swift-metrics"),

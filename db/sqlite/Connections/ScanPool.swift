@@ -8,7 +8,7 @@ final class ScanPool: Sendable {
     /// Searches at once; more wait their turn.
     static let threads = 2
 
-    private let readers: ReadPool
+    let readers: ReadPool
     private let waitingMax: Int
     private let pool: NIOThreadPool
     private let waiting: Meter

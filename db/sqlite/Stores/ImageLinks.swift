@@ -10,6 +10,9 @@ enum ImageLinks {
     /// The images behind links, as `decode` expects them.
     static let select = "SELECT digest, format, width, height, byte_count FROM image_link JOIN media USING (digest)"
 
+    /// The image behind a media URL.
+    static let byToken = FixedQuery("\(select) WHERE token = ?")
+
     /// Writes the rows of one image of an item.
     static func insert(_ image: StoredImage, token: RandomToken, position: Int, itemID: Identifier, _ db: Database) throws {
         try db.run(

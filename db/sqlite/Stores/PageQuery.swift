@@ -1,6 +1,6 @@
 import Personas
 
-/// The query of one page: a walk along an index that covers filter and order, then one look-up per item.
+/// The query of one page of a search: a walk along an index that covers filter and order, then one look-up per item. See `PageWalk` for other pages.
 ///
 /// The walk is a query of its own that touches the index alone, so that a search passes over what does not match without reading rows. A
 /// list of both modes merges one walk per mode, because an index serves one mode at a time.
@@ -8,7 +8,9 @@ struct PageQuery {
     let sql: String
     let arguments: [SQLArgument]
 
-    init(filter: PikzonalityFilter, sort: PikzonalitySort, after: PikzonalityPosition?, limit: Int, accountID: Identifier) {
+    init(
+        search: String, filter: PikzonalityFilter, sort: PikzonalitySort, after: PikzonalityPosition?, limit: Int, accountID: Identifier
+    ) {
         let direction = sort.isDescending ? "DESC" : "ASC"
         let key = sort.isByName ? "name_key" : "created_at"
         var condition = "account_id = ? AND mode = ?"
@@ -22,10 +24,8 @@ struct PageQuery {
             shared.append(sort.isByName ? .text(after.nameKey) : .integer(after.createdAt.milliseconds))
             shared.append(.identifier(after.id))
         }
-        if let search = filter.search {
-            condition += " AND instr(name_key, ?) > 0"
-            shared.append(.text(search.lowercased()))
-        }
+        condition += " AND instr(name_key, ?) > 0"
+        shared.append(.text(search.lowercased()))
         shared.append(.integer(Int64(limit)))
         let walk = """
             SELECT * FROM (SELECT id AS found_id, \(key) AS found_key FROM pikzonality WHERE \(condition)

@@ -10,7 +10,7 @@ struct SQLiteImageIndex: ImageIndex {
 
     func image(_ token: RandomToken) async throws(Failure) -> StoredImage {
         let image = try readers.read { connection in
-            try connection.first("\(ImageLinks.select) WHERE token = ?", [.blob(token.bytes)], row: ImageLinks.decode)
+            try connection.first(ImageLinks.byToken, { $0.bind(token) }, row: ImageLinks.decode)
         }
         guard let image else { throw .notFound }
         return image

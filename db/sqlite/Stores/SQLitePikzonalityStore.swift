@@ -12,7 +12,7 @@ struct SQLitePikzonalityStore: PikzonalityStore {
         try await writer.write(in: context) { db in
             guard try db.firstRow("SELECT 1 FROM account WHERE id = ?", [new.accountID.data]) != nil else { throw Failure.accountMissing }
             try Self.requireUnreserved(new.details.name, db)
-            let tokens = new.references.map { _ in RandomToken.random() }
+            let tokens = ReferenceTokens(new.references.map { _ in RandomToken.random() })
             let portrait = new.outcome == .completed ? RandomToken.random() : nil
             let item = Pikzonality(new, at: context.now, referenceTokens: tokens, portraitToken: portrait)
             try Self.translatingNameConflict(item.name, mode: item.mode, accountID: item.accountID, db) { try ItemRow.insert(item, db) }
@@ -40,14 +40,19 @@ struct SQLitePikzonalityStore: PikzonalityStore {
     func page(
         _ filter: PikzonalityFilter, sort: PikzonalitySort, after: PikzonalityPosition?, limit: Int, accountID: Identifier
     ) async throws(Failure) -> [Pikzonality] {
-        let query = PageQuery(filter: filter, sort: sort, after: after, limit: limit, accountID: accountID)
-        let body: @Sendable (ReadConnection) throws -> [Pikzonality] = { connection in
+        guard let search = filter.search else {
             var items: [Pikzonality] = []
             items.reserveCapacity(limit)
+            let walk = PageWalk(filter: filter, sort: sort, after: after, limit: limit, accountID: accountID)
+            try readers.read { connection in try walk.run(on: connection) { items.append(try ItemRow.decode($0)) } }
+            return items
+        }
+        let query = PageQuery(search: search, filter: filter, sort: sort, after: after, limit: limit, accountID: accountID)
+        return try await scans.read { connection in
+            var items: [Pikzonality] = []
             try connection.query(query.sql, query.arguments) { items.append(try ItemRow.decode($0)) }
             return items
         }
-        return filter.search == nil ? try readers.read(body) : try await scans.read(body)
     }
 
     func update(
