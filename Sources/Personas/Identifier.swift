@@ -70,30 +70,31 @@ package struct Identifier: Sendable, Hashable, Comparable {
     /// The sixteen bytes in network order.
     package var bytes: [UInt8] { withBytes { Array($0) } }
 
-    /// The lower-case hyphenated form, 36 characters.
-    package var text: String {
-        String(unsafeUninitializedCapacity: Self.textBytes) { buffer in
-            putText(into: buffer)
-            return Self.textBytes
-        }
-    }
-
-    /// The length of `text`.
-    package static let textBytes = 36
-
-    /// Puts `text` at the start of a buffer that has room for it.
-    package func putText(into buffer: UnsafeMutableBufferPointer<UInt8>) {
-        buffer.putHexadecimal(high, digits: 8, at: 0)
-        buffer.putHexadecimal(high << 32, digits: 4, at: 9)
-        buffer.putHexadecimal(high << 48, digits: 4, at: 14)
-        buffer.putHexadecimal(low, digits: 4, at: 19)
-        buffer.putHexadecimal(low << 16, digits: 12, at: 24)
-        for hyphen in [8, 13, 18, 23] { buffer[hyphen] = UInt8(ascii: "-") }
-    }
-
     /// Orders as the stored bytes do.
     package static func < (left: Identifier, right: Identifier) -> Bool {
         (left.high, left.low) < (right.high, right.low)
+    }
+}
+
+extension Identifier: FixedLengthText {
+    /// Characters of the lower-case hyphenated form.
+    package static let textBytes = 36
+
+    /// Puts the lower-case hyphenated form.
+    package func putText(at address: UnsafeMutableRawPointer) {
+        let second = hexadecimalDigits(of: UInt32(truncatingIfNeeded: high))
+        let third = hexadecimalDigits(of: UInt32(truncatingIfNeeded: low >> 32))
+        address.put(hexadecimalDigits(of: UInt32(truncatingIfNeeded: high >> 32)), at: 0)
+        address.put(UInt32(truncatingIfNeeded: second), at: 9)
+        address.put(UInt32(truncatingIfNeeded: second >> 32), at: 14)
+        address.put(UInt32(truncatingIfNeeded: third), at: 19)
+        address.put(UInt32(truncatingIfNeeded: third >> 32), at: 24)
+        address.put(hexadecimalDigits(of: UInt32(truncatingIfNeeded: low)), at: 28)
+        let hyphen = UInt8(ascii: "-")
+        address.put(hyphen, at: 8)
+        address.put(hyphen, at: 13)
+        address.put(hyphen, at: 18)
+        address.put(hyphen, at: 23)
     }
 }
 

@@ -31,22 +31,29 @@ package struct RandomToken: Sendable, Hashable {
         self.init(high: high, low: low)
     }
 
-    /// The sixteen bytes as they are stored.
-    package var bytes: [UInt8] {
-        withUnsafeBytes(of: (high.bigEndian, low.bigEndian)) { Array($0) }
+    /// Hands out the sixteen bytes as they are stored.
+    package func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
+        try withUnsafeBytes(of: (high.bigEndian, low.bigEndian), body)
     }
 
-    /// The token as it stands in a URL or a body: 32 lower-case hexadecimal digits.
-    package var text: String {
-        String(unsafeUninitializedCapacity: 32) { buffer in
-            buffer.putHexadecimal(high, digits: 16, at: 0)
-            buffer.putHexadecimal(low, digits: 16, at: 16)
-            return 32
-        }
-    }
+    /// The sixteen bytes as they are stored.
+    package var bytes: [UInt8] { withBytes { Array($0) } }
 
     /// Compares all bits whatever the first ones say, so that timing tells nothing about a token.
     package static func == (left: RandomToken, right: RandomToken) -> Bool {
         (left.high ^ right.high) | (left.low ^ right.low) == 0
+    }
+}
+
+extension RandomToken: FixedLengthText {
+    /// Characters of a token as it stands in a URL or a body: lower-case hexadecimal digits.
+    package static let textBytes = 32
+
+    /// Puts the token as it stands in a URL or a body.
+    package func putText(at address: UnsafeMutableRawPointer) {
+        address.put(hexadecimalDigits(of: UInt32(truncatingIfNeeded: high >> 32)), at: 0)
+        address.put(hexadecimalDigits(of: UInt32(truncatingIfNeeded: high)), at: 8)
+        address.put(hexadecimalDigits(of: UInt32(truncatingIfNeeded: low >> 32)), at: 16)
+        address.put(hexadecimalDigits(of: UInt32(truncatingIfNeeded: low)), at: 24)
     }
 }

@@ -27,24 +27,18 @@ package struct Timestamp: Sendable, Hashable, Comparable, Codable {
 
     /// Orders by time.
     package static func < (left: Timestamp, right: Timestamp) -> Bool { left.milliseconds < right.milliseconds }
+}
 
-    /// RFC 3339 in UTC with milliseconds, always 24 characters for years 0 to 9999: `2026-11-21T03:29:00.123Z`.
-    package var text: String {
-        String(unsafeUninitializedCapacity: Self.textBytes) { buffer in
-            putText(into: buffer)
-            return Self.textBytes
-        }
-    }
-
-    /// The length of `text`.
+extension Timestamp: FixedLengthText {
+    /// Characters of RFC 3339 in UTC with milliseconds, for years 0 to 9999: `2026-11-21T03:29:00.123Z`.
     package static let textBytes = 24
 
-    /// Puts `text` at the start of a buffer that has room for it.
+    /// Puts RFC 3339 in UTC with milliseconds.
     ///
     /// Written by hand because every item of every answer carries two of these and Foundation's formatter costs more than the rest of
     /// the row; the calendar is Howard Hinnant's `civil_from_days`. A moment outside these years, as only a damaged row holds one, is shown
     /// as the nearest within.
-    package func putText(into buffer: UnsafeMutableBufferPointer<UInt8>) {
+    package func putText(at address: UnsafeMutableRawPointer) {
         let shown = min(max(milliseconds, Self.firstShown), Self.lastShown)
         let (days, millisecondOfDay) = shown.flooringDivision(by: 86_400_000)
         let shifted = days + 719_468
@@ -56,13 +50,17 @@ package struct Timestamp: Sendable, Hashable, Comparable, Codable {
         let month = monthFromMarch < 10 ? monthFromMarch + 3 : monthFromMarch - 9
         let year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
         let secondOfDay = millisecondOfDay / 1_000
-        buffer.put(year, digits: 4, at: 0, before: UInt8(ascii: "-"))
-        buffer.put(month, digits: 2, at: 5, before: UInt8(ascii: "-"))
-        buffer.put(day, digits: 2, at: 8, before: UInt8(ascii: "T"))
-        buffer.put(secondOfDay / 3_600, digits: 2, at: 11, before: UInt8(ascii: ":"))
-        buffer.put(secondOfDay / 60 % 60, digits: 2, at: 14, before: UInt8(ascii: ":"))
-        buffer.put(secondOfDay % 60, digits: 2, at: 17, before: UInt8(ascii: "."))
-        buffer.put(millisecondOfDay % 1_000, digits: 3, at: 20, before: UInt8(ascii: "Z"))
+        let millisecond = millisecondOfDay % 1_000
+        address.put(decimals: year / 100, at: 0)
+        address.put(decimals: year % 100, before: UInt8(ascii: "-"), at: 2)
+        address.put(decimals: month, before: UInt8(ascii: "-"), at: 5)
+        address.put(decimals: day, before: UInt8(ascii: "T"), at: 8)
+        address.put(decimals: secondOfDay / 3_600, before: UInt8(ascii: ":"), at: 11)
+        address.put(decimals: secondOfDay / 60 % 60, before: UInt8(ascii: ":"), at: 14)
+        address.put(decimals: secondOfDay % 60, before: UInt8(ascii: "."), at: 17)
+        address.put(decimals: millisecond / 10, at: 20)
+        address.put(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: millisecond % 10), at: 22)
+        address.put(UInt8(ascii: "Z"), at: 23)
     }
 }
 
@@ -74,13 +72,16 @@ extension Int64 {
     }
 }
 
-extension UnsafeMutableBufferPointer<UInt8> {
-    fileprivate func put(_ value: Int64, digits: Int, at offset: Int, before separator: UInt8) {
-        var rest = value
-        for place in stride(from: digits - 1, through: 0, by: -1) {
-            self[offset + place] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
-            rest /= 10
-        }
-        self[offset + digits] = separator
+extension UnsafeMutableRawPointer {
+    /// Puts a number below 100 as two digits, and a separator behind them.
+    fileprivate func put(decimals value: Int64, before separator: UInt8, at offset: Int) {
+        put(decimals: value, at: offset)
+        put(separator, at: offset + 2)
+    }
+
+    /// Puts a number below 100 as two digits.
+    fileprivate func put(decimals value: Int64, at offset: Int) {
+        let number = UInt16(truncatingIfNeeded: value)
+        put(number / 10 &+ (number % 10) << 8 &+ 0x3030, at: offset)
     }
 }

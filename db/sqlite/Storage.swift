@@ -20,6 +20,11 @@ package final class Storage: AdministrationStores {
         package var searchesWaitingMax = 64
         /// Writes that wait for the next commit; further ones are refused.
         package var writesWaitingMax = 2_048
+        /// Bytes of the database's file that readers look at in place instead of copying its pages; 0 for none.
+        ///
+        /// What is looked at in place saves a system call for each page that a reader does not remember. But where the disk then fails to deliver one, the
+        /// system ends the process with SIGBUS, while a failed copy is an error of one request.
+        package var mappedBytesMax = 0
         /// Where counts and measurements go.
         package var metrics: any MetricsFactory
         /// Where the time of day comes from.
@@ -97,14 +102,16 @@ package final class Storage: AdministrationStores {
         folder = DataFolder(configuration.directory)
         clock = configuration.clock
         openedAt = clock.now
-        StatementJournals.keepInMemory()
+        SQLiteSettings.apply()
         try PendingRestore.finish(in: folder)
         let path = folder.database
         queue = try Self.writingConnection(path: path)
-        readers = try ReadPool(path: path, count: configuration.readers, immediateCount: configuration.immediateReaders)
+        readers = try ReadPool(
+            path: path, count: configuration.readers, immediateCount: configuration.immediateReaders,
+            mappedBytesMax: configuration.mappedBytesMax)
         let metrics = StoreMetrics(factory: configuration.metrics)
         let writer = GroupWriter(queue: queue, waitingMax: configuration.writesWaitingMax, metrics: metrics)
-        let searchReaders = try ReadPool(path: path, count: ScanPool.threads)
+        let searchReaders = try ReadPool(path: path, count: ScanPool.threads, mappedBytesMax: configuration.mappedBytesMax)
         migrator = Migrator(writer: writer, readers: readers, clock: clock, migrations: Migration.all)
         maintenanceCache = SQLiteMaintenanceStore(writer: writer, readers: readers)
         termCache = SQLiteBlockedTermStore(writer: writer, readers: readers)

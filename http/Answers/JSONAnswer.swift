@@ -26,11 +26,27 @@ struct JSONAnswer: Sendable {
         status: HTTPResponse.Status = .ok, before: HTTPFields = [:], after: HTTPFields = [:], items: Int = 1,
         _ write: (inout JSONWriter) -> Void
     ) {
-        self.init(status: status, before: before, after: after, body: ByteBuffer(bytes: Representation.json(items: items, write)))
+        self.init(status: status, before: before, after: after, body: ByteBuffer(json: Representation.bytes(items: items), write))
     }
 
     /// The answer as a response.
     var response: Response {
         Response(status: status, headers: headers, body: body.map { ResponseBody(byteBuffer: $0) } ?? ResponseBody())
+    }
+}
+
+extension ByteBuffer {
+    /// The JSON that `write` writes, which is called once more where it does not fit into the bytes that are expected.
+    init(json bytesExpected: Int, _ write: (inout JSONWriter) -> Void) {
+        self.init()
+        var bytesNeeded = bytesExpected
+        var isWhole = false
+        while !isWhole {
+            writeWithUnsafeMutableBytes(minimumWritableBytes: bytesNeeded) { room in
+                bytesNeeded = JSONWriter.write(into: room, write)
+                isWhole = bytesNeeded <= room.count
+                return isWhole ? bytesNeeded : 0
+            }
+        }
     }
 }

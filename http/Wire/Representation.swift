@@ -1,32 +1,36 @@
+import JSONText
 package import Personas
 
 /// How items look on the wire.
 package struct Representation {
-    /// Bytes that one item's JSON seldom exceeds.
-    private static let itemBytes = 1_024
+    /// Bytes that one item's JSON seldom exceeds, and those around a list of them.
+    private static let (itemBytes, listBytes) = (768, 256)
 
-    /// What stands in front of the paths of images.
-    private let base: String
+    /// What the addresses of images begin with, escaped once for all of them.
+    private let mediaBase: [UInt8]
 
     /// - Parameter base: the address of the service as clients reach it, without a slash at its end.
     package init(base: String) {
-        self.base = base
+        var mediaBase: [UInt8] = []
+        mediaBase.append(json: base, .answers)
+        mediaBase.append(contentsOf: "/media/".utf8)
+        self.mediaBase = mediaBase
     }
 
     /// The full representation of the typed surface and of lists.
     package func full(_ item: Pikzonality, _ writer: inout JSONWriter, requestID: String? = nil) {
         writer.object { writer in
-            writer.member("id", item.id.text)
-            writer.member("mode", item.mode.rawValue)
-            writer.member("name", item.name.text)
-            writer.member("status", item.status.rawValue)
+            writer.member("id", item.id)
+            writer.member("mode", word: item.mode)
+            writer.member("name", item.name)
+            writer.member("status", word: item.status)
             writer.member("progress", item.progress)
             images(item, &writer)
             writer.members(item.details)
             writer.name("error")
             error(item.error, &writer)
-            writer.member("created_at", item.createdAt.text)
-            writer.member("updated_at", item.updatedAt.text)
+            writer.member("created_at", item.createdAt)
+            writer.member("updated_at", item.updatedAt)
             if let requestID { writer.member("request_id", requestID) }
         }
     }
@@ -34,13 +38,13 @@ package struct Representation {
     /// The eight members of the published API, and the reason where training failed.
     package func published(_ item: Pikzonality, _ writer: inout JSONWriter) {
         writer.object { writer in
-            writer.member("name", item.name.text)
-            writer.member("id", item.id.text)
-            writer.member("mode", item.mode.rawValue)
+            writer.member("name", item.name)
+            writer.member("id", item.id)
+            writer.member("mode", word: item.mode)
             images(item, &writer)
             writer.member("progress", item.progress)
             writer.members(item.details)
-            writer.member("status", item.status.rawValue)
+            writer.member("status", word: item.status)
             if let reason = item.error {
                 writer.name("error")
                 error(reason, &writer)
@@ -52,21 +56,17 @@ package struct Representation {
     /// The tag of an item's version.
     package static func entityTag(of item: Pikzonality) -> String { "\"v\(item.version)\"" }
 
-    /// The JSON that `write` writes, of so many items.
-    package static func json(items: Int = 1, _ write: (inout JSONWriter) -> Void) -> [UInt8] {
-        var writer = JSONWriter(capacity: itemBytes * max(1, items))
-        write(&writer)
-        return writer.bytes
-    }
+    /// Bytes that JSON of so many items seldom exceeds.
+    package static func bytes(items: Int) -> Int { itemBytes * items + listBytes }
 
     /// The public URLs of images.
-    package func mediaURLs(_ tokens: [RandomToken], _ writer: inout JSONWriter) {
+    package func mediaURLs(_ tokens: ReferenceTokens, _ writer: inout JSONWriter) {
         writer.array { writer in
             for token in tokens { mediaURL(token, &writer) }
         }
     }
 
-    private func mediaURL(_ token: RandomToken, _ writer: inout JSONWriter) { writer.string(of: base, "/media/", token.text) }
+    private func mediaURL(_ token: RandomToken, _ writer: inout JSONWriter) { writer.string(after: mediaBase, token) }
 
     private func images(_ item: Pikzonality, _ writer: inout JSONWriter) {
         let isPublished = item.status == .completed
@@ -83,7 +83,7 @@ package struct Representation {
     private func error(_ error: TrainingError?, _ writer: inout JSONWriter) {
         guard let error else { return writer.string(nil) }
         writer.object { writer in
-            writer.member("code", error.code.rawValue)
+            writer.member("code", word: error.code)
             writer.member("message", error.message)
         }
     }

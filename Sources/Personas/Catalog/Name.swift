@@ -1,14 +1,53 @@
 /// The name of a persona or style: normalised, and of the form that the published API allows.
+///
+/// The characters, one byte each, are kept in machine words, so that a name is copied and compared without touching the heap.
 package struct Name: Sendable, Hashable {
     /// The name as shown: trimmed, with single spaces, 1 to 25 characters of `A–Z a–z 0–9 space - _`.
-    package let text: String
+    package var text: String { withUTF8 { String(decoding: $0, as: UTF8.self) } }
 
     /// The name as compared: two names that differ only in the case of letters are one.
-    package var key: String { String(decoding: text.utf8.map(\.lowercasedASCII), as: UTF8.self) }
+    package var key: String { withUTF8 { String(decoding: $0.map(\.lowercasedASCII), as: UTF8.self) } }
+
+    /// The characters, and zeros behind them.
+    private let characters: Characters
+    private let count: UInt8
+
+    /// Room for more than the longest name.
+    private struct Characters: Hashable {
+        var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+
+        var isASCII: Bool { (words.0 | words.1 | words.2 | words.3) & 0x8080_8080_8080_8080 == 0 }
+
+        static func == (left: Characters, right: Characters) -> Bool { left.words == right.words }
+
+        func hash(into hasher: inout Hasher) { withUnsafeBytes(of: words) { hasher.combine(bytes: $0) } }
+    }
 
     /// Takes a name from storage, where only well-formed ones are.
     package init(stored text: String) {
-        self.text = text
+        var text = text
+        self = text.withUTF8 { Name(stored: UnsafeRawBufferPointer($0)) }
+    }
+
+    /// Takes a name from the bytes in which it is stored. Of anything else, as only a damaged row holds it, this takes what a name has room for, up to
+    /// the first character beyond ASCII.
+    package init(stored utf8: UnsafeRawBufferPointer) {
+        let taken = UnsafeRawBufferPointer(rebasing: utf8[..<min(utf8.count, Limits.nameCharactersMax)])
+        var characters = Characters()
+        withUnsafeMutableBytes(of: &characters.words) { $0.copyMemory(from: taken) }
+        if let end = characters.isASCII ? nil : taken.firstIndex(where: { $0 >= 0x80 }) {
+            self = Name(stored: UnsafeRawBufferPointer(rebasing: taken[..<end]))
+        } else {
+            self.characters = characters
+            count = UInt8(truncatingIfNeeded: taken.count)
+        }
+    }
+
+    /// Hands out the characters of the name as shown.
+    package func withUTF8<Result>(_ body: (UnsafeBufferPointer<UInt8>) throws -> Result) rethrows -> Result {
+        try withUnsafeBytes(of: characters.words) { words in
+            try words.withMemoryRebound(to: UInt8.self) { try body(UnsafeBufferPointer(rebasing: $0[..<Int(count)])) }
+        }
     }
 
     /// Normalises what a client sent, then checks its form.
@@ -28,7 +67,7 @@ package struct Name: Sendable, Hashable {
             text.append(byte)
         }
         guard !text.isEmpty else { throw Violation(.name, "must not be empty") }
-        self.text = String(decoding: text, as: UTF8.self)
+        self = text.withUnsafeBytes { Name(stored: $0) }
     }
 
     private static func isAllowed(_ byte: UInt8) -> Bool {

@@ -31,7 +31,7 @@ package struct Pikzonality: Sendable, Equatable {
     /// 0 to 100, never decreasing, 100 exactly when completed.
     package let progress: Int
     /// Tokens of the reference images in their order; public only once completed.
-    package let referenceTokens: [RandomToken]
+    package let referenceTokens: ReferenceTokens
     /// Token of the portrait, set on completion.
     package let portraitToken: RandomToken?
     /// Why training failed; set exactly when failed.
@@ -48,7 +48,7 @@ package struct Pikzonality: Sendable, Equatable {
 
     package init(
         id: Identifier, accountID: Identifier, mode: Mode, details: PikzonalityDetails, status: Status, progress: Int,
-        referenceTokens: [RandomToken], portraitToken: RandomToken?, error: TrainingError?, createdAt: Timestamp, updatedAt: Timestamp,
+        referenceTokens: ReferenceTokens, portraitToken: RandomToken?, error: TrainingError?, createdAt: Timestamp, updatedAt: Timestamp,
         version: Int
     ) {
         self.id = id
@@ -96,7 +96,7 @@ package struct NewPikzonality: Sendable {
 
 extension Pikzonality {
     /// A new item, as it stands once it is stored.
-    package init(_ new: NewPikzonality, at now: Timestamp, referenceTokens: [RandomToken], portraitToken: RandomToken?) {
+    package init(_ new: NewPikzonality, at now: Timestamp, referenceTokens: ReferenceTokens, portraitToken: RandomToken?) {
         let (status, progress, error): (Status, Int, TrainingError?) =
             switch new.outcome {
             case nil: (.processing, 0, nil)

@@ -47,16 +47,17 @@ struct LogText {
 
     /// Puts a moment.
     mutating func put(_ time: Timestamp) {
-        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Timestamp.textBytes) { text in
-            time.putText(into: text)
-            bytes.append(contentsOf: text)
-        }
+        put(fixed: time)
     }
 
     /// Puts an id.
     mutating func put(_ id: Identifier) {
-        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Identifier.textBytes) { text in
-            id.putText(into: text)
+        put(fixed: id)
+    }
+
+    private mutating func put<Value: FixedLengthText>(fixed value: Value) {
+        withUnsafeTemporaryAllocation(byteCount: Value.textBytes, alignment: 1) { text in
+            if let address = text.baseAddress { value.putText(at: address) }
             bytes.append(contentsOf: text)
         }
     }

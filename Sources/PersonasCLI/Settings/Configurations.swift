@@ -13,6 +13,7 @@ extension Storage.Configuration {
         self.clock = clock
         searchesWaitingMax = settings.searchesWaitingMax
         writesWaitingMax = settings.writesWaitingMax
+        mappedBytesMax = settings.databaseMappedBytes
     }
 }
 

@@ -62,6 +62,9 @@ struct SettingsList: Sendable {
         "grace-seconds", of: .processes, default: 10, in: 1...3_600,
         "Seconds that running requests get to finish when the process is stopped")
     let readers = Setting.integer("readers", default: storage.readers, in: 1...64, "Read connections to the database")
+    let databaseMappedBytes = Setting.integer(
+        "database-mmap-bytes", default: storage.mappedBytesMax, in: 0...1_099_511_627_776,
+        "Bytes of the database that readers map instead of copying; an I/O error then ends the process (SIGBUS); 0 for none")
     let connectionsMax = Setting.integer(
         "connections-max", default: http.connections.connectionsMax, in: 1...65_535,
         "Client connections at once; a quiet one gives way to a new one")

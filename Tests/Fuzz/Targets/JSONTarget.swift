@@ -22,9 +22,15 @@ extension FuzzTarget {
     /// Any text that is written is read as the same.
     private static func checkWriter(_ bytes: [UInt8]) throws(BrokenProperty) {
         let text = String(decoding: bytes.prefix(4_096), as: UTF8.self)
-        var writer = JSONWriter(capacity: 0)
-        writer.object { $0.member("text", text) }
-        guard let object = try? JSONObject(writer.bytes), case .value(let read) = object.string("text") else {
+        // No character takes more than the six bytes of an escape; around the text stand eleven.
+        let room = 6 * text.utf8.count + 11
+        var written = 0
+        let json = [UInt8](unsafeUninitializedCapacity: room) { bytes, count in
+            written = JSONWriter.write(into: UnsafeMutableRawBufferPointer(bytes)) { writer in writer.object { $0.member("text", text) } }
+            count = min(written, room)
+        }
+        try require(written <= room, "what is written is no longer than what each character may take")
+        guard let object = try? JSONObject(json), case .value(let read) = object.string("text") else {
             throw BrokenProperty(description: "what is written can be read")
         }
         try require(read.utf8.elementsEqual(text.utf8), "a text that is written is read as the same")

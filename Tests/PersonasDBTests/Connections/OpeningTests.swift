@@ -22,6 +22,27 @@ struct OpeningTests {
         }
     }
 
+    @Test("Readers map as much of the database as is set, by itself nothing, and the writing connection nothing ever")
+    func mappedBytes() async throws {
+        try await withDataFolder { directory in
+            for (set, expected) in [(nil, 0), (0, 0), (1_048_576, 1_048_576)] as [(Int?, Int64)] {
+                var configuration = Storage.Configuration(directory: directory, readers: 2)
+                if let set { configuration.mappedBytesMax = set }
+                let storage = try Storage.open(configuration)
+                defer { storage.close() }
+                _ = try await storage.migrate()
+                let items = try #require(storage.pikzonalities as? SQLitePikzonalityStore)
+                let sql = "PRAGMA mmap_size"
+                for readers in [items.readers, items.scans.readers] {
+                    #expect(try readers.read { try $0.first(sql, []) { $0.integer(0) } } == expected)
+                }
+                #expect(try await items.writer.write { db in try db.first(sql, []) { $0.integer(0) } } == 0)
+                let item = try await storage.pikzonalities.newest(limit: 1)
+                #expect(item.isEmpty)
+            }
+        }
+    }
+
     @Test("Read connections cannot write")
     func readersCannotWrite() async throws {
         try await withStorage { open async throws in

@@ -96,6 +96,117 @@ struct StatementBoundTests {
             }
         }
     }
+
+    private static let fixed = FixedQuery("SELECT ?1 + ?2")
+
+    @Test("of fixed queries are found by their numbers, and prepared anew once they were forgotten")
+    func fixedQueries() async throws {
+        try await withStorage(readers: 1) { open in
+            try open.index.readers.read { connection in
+                func sum(_ left: Int64, _ right: Int64) throws -> Int64? {
+                    try connection.first(Self.fixed) { parameters in
+                        parameters.bind(left)
+                        parameters.bind(right)
+                    } row: {
+                        $0.integer(0)
+                    }
+                }
+                #expect(try sum(1, 2) == 3)
+                let statement = try #require(connection.statements[Self.fixed.sql])
+                #expect(try sum(3, 4) == 7)
+                #expect(connection.statements[Self.fixed.sql] == statement)
+                // What pushes all others out.
+                for number in 0..<PreparedStatements.countMax {
+                    _ = try connection.first("SELECT \(number)", []) { $0.integer(0) }
+                }
+                #expect(connection.statements[Self.fixed.sql] == nil)
+                #expect(try sum(5, 6) == 11)
+                #expect(connection.statements[Self.fixed.sql] != nil)
+            }
+            // The writer has them, too.
+            let sum = try await open.index.writer.write { db in
+                try db.first(
+                    Self.fixed, { (parameters: inout SQLParameters) in for _ in 0..<2 { parameters.bind(21) } }, row: { $0.integer(0) })
+            }
+            #expect(sum == 42)
+        }
+    }
+
+    @Test("are given their values whole, whether there is room for them on the stack or not, and forget them afterwards")
+    func values() async throws {
+        try await withStorage(readers: 1) { open in
+            try open.index.readers.read { connection in
+                let (id, token) = (Identifier.random(), RandomToken.random())
+                let texts = (0...SQLParameters.roomBytes + 1).map {
+                    String(repeating: "é", count: $0 / 2) + String(repeating: "\0", count: $0 % 2)
+                }
+                for text in texts {
+                    let read = try connection.first("SELECT ?1, ?2, ?3, ?4, ?5, ?6") { parameters in
+                        parameters.bind(id)
+                        parameters.bind(text)
+                        parameters.bind(token)
+                        parameters.bind(text)
+                        parameters.bind(id)
+                    } row: { row in
+                        let ids = [try row.identifier(0), try row.identifier(4)]
+                        #expect(ids == [id, id])
+                        #expect(RandomToken(bytes: row.bytes(2)) == token)
+                        #expect(row.bytes(5).isEmpty, "what is given no value is NULL")
+                        return [row.text(1), row.text(3)]
+                    }
+                    #expect(read?[0] == text && read?[1] == text)
+                }
+                #expect(try connection.first("SELECT coalesce(?1, ?2, ?3, ?4, ?5, ?6) IS NULL", [], row: { $0.integer(0) }) == 1)
+                #expect(throws: Failure.self) { try connection.first("SELECT ?1", [.integer(1), .integer(2)], row: { $0.integer(0) }) }
+            }
+        }
+    }
+
+    @Test("read a word for what it is, and nothing else for it")
+    func words() async throws {
+        try await withStorage { open in
+            try open.index.readers.read { (connection) throws in
+                let (modes, statuses) = (StoredWords<Mode>(), StoredWords<Status>())
+                func read<Value>(_ text: String, of words: StoredWords<Value>) throws -> Value? {
+                    try connection.first("SELECT ?", [.text(text)]) { try $0.word(0, of: words) }
+                }
+                for mode in Mode.allCases { #expect(try read(mode.rawValue, of: modes) == mode) }
+                for status in Status.allCases { #expect(try read(status.rawValue, of: statuses) == status) }
+                for text in ["", "Persona", "person", "personas", "persona\0", "style ", "processing, for longer than any word"] {
+                    #expect(throws: Failure.self) { try read(text, of: modes) }
+                    #expect(throws: Failure.self) { try read(text, of: statuses) }
+                }
+                #expect(throws: Failure.self) { try connection.first("SELECT NULL", [], row: { try $0.word(0, of: modes) }) }
+            }
+        }
+    }
+
+    @Test("step no further than the first row where only that is asked for")
+    func firstRow() async throws {
+        try await withStorage { open in
+            try open.index.readers.read { (connection) throws in
+                // The second row would fail.
+                let sql = "SELECT 1 UNION ALL SELECT abs(-9223372036854775807 - 1)"
+                #expect(try connection.first(sql, [], row: { $0.integer(0) }) == 1)
+                #expect(throws: Failure.self) { try connection.query(sql, []) { _ in } }
+                #expect(try connection.first(sql, [], row: { $0.integer(0) }) == 1)
+            }
+        }
+    }
+}
+
+extension SQLConnection {
+    /// The first row of a query, with the values that `bind` gives it.
+    fileprivate func first<Value>(
+        _ sql: String, _ bind: (inout SQLParameters) -> Void, row: (SQLRow) throws -> Value
+    ) throws -> Value? {
+        var value: Value?
+        try walk(sql, bind) {
+            value = try row($0)
+            return false
+        }
+        return value
+    }
 }
 
 extension Database {

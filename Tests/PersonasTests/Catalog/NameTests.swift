@@ -110,6 +110,35 @@ struct NameTests {
         #expect(Name(stored: "Ab") != Name(stored: "ab"))
     }
 
+    @Test("A name of any length is kept as it is, and is equal to itself alone", arguments: 1...25)
+    func lengths(count: Int) throws {
+        var generator = SplitMix64(seed: UInt64(count))
+        let allowed = Array("ABCXYZabcxyz0189-_")
+        for _ in 0..<200 {
+            let text = String((0..<count).map { _ in allowed[Int.random(in: 0..<allowed.count, using: &generator)] })
+            let name = try Name(normalising: text)
+            #expect(name.text == text && name.key == text.lowercased())
+            #expect(name.withUTF8 { Array($0) } == Array(text.utf8))
+            #expect(name == Name(stored: text) && name.hashValue == Name(stored: text).hashValue)
+            let place = Int.random(in: 0..<count, using: &generator)
+            var other = Array(text)
+            other[place] = other[place] == "A" ? "B" : "A"
+            #expect(Name(stored: String(other)) != name, "\(text) at \(place)")
+            #expect(Name(stored: String(text.dropLast())) != name)
+        }
+    }
+
+    @Test(
+        "Of what is no name, as only a damaged row holds it, the beginning is taken",
+        arguments: [
+            ("", ""), ("Zoë", "Zo"), ("éclair", ""), (String(repeating: "x", count: 26), String(repeating: "x", count: 25)),
+            (String(repeating: "x", count: 24) + "é", String(repeating: "x", count: 24)), ("a\0b", "a\0b"), ("\"\\", "\"\\"),
+        ])
+    func damaged(stored: String, text: String) {
+        #expect(Name(stored: stored).text == text)
+        #expect(Name(stored: stored) == Name(stored: text))
+    }
+
     @Test(
         "Random texts are accepted exactly when the rule says so, and normalising twice changes nothing",
         arguments: 1...20 as ClosedRange<UInt64>)

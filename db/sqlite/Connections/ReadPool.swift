@@ -16,14 +16,18 @@ final class ReadPool: Sendable {
     private let immediate: [ImmediateSlot]
 
     /// Opens that many connections to a database in WAL mode, and further ones for reads that must not wait.
-    init(path: String, count: Int, immediateCount: Int = 0) throws {
+    /// - Parameter mappedBytesMax: see `Storage.Configuration`. The writer maps nothing: it would learn of a failing disk too late.
+    init(path: String, count: Int, immediateCount: Int = 0, mappedBytesMax: Int = 0) throws {
         var configuration = Configuration()
         configuration.readonly = true
         configuration.label = "personas.reader"
         configuration.busyMode = .timeout(5)
         // 8 MB of pages per connection instead of 2, taken only as reads need them: a page of items touches some forty, and each that is not
         // remembered is a system call.
-        configuration.prepareDatabase { db in try db.execute(sql: "PRAGMA cache_size = -8000") }
+        configuration.prepareDatabase { db in
+            try db.execute(sql: "PRAGMA cache_size = -8000")
+            try db.execute(sql: "PRAGMA mmap_size = \(mappedBytesMax)")
+        }
         free = Mutex(try (0..<count).map { _ in try ReadConnection(path: path, configuration: configuration) })
         places = DispatchSemaphore(value: count)
         configuration.busyMode = .immediateError
@@ -102,15 +106,26 @@ final class ReadConnection: SQLConnection, @unchecked Sendable {
     private let queue: DatabaseQueue
     private let handle: OpaquePointer
     private(set) var statements: [String: OpaquePointer] = [:]
+    /// Those of fixed queries, by their numbers. Memory of its own, because Swift watches every access to a variable of an object.
+    private let fixed = UnsafeMutableBufferPointer<OpaquePointer?>.allocate(capacity: FixedQuery.countMax)
 
     fileprivate init(path: String, configuration: Configuration) throws {
         queue = try DatabaseQueue(path: path, configuration: configuration)
         guard let handle = try queue.read({ $0.sqliteConnection }) else { throw Failure.unexpected("A read connection did not open") }
         self.handle = handle
+        fixed.initialize(repeating: nil)
     }
 
-    func query(_ sql: String, _ arguments: [SQLArgument], row: (SQLRow) throws -> Void) throws {
-        try PreparedStatements.run(try prepared(sql), on: handle, arguments, row: row)
+    deinit {
+        fixed.deallocate()
+    }
+
+    func walk(_ sql: String, _ bind: (inout SQLParameters) -> Void, row: (SQLRow) throws -> Bool) throws {
+        try PreparedStatements.walk(try prepared(sql), on: handle, bind, row: row)
+    }
+
+    func walk(_ query: FixedQuery, _ bind: (inout SQLParameters) -> Void, row: (SQLRow) throws -> Bool) throws {
+        try PreparedStatements.walk(try fixed[query.number] ?? prepared(query), on: handle, bind, row: row)
     }
 
     /// Runs several queries that see the database as it is at the first of them.
@@ -128,9 +143,16 @@ final class ReadConnection: SQLConnection, @unchecked Sendable {
     }
 
     fileprivate func close() {
+        fixed.update(repeating: nil)
         for statement in statements.values { sqlite3_finalize(statement) }
         statements = [:]
         try? queue.close()
+    }
+
+    private func prepared(_ query: FixedQuery) throws -> OpaquePointer {
+        let statement = try prepared(query.sql)
+        fixed[query.number] = statement
+        return statement
     }
 
     private func prepared(_ sql: String) throws -> OpaquePointer {
@@ -146,6 +168,7 @@ final class ReadConnection: SQLConnection, @unchecked Sendable {
 
     /// Forgets all but those that run, which they do while a row's reading asks for others.
     private func forgetIdleStatements() {
+        fixed.update(repeating: nil)
         for (sql, statement) in statements where sqlite3_stmt_busy(statement) == 0 {
             sqlite3_finalize(statement)
             statements[sql] = nil

@@ -4,46 +4,78 @@ import Personas
 
 /// A connection that queries run on: a reader's, or the writer's within a transaction. Rows look alike on both, so that each is decoded in one way.
 protocol SQLConnection {
-    /// Runs a query, prepared at its first use, and hands each row to `row` until there are no more.
-    func query(_ sql: String, _ arguments: [SQLArgument], row: (SQLRow) throws -> Void) throws
+    /// Runs a query, prepared at its first use, and hands each row to `row` until there are no more, or `row` returns false.
+    func walk(_ sql: String, _ bind: (inout SQLParameters) -> Void, row: (SQLRow) throws -> Bool) throws
+    /// Runs a query that is always the same in the same way. For what every request does: it is found without a look at its text.
+    func walk(_ query: FixedQuery, _ bind: (inout SQLParameters) -> Void, row: (SQLRow) throws -> Bool) throws
 }
 
 extension SQLConnection {
+    /// Runs a query, prepared at its first use, and hands each row to `row` until there are no more.
+    func query(_ sql: String, _ arguments: [SQLArgument], row: (SQLRow) throws -> Void) throws {
+        try walk(sql) { parameters in
+            for argument in arguments { parameters.bind(argument) }
+        } row: {
+            try row($0)
+            return true
+        }
+    }
+
     /// The first row of a query, nil if there is none.
     func first<Value>(_ sql: String, _ arguments: [SQLArgument], row: (SQLRow) throws -> Value) throws -> Value? {
         var value: Value?
-        try query(sql, arguments) { found in
-            if value == nil { value = try row(found) }
+        try walk(sql) { parameters in
+            for argument in arguments { parameters.bind(argument) }
+        } row: {
+            value = try row($0)
+            return false
+        }
+        return value
+    }
+
+    /// The first row of a query that is always the same, nil if there is none.
+    func first<Value>(_ query: FixedQuery, _ bind: (inout SQLParameters) -> Void, row: (SQLRow) throws -> Value) throws -> Value? {
+        var value: Value?
+        try walk(query, bind) {
+            value = try row($0)
+            return false
         }
         return value
     }
 }
 
 extension Database: SQLConnection {
-    func query(_ sql: String, _ arguments: [SQLArgument], row: (SQLRow) throws -> Void) throws {
+    func walk(_ sql: String, _ bind: (inout SQLParameters) -> Void, row: (SQLRow) throws -> Bool) throws {
         let statement = try cachedStatement(sql: sql)
         guard let connection = sqliteConnection else { throw Failure.unexpected("A query ran on a connection that is closed") }
-        try PreparedStatements.run(statement.sqliteStatement, on: connection, arguments, row: row)
+        try PreparedStatements.walk(statement.sqliteStatement, on: connection, bind, row: row)
+    }
+
+    func walk(_ query: FixedQuery, _ bind: (inout SQLParameters) -> Void, row: (SQLRow) throws -> Bool) throws {
+        try walk(query.sql, bind, row: row)
     }
 }
 
 extension PreparedStatements {
     /// Steps through a query, so that it can run again afterwards.
-    static func run(
-        _ statement: OpaquePointer, on connection: OpaquePointer, _ arguments: [SQLArgument], row: (SQLRow) throws -> Void
+    static func walk(
+        _ statement: OpaquePointer, on connection: OpaquePointer, _ bind: (inout SQLParameters) -> Void, row: (SQLRow) throws -> Bool
     ) throws {
-        defer {
-            sqlite3_reset(statement)
-            sqlite3_clear_bindings(statement)
-        }
-        for (index, argument) in arguments.enumerated() {
-            guard argument.bind(to: statement, at: Int32(index + 1)) == SQLITE_OK else { throw error(on: connection) }
-        }
-        while true {
-            switch sqlite3_step(statement) {
-            case SQLITE_ROW: try row(SQLRow(statement: statement))
-            case SQLITE_DONE: return
-            default: throw error(on: connection)
+        try withUnsafeTemporaryAllocation(byteCount: SQLParameters.roomBytes, alignment: 16) { room in
+            // What is bound may lie in the room, which is gone afterwards.
+            defer {
+                sqlite3_reset(statement)
+                sqlite3_clear_bindings(statement)
+            }
+            var parameters = SQLParameters(statement, room)
+            bind(&parameters)
+            guard parameters.areBound else { throw error(on: connection) }
+            while true {
+                switch sqlite3_step(statement) {
+                case SQLITE_ROW: guard try row(SQLRow(statement: statement)) else { return }
+                case SQLITE_DONE: return
+                default: throw error(on: connection)
+                }
             }
         }
     }
@@ -67,31 +99,79 @@ enum SQLArgument {
     static let beforeTexts = SQLArgument.text("")
     /// What stands before all bytes but none: where a list begins.
     static let beforeBlobs = SQLArgument.blob([])
+}
+
+/// The places of a statement, which are given their values one after another.
+///
+/// SQLite takes memory for each text and blob that it has to keep. So the short ones, which are nearly all, are kept here while the query runs: on the
+/// stack.
+struct SQLParameters {
+    /// Bytes for values that are kept here: a page has two identifiers and two words.
+    static let roomBytes = 96
 
     /// SQLite's own word for "copy the bytes before returning", a cast that its C macro makes and Swift cannot import.
     private static let transient = unsafeBitCast(-1, to: sqlite3_destructor_type.self)
 
-    fileprivate func bind(to statement: OpaquePointer, at index: Int32) -> Int32 {
-        switch self {
-        case .integer(let value):
-            sqlite3_bind_int64(statement, index, value)
-        // Without bytes there may be no address, which SQLite would take for NULL.
-        case .text(""):
-            sqlite3_bind_text(statement, index, "", 0, Self.transient)
-        case .blob([]):
-            sqlite3_bind_zeroblob(statement, index, 0)
-        case .text(var value):
-            // With its length, because a search text may hold a NUL, at which SQLite would take it for ended.
-            value.withUTF8 { bytes in
-                bytes.withMemoryRebound(to: CChar.self) {
-                    sqlite3_bind_text(statement, index, $0.baseAddress, Int32($0.count), Self.transient)
-                }
-            }
-        case .blob(let value):
-            value.withUnsafeBytes { sqlite3_bind_blob(statement, index, $0.baseAddress, Int32($0.count), Self.transient) }
-        case .identifier(let value):
-            value.withBytes { sqlite3_bind_blob(statement, index, $0.baseAddress, Int32($0.count), Self.transient) }
+    private let statement: OpaquePointer
+    private var room: UnsafeMutableRawBufferPointer
+    private var place: Int32 = 0
+    private var code = SQLITE_OK
+
+    fileprivate init(_ statement: OpaquePointer, _ room: UnsafeMutableRawBufferPointer) {
+        self.statement = statement
+        self.room = room
+    }
+
+    /// Whether SQLite took all of them.
+    fileprivate var areBound: Bool { code == SQLITE_OK }
+
+    mutating func bind(_ argument: SQLArgument) {
+        switch argument {
+        case .integer(let value): bind(value)
+        case .text(let value): bind(value)
+        case .blob(let value): value.withUnsafeBytes { bind(blob: $0) }
+        case .identifier(let value): bind(value)
         }
+    }
+
+    mutating func bind(_ value: Int64) {
+        place += 1
+        note(sqlite3_bind_int64(statement, place, value))
+    }
+
+    mutating func bind(_ value: Identifier) { value.withBytes { bind(blob: $0) } }
+
+    mutating func bind(_ value: RandomToken) { value.withBytes { bind(blob: $0) } }
+
+    mutating func bind(_ value: String) {
+        var value = value
+        // With its length, because a search text may hold a NUL, at which SQLite would take it for ended.
+        value.withUTF8 { utf8 in
+            place += 1
+            let (bytes, destructor) = kept(UnsafeRawBufferPointer(utf8))
+            let text = bytes.baseAddress?.assumingMemoryBound(to: CChar.self)
+            note(sqlite3_bind_text(statement, place, text, Int32(bytes.count), destructor))
+        }
+    }
+
+    mutating func bind(blob value: UnsafeRawBufferPointer) {
+        place += 1
+        let (bytes, destructor) = kept(value)
+        note(sqlite3_bind_blob(statement, place, bytes.baseAddress, Int32(bytes.count), destructor))
+    }
+
+    /// Bytes as SQLite is to take them: in the room, if they fit.
+    private mutating func kept(_ bytes: UnsafeRawBufferPointer) -> (UnsafeRawBufferPointer, sqlite3_destructor_type?) {
+        guard bytes.count <= room.count else { return (bytes, Self.transient) }
+        let place = UnsafeMutableRawBufferPointer(rebasing: room[..<bytes.count])
+        place.copyMemory(from: bytes)
+        room = UnsafeMutableRawBufferPointer(rebasing: room[bytes.count...])
+        // Without bytes, too, there is an address, for want of which SQLite would take them for NULL.
+        return (UnsafeRawBufferPointer(place), nil)
+    }
+
+    private mutating func note(_ result: Int32) {
+        if result != SQLITE_OK { code = result }
     }
 }
 
@@ -120,5 +200,39 @@ struct SQLRow {
         return identifier
     }
 
+    /// One of few words, compared as bytes: making a text of it would cost more.
+    func word<Value>(_ column: Int32, of words: StoredWords<Value>) throws(Failure) -> Value {
+        guard let value = words[bytes(column)] else { throw .unexpected("Column \(column) holds no \(Value.self)") }
+        return value
+    }
+
     func timestamp(_ column: Int32) -> Timestamp { Timestamp(milliseconds: integer(column)) }
+}
+
+/// The words in which the values of a type are stored.
+struct StoredWords<Value: RawRepresentable<String> & CaseIterable & Sendable>: Sendable {
+    private let words: [(word: Word, value: Value)] = Value.allCases.map { value in
+        (Array(value.rawValue.utf8).withUnsafeBytes { Word($0) }, value)
+    }
+
+    /// The value of a word; nil for any other.
+    subscript(bytes: UnsafeRawBufferPointer) -> Value? {
+        let word = Word(bytes)
+        for known in words where known.word == word { return known.value }
+        return nil
+    }
+}
+
+/// The first sixteen bytes of a word, which tell all words apart, and its length.
+private struct Word: Equatable {
+    private let low: UInt64
+    private let high: UInt64
+    private let count: Int
+
+    init(_ bytes: UnsafeRawBufferPointer) {
+        var start: (UInt64, UInt64) = (0, 0)
+        withUnsafeMutableBytes(of: &start) { $0.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[..<min(bytes.count, 16)])) }
+        (low, high) = start
+        count = bytes.count
+    }
 }

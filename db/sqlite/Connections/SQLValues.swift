@@ -2,12 +2,33 @@ import Foundation
 import GRDB
 import GRDBSQLite
 import Personas
+import Synchronization
 
 /// What a connection keeps prepared.
 enum PreparedStatements {
     /// Statements that one connection keeps: more than the service has, so that none of them goes, and few enough that a text with a value in it,
     /// which is another statement each time, can never fill the memory (6.5 kB each).
     static let countMax = 128
+}
+
+/// A query whose text never changes, known to each connection by a number: the text is longer than many a row, and to look it up by it would cost a good
+/// part of what running it does.
+///
+/// To be kept in a static, because each takes a number of its own for ever.
+struct FixedQuery: Sendable {
+    /// More than there are in the service.
+    static let countMax = 64
+
+    private static let numbersTaken = Atomic(0)
+
+    let sql: String
+    let number: Int
+
+    init(_ sql: String) {
+        self.sql = sql
+        number = Self.numbersTaken.add(1, ordering: .relaxed).oldValue
+        precondition(number < Self.countMax, "There are more fixed queries than connections have places for")
+    }
 }
 
 extension Database {

@@ -20,7 +20,7 @@ final class ScanPool: Sendable {
         var ofAccounts: [Identifier: Int] = [:]
     }
 
-    private let readers: ReadPool
+    let readers: ReadPool
     private let waitingMax: Int
     private let pool: NIOThreadPool
     private let turns: AsyncSemaphore

@@ -10,6 +10,8 @@ enum ImageLinks {
     /// The images behind links, as `decode` expects them.
     static let select = "SELECT digest, format, width, height, byte_count FROM image_link JOIN media USING (digest)"
 
+    private static let byToken = FixedQuery("\(select) WHERE token = ?")
+
     /// Writes the rows of one image of an item.
     static func insert(_ image: StoredImage, token: RandomToken, position: Int, itemID: Identifier, _ db: Database) throws {
         try db.run(
@@ -43,7 +45,7 @@ enum ImageLinks {
 
     /// The image behind a token, nil if there is none.
     static func find(_ token: RandomToken, _ connection: some SQLConnection) throws -> StoredImage? {
-        try connection.first("\(select) WHERE token = ?", [.blob(token.bytes)], row: decode)
+        try connection.first(byToken, { $0.bind(token) }, row: decode)
     }
 
     /// The reference images of an item in their order.

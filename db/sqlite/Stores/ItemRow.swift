@@ -36,7 +36,10 @@ enum ItemRow {
 
     /// The query of one item. A constant, as are the other statements, because putting its text together would cost a part of what running it
     /// does.
-    static let byID = "SELECT \(columns) FROM pikzonality WHERE id = ?"
+    private static let byID = FixedQuery("SELECT \(columns) FROM pikzonality WHERE id = ?")
+
+    private static let modes = StoredWords<Mode>()
+    private static let statuses = StoredWords<Status>()
 
     private static let insertion = """
         INSERT INTO pikzonality (\(inserted.map(\.name).joined(separator: ", ")))
@@ -47,20 +50,20 @@ enum ItemRow {
 
     /// Reads a row whose first columns are `columns`.
     static func decode(_ row: SQLRow) throws -> Pikzonality {
-        guard let mode = Mode(rawValue: try row.requiredText(2)), let status = Status(rawValue: try row.requiredText(3)) else {
-            throw Failure.unexpected("An item has an unknown mode or status")
-        }
+        let status = try row.word(3, of: statuses)
         return Pikzonality(
-            id: try row.identifier(0), accountID: try row.identifier(1), mode: mode,
-            details: PikzonalityDetails(name: Name(stored: try row.requiredText(12)), specialInstructions: row.text(13)),
-            status: status, progress: Int(row.integer(4)), referenceTokens: tokens(row.bytes(5)),
-            portraitToken: RandomToken(bytes: row.bytes(6)), error: error(code: row.text(7), message: row.text(8)),
+            id: try row.identifier(0), accountID: try row.identifier(1), mode: try row.word(2, of: modes),
+            details: PikzonalityDetails(name: Name(stored: row.bytes(12)), specialInstructions: row.text(13)),
+            status: status, progress: Int(row.integer(4)), referenceTokens: ReferenceTokens(bytes: row.bytes(5)),
+            // The table lets no row have one of these in another state.
+            portraitToken: status == .completed ? RandomToken(bytes: row.bytes(6)) : nil,
+            error: status == .failed ? error(code: row.text(7), message: row.text(8)) : nil,
             createdAt: row.timestamp(9), updatedAt: row.timestamp(10), version: Int(row.integer(11)))
     }
 
     /// One item, nil if there is none.
     static func find(_ id: Identifier, _ connection: some SQLConnection) throws -> Pikzonality? {
-        try connection.first(byID, [.identifier(id)], row: decode)
+        try connection.first(byID, { $0.bind(id) }, row: decode)
     }
 
     /// Stores a new item.
@@ -71,12 +74,6 @@ enum ItemRow {
     /// Stores what an owner changes of an item that is there.
     static func update(_ item: Pikzonality, _ db: Database) throws {
         try db.run(change, StatementArguments(updated.map { $0.value(item) } + [item.id.data]))
-    }
-
-    private static func tokens(_ bytes: UnsafeRawBufferPointer) -> [RandomToken] {
-        stride(from: 0, to: bytes.count, by: 16).compactMap {
-            RandomToken(bytes: UnsafeRawBufferPointer(rebasing: bytes[$0..<min($0 + 16, bytes.count)]))
-        }
     }
 
     private static func error(code: String?, message: String?) -> TrainingError? {

@@ -94,7 +94,7 @@ struct NameSearch {
 
     /// The first places that a walk over so many rows comes upon.
     private func walk(_ mode: Mode, rows: Int64, _ connection: ReadConnection) throws -> [Place] {
-        let walk = PageWalk(mode: mode, status: filter.status, sort: sort, after: after, accountID: accountID)
+        let walk = ListWalk(mode: mode, status: filter.status, sort: sort, after: after, accountID: accountID)
         var places: [Place] = []
         try connection.query(
             """

@@ -12,7 +12,7 @@ struct SQLitePikzonalityStore: PikzonalityStore {
         try await writer.write(in: context) { db in
             guard try db.firstRow("SELECT 1 FROM account WHERE id = ?", [new.accountID.data]) != nil else { throw Failure.accountMissing }
             try Self.requireUnreserved(new.details.name, db)
-            let tokens = new.references.map { _ in RandomToken.random() }
+            let tokens = ReferenceTokens(new.references.map { _ in RandomToken.random() })
             let portrait = new.outcome == .completed ? RandomToken.random() : nil
             let item = Pikzonality(new, at: context.now, referenceTokens: tokens, portraitToken: portrait)
             try Self.translatingNameConflict(item.name, mode: item.mode, accountID: item.accountID, db) { try ItemRow.insert(item, db) }
@@ -48,15 +48,14 @@ struct SQLitePikzonalityStore: PikzonalityStore {
             guard let search else { return [] }
             return try await scans.read(for: accountID) { connection in try search.page(connection) }
         }
-        let query = PageQuery(filter: filter, sort: sort, after: after, limit: limit, accountID: accountID)
-        return try readers.read(query.items)
+        return try readers.read(PageWalk(filter: filter, sort: sort, after: after, limit: limit, accountID: accountID).items)
     }
 
     func pageNow(
         _ filter: PikzonalityFilter, sort: PikzonalitySort, after: PikzonalityPosition?, limit: Int, accountID: Identifier
     ) throws(Failure) -> [Pikzonality]? {
         guard filter.search == nil else { return nil }
-        return try readers.readNow(PageQuery(filter: filter, sort: sort, after: after, limit: limit, accountID: accountID).items)
+        return try readers.readNow(PageWalk(filter: filter, sort: sort, after: after, limit: limit, accountID: accountID).items)
     }
 
     func update(
