@@ -90,9 +90,10 @@ struct Migrator: SchemaStore {
                 last = try await writer.write { db in try round(db, before) }
             } while last != nil
         }
+        let end = clock.now
         try await writer.write { db in
             try db.execute(sql: "DELETE FROM migration WHERE name = ?", arguments: [migration.nameBegun])
-            try Self.enter(migration.name, migration, at: now, db)
+            try Self.enter(migration.name, migration, at: end, db)
         }
     }
 

@@ -134,7 +134,7 @@ struct NameIndexTests {
         arguments: [
             ("a", "\"a\" *"), (" ", "\".\" *"), ("-_", "\"-_\" *"), ("abc", "\"abc\""), ("a c", "\"a.c\""), ("abcd", "\"abc\" AND \"bcd\""),
             ("abcdef", "\"abc\" AND \"def\""), ("abcdefg", "\"abc\" AND \"def\" AND \"efg\""), ("", nil), ("A", nil), (".", nil),
-            ("é", nil), ("\"", nil), ("a\0", nil), ("%", nil), (String(repeating: "a", count: 26), nil),
+            ("é", nil), ("\"", nil), ("a\t", nil), ("%", nil), (String(repeating: "a", count: 26), nil),
         ] as [(String, String?)])
     func queries(text: String, query: String?) {
         #expect(NameIndex.query(for: text) == query)
