@@ -36,12 +36,13 @@ package struct HTTPConfiguration: Sendable {
     /// The defaults.
     package init() {}
 
-    /// How many connections there may be, beyond those that are served, that are only told so.
-    package static func refusedConnections(of connectionsMax: Int) -> Int { max(8, connectionsMax / 16) }
+    /// How many connections there may be, beyond those that are served, that are only told so. Each is told within a moment, so that more
+    /// places do not help many more.
+    package static func refusedConnections(of connectionsMax: Int) -> Int { min(256, max(8, connectionsMax / 16)) }
 
-    /// Images that are sent at once. Any client may ask for one and read it as slowly as is waited for, so that half of the connections is left
-    /// to calls.
-    fileprivate var mediaAnswersMax: Int { max(1, connections.connectionsMax / 2) }
+    /// Images that are sent at once, of so many connections. Any client may ask for one and read it as slowly as is waited for, so that half of
+    /// the connections is left to calls; and each takes a file descriptor and a piece of the image in memory, which idle connections do not.
+    package static func mediaAnswers(of connectionsMax: Int) -> Int { min(1_024, max(1, connectionsMax / 2)) }
 
     /// `connections`, with what follows from their number, from the proxies in front, and from the routes.
     fileprivate var connectionLimits: ConnectionRegistry.Limits {
@@ -174,7 +175,8 @@ package struct HTTPService: Service {
     private func responder() -> some HTTPResponder<PersonasRequestContext> {
         let router = router()
         let routes = Set(router.routes.map(\.path.description))
-        return MeasuredResponder(inner: router.buildResponder(), metrics: RequestMetrics(routes: routes, factory: factory))
+        return MeasuredResponder(
+            inner: RequestTask(inner: router.buildResponder()), metrics: RequestMetrics(routes: routes, factory: factory))
     }
 
     /// Every route behind its layers.
@@ -196,7 +198,8 @@ package struct HTTPService: Service {
         HealthRoutes(schema: useCases.schema, stopping: stopping).add(to: router)
         if let metrics { MetricsRoutes(metrics).add(to: router) }
         MediaRoutes(
-            catalog: useCases.catalog, places: AsyncSemaphore(count: configuration.mediaAnswersMax),
+            catalog: useCases.catalog,
+            places: AsyncSemaphore(count: HTTPConfiguration.mediaAnswers(of: configuration.connections.connectionsMax)),
             connections: connections, limits: limits
         ).add(to: router)
 
