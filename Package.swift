@@ -196,6 +196,7 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"),
             ],
             path: "Tests/Benchmarks",
+            exclude: ["Peers"],
             swiftSettings: settings
         ),
         // Attacks on the built executable and what must hold meanwhile; the tests run short forms of them, .ci/hostile the whole.

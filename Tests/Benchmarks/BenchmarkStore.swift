@@ -49,13 +49,23 @@ struct BenchmarkStore {
 
     /// Ids of the measured account's personas, spread evenly over all of them.
     func personaIDs(atMost count: Int) throws -> [String] {
-        let ids = try database(readonly: true).read { db in
-            try Data.fetchAll(
-                db, sql: "SELECT id FROM pikzonality WHERE account_id = (SELECT id FROM account WHERE name = ?) AND mode = 'persona'",
+        try personas(atMost: count, column: "id") { Self.text(ofIdentifier: $0) }
+    }
+
+    /// Names of them.
+    func personaNames(atMost count: Int) throws -> [String] { try personas(atMost: count, column: "name") { (name: String) in name } }
+
+    private func personas<Value: DatabaseValueConvertible>(
+        atMost count: Int, column: String, _ text: (Value) -> String
+    ) throws -> [String] {
+        let values = try database(readonly: true).read { db in
+            try Value.fetchAll(
+                db,
+                sql: "SELECT \(column) FROM pikzonality WHERE account_id = (SELECT id FROM account WHERE name = ?) AND mode = 'persona'",
                 arguments: [Self.accountName])
         }
-        let step = max(1, ids.count / count)
-        return stride(from: 0, to: ids.count, by: step).prefix(count).map { Self.text(ofIdentifier: ids[$0]) }
+        let step = max(1, values.count / count)
+        return stride(from: 0, to: values.count, by: step).prefix(count).map { text(values[$0]) }
     }
 
     /// One line for the report.
@@ -68,7 +78,8 @@ struct BenchmarkStore {
             """
     }
 
-    private var databasePath: String { "\(directory)/personas.sqlite" }
+    /// The database file.
+    var databasePath: String { "\(directory)/personas.sqlite" }
 
     private func database(readonly: Bool) throws -> DatabaseQueue {
         var configuration = Configuration()
@@ -189,11 +200,15 @@ struct BenchmarkStore {
 
 extension ServerProcess {
     /// The service with its defaults, on a free port.
-    /// - Parameter isLimited: whether each key is held to the default limits, which most loads of one key would meet at once.
-    static func personas(_ executable: String, store: BenchmarkStore, port: Int = 0, isLimited: Bool = false) throws -> ServerProcess {
+    /// - Parameters:
+    ///   - isLimited: whether each key is held to the default limits, which most loads of one key would meet at once.
+    ///   - flags: of `serve`, beyond those.
+    static func personas(
+        _ executable: String, store: BenchmarkStore, port: Int = 0, isLimited: Bool = false, flags: [String] = []
+    ) throws -> ServerProcess {
         let unlimited =
             ["reads-per-second", "writes-per-second"].flatMap { ["--\($0)", "1000000"] } + ["--requests-in-flight-max", "1024"]
-        return try personas(executable, data: store.directory, port: port, flags: isLimited ? [] : unlimited)
+        return try personas(executable, data: store.directory, port: port, flags: (isLimited ? [] : unlimited) + flags)
     }
 
     /// The bare server of this executable.

@@ -78,6 +78,23 @@ final class CreateLoad: Sendable {
         return Outcome(ids: ids, seconds: watch.seconds)
     }
 
+    /// Creates on that many connections at once, as fast as they are answered, whatever the answers say, for some seconds. Returns the ids of
+    /// what was created, and how many were refused.
+    func flood(connections: Int, seconds: Double) throws -> (ids: [String], refused: Int) {
+        let watch = Stopwatch()
+        let refused = Atomic<Int>(0)
+        let ids = try Threads.gather(connections) { _ in
+            let connection = try Connection(port: self.port)
+            var ids: [String] = []
+            while watch.seconds < seconds {
+                let answer = try connection.exchange("POST", "/v2/personas", key: self.key, json: self.nextBody())
+                if answer.status == 201, let id = answer.member("id") { ids.append(id) } else { refused.wrappingAdd(1, ordering: .relaxed) }
+            }
+            return ids
+        }
+        return (ids, refused.load(ordering: .relaxed))
+    }
+
     /// Deletes what was created, as soon as it is trained, so that the store stays as it was.
     func delete(_ ids: [String]) throws {
         let next = Atomic<Int>(0)

@@ -10,6 +10,7 @@ struct CreateMeasurements {
     let store: BenchmarkStore
     let seconds: Int
     let rounds: Int
+    let quiet: QuietMachine
 
     func run(_ report: inout Report) throws {
         let server = try ServerProcess.personas(personas, store: store)
@@ -18,13 +19,18 @@ struct CreateMeasurements {
         var single: [Double] = []
         var together: [Double] = []
         var created: [String] = []
+        var isDisturbed = false
         for round in 1...rounds {
+            quiet.wait()
+            let (before, processorSeconds) = (ProcessorUse.now, try server.processorSeconds())
             for (connections, isSingle) in [(1, true), (Self.connections, false)] {
                 let outcome = try load.creates(connections: connections, seconds: Double(seconds))
                 if isSingle { single.append(outcome.rate) } else { together.append(outcome.rate) }
                 created += outcome.ids
                 server.emptyLog()
             }
+            let own = try server.processorSeconds() - processorSeconds
+            if !ProcessorUse.now.foreign(since: before, own: own).isQuiet { isDisturbed = true }
             Console.note("Creates, round \(round) of \(rounds): \(Report.number(single.last ?? 0)), \(Report.number(together.last ?? 0))")
         }
         // Not between the measurements: ext4 is slow to make files for half a minute after many were deleted.
@@ -32,7 +38,8 @@ struct CreateMeasurements {
         report.add("create, 3 × 20 KB, one after another", "\(Report.number(single.median)) creates/s")
         report.add(
             "create, 3 × 20 KB, \(Self.connections) connections", "\(Report.number(together.median)) creates/s",
-            value: zip(together, single).map { $0 / $1 }.median, unit: " × one after another", target: .atLeast(3))
+            value: zip(together, single).map { $0 / $1 }.median, unit: " × one after another", target: .atLeast(5),
+            isDisturbed: isDisturbed)
     }
 }
 

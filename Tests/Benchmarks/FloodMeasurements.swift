@@ -14,13 +14,16 @@ struct FloodMeasurements {
     let store: BenchmarkStore
     let seconds: Int
     let rounds: Int
+    let quiet: QuietMachine
 
     /// How the quiet key fared.
     private struct Latencies {
         let medianMicroseconds: Double
         let slowestHundredthMicroseconds: Double
+        let isDisturbed: Bool
 
-        init(_ microseconds: [Double]) {
+        init(_ microseconds: [Double], isDisturbed: Bool) {
+            self.isDisturbed = isDisturbed
             let sorted = microseconds.sorted()
             medianMicroseconds = sorted.median
             slowestHundredthMicroseconds = sorted.isEmpty ? 0 : sorted[min(sorted.count - 1, sorted.count * 99 / 100)]
@@ -28,19 +31,25 @@ struct FloodMeasurements {
     }
 
     func run(_ report: inout Report) throws {
-        let directory = URL(fileURLWithPath: store.directory).deletingLastPathComponent().path
-        let flood = try Flood(directory: directory, key: store.key, seconds: seconds)
         let quietKey = try Program.output(personas, ["keys", "create", "--account", "Account 1", "--data", store.directory])
             .trimmingCharacters(in: .whitespacesAndNewlines)
-        let hello = try ServerProcess.hello(logPath: "\(directory)/hello.log")
-        defer { hello.stop() }
         let server = try ServerProcess.personas(personas, store: store, isLimited: true)
         defer { server.stop() }
+        try measureReads(server, quietKey, &report)
+        try measureCreates(server, quietKey, &report)
+    }
+
+    private func measureReads(_ server: ServerProcess, _ quietKey: String, _ report: inout Report) throws {
+        let directory = URL(fileURLWithPath: store.directory).deletingLastPathComponent().path
+        let flood = try Flood(directory: directory, key: store.key, seconds: seconds)
+        let hello = try ServerProcess.hello(logPath: "\(directory)/hello.log")
+        defer { hello.stop() }
         var alone: [Latencies] = []
         var beside: [Latencies] = []
         var under: [Latencies] = []
         var refused: [Double] = []
         for round in 1...rounds {
+            quiet.wait()
             alone.append(try latencies(server, quietKey) {})
             beside.append(try latencies(server, quietKey) { _ = try flood.run(on: hello.port, path: "/hello") })
             under.append(
@@ -56,6 +65,35 @@ struct FloodMeasurements {
                 value: micros(under) / micros(beside), unit: " × flood elsewhere")
         }
         report.add("flood, share of its requests refused", "\(Report.number(refused.median * 100)) %")
+    }
+
+    /// The same with creates, which also wait for the disk and for the one writer.
+    private func measureCreates(_ server: ServerProcess, _ quietKey: String, _ report: inout Report) throws {
+        let load = CreateLoad(port: server.port, key: store.key, imageWidth: 141)
+        var alone: [Latencies] = []
+        var under: [Latencies] = []
+        var created: [String] = []
+        var refused = 0
+        for round in 1...rounds {
+            quiet.wait()
+            alone.append(try latencies(server, quietKey) {})
+            under.append(
+                try latencies(server, quietKey) {
+                    let outcome = try load.flood(connections: ReadLoad.connections, seconds: Double(seconds))
+                    created += outcome.ids
+                    refused += outcome.refused
+                })
+            server.emptyLog()
+            Console.note(
+                "Flood of creates, round \(round) of \(rounds): the median read took \(Int(under.last?.medianMicroseconds ?? 0)) µs")
+        }
+        try load.delete(created)
+        let medians = (under.map(\.medianMicroseconds).median, alone.map(\.medianMicroseconds).median)
+        report.add(
+            "read beside a flood of creates, median",
+            "\(Report.number(medians.0)) µs; alone \(Report.number(medians.1)); \(created.count) were created, \(refused) refused",
+            value: medians.0 / medians.1, unit: " × alone", target: .atMost(1.5),
+            isDisturbed: (alone + under).contains(where: \.isDisturbed))
     }
 
     /// Reads with the quiet key, one after another, for as long as `meanwhile` takes, and at least a second.
@@ -81,12 +119,14 @@ struct FloodMeasurements {
             outcome.withLock { $0 = result }
             done.signal()
         }
+        let (before, processorSeconds) = (ProcessorUse.now, try server.processorSeconds())
         thread.start()
         let result = Result { try meanwhile() }
         isOver.store(true, ordering: .relaxed)
         done.wait()
         try result.get()
-        return Latencies(try outcome.withLock { $0 }.get())
+        let foreign = ProcessorUse.now.foreign(since: before, own: try server.processorSeconds() - processorSeconds)
+        return Latencies(try outcome.withLock { $0 }.get(), isDisturbed: !foreign.isQuiet)
     }
 }
 

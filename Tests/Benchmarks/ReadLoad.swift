@@ -11,8 +11,10 @@ struct ReadLoad {
         let rate: Double
         /// Processor time of the server per answer, in microseconds.
         let processorMicroseconds: Double
-        /// The share of the machine's processor time that neither the server nor wrk had.
-        let foreignShare: Double
+        /// What 99 of 100 answers came within, as the client saw it.
+        let slowestHundredthMicroseconds: Double
+        /// What neither the server nor wrk had of the machine.
+        let foreign: ForeignShare
     }
 
     static let connections = 64
@@ -35,8 +37,8 @@ struct ReadLoad {
 
         function done(summary, latency, requests)
             local errors = summary.errors
-            io.write(string.format("result %d %d %d %d\\n", summary.requests, summary.duration, errors.status,
-                errors.connect + errors.read + errors.write + errors.timeout))
+            io.write(string.format("result %d %d %d %d %d\\n", summary.requests, summary.duration, errors.status,
+                errors.connect + errors.read + errors.write + errors.timeout, latency:percentile(99)))
         end
 
         """
@@ -73,14 +75,15 @@ struct ReadLoad {
                 "http://127.0.0.1:\(server.port)/", "--", pathsPath, key ?? "-", "\(seed)",
             ])
         let spent = try server.processorSeconds() - processorSeconds
-        let foreign = ProcessorUse.now.foreignShare(since: before, own: spent)
+        let foreign = ProcessorUse.now.foreign(since: before, own: spent)
         server.emptyLog()
         let numbers = output.split(separator: "\n").first { $0.hasPrefix("result ") }?.split(separator: " ").compactMap { Double($0) } ?? []
-        guard numbers.count == 4, numbers[0] > 0, numbers[3] == 0 else { throw MeasurementFailed("wrk did not get its answers: \(output)") }
+        guard numbers.count == 5, numbers[0] > 0, numbers[3] == 0 else { throw MeasurementFailed("wrk did not get its answers: \(output)") }
         guard numbers[2] == (status >= 400 ? numbers[0] : 0) else {
             throw MeasurementFailed("of \(Int(numbers[0])) answers, expected with \(status), \(Int(numbers[2])) were errors")
         }
         return Outcome(
-            rate: numbers[0] / (numbers[1] / 1_000_000), processorMicroseconds: spent / numbers[0] * 1_000_000, foreignShare: foreign)
+            rate: numbers[0] / (numbers[1] / 1_000_000), processorMicroseconds: spent / numbers[0] * 1_000_000,
+            slowestHundredthMicroseconds: numbers[4], foreign: foreign)
     }
 }

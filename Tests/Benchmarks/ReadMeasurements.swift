@@ -1,18 +1,19 @@
 import Foundation
 import TestSupport
 
-/// Reads against hello, and reads of a large store against those of a small one.
+/// Reads against hello and against peers, and reads of a large store against those of a small one.
 struct ReadMeasurements {
     private static let pathsMax = 10_000
-    /// Measurements of a pair at most, until one is disturbed by no more than this.
+    /// Measurements of one series at most, until one is disturbed next to not at all.
     private static let attempts = 4
-    private static let foreignShareMax = 0.05
 
     let personas: String
     let large: BenchmarkStore
     let small: BenchmarkStore
+    let peers: PeerServers?
     let seconds: Int
     let rounds: Int
+    let quiet: QuietMachine
 
     /// One kind of request to one server.
     private struct Read {
@@ -21,13 +22,31 @@ struct ReadMeasurements {
         let paths: [String]
         let key: String?
         let status: Int
-        var outcomes: [ReadLoad.Outcome] = []
-        /// The rates as multiples of those of hello just before.
-        var ratios: [Double] = []
-
-        var rate: Double { outcomes.map(\.rate).median }
-        var processorMicroseconds: Double { outcomes.map(\.processorMicroseconds).median }
     }
+
+    /// One kind of request to the service, and what that is compared with, which is measured right before it.
+    private struct Series {
+        let name: String
+        /// By the name of what is compared with, how many times its rate the service's has to be.
+        let targets: [String: Double]
+        /// The service is the last one.
+        let reads: [Read]
+        /// Of each round, in the order of `reads`.
+        var rounds: [[ReadLoad.Outcome]] = []
+
+        var isDisturbed: Bool { rounds.contains { $0.contains { !$0.foreign.isQuiet } } }
+
+        /// The median over all rounds of something of the service and of what it is compared with.
+        func median(with name: String, _ figure: (_ service: ReadLoad.Outcome, _ other: ReadLoad.Outcome) -> Double) -> Double? {
+            guard let index = reads.firstIndex(where: { $0.name == name }) else { return nil }
+            return rounds.compactMap { outcomes in outcomes.last.map { figure($0, outcomes[index]) } }.median
+        }
+    }
+
+    private static let service = "service"
+    private static let hello = "hello"
+    private static let smallStore = "small store"
+    private static let growthMax = 1.15
 
     func run(_ report: inout Report) throws {
         let directory = URL(fileURLWithPath: large.directory).deletingLastPathComponent().path
@@ -38,64 +57,67 @@ struct ReadMeasurements {
         defer { largeServer.stop() }
         let smallServer = small.directory == large.directory ? nil : try ServerProcess.personas(personas, store: small)
         defer { smallServer?.stop() }
+        // After the service, which brings an older store to its present schema.
+        let peerServers = try peers?.start(on: large) ?? []
+        defer { for peer in peerServers { peer.server.stop() } }
 
-        var reads = try self.reads(hello: hello, largeServer)
-        if let smallServer { reads += try growthReads(smallServer) }
+        var all = try series(hello: hello, largeServer, smallServer, peerServers)
         for round in 1...rounds {
-            for index in reads.indices.dropFirst() {
-                let (hello, outcome) = try undisturbed(reads[0], reads[index], load, round)
-                reads[0].outcomes.append(hello)
-                reads[index].outcomes.append(outcome)
-                reads[index].ratios.append(outcome.rate / hello.rate)
-            }
-            let rates = reads.map { "\($0.name) \(Int($0.outcomes.last?.rate ?? 0))" }
+            quiet.wait()
+            for index in all.indices { all[index].rounds.append(try leastDisturbed(all[index], load, round)) }
+            let rates = all.map { "\($0.name) \(Int($0.rounds.last?.last?.rate ?? 0))" }
             Console.note("Reads, round \(round) of \(rounds): " + rates.joined(separator: ", "))
         }
-        describe(reads, &report)
+        describe(all, &report)
     }
 
-    /// Measures hello and another read next to each other, so that both see the same machine, again if other processes took part of it.
-    private func undisturbed(
-        _ hello: Read, _ read: Read, _ load: ReadLoad, _ round: Int
-    ) throws -> (ReadLoad.Outcome, ReadLoad.Outcome) {
-        var best: (ReadLoad.Outcome, ReadLoad.Outcome)?
+    /// Measures a series, so that all of it sees the same machine, again if others took part of it.
+    private func leastDisturbed(_ series: Series, _ load: ReadLoad, _ round: Int) throws -> [ReadLoad.Outcome] {
+        var best: (outcomes: [ReadLoad.Outcome], share: Double)?
         for _ in 1...Self.attempts {
-            let pair = (try run(hello, load, round), try run(read, load, round))
-            let share = max(pair.0.foreignShare, pair.1.foreignShare)
-            if let best, max(best.0.foreignShare, best.1.foreignShare) <= share { continue }
-            best = pair
-            if share < Self.foreignShareMax { break }
+            let outcomes = try series.reads.map {
+                try load.run($0.server, paths: $0.paths, key: $0.key, expecting: $0.status, seed: round)
+            }
+            let share = outcomes.map(\.foreign.all).max() ?? 0
+            if best.map({ share < $0.share }) ?? true { best = (outcomes, share) }
+            if share < ForeignShare.quietMax { break }
         }
-        guard let best else { throw MeasurementFailed("nothing was measured") }
-        return best
+        return best?.outcomes ?? []
     }
 
-    private func run(_ read: Read, _ load: ReadLoad, _ round: Int) throws -> ReadLoad.Outcome {
-        try load.run(read.server, paths: read.paths, key: read.key, expecting: read.status, seed: round)
-    }
-
-    private func reads(hello: ServerProcess, _ server: ServerProcess) throws -> [Read] {
-        let ids = try large.personaIDs(atMost: Self.pathsMax)
+    private func series(
+        hello: ServerProcess, _ server: ServerProcess, _ smallServer: ServerProcess?, _ peers: [(name: String, server: ServerProcess)]
+    ) throws -> [Series] {
+        let items = try large.personaIDs(atMost: Self.pathsMax).map { "/v2/personas/\($0)" }
+        let pages = try pages(of: large, server)
         var generator = SplitMix64(seed: 3)
         let unknown = (0..<Self.pathsMax).map { _ in "/v2/personas/\(UUID.random(using: &generator).uuidString.lowercased())" }
-        let items = ids.map { "/v2/personas/\($0)" }
-        let wrongKey = large.key.dropLast(38) + String(repeating: "0", count: 38)
-        return [
-            Read(name: "hello", server: hello, paths: ["/hello"], key: large.key, status: 200),
-            Read(name: "get", server: server, paths: items, key: large.key, status: 200),
-            Read(name: "page", server: server, paths: try pages(of: large, server), key: large.key, status: 200),
-            Read(name: "401, no key", server: server, paths: items, key: nil, status: 401),
-            Read(name: "401, unknown key", server: server, paths: items, key: String(wrongKey), status: 401),
-            Read(name: "404, unknown item", server: server, paths: unknown, key: large.key, status: 404),
-            Read(name: "404, unknown path", server: server, paths: ["/v2/nothing"], key: large.key, status: 404),
-        ]
-    }
+        let wrongKey = String(large.key.dropLast(38) + String(repeating: "0", count: 38))
 
-    private func growthReads(_ server: ServerProcess) throws -> [Read] {
-        let items = try small.personaIDs(atMost: Self.pathsMax).map { "/v2/personas/\($0)" }
+        func series(
+            _ name: String, _ paths: [String], key: String?, _ status: Int, _ targets: [String: Double], small smallPaths: [String] = []
+        ) throws -> Series {
+            var reads = [Read(name: Self.hello, server: hello, paths: ["/hello"], key: large.key, status: 200)]
+            for peer in peers where targets[peer.name] != nil {
+                try PeerServers.check(peer.name, peer.server, against: server, paths: paths, key: key)
+                reads.append(Read(name: peer.name, server: peer.server, paths: paths, key: key, status: status))
+            }
+            if let smallServer, !smallPaths.isEmpty {
+                reads.append(Read(name: Self.smallStore, server: smallServer, paths: smallPaths, key: small.key, status: status))
+            }
+            reads.append(Read(name: Self.service, server: server, paths: paths, key: key, status: status))
+            return Series(name: name, targets: targets, reads: reads)
+        }
+        let smallItems = try small.personaIDs(atMost: Self.pathsMax).map { "/v2/personas/\($0)" }
         return [
-            Read(name: "get, small store", server: server, paths: items, key: small.key, status: 200),
-            Read(name: "page, small store", server: server, paths: try pages(of: small, server), key: small.key, status: 200),
+            try series("item", items, key: large.key, 200, [Self.hello: 0.75, "Go": 1.4, "Rust": 0.75], small: smallItems),
+            try series(
+                "page", pages, key: large.key, 200, [Self.hello: 0.3, "Go": 1.6, "Rust": 0.5],
+                small: try smallServer.map { try self.pages(of: small, $0) } ?? []),
+            try series("401, no key", items, key: nil, 401, [Self.hello: 0.9, "Go": 1.2, "Rust": 0]),
+            try series("401, unknown key", items, key: wrongKey, 401, [Self.hello: 0.9]),
+            try series("404, unknown item", unknown, key: large.key, 404, [Self.hello: 0.9, "Go": 1.2, "Rust": 0]),
+            try series("404, unknown path", ["/v2/nothing"], key: large.key, 404, [Self.hello: 0.6]),
         ]
     }
 
@@ -113,38 +135,55 @@ struct ReadMeasurements {
         return Array(paths.dropLast())
     }
 
-    private func describe(_ reads: [Read], _ report: inout Report) {
-        let hello = reads[0]
-        report.add("hello", "\(Int(hello.rate)) requests/s, \(Report.number(hello.processorMicroseconds)) µs of processor each")
-        let disturbance = reads.flatMap(\.outcomes).map(\.foreignShare)
+    private func describe(_ all: [Series], _ report: inout Report) {
+        let outcomes = all.flatMap(\.rounds).flatMap { $0 }
+        let shares = outcomes.map { $0.foreign.all * 100 }
+        let stolen = outcomes.map { $0.foreign.machines * 100 }
+        let noisy = outcomes.count { !$0.foreign.isQuiet }
         report.add(
-            "disturbance of reads", "by other processes, share of the processors",
-            value: disturbance.median * 100, unit: " %, at most \(Report.number((disturbance.max() ?? 0) * 100)) %")
-        let targets = [
-            "get": 0.5, "page": 0.25, "401, no key": 0.6, "401, unknown key": 0.6, "404, unknown item": 0.6, "404, unknown path": 0.6,
-        ]
-        for read in reads {
-            guard let target = targets[read.name] else { continue }
-            report.add(
-                read.name, "\(Int(read.rate)) requests/s, \(Report.number(read.processorMicroseconds)) µs of processor each",
-                value: read.ratios.median, unit: " × hello", target: .atLeast(target))
+            "disturbance of reads", "\(noisy) of \(outcomes.count) measurements; of it steal \(Report.number(stolen.median)) %",
+            value: shares.median, unit: " %, at most \(Report.number(shares.max() ?? 0)) %")
+        for (index, series) in all.enumerated() {
+            if index == 0 { report.add(Self.hello, cost(of: series, Self.hello)) }
+            report.add(series.name, cost(of: series, Self.service))
+            for name in [Self.hello] + PeerServers.names {
+                guard let target = series.targets[name], let ratio = series.median(with: name, { $0.rate / $1.rate }) else { continue }
+                report.add(
+                    "", name == Self.hello ? "" : cost(of: series, name), value: ratio, unit: " × \(name)",
+                    target: target > 0 ? .atLeast(target) : nil, isDisturbed: series.isDisturbed)
+            }
+            describeGrowth(of: series, &report)
         }
-        for name in ["get", "page"] {
-            guard let before = reads.first(where: { $0.name == "\(name), small store" }),
-                let after = reads.first(where: { $0.name == name })
-            else { continue }
-            let range = "from \(small.items) to \(large.items) items"
-            let times = zip(before.ratios, after.ratios).map { $0 / $1 }
-            report.add(
-                "growth of \(name), time", "\(range): \(Int(before.rate)) to \(Int(after.rate)) requests/s", value: times.median,
-                unit: " ×",
-                target: .below(1.3))
-            let costs = zip(before.outcomes, after.outcomes).map { $1.processorMicroseconds / $0.processorMicroseconds }
-            report.add(
-                "growth of \(name), processor",
-                "\(range): \(Report.number(before.processorMicroseconds)) to \(Report.number(after.processorMicroseconds)) µs each",
-                value: costs.median, unit: " ×", target: .below(1.3))
+        guard let item = all.first,
+            let ratio = item.median(with: Self.hello, { $0.slowestHundredthMicroseconds / $1.slowestHundredthMicroseconds })
+        else { return }
+        func slowest(_ name: String) -> String {
+            item.median(with: name) { Double($1.slowestHundredthMicroseconds) }.map(Report.number) ?? ""
         }
+        report.add(
+            "item, 99 of 100 within", "\(slowest(Self.service)) µs; hello \(slowest(Self.hello)) µs", value: ratio, unit: " × hello",
+            target: .atMost(2), isDisturbed: item.isDisturbed)
+    }
+
+    private func describeGrowth(of series: Series, _ report: inout Report) {
+        let range = "from \(small.items) to \(large.items) items"
+        if let times = series.median(with: Self.smallStore, { $1.rate / $0.rate }) {
+            report.add(
+                "growth of \(series.name), time", range, value: times, unit: " ×", target: .below(Self.growthMax),
+                isDisturbed: series.isDisturbed)
+        }
+        if let costs = series.median(with: Self.smallStore, { $0.processorMicroseconds / $1.processorMicroseconds }) {
+            report.add(
+                "growth of \(series.name), processor", range, value: costs, unit: " ×", target: .below(Self.growthMax),
+                isDisturbed: series.isDisturbed)
+        }
+    }
+
+    private func cost(of series: Series, _ name: String) -> String {
+        let rate = series.median(with: name) { $1.rate } ?? 0
+        let microseconds = series.median(with: name) { $1.processorMicroseconds } ?? 0
+        let whose = [Self.service, Self.hello].contains(name) ? "" : "\(name): "
+        return "\(whose)\(Int(rate)) requests/s, \(Report.number(microseconds)) µs of processor each"
     }
 }
 

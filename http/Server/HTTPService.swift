@@ -39,12 +39,13 @@ package struct HTTPConfiguration: Sendable {
     /// The defaults.
     package init() {}
 
-    /// How many connections there may be, beyond those that are served, that are only told so.
-    package static func refusedConnections(of connectionsMax: Int) -> Int { max(8, connectionsMax / 16) }
+    /// How many connections there may be, beyond those that are served, that are only told so. Each is told within a moment, so that more
+    /// places do not help many more.
+    package static func refusedConnections(of connectionsMax: Int) -> Int { min(256, max(8, connectionsMax / 16)) }
 
-    /// Images that are sent at once. Any client may ask for one and read it as slowly as is waited for, so that half of the connections is left
-    /// to calls.
-    fileprivate var mediaAnswersMax: Int { max(1, connections.connectionsMax / 2) }
+    /// Images that are sent at once, of so many connections. Any client may ask for one and read it as slowly as is waited for, so that half of
+    /// the connections is left to calls; and each takes a file descriptor and a piece of the image in memory, which idle connections do not.
+    package static func mediaAnswers(of connectionsMax: Int) -> Int { min(1_024, max(1, connectionsMax / 2)) }
 
     /// What tells clients from the proxies in front.
     fileprivate var clientAddresses: ClientAddresses { ClientAddresses(trustedProxies: trustedProxies) }
@@ -189,7 +190,7 @@ package struct HTTPService: Service {
             trustsIncomingRequestID: configuration.trustsIncomingRequestID, authentication: parts.authentication, limiter: parts.limiter,
             rateLimitFields: parts.rateLimitFields, maintenance: parts.maintenance, health: parts.health, media: parts.media,
             accessLog: parts.accessLog, metrics: requests)
-        return (MeasuredResponder(inner: router.buildResponder(), metrics: requests), immediate)
+        return (MeasuredResponder(inner: RequestTask(inner: router.buildResponder()), metrics: requests), immediate)
     }
 
     /// What both ways pass through.
@@ -202,8 +203,9 @@ package struct HTTPService: Service {
             maintenance: MaintenanceMiddleware(maintenance: useCases.maintenance), authentication: useCases.authentication,
             health: HealthRoutes(schema: useCases.schema, stopping: stopping),
             media: MediaRoutes(
-                catalog: useCases.catalog, places: AsyncSemaphore(count: configuration.mediaAnswersMax), connections: connections,
-                limits: limits),
+                catalog: useCases.catalog,
+                places: AsyncSemaphore(count: HTTPConfiguration.mediaAnswers(of: configuration.connections.connectionsMax)),
+                connections: connections, limits: limits),
             surfaces: [PikzonalityReads.Surface.typed(.persona), .typed(.style), .published].map {
                 PikzonalityReads(
                     surface: $0, catalog: useCases.catalog, publicURL: publicURL, pageItemsMax: configuration.pageItemsMax)

@@ -22,29 +22,34 @@ enum ProcessLimits {
         let limit: Int
     }
 
-    /// Descriptors that so many connections take, with the images that half of them may be sent, and those that are only told that there is
-    /// no place.
-    static func descriptors(forConnections count: Int) -> Int { count + count / 2 + HTTPConfiguration.refusedConnections(of: count) }
+    /// Descriptors that so many connections take, with the images that some of them may be sent, and those that are only told that there is no
+    /// place.
+    static func descriptors(forConnections count: Int) -> Int {
+        count + HTTPConfiguration.mediaAnswers(of: count) + HTTPConfiguration.refusedConnections(of: count)
+    }
 
     /// Raises the limit of descriptors as far as needed and possible.
-    /// - Throws: `configuration` when not even a few connections fit.
-    static func fit(connectionsMax: Int) throws(Failure) -> Connections {
+    /// - Parameter isExact: whether fewer connections will not do, because somebody has asked for as many.
+    /// - Throws: `configuration` when not all of them fit, or not even a few.
+    static func fit(connectionsMax: Int, isExact: Bool) throws(Failure) -> Connections {
         let used = openDescriptors() + workDescriptors
         let needed = used + descriptors(forConnections: connectionsMax)
         let limit = raiseDescriptors(to: needed + spareDescriptors)
-        return try connections(upTo: connectionsMax, used: used, limit: limit)
+        return try connections(upTo: connectionsMax, isExact: isExact, used: used, limit: limit)
     }
 
     /// The connections that fit into a limit of which so many are used otherwise.
-    /// - Throws: `configuration` when not even a few do.
-    static func connections(upTo connectionsMax: Int, used: Int, limit: Int) throws(Failure) -> Connections {
+    /// - Throws: `configuration` when not all of them do where it has to be all, or not even a few.
+    static func connections(upTo connectionsMax: Int, isExact: Bool, used: Int, limit: Int) throws(Failure) -> Connections {
         let needed = used + descriptors(forConnections: connectionsMax)
         var count = connectionsMax
         while count > 0, used + descriptors(forConnections: count) > limit { count -= 1 }
-        guard count >= min(connectionsMin, connectionsMax) else {
+        guard count >= (isExact ? connectionsMax : min(connectionsMin, connectionsMax)) else {
+            let lower = count >= connectionsMin ? ", or set connections-max to \(count) or less" : ""
             throw .configuration(
                 setting: "connections-max",
-                reason: "needs \(needed) file descriptors, and \(limit) are allowed; raise the limit (ulimit -n)")
+                reason: "is \(connectionsMax), which needs \(needed) file descriptors, and \(limit) are allowed; "
+                    + "raise the limit (ulimit -n, LimitNOFILE of systemd)\(lower)")
         }
         return Connections(count: count, needed: needed, limit: limit)
     }

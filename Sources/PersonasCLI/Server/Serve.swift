@@ -115,14 +115,15 @@ enum Serve {
         }
     }
 
-    /// The connections that are set, or as many as there are file descriptors for.
+    /// The connections that are set, or as many as there are file descriptors for where none are. Whoever sets a number relies on it, and is told at
+    /// once that it cannot be; the default has to do everywhere, on a system that allows 1,024 descriptors as well.
     private static func connectionsMax(_ settings: Settings, logger: Logger) throws(CommandFailure) -> Int {
         let wanted = settings.connectionsMax
         do throws(Failure) {
-            let fitting = try ProcessLimits.fit(connectionsMax: wanted)
+            let fitting = try ProcessLimits.fit(connectionsMax: wanted, isExact: settings.source(of: \.connectionsMax) != .default)
             if fitting.count < wanted {
                 logger.warning(
-                    "fewer connections are taken than set, for want of file descriptors; raise the limit (ulimit -n) or lower connections-max",
+                    "fewer connections are taken than by default, for want of file descriptors; raise the limit (ulimit -n) or set connections-max",
                     metadata: [
                         "connections": .stringConvertible(fitting.count), "connections_max": .stringConvertible(wanted),
                         "descriptors_needed": .stringConvertible(fitting.needed), "descriptors_allowed": .stringConvertible(fitting.limit),

@@ -31,6 +31,12 @@ struct Settings: Sendable {
         return values[setting.definition.name] as? Value ?? setting.defaultValue
     }
 
+    /// Where the value of a setting comes from.
+    func source<Value>(of declaration: KeyPath<SettingsList, Setting<Value>>) -> SettingSource {
+        let name = SettingsList.declared[keyPath: declaration].definition.name
+        return entries.first { $0.definition.name == name }?.source ?? .default
+    }
+
     /// A setting that a command cannot do without.
     /// - Throws: `configuration` that names it.
     func required(_ declaration: KeyPath<SettingsList, Setting<String?>>) throws(Failure) -> String {

@@ -57,7 +57,7 @@ struct HostileCommand: ParsableCommand {
         } catch {
             table.add(row: row, name: name, Outcome(sent: "", checks: [Check("it can be measured", seen: "\(error)", holds: false)]))
         }
-        let foreign = Int(ProcessorUse.now.foreignShare(since: use) * 100)
+        let foreign = Int(ProcessorUse.now.foreign(since: use).all * 100)
         Console.note("\(row) \(name): \(table.lastVerdict), \(Int(watch.seconds)) s; other programs had \(foreign) % of the processor")
     }
 }

@@ -6,11 +6,14 @@ package struct Report {
         case atLeast(Double)
         /// Less than this.
         case below(Double)
+        /// This or less.
+        case atMost(Double)
 
         func isMet(by value: Double) -> Bool {
             switch self {
             case .atLeast(let bound): value >= bound
             case .below(let bound): value < bound
+            case .atMost(let bound): value <= bound
             }
         }
     }
@@ -25,15 +28,20 @@ package struct Report {
     package mutating func describe(_ name: String, _ text: String) { descriptions.append([name, text]) }
 
     /// Adds a figure; one without a target is for information.
-    package mutating func add(_ what: String, _ measured: String, value: Double? = nil, unit: String = "", target: Target? = nil) {
+    /// - Parameter isDisturbed: whether others used the machine at every attempt, so that the figure says less than it should.
+    package mutating func add(
+        _ what: String, _ measured: String, value: Double? = nil, unit: String = "", target: Target? = nil, isDisturbed: Bool = false
+    ) {
         let shownTarget =
             switch target {
             case .atLeast(let bound): "≥ \(Self.number(bound))\(unit)"
             case .below(let bound): "< \(Self.number(bound))\(unit)"
+            case .atMost(let bound): "≤ \(Self.number(bound))\(unit)"
             case nil: ""
             }
         let verdict = target.flatMap { target in value.map { target.isMet(by: $0) ? "pass" : "FAIL" } } ?? ""
-        rows.append([what, measured, value.map { Self.number($0) + unit } ?? "", shownTarget, verdict])
+        let verdicts = [verdict, isDisturbed ? "disturbed" : ""].filter { !$0.isEmpty }
+        rows.append([what, measured, value.map { Self.number($0) + unit } ?? "", shownTarget, verdicts.joined(separator: ", ")])
     }
 
     /// The table.

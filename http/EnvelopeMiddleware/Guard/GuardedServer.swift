@@ -19,7 +19,7 @@ extension HTTPServerBuilder {
         onLimit: @escaping @Sendable (RequestGuard.Limit) -> Void = { _ in }
     ) -> HTTPServerBuilder {
         HTTPServerBuilder { responder in
-            HTTP1Channel(
+            let channel = HTTP1Channel(
                 responder: { request, writer, channel in
                     try await responder(request.askingForItsBody(on: channel), writer, channel)
                 },
@@ -35,6 +35,7 @@ extension HTTPServerBuilder {
                     )
                 )
             )
+            return TaskedChannel(inner: channel)
         }
     }
 }

@@ -39,7 +39,7 @@ extension RequestGuard {
         context.flush()
         guard self.writesWaiting > 0, !self.progress.isWaiting else { return }
         self.progress.begin(self.taken(context), at: context.eventLoop.now)
-        self.place?.beginsTaking()
+        if let place = self.place { self.connections?.note(place, isTaking: true) }
         self.place?.becomesQuiet(after: self.limits.quietDelay)
         self.armClock(context: context)
     }
@@ -165,7 +165,7 @@ extension RequestGuard {
         guard context.channel.isActive else { return }
         let isWholeAnswer = self.openAnswer == nil
         let now = context.eventLoop.now
-        if self.progress.isWaiting { self.place?.endsTaking() }
+        if self.progress.isWaiting, let place = self.place { self.connections?.note(place, isTaking: false) }
         self.progress.end(isWholeAnswer: isWholeAnswer, at: now)
         guard isWholeAnswer else {
             self.place?.becomesBusy()
