@@ -16,7 +16,7 @@ package struct Name: Sendable, Hashable {
     private struct Characters: Hashable {
         var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
 
-        var isASCII: Bool { (words.0 | words.1 | words.2 | words.3) & 0x8080_8080_8080_8080 == 0 }
+        var goBeyondASCII: Bool { (words.0 | words.1 | words.2 | words.3) & 0x8080_8080_8080_8080 != 0 }
 
         static func == (left: Characters, right: Characters) -> Bool { left.words == right.words }
 
@@ -35,7 +35,7 @@ package struct Name: Sendable, Hashable {
         let taken = UnsafeRawBufferPointer(rebasing: utf8[..<min(utf8.count, Limits.nameCharactersMax)])
         var characters = Characters()
         withUnsafeMutableBytes(of: &characters.words) { $0.copyMemory(from: taken) }
-        if let end = characters.isASCII ? nil : taken.firstIndex(where: { $0 >= 0x80 }) {
+        if characters.goBeyondASCII, let end = taken.firstIndex(where: { $0 >= 0x80 }) {
             self = Name(stored: UnsafeRawBufferPointer(rebasing: taken[..<end]))
         } else {
             self.characters = characters

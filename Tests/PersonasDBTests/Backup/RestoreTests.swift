@@ -33,7 +33,8 @@ struct RestoreTests {
                 for token in item.referenceTokens { #expect(try await open.images.open(token).read(at: 0, count: 10).count == 10) }
                 #expect(try await sound(open))
                 // Everything goes on: images come, and go, and the backup does not notice.
-                _ = try await open.create("New", images: 1...6)
+                _ = try await open.create("New", images: 1...3)
+                _ = try await open.create("Newer", images: 4...6)
                 _ = try await open.items.delete(item.id, mode: nil, accountID: item.accountID, at: .now)
                 _ = try await open.collector.collect()
                 #expect(try await sound(open))

@@ -12,9 +12,9 @@ struct SQLitePikzonalityStore: PikzonalityStore {
         try await writer.write(in: context) { db in
             guard try db.firstRow("SELECT 1 FROM account WHERE id = ?", [new.accountID.data]) != nil else { throw Failure.accountMissing }
             try Self.requireUnreserved(new.details.name, db)
-            let tokens = ReferenceTokens(new.references.map { _ in RandomToken.random() })
+            let tokens = new.references.map { _ in RandomToken.random() }
             let portrait = new.outcome == .completed ? RandomToken.random() : nil
-            let item = Pikzonality(new, at: context.now, referenceTokens: tokens, portraitToken: portrait)
+            let item = Pikzonality(new, at: context.now, referenceTokens: ReferenceTokens(tokens), portraitToken: portrait)
             try Self.translatingNameConflict(item.name, mode: item.mode, accountID: item.accountID, db) { try ItemRow.insert(item, db) }
             for (position, (image, token)) in zip(new.references, tokens).enumerated() {
                 try ImageLinks.insert(image, token: token, position: position, itemID: new.id, db)
