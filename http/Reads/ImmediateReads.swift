@@ -11,6 +11,9 @@ import Personas
 /// What it does for a request is what the layers of `HTTPService.router` and the routes behind them do, by the same functions and in the same
 /// order. Everything else is theirs alone: searches, images, limits that were met, errors that are logged.
 struct ImmediateReads: ImmediateResponder {
+    /// What Hummingbird calls the route of a path that is no route's, and the access log with it.
+    private static let notFoundRoute = "NotFound"
+
     let routes: ReadRoutes
     /// Every route of the router, for paths that are none of a read's.
     let table: RouteTable
@@ -96,7 +99,10 @@ struct ImmediateReads: ImmediateResponder {
             // One that takes GET is another call's.
             guard !methods.contains(.get), !methods.contains(.head) else { return nil }
             try maintenance.requireOpen(head.path)
-            guard let allow = table.allow(for: head.method, at: head.path) else { throw EnvelopeError(.notFound) }
+            guard let allow = table.allow(for: head.method, at: head.path) else {
+                facts.route = Self.notFoundRoute
+                throw EnvelopeError(.notFound)
+            }
             throw EnvelopeError(.methodNotAllowed, headers: [.allow: allow])
         }
     }
