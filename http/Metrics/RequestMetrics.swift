@@ -14,6 +14,7 @@ struct RequestMetrics: Sendable {
     private static let methods: [HTTPRequest.Method] = [.get, .head, .post, .patch, .put, .delete, .options, .trace, .connect]
 
     private let inFlight: Meter
+    private let immediate: Counter
     /// By route, then in the order of `methods`, with one more for all others.
     private let endpoints: [String: [EndpointMetrics]]
     private let unknown: [EndpointMetrics]
@@ -24,6 +25,8 @@ struct RequestMetrics: Sendable {
             (Self.methods.map(\.rawValue) + ["other"]).map { EndpointMetrics(method: $0, route: route, factory: factory) }
         }
         inFlight = Metric("personas_http_requests_in_flight", help: "Requests whose answer has not begun yet.").meter(in: factory)
+        immediate = Metric("personas_http_immediate_answers_total", help: "Requests answered on the event loop, without waiting.")
+            .counter(in: factory)
         endpoints = routes.reduce(into: [:]) { $0[$1] = metrics(of: $1) }
         unknown = metrics(of: Self.noRoute)
     }
@@ -40,7 +43,12 @@ struct RequestMetrics: Sendable {
 
     /// A request was answered as soon as it came.
     /// - Parameter route: the template of the route that it found, if any.
-    func count(_ method: HTTPRequest.Method, route: String?, status: Int, duration: Duration) {
+    func countImmediate(_ method: HTTPRequest.Method, route: String?, status: Int, duration: Duration) {
+        immediate.increment()
+        count(method, route: route, status: status, duration: duration)
+    }
+
+    private func count(_ method: HTTPRequest.Method, route: String?, status: Int, duration: Duration) {
         let methods = route.flatMap { endpoints[$0] } ?? unknown
         let endpoint = methods[Self.methods.firstIndex(of: method) ?? Self.methods.count]
         endpoint.record(status: status, duration: duration)

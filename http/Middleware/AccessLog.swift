@@ -44,7 +44,7 @@ struct AccessLog: RouterMiddleware {
         let peer = addresses.peer(at: context.channel.remoteAddress)
         writer.write(
             AccessLogEntry(
-                requestID: context.requestID, method: request.method.rawValue, route: context.endpointPath ?? Self.noRoute, status: status,
+                requestID: context.requestID, method: request.method.rawValue, route: context.route ?? Self.noRoute, status: status,
                 code: context.errorCode, duration: start.duration(to: .now), caller: context.caller, trace: context.trace,
                 address: addresses.text(of: peer, forwardedFor: request.headers[values: .xForwardedFor]), bytesIn: bytesIn?.total ?? 0,
                 bytesOut: bytesOut))

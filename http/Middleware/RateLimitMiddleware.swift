@@ -103,8 +103,7 @@ struct RateLimitFields: RouterMiddleware {
 
     private func standing(_ request: Request, _ context: Context) async -> RateLimiter.Standing? {
         if let standing = context.rateLimit { return standing }
-        // Where no route is found, Hummingbird gives none or a name that is no path.
-        let route = context.endpointPath.flatMap { $0.utf8.first == UInt8(ascii: "/") ? $0 : nil }
+        let route = context.route
         if let route, Self.keylessRoutes.contains(route) { return nil }
         guard !context.isKeyUnknown, let keyID = await authentication.knownKeyID(presenting: request.headers[.xAPIKey]) else { return nil }
         // A path that is not in the table changes nothing, whatever the method.

@@ -17,6 +17,9 @@ struct PersonasRequestContext: EnvelopeRequestContext {
         channel = source.channel
     }
 
+    /// The template of the route that was found. Where none was, Hummingbird gives none as well or a name that is no path.
+    var route: String? { endpointPath.flatMap { $0.utf8.first == UInt8(ascii: "/") ? $0 : nil } }
+
     var requestID: String {
         get { facts.state.withLock { $0.requestID } }
         nonmutating set { facts.state.withLock { $0.requestID = newValue } }

@@ -45,6 +45,8 @@ struct TestService: Sendable {
     /// The key of the account `studio`, with scopes `read` and `write`.
     let key: String
     let client: any TestClientProtocol
+    /// The other way to answers, to which every read goes as well.
+    let shadow: ShadowReads
 
     var storage: Storage { app.storage }
     var catalog: Catalog { app.catalog }
@@ -73,14 +75,15 @@ struct TestService: Sendable {
             registry: registry, queueDepths: opened.storage.queueDepths, queueDepthsAgeMax: .zero, textAgeMax: .zero)
         let app = opened
         let log = LogRecorder(level: .trace)
-        let accessLog = AccessLogRecorder()
-        let http = app.http(configuration, publicURL: PublicURL(baseURL), logger: log.logger, accessLog: accessLog)
+        let (accessLog, publicURL) = (AccessLogRecorder(), PublicURL(baseURL))
+        let http = app.http(configuration, publicURL: publicURL, logger: log.logger, accessLog: accessLog)
+        let shadow = ShadowReads(of: app, configuration, publicURL)
         let key = try await app.administration.newKey(account: "studio")
         @Sendable func run(_ client: some TestClientProtocol) async throws {
             try await test(
                 TestService(
                     directory: directory, fetcher: fetcher, log: log, accessLog: accessLog, app: app, registry: registry, key: key,
-                    client: client))
+                    client: client, shadow: shadow))
         }
         switch transport {
         case .router: try await http.application().test(.router) { try await run($0) }
@@ -101,10 +104,14 @@ struct TestService: Sendable {
         case .text(let text): fields[.apiKey] = text
         }
         if body != nil, fields[.contentType] == nil { fields[.contentType] = "application/json" }
-        let buffer = body.map { ByteBuffer(bytes: $0.bytes) }
-        let response = try await client.executeRequest(uri: target, method: method, headers: fields, body: buffer)
-        let answer = Answer(status: response.status.code, headers: response.headers, bytes: [UInt8](buffer: response.body))
+        let request = (fields: fields, body: body.map { ByteBuffer(bytes: $0.bytes) })
+        func ask() async throws -> Answer {
+            let response = try await client.executeRequest(uri: target, method: method, headers: request.fields, body: request.body)
+            return Answer(status: response.status.code, headers: response.headers, bytes: [UInt8](buffer: response.body))
+        }
+        let answer = try await ask()
         answer.check(method, isFailureExpected: isFailureExpected, sourceLocation: sourceLocation)
+        if body == nil { try await shadow.expect(answer, to: method, target, fields, sourceLocation, again: ask) }
         return answer
     }
 

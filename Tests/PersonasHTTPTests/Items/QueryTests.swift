@@ -87,13 +87,13 @@ struct QueryTests {
             for sort in PikzonalitySort.allCases {
                 let bytes = search.utf8.map { byte in "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16) }.joined()
                 let first = try ListQuery(
-                    URI("/v2/x?limit=7&q=\(bytes)&sort=\(sort.word)\(mode.map { "&mode=\($0.rawValue)" } ?? "")&status=failed"),
+                    URI("/v2/x?limit=7&q=\(bytes)&sort=\(sort.word)\(mode.map { "&mode=\($0.rawValue)" } ?? "")&status=failed").query,
                     fixedMode: fixedMode, itemsMax: 100)
                 #expect(first.filter.search == search)
                 #expect(first.after == nil)
                 let next = first.next(after: item, path: "/v2/x", fixedMode: fixedMode)
                 #expect(next.target.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f && !"<>\"".utf8.contains($0) })
-                let second = try ListQuery(URI(next.target), fixedMode: fixedMode, itemsMax: 100)
+                let second = try ListQuery(URI(next.target).query, fixedMode: fixedMode, itemsMax: 100)
                 #expect(second.filter == first.filter)
                 #expect(second.sort == first.sort)
                 #expect(second.limit == first.limit)
@@ -106,13 +106,13 @@ struct QueryTests {
     @Test("a list query has its defaults")
     func defaults() throws {
         for uri in ["/v2/x", "/v2/x?", "/v2/x?&", "/v2/x?unknown=1", "/v2/x?q=", "/v2/x?%6Cimit=5"] as [URI] {
-            let query = try ListQuery(uri, fixedMode: nil, itemsMax: 100)
+            let query = try ListQuery(uri.query, fixedMode: nil, itemsMax: 100)
             #expect(query.limit == Limits.pageItemsDefault)
             #expect(query.filter == PikzonalityFilter())
             #expect(query.sort == .newestFirst)
             #expect(query.after == nil)
         }
-        #expect(try ListQuery("/v2/x?mode=style", fixedMode: .persona, itemsMax: 100).filter.mode == .persona)
+        #expect(try ListQuery("mode=style", fixedMode: .persona, itemsMax: 100).filter.mode == .persona)
     }
 
     @Test(
@@ -162,7 +162,7 @@ struct QueryTests {
             #expect(target.isEmpty || uri.description == target)
             _ = (uri.path, uri.host, uri.port, uri.query)
             do throws(Failure) {
-                let query = try ListQuery(uri, fixedMode: nil, itemsMax: 100)
+                let query = try ListQuery(uri.query, fixedMode: nil, itemsMax: 100)
                 taken += 1
                 #expect((1...100).contains(query.limit) && query.filter.search?.isEmpty != true && query.after == nil, "\(target)")
                 #expect(query.limit == 20 || target.contains("limit=") || target.contains("%"), "\(target)")

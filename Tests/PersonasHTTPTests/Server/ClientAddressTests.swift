@@ -16,7 +16,8 @@ struct ClientAddressTests {
         var fields: HTTPFields = [.userAgent: "a"]
         for list in lists { fields.append(HTTPField(name: Self.forwardedFor, value: list)) }
         fields.append(HTTPField(name: .accept, value: "*/*"))
-        return addresses.text(of: addresses.peer(at: try SocketAddress(ipAddress: peer, port: 4_711)), fields)
+        return addresses.text(
+            of: addresses.peer(at: try SocketAddress(ipAddress: peer, port: 4_711)), forwardedFor: fields[values: Self.forwardedFor])
     }
 
     @Test(
@@ -81,9 +82,9 @@ struct ClientAddressTests {
     func none() throws {
         let addresses = ClientAddresses(trustedProxies: Self.proxies)
         let fields: HTTPFields = [Self.forwardedFor: "198.51.100.7"]
-        #expect(addresses.text(of: addresses.peer(at: nil), fields) == nil)
+        #expect(addresses.text(of: addresses.peer(at: nil), forwardedFor: fields[values: Self.forwardedFor]) == nil)
         let socket = try SocketAddress(unixDomainSocketPath: "/run/a.sock")
-        #expect(addresses.text(of: addresses.peer(at: socket), fields) == nil)
+        #expect(addresses.text(of: addresses.peer(at: socket), forwardedFor: fields[values: Self.forwardedFor]) == nil)
         #expect(!addresses.isTrustedProxy(socket))
     }
 

@@ -34,6 +34,8 @@ struct HealthTests {
         func migrations() async throws(Failure) -> [MigrationReport] { [] }
 
         func isReady() async -> Bool { ready }
+
+        func isReadyNow() -> Bool? { ready }
     }
 
     @Test("readiness fails while stopping or when the schema is not ready; liveness does not", arguments: [(true, true), (false, false)])

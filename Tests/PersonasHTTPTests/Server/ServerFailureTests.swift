@@ -62,6 +62,8 @@ struct ServerFailureTests {
 
         func find(secret: String) async throws(Failure) -> (key: APIKey, account: Account?)? { throw .unexpected(Self.secret) }
 
+        func findNow(secret: String) throws(Failure) -> KeyLookup { throw .unexpected(Self.secret) }
+
         func keys(accountName: String?, after id: Identifier?, limit: Int) async throws(Failure) -> [ListedKey] {
             throw .unexpected(Self.secret)
         }

@@ -7,10 +7,13 @@ struct AuthenticationTests {
     /// A store of which only the answer to `find` matters; it remembers what it was asked.
     final class AnsweringKeyStore: APIKeyStore {
         private let answer: Result<(key: APIKey, account: Account?)?, Failure>
+        private let waits: Bool
         private let secrets = Mutex<[String]>([])
 
-        init(_ answer: Result<(key: APIKey, account: Account?)?, Failure>) {
+        /// - Parameter waits: whether every look-up takes waiting.
+        init(_ answer: Result<(key: APIKey, account: Account?)?, Failure>, waits: Bool = false) {
             self.answer = answer
+            self.waits = waits
         }
 
         var askedFor: [String] { secrets.withLock { $0 } }
@@ -18,6 +21,12 @@ struct AuthenticationTests {
         func find(secret: String) async throws(Failure) -> (key: APIKey, account: Account?)? {
             secrets.withLock { $0.append(secret) }
             return try answer.get()
+        }
+
+        func findNow(secret: String) throws(Failure) -> KeyLookup {
+            secrets.withLock { $0.append(secret) }
+            if waits { return .waits }
+            return try answer.get().map { .known($0.key, account: $0.account) } ?? .unknown
         }
 
         func insert(_ key: APIKey, secret: APIKeySecret) async throws(Failure) { throw .unexpected("not asked for here") }
@@ -69,8 +78,9 @@ struct AuthenticationTests {
         let store = AnsweringKeyStore(.success(found))
         let first = one.rawValue <= other.rawValue ? one : other
         await #expect(throws: first.failure) { try await Authentication(keys: store).caller(presenting: presented) }
+        #expect(throws: first.failure) { try Authentication(keys: store).callerNow(presenting: presented) }
         let isAsked = !faults.contains(.missing) && !faults.contains(.malformed)
-        #expect(store.askedFor == (isAsked ? [Self.secret] : []), "What cannot be a key costs no look into the store")
+        #expect(store.askedFor == (isAsked ? [Self.secret, Self.secret] : []), "What cannot be a key costs no look into the store")
     }
 
     @Test(
@@ -92,10 +102,13 @@ struct AuthenticationTests {
         let authentication = Authentication(keys: AnsweringKeyStore(.success((key: Self.key(state), account: account))))
         if let failure {
             await #expect(throws: failure) { try await authentication.caller(presenting: Self.secret) }
+            #expect(throws: failure) { try authentication.callerNow(presenting: Self.secret) }
         } else {
             let caller = try await authentication.caller(presenting: Self.secret)
             #expect(caller == Caller(accountID: Self.accountID, keyID: Self.keyID, scopes: [.read, .write]))
+            #expect(try authentication.callerNow(presenting: Self.secret) == caller)
         }
+        #expect(authentication.knownKeyIDNow(presenting: Self.secret) == Self.keyID, "whatever state it is in")
     }
 
     @Test(
@@ -108,7 +121,21 @@ struct AuthenticationTests {
             ("pkz_0123456789", .unknownAPIKey), ("pkz_ü", .unknownAPIKey),
         ] as [(String?, Failure)])
     func form(presented: String?, failure: Failure) async {
-        await #expect(throws: failure) { try await Authentication(keys: AnsweringKeyStore(.success(nil))).caller(presenting: presented) }
+        let authentication = Authentication(keys: AnsweringKeyStore(.success(nil)))
+        await #expect(throws: failure) { try await authentication.caller(presenting: presented) }
+        #expect(throws: failure) { try authentication.callerNow(presenting: presented) }
+        #expect(authentication.knownKeyIDNow(presenting: presented) == nil)
+    }
+
+    @Test("A look-up that would take waiting lets nobody in and refuses nobody; what cannot be a key is refused all the same")
+    func waits() throws {
+        let store = AnsweringKeyStore(.success((key: Self.key(), account: Self.account())), waits: true)
+        let authentication = Authentication(keys: store)
+        #expect(try authentication.callerNow(presenting: Self.secret) == nil)
+        #expect(authentication.knownKeyIDNow(presenting: Self.secret) == nil)
+        #expect(throws: Failure.missingAPIKey) { try authentication.callerNow(presenting: nil) }
+        #expect(throws: Failure.malformedAPIKey) { try authentication.callerNow(presenting: "sk_0123456789") }
+        #expect(throws: Failure.unknownAPIKey) { try authentication.callerNow(presenting: "pkz_" + String(repeating: "x", count: 39)) }
     }
 
     @Test("A text longer than every key is unknown without a look into the store")
@@ -117,6 +144,7 @@ struct AuthenticationTests {
         let longest = "pkz_" + String(repeating: "x", count: 38)
         for text in [longest + "x", "pkz_" + String(repeating: "\u{301}\u{323}", count: 100_000)] {
             await #expect(throws: Failure.unknownAPIKey) { try await Authentication(keys: store).caller(presenting: text) }
+            #expect(throws: Failure.unknownAPIKey) { try Authentication(keys: store).callerNow(presenting: text) }
         }
         #expect(store.askedFor == [])
         await #expect(throws: Never.self) { try await Authentication(keys: store).caller(presenting: longest) }
@@ -127,6 +155,8 @@ struct AuthenticationTests {
     func storeFails() async {
         let store = AnsweringKeyStore(.failure(.unexpected("disk")))
         await #expect(throws: Failure.unexpected("disk")) { try await Authentication(keys: store).caller(presenting: Self.secret) }
+        #expect(throws: Failure.unexpected("disk")) { try Authentication(keys: store).callerNow(presenting: Self.secret) }
+        #expect(Authentication(keys: store).knownKeyIDNow(presenting: Self.secret) == nil)
     }
 
     @Test("A caller may do what the key's scopes say and nothing else")

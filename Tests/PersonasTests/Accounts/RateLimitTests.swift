@@ -61,6 +61,62 @@ struct RateLimitTests {
         #expect(limiter.count(other, isWrite: false, at: Self.start).standing.remaining == 19)
     }
 
+    @Test("A read that is answered at once counts as every other, and takes no place among the requests that run")
+    func countedNow() async {
+        let limiter = RateLimiter(policy: RateLimitPolicy(readsPerSecond: 1, inFlightMax: 1))
+        let (key, other) = (Identifier.random(), Identifier.random())
+        for left in [9, 8] {
+            #expect(
+                limiter.countNow(key, at: Self.start) == RateLimiter.Standing(limit: .reads, remaining: left, resetSeconds: 1))
+        }
+        #expect(limiter.count(key, isWrite: false, at: Self.start).standing.remaining == 7, "both count with one bucket")
+        #expect(await limiter.enter(key, waiting: .zero), "none of them holds the place")
+        #expect(limiter.countNow(key, at: Self.start) == nil, "it has to wait for the one that runs")
+        #expect(limiter.countNow(other, at: Self.start)?.remaining == 9, "another key has places of its own")
+        limiter.leave(key)
+        #expect(limiter.countNow(key, at: Self.start)?.remaining == 6, "what had to wait was not counted")
+    }
+
+    @Test("A read over the limit is not answered at once, however often it comes, until time brings another")
+    func overTheLimitNow() {
+        let limiter = RateLimiter(policy: RateLimitPolicy(readsPerSecond: 1))
+        let key = Identifier.random()
+        for _ in 0..<10 { #expect(limiter.countNow(key, at: Self.start) != nil) }
+        for _ in 0..<3 { #expect(limiter.countNow(key, at: Self.start) == nil) }
+        let refused = limiter.count(key, isWrite: false, at: Self.start)
+        #expect(!refused.isAdmitted && refused.standing.remaining == 0)
+        #expect(limiter.countNow(key, at: Self.at(1.01))?.remaining == 0)
+        #expect(limiter.countNow(key, at: Self.at(1.01)) == nil)
+    }
+
+    @Test("What is taken back can be used again, and never makes more than the limit")
+    func takenBack() {
+        let limiter = RateLimiter(policy: RateLimitPolicy(readsPerSecond: 1))
+        let key = Identifier.random()
+        limiter.takeBack(key)
+        #expect(limiter.keysRemembered == 0, "a key that was never counted is not remembered for it")
+        #expect(limiter.countNow(key, at: Self.start)?.remaining == 9)
+        for _ in 0..<3 { limiter.takeBack(key) }
+        #expect(limiter.countNow(key, at: Self.start)?.remaining == 9)
+        limiter.takeBack(key)
+        #expect(limiter.count(key, isWrite: true, at: Self.start).standing.remaining == 4_999, "writes have a bucket of their own")
+        for left in (0..<10).reversed() { #expect(limiter.countNow(key, at: Self.start)?.remaining == left) }
+        #expect(limiter.countNow(key, at: Self.start) == nil)
+        limiter.takeBack(key)
+        #expect(limiter.count(key, isWrite: false, at: Self.start).isAdmitted, "what was given back is the next one's")
+    }
+
+    @Test("A permit that is given back is there once, and not before it was taken")
+    func givenBack() {
+        var bucket = TokenBucket(capacity: 2, at: Self.start)
+        bucket.giveBack()
+        #expect(bucket.remaining == 2)
+        func take() -> Bool { bucket.take(at: Self.start) }
+        #expect(take() && take() && !take())
+        bucket.giveBack()
+        #expect(bucket.remaining == 1 && take() && !take())
+    }
+
     @Test("So many requests run at once; more wait for their turn, and those that wait in vain are refused")
     func inFlight() async {
         let limiter = RateLimiter(policy: RateLimitPolicy(inFlightMax: 2, waitingMax: 2))

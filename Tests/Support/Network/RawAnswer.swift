@@ -31,6 +31,8 @@ package struct RawAnswer: Sendable {
 /// Puts answers together, one after another, from what arrives.
 package struct RawAnswerReader {
     private var received: [UInt8] = []
+    /// Received bytes in which no head has ended.
+    private var searched = 0
     private var head: (end: Int, status: Int, lines: [Substring], bodyBytes: Int)?
 
     /// Without anything yet.
@@ -42,8 +44,9 @@ package struct RawAnswerReader {
     /// Takes what has arrived. Returns the next answer once it is whole.
     /// - Throws: `ConnectionFailure.malformed`.
     package mutating func read(_ bytes: ArraySlice<UInt8>) throws -> RawAnswer? {
-        let searchStart = max(0, received.count - 3)
         received += bytes
+        let searchStart = max(0, searched - 3)
+        searched = received.count
         if head == nil, let end = received[searchStart...].firstRange(of: Array("\r\n\r\n".utf8))?.upperBound {
             let lines = String(decoding: received[..<end], as: UTF8.self).split(separator: "\r\n")
             guard let status = lines.first.flatMap({ Int($0.dropFirst(9).prefix(3)) }) else { throw ConnectionFailure.malformed }
@@ -57,6 +60,7 @@ package struct RawAnswerReader {
         guard let head, received.count >= head.end + head.bodyBytes else { return nil }
         let answer = RawAnswer(status: head.status, headerLines: head.lines, body: Array(received[head.end..<head.end + head.bodyBytes]))
         received.removeFirst(head.end + head.bodyBytes)
+        searched = 0
         self.head = nil
         return answer
     }

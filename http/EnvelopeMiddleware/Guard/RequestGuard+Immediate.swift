@@ -34,10 +34,11 @@ extension RequestGuard {
     func flushImmediateAnswers(through encoder: ChannelHandlerContext) {
         guard let context = self.context else { return }
         encoder.flush()
-        guard SentBytes.waiting(context.channel) > 0 else {
-            if !context.channel.isActive { self.isCut = true }
-            return self.noteTurn()
+        guard context.channel.isActive else {
+            self.isCut = true
+            return
         }
+        guard SentBytes.waiting(context.channel) > 0 else { return self.noteTurn() }
         // Nothing is a write as well, which is over when everything before it is.
         encoder.write(HTTPResponseEncoder.wrapOutboundOut(.byteBuffer(ByteBuffer())), promise: self.watched(nil, context: context))
         self.flush(context: context)

@@ -8,7 +8,7 @@ import TestSupport
 @testable import ErrorEnvelopeHummingbird
 
 /// Small limits, so that tests reach them.
-private let limits = {
+let smallLimits = {
     var limits = RequestGuard.Limits()
     limits.firstRequestTimeout = .seconds(100)
     limits.idleTimeout = .seconds(200)
@@ -43,7 +43,7 @@ struct GuardedConnection {
         // What is not taken lies with the taker, not in the channel.
         try self.channel.pipeline.syncOperations.addHandlers([
             self.reads, self.taker,
-            RequestGuard(limits: limits, connections: connections, logger: self.recorder.logger, onLimit: self.met.note),
+            RequestGuard(limits: smallLimits, connections: connections, logger: self.recorder.logger, onLimit: self.met.note),
         ])
         self.channel.remoteAddress = try SocketAddress(ipAddress: address, port: 1)
         try self.channel.connect(to: SocketAddress(ipAddress: address, port: 1)).wait()

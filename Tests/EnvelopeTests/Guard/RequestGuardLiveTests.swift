@@ -5,6 +5,7 @@ import Hummingbird
 import HummingbirdTesting
 import Logging
 import NIOCore
+import NIOHTTP1
 import Synchronization
 import TestSupport
 import Testing
@@ -21,7 +22,16 @@ struct RequestGuardLiveTests {
         return limits
     }()
 
+    /// How requests are answered.
+    enum Way: CaseIterable {
+        /// All by Hummingbird.
+        case router
+        /// On the event loop, where that is possible.
+        case immediate
+    }
+
     private func serve(
+        _ way: Way,
         limits: RequestGuard.Limits = limits,
         recorder: LogRecorder = LogRecorder(),
         onLimit: @escaping @Sendable (RequestGuard.Limit) -> Void = { _ in },
@@ -35,7 +45,10 @@ struct RequestGuardLiveTests {
         router.get("large") { _, _ in ByteBuffer(repeating: 0x78, count: 40_000_000) }
         router.refuseOtherMethods()
         let service = Application(
-            router: router, server: .guardedHTTP1(limits: limits, logger: recorder.logger, onLimit: onLimit), logger: recorder.logger)
+            router: router,
+            server: .guardedHTTP1(
+                limits: limits, immediate: way == .immediate ? ImmediateHello() : nil, logger: recorder.logger, onLimit: onLimit),
+            logger: recorder.logger)
         try await service.test(.live) { client in try await test(try #require(client.port)) }
     }
 
@@ -72,11 +85,11 @@ struct RequestGuardLiveTests {
             Malformed("long field", "GET /hello HTTP/1.1\r\nHost: a\r\nX: \(String(repeating: "x", count: 9_000))\r\n\r\n"),
             Malformed("long target", "GET /\(String(repeating: "x", count: 9_000)) HTTP/1.1\r\nHost: a\r\n\r\n"),
             Malformed("many fields", "GET /hello HTTP/1.1\r\nHost: a\r\n\(String(repeating: "X: a\r\n", count: 70))\r\n"),
-        ]
+        ], Way.allCases
     )
-    private func malformed(_ malformed: Malformed) async throws {
+    private func malformed(_ malformed: Malformed, way: Way) async throws {
         let recorder = LogRecorder()
-        try await self.serve(recorder: recorder) { port in
+        try await self.serve(way, recorder: recorder) { port in
             let exchange = try await rawExchange(.port(port), sending: malformed.request)
             #expect(exchange.statusLines == ["400 Bad Request"])
             #expect(exchange.wasClosed)
@@ -95,17 +108,17 @@ struct RequestGuardLiveTests {
         }
     }
 
-    @Test("answers what came before garbage")
-    func garbageBehindRequests() async throws {
-        try await self.serve { port in
+    @Test("answers what came before garbage", arguments: Way.allCases)
+    func garbageBehindRequests(way: Way) async throws {
+        try await self.serve(way) { port in
             let exchange = try await rawExchange(.port(port), sending: Self.get + Self.get + "nonsense\r\n\r\n" + Self.get)
             #expect(exchange.statusLines == ["200 OK", "200 OK", "400 Bad Request"])
         }
     }
 
-    @Test("closes a body that drips, and a header that drips")
-    func drip() async throws {
-        try await self.serve { port in
+    @Test("closes a body that drips, and a header that drips", arguments: Way.allCases)
+    func drip(way: Way) async throws {
+        try await self.serve(way) { port in
             for start in ["\(Self.post)Content-Length: 100000\r\n\r\n", "GET /hello HTTP/1.1\r\nX: "] {
                 let exchange = try await rawExchange(.port(port)) { writer in
                     try await writer.write(start)
@@ -120,21 +133,23 @@ struct RequestGuardLiveTests {
         }
     }
 
-    @Test("closes silent connections", arguments: ["", "GET /hel", "POST /small HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc"])
-    func silence(request: String) async throws {
+    @Test(
+        "closes silent connections", arguments: ["", "GET /hel", "POST /small HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc"],
+        Way.allCases)
+    func silence(request: String, way: Way) async throws {
         var limits = Self.limits
         limits.idleTimeout = .milliseconds(500)
-        try await self.serve(limits: limits) { port in
+        try await self.serve(way, limits: limits) { port in
             let exchange = try await rawExchange(.port(port), sending: request)
             #expect(exchange.wasClosed)
             #expect(exchange.duration < .seconds(4), "\(exchange.duration)")
         }
     }
 
-    @Test("closes on a client that does not take its answer")
-    func neverRead() async throws {
+    @Test("closes on a client that does not take its answer", arguments: Way.allCases)
+    func neverRead(way: Way) async throws {
         let met = MetLimits()
-        try await self.serve(onLimit: met.note) { port in
+        try await self.serve(way, onLimit: met.note) { port in
             let exchange = try await rawExchange(.port(port), readsAnswer: false) { writer in
                 try await writer.write("GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
                 // Only writing shows a client that never reads that the server is gone.
@@ -149,9 +164,9 @@ struct RequestGuardLiveTests {
         }
     }
 
-    @Test("sends a large answer in full to a client that takes its time")
-    func slowReader() async throws {
-        try await self.serve { port in
+    @Test("sends a large answer in full to a client that takes its time", arguments: Way.allCases)
+    func slowReader(way: Way) async throws {
+        try await self.serve(way) { port in
             let exchange = try await rawExchange(
                 .port(port),
                 pause: .milliseconds(4),
@@ -163,12 +178,12 @@ struct RequestGuardLiveTests {
         }
     }
 
-    @Test("sends an answer in full to a client that reads for longer than a silent connection is kept")
-    func slowReaderAndIdleTimeout() async throws {
+    @Test("sends an answer in full to a client that reads for longer than a silent connection is kept", arguments: Way.allCases)
+    func slowReaderAndIdleTimeout(way: Way) async throws {
         var limits = Self.limits
         limits.idleTimeout = .milliseconds(200)
         limits.firstRequestTimeout = .milliseconds(200)
-        try await self.serve(limits: limits) { port in
+        try await self.serve(way, limits: limits) { port in
             let exchange = try await rawExchange(
                 .port(port),
                 pause: .milliseconds(4),
@@ -179,9 +194,9 @@ struct RequestGuardLiveTests {
         }
     }
 
-    @Test("stops an upload that was answered with 413, and the client gets to read that")
-    func endlessUpload() async throws {
-        try await self.serve { port in
+    @Test("stops an upload that was answered with 413, and the client gets to read that", arguments: Way.allCases)
+    func endlessUpload(way: Way) async throws {
+        try await self.serve(way) { port in
             for framing in ["Content-Length: 2000000000\r\n", "Transfer-Encoding: chunked\r\n"] {
                 let taken = Mutex(0)
                 let chunk = Array(("10000\r\n" + String(repeating: "x", count: 0x10000) + "\r\n").utf8)
@@ -202,9 +217,9 @@ struct RequestGuardLiveTests {
         }
     }
 
-    @Test("stops an upload of a client that never looks at the answer")
-    func endlessBlindUpload() async throws {
-        try await self.serve { port in
+    @Test("stops an upload of a client that never looks at the answer", arguments: Way.allCases)
+    func endlessBlindUpload(way: Way) async throws {
+        try await self.serve(way) { port in
             let taken = Mutex(0)
             let chunk = [UInt8](repeating: 0x78, count: 65_536)
             let exchange = try await rawExchange(.port(port), readsAnswer: false) { writer in
@@ -221,9 +236,9 @@ struct RequestGuardLiveTests {
         }
     }
 
-    @Test("keeps a connection after a small body that no handler wanted")
-    func unwantedSmallBody() async throws {
-        try await self.serve { port in
+    @Test("keeps a connection after a small body that no handler wanted", arguments: Way.allCases)
+    func unwantedSmallBody(way: Way) async throws {
+        try await self.serve(way) { port in
             let unwanted = "POST /nothing HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n"
             let exchange = try await rawExchange(.port(port), until: { $0.hasSuffix("hello") }) { writer in
                 try await writer.write(unwanted)
@@ -235,9 +250,9 @@ struct RequestGuardLiveTests {
         }
     }
 
-    @Test("does not ask for a body that no handler reads")
-    func expectationBeforeRefusal() async throws {
-        try await self.serve { port in
+    @Test("does not ask for a body that no handler reads", arguments: Way.allCases)
+    func expectationBeforeRefusal(way: Way) async throws {
+        try await self.serve(way) { port in
             let exchange = try await rawExchange(
                 .port(port), sending: "POST /nothing HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
             #expect(exchange.statusLines == ["404 Not Found"])
@@ -245,9 +260,9 @@ struct RequestGuardLiveTests {
         }
     }
 
-    @Test("tells a client that waits for it to go on")
-    func expectContinue() async throws {
-        try await self.serve { port in
+    @Test("tells a client that waits for it to go on", arguments: Way.allCases)
+    func expectContinue(way: Way) async throws {
+        try await self.serve(way) { port in
             let answered = Mutex<AsyncStream<Void>.Continuation?>(nil)
             let signal = AsyncStream<Void> { continuation in answered.withLock { $0 = continuation } }
             let exchange = try await rawExchange(
@@ -266,9 +281,9 @@ struct RequestGuardLiveTests {
         }
     }
 
-    @Test("answers twelve pipelined uploads of half a megabyte in full")
-    func pipelining() async throws {
-        try await self.serve { port in
+    @Test("answers twelve pipelined uploads of half a megabyte in full", arguments: Way.allCases)
+    func pipelining(way: Way) async throws {
+        try await self.serve(way) { port in
             let body = String(repeating: "x", count: 500_000)
             let request = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 500000\r\n\r\n\(body)"
             let exchange = try await rawExchange(
@@ -284,9 +299,11 @@ struct RequestGuardLiveTests {
         }
     }
 
-    @Test("answers a client that has closed its side", arguments: [get, "GET /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"])
-    func halfClosed(request: String) async throws {
-        try await self.serve { port in
+    @Test(
+        "answers a client that has closed its side", arguments: [get, "GET /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"],
+        Way.allCases)
+    func halfClosed(request: String, way: Way) async throws {
+        try await self.serve(way) { port in
             let exchange = try await rawExchange(.port(port)) { writer in
                 try await writer.write(request)
                 writer.finish()
@@ -298,10 +315,10 @@ struct RequestGuardLiveTests {
 
     @Test(
         "answers old clients, and closes as they expect",
-        arguments: ["", "Host: a\r\n", "Connection: keep-alive\r\n", "Expect: 100-continue\r\n"]
+        arguments: ["", "Host: a\r\n", "Connection: keep-alive\r\n", "Expect: 100-continue\r\n"], Way.allCases
     )
-    func oldVersion(fields: String) async throws {
-        try await self.serve { port in
+    func oldVersion(fields: String, way: Way) async throws {
+        try await self.serve(way) { port in
             let exchange = try await rawExchange(.port(port), sending: "GET /hello HTTP/1.0\r\n\(fields)\r\n\(Self.get)")
             #expect(exchange.statusLines == ["200 OK"])
             #expect(exchange.text.hasSuffix("hello"))
@@ -311,9 +328,9 @@ struct RequestGuardLiveTests {
         }
     }
 
-    @Test("refuses chunks in a version that has none")
-    func oldVersionWithChunks() async throws {
-        try await self.serve { port in
+    @Test("refuses chunks in a version that has none", arguments: Way.allCases)
+    func oldVersionWithChunks(way: Way) async throws {
+        try await self.serve(way) { port in
             let request = "POST /small HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n0\r\n\r\n"
             let exchange = try await rawExchange(.port(port), sending: request)
             #expect(exchange.statusLines == ["400 Bad Request"])
@@ -321,9 +338,9 @@ struct RequestGuardLiveTests {
         }
     }
 
-    @Test("closes after a request for another protocol, which it answers in HTTP/1.1")
-    func upgrade() async throws {
-        try await self.serve { port in
+    @Test("closes after a request for another protocol, which it answers in HTTP/1.1", arguments: Way.allCases)
+    func upgrade(way: Way) async throws {
+        try await self.serve(way) { port in
             let request =
                 "GET /hello HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n"
             let exchange = try await rawExchange(.port(port), sending: request + Self.get)
@@ -331,5 +348,21 @@ struct RequestGuardLiveTests {
             #expect(exchange.text.lowercased().contains("connection: close\r\n"))
             #expect(exchange.wasClosed)
         }
+    }
+}
+
+/// Answers the reads of the served routes, with bodies of the same length.
+private struct ImmediateHello: ImmediateResponder {
+    func connection(from address: SocketAddress?) {}
+
+    func answer(_ head: HTTPRequestHead, on connection: Void) -> ImmediateAnswer? {
+        let body: ByteBuffer
+        switch head.uri {
+        case "/hello": body = ByteBuffer(string: "hello")
+        case "/large": body = ByteBuffer(repeating: 0x78, count: 40_000_000)
+        default: return nil
+        }
+        let fields: HTTPFields = [.contentLength: String(body.readableBytes), .date: "now"]
+        return ImmediateAnswer(head: HTTPResponse(status: .ok, headerFields: fields), body: head.method == .HEAD ? nil : body)
     }
 }
