@@ -19,7 +19,7 @@ struct QuietConnectionsTests {
             }
         }
 
-        var count: Int { set.count }
+        var count: Int { self.set.count }
 
         func remove(_ place: ConnectionPlace) { set.remove(place) }
 
