@@ -7,29 +7,29 @@ import Testing
 struct QuietConnectionsTests {
     /// Connections whose ids count from 1, and a moment at which all that became quiet are quiet.
     private final class Fixture {
-        private var quiet = QuietConnections()
+        private var set = QuietConnections()
         let places: [ConnectionPlace]
         let later = NIODeadline.now() + .hours(1)
 
         init(_ count: Int) {
             places = (1...count).map { ConnectionPlace(id: UInt64($0), share: nil, refusal: nil, spare: {}) }
             for place in places {
-                quiet.insert(place)
+                set.insert(place)
                 place.becomesQuiet()
             }
         }
 
-        var count: Int { quiet.count }
+        var count: Int { self.set.count }
 
-        func remove(_ place: ConnectionPlace) { quiet.remove(place) }
+        func remove(_ place: ConnectionPlace) { set.remove(place) }
 
         /// The id of the connection that was quiet for longest, which stays.
-        func longestQuiet(after time: TimeAmount = .zero) -> UInt64? { quiet.takeLongestQuiet(at: later + time)?.id }
+        func longestQuiet(after time: TimeAmount = .zero) -> UInt64? { set.takeLongestQuiet(at: later + time)?.id }
 
         /// The same, which is removed.
         func next() -> UInt64? {
-            guard let place = quiet.takeLongestQuiet(at: later) else { return nil }
-            quiet.remove(place)
+            guard let place = set.takeLongestQuiet(at: later) else { return nil }
+            set.remove(place)
             return place.id
         }
     }

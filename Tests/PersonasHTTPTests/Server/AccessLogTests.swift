@@ -32,7 +32,7 @@ struct AccessLogTests {
                 (.get, "/v2/personas", nil, .none, "/v2/personas", 401, .missingAPIKey),
                 (.get, "/media/00000000000000000000000000000000", nil, .none, "/media/{token}", 404, .notFound),
                 (.post, "/v2/training/lease", nil, .own, "/v2/training/lease", 403, .apiAccessNotEnabled),
-                (.get, "/nowhere/secret", nil, .own, "NotFound", 404, .notFound),
+                (.get, "/nowhere/secret", nil, .own, "none", 404, .notFound),
                 (.put, "/v2/personas/\(id)", nil, .own, "none", 405, .methodNotAllowed),
                 (.get, "/v2/personas", nil, .text("pkz_secret"), "/v2/personas", 401, .invalidAPIKey),
             ]

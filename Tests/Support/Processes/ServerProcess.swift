@@ -41,10 +41,19 @@ package final class ServerProcess: Sendable {
         process.standardOutput = FileHandle.nullDevice
         process.standardError = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
         let start = Stopwatch()
-        try process.run()
+        try Self.run(process)
         ChildProcesses.add(process.processIdentifier)
         port = try Self.awaitPort(in: logPath, of: process)
         secondsToListening = start.seconds
+    }
+
+    /// Threads of the runtime hold all signals back, which a process inherits; one that does not ask for them could not be told to stop.
+    private static func run(_ process: Process) throws {
+        var (none, before) = (sigset_t(), sigset_t())
+        sigemptyset(&none)
+        pthread_sigmask(Int32(SIG_SETMASK), &none, &before)
+        defer { pthread_sigmask(Int32(SIG_SETMASK), &before, nil) }
+        try process.run()
     }
 
     private static func awaitPort(in logPath: String, of process: Process) throws -> Int {
