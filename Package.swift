@@ -45,11 +45,9 @@ let package = Package(
         .target(name: "JSONText", swiftSettings: parserSettings),
 
         // How the service remembers.
-        .systemLibrary(name: "CSQLiteSettings", providers: [.apt(["libsqlite3-dev"])]),
         .target(
             name: "PersonasDB",
             dependencies: [
-                "CSQLiteSettings",
                 "Personas",
                 "PersonasMetrics",
                 .product(name: "CoreMetrics", package: "swift-metrics"),

@@ -52,7 +52,7 @@ struct Migrator: SchemaStore {
         let pending = migrations.filter { migration in reports.contains { $0.name == migration.name && $0.state == .pending } }
         for migration in pending {
             let now = clock.now
-            try await writer.write { db in
+            try await writer.write(isUnbounded: true) { db in
                 try db.execute(sql: migration.sql)
                 try db.execute(
                     sql: "INSERT INTO migration (name, hash, applied_at) VALUES (?, ?, ?)",
