@@ -77,7 +77,7 @@ struct Migrator: SchemaStore {
     private func apply(_ migration: Migration, isBegun: Bool) async throws(Failure) {
         let now = clock.now
         if !isBegun {
-            try await writer.write { db in
+            try await writer.write(isUnbounded: true) { db in
                 try db.execute(sql: migration.sql)
                 try Self.enter(migration.rounds.isEmpty ? migration.name : migration.nameBegun, migration, at: now, db)
             }

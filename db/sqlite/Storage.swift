@@ -155,7 +155,10 @@ package final class Storage: AdministrationStores {
         configuration.foreignKeysEnabled = true
         // As many pages as a reader may keep. With the 2 MB that SQLite takes, a group of creates in a large store reads pages again that it has read
         // just before, and writes those early that it is to change once more.
-        configuration.prepareDatabase { db in try db.execute(sql: "PRAGMA cache_size = -8000") }
+        configuration.prepareDatabase { db in
+            try db.execute(sql: "PRAGMA cache_size = -8000")
+            try GroupWriter.prepare(db)
+        }
         // The file holds people's likenesses: no other user of the machine may read it, nor the log beside it, which inherits the mode.
         let descriptor = Foundation.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         // SQLite would open what it may not write to all the same, and every write would fail.

@@ -61,8 +61,16 @@ struct MetricsEndToEndTests {
                 let done = try await Self.scrape(service).value("personas_training_jobs_completed_total")
                 return done == Double(creators * creates)
             }
-            let end = try await Self.scrape(service)
             let total = "personas_http_requests_total"
+            // What is told may be a moment old.
+            try await eventually("all answers counted") {
+                let seen = try await Self.scrape(service)
+                let answers = [("/v2/personas", "200"), ("none", "404")].map {
+                    seen.value(total, ["method": "GET", "route": $0, "status": $1])
+                }
+                return answers.allSatisfy { $0 == Double(readers * reads / 2) }
+            }
+            let end = try await Self.scrape(service)
             #expect(end.value(total, ["method": "POST", "route": "/v2/personas", "status": "201"]) == Double(creators * creates))
             #expect(end.value(total, ["method": "GET", "route": "/v2/personas/{id}", "status": "200"]) == Double(creators * creates))
             #expect(end.value(total, ["method": "GET", "route": "/v2/personas", "status": "200"]) == Double(readers * reads / 2))

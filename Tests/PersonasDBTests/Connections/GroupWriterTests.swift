@@ -37,6 +37,18 @@ struct GroupWriterTests {
         }
     }
 
+    @Test("A write that may change any number of pages shares no commit and is undone from a file, all others from memory")
+    func unbounded() async throws {
+        let metrics = TestMetrics()
+        try await withWriter(metrics: metrics) { writer in
+            let (file, memory) = (1, 2)
+            let place: @Sendable (Database) throws -> Int = { db in try Int.fetchOne(db, sql: "PRAGMA temp_store") ?? 0 }
+            let results = try await inOneGroup(writer, Array(repeating: place, count: 5), unbounded: [2])
+            #expect(results == [memory, memory, file, memory, memory].map { .success($0) })
+            #expect(try metrics.expectRecorder("personas_store_commit_group_size").values == [1, 2, 1, 2])
+        }
+    }
+
     @Test("A write that fails undoes itself, however far it came, and nothing else")
     func failureUndoesItself() async throws {
         try await withWriter { writer in
@@ -322,6 +334,7 @@ private func withWriter(
     try await withDataFolder { directory in
         var configuration = Configuration()
         configuration.journalMode = .wal
+        configuration.prepareDatabase { db in try GroupWriter.prepare(db) }
         let queue = try DatabaseQueue(path: directory + "/test.sqlite", configuration: configuration)
         try await queue.write { db in
             try db.execute(
@@ -360,12 +373,13 @@ struct RunningWrite {
 
 /// Lets writes arrive, in their order, while a first one runs, so that they form the groups behind it. Returns their results in this order.
 private func inOneGroup(
-    _ writer: GroupWriter, _ bodies: [@Sendable (Database) throws -> Int]
+    _ writer: GroupWriter, _ bodies: [@Sendable (Database) throws -> Int], unbounded: Set<Int> = []
 ) async throws -> [Result<Int, Failure>] {
     let running = await RunningWrite(of: writer)
     return try await withThrowingTaskGroup(of: (Int, Result<Int, Failure>).self) { group in
         for (index, body) in bodies.enumerated() {
-            group.addTask { (index, await result { () throws(Failure) in try await writer.write(body) }) }
+            let isUnbounded = unbounded.contains(index)
+            group.addTask { (index, await result { () throws(Failure) in try await writer.write(isUnbounded: isUnbounded, body) }) }
             while writer.waitingCount <= index { await Task.yield() }
         }
         try await running.end()

@@ -34,20 +34,28 @@ final class GroupWriter: Sendable {
     /// Operations that wait for the next transaction.
     var waitingCount: Int { state.withLock { $0.pending.count } }
 
+    /// Has the connection keep in memory what it needs to undo an operation: each page as it was before.
+    ///
+    /// SQLite would put what is over 64 KB of them into a temporary file, and all of the operations after that of the same transaction. A create
+    /// changes some twenty pages of 4 KB, so that a group of them would write more into that file than into the log.
+    static func prepare(_ db: Database) throws {
+        try db.execute(sql: "PRAGMA temp_store = MEMORY")
+    }
+
     /// Runs an operation as the other `write` does, and keeps its record in the same savepoint: after a crash there are both or none.
     func write<Value: Sendable>(
-        in context: WriteContext<Value>, _ body: @escaping @Sendable (Database) throws -> Value
+        in context: WriteContext<Value>, isUnbounded: Bool = false, _ body: @escaping @Sendable (Database) throws -> Value
     ) async throws(Failure) -> Value {
-        try await write(in: context, recording: { $0 }, body)
+        try await write(in: context, recording: { $0 }, isUnbounded: isUnbounded, body)
     }
 
     /// Runs an operation as the other `write` does whose outcome holds more than is recorded, or may be that nothing was done.
     /// - Parameter recording: what of the outcome is to be recorded; nil where nothing was done that could be.
     func write<Value: Sendable, Outcome: Sendable>(
-        in context: WriteContext<Value>, recording: @escaping @Sendable (Outcome) -> Value?,
+        in context: WriteContext<Value>, recording: @escaping @Sendable (Outcome) -> Value?, isUnbounded: Bool = false,
         _ body: @escaping @Sendable (Database) throws -> Outcome
     ) async throws(Failure) -> Outcome {
-        try await write { db in
+        try await write(isUnbounded: isUnbounded) { db in
             let outcome = try body(db)
             if let value = recording(outcome) { try context.record(value, db) }
             return outcome
@@ -57,9 +65,13 @@ final class GroupWriter: Sendable {
     /// Runs an operation in a transaction. When this returns, what it did is on disk.
     ///
     /// Cancelling the task does not stop an operation under way: a commit has one outcome, and the caller is told which.
-    func write<Value: Sendable>(_ body: @escaping @Sendable (Database) throws -> Value) async throws(Failure) -> Value {
+    /// - Parameter isUnbounded: whether it may change any number of pages. It gets a transaction of its own, and what undoes it lies in a
+    ///   temporary file instead of in memory.
+    func write<Value: Sendable>(
+        isUnbounded: Bool = false, _ body: @escaping @Sendable (Database) throws -> Value
+    ) async throws(Failure) -> Value {
         let result = await withCheckedContinuation { continuation in
-            enqueue(TypedWriteOperation(body: body, continuation: continuation))
+            enqueue(TypedWriteOperation(isUnbounded: isUnbounded, body: body, continuation: continuation))
         }
         return try result.get()
     }
@@ -79,7 +91,7 @@ final class GroupWriter: Sendable {
     private func drain(_ db: Database) {
         while true {
             let group = state.withLock { state in
-                let group = Array(state.pending.prefix(Self.operationsMax))
+                let group = Self.nextGroup(of: state.pending)
                 state.pending.removeFirst(group.count)
                 metrics.waitingWrites.set(state.pending.count)
                 state.isRunning = !group.isEmpty
@@ -90,10 +102,17 @@ final class GroupWriter: Sendable {
         }
     }
 
+    private static func nextGroup(of pending: [any WriteOperation]) -> [any WriteOperation] {
+        if let first = pending.first, first.isUnbounded { return [first] }
+        return Array(pending.prefix(Self.operationsMax).prefix { !$0.isUnbounded })
+    }
+
     private func commit(_ group: [any WriteOperation], _ db: Database) {
         var abortFailure: Failure?
         var commitFailure: Failure?
+        let isUnbounded = group.contains { $0.isUnbounded }
         do {
+            if isUnbounded { try db.execute(sql: "PRAGMA temp_store = FILE") }
             try db.inTransaction(.immediate) {
                 for operation in group {
                     let failure = operation.run(db)
@@ -112,6 +131,8 @@ final class GroupWriter: Sendable {
             commitFailure = abortFailure ?? Failure(storage: error, on: db.sqliteConnection)
             metrics.commitFailures.increment()
         }
+        // Should it fail, files go on being used, which is slower and nothing else.
+        if isUnbounded { try? Self.prepare(db) }
         db.boundStatements()
         for operation in group { operation.finish(commitFailure: commitFailure) }
     }
@@ -127,6 +148,8 @@ extension WriteContext {
 
 /// One caller's part of a group.
 private protocol WriteOperation: Sendable {
+    /// Whether it may change any number of pages.
+    var isUnbounded: Bool { get }
     /// Does the work inside the group's transaction. Returns why it failed, if it did.
     func run(_ db: Database) -> Failure?
     /// Answers the caller, once the fate of the commit is known: nil means that it is on disk.
@@ -134,11 +157,16 @@ private protocol WriteOperation: Sendable {
 }
 
 private final class TypedWriteOperation<Value: Sendable>: WriteOperation {
+    let isUnbounded: Bool
     private let body: @Sendable (Database) throws -> Value
     private let continuation: CheckedContinuation<Result<Value, Failure>, Never>
     private let result = Mutex<Result<Value, Failure>?>(nil)
 
-    init(body: @escaping @Sendable (Database) throws -> Value, continuation: CheckedContinuation<Result<Value, Failure>, Never>) {
+    init(
+        isUnbounded: Bool, body: @escaping @Sendable (Database) throws -> Value,
+        continuation: CheckedContinuation<Result<Value, Failure>, Never>
+    ) {
+        self.isUnbounded = isUnbounded
         self.body = body
         self.continuation = continuation
     }

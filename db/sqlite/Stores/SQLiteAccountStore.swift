@@ -43,7 +43,7 @@ struct SQLiteAccountStore: AccountStore {
     }
 
     func delete(accountNamed name: String, in context: WriteContext<Void>) async throws(Failure) {
-        try await writer.write(in: context) { db in
+        try await writer.write(in: context, isUnbounded: true) { db in
             let id = try Self.account(named: name, db).id
             try db.run(
                 """

@@ -79,7 +79,7 @@ struct SQLiteTrainingJobStore: TrainingJobStore {
             return try connection.first(sql, [.integer(end.milliseconds), .integer(oldest.milliseconds)], row: { _ in true }) ?? false
         }
         guard isAnythingOver else { return 0 }
-        let expired = try await writer.write(in: context, recording: { $0.leases > 0 ? $0.leases : nil }) { db in
+        let expired = try await writer.write(in: context, recording: { $0.leases > 0 ? $0.leases : nil }, isUnbounded: true) { db in
             try db.run("DELETE FROM training_job WHERE state = 'cancelled' AND created_at <= ?", [oldest.milliseconds])
             return try Self.endLeases(runningUntil: end, policy: policy, at: context.now, db)
         }
