@@ -5,6 +5,8 @@ import PersonasWire
 
 /// A JSON answer before it becomes a response: what can be kept under an idempotency key and given again.
 struct JSONAnswer: Sendable {
+    private static let jsonType = HTTPField(name: .contentType, value: "application/json")
+
     let status: HTTPResponse.Status
     /// Its headers, in the order in which they are sent.
     let headers: HTTPFields
@@ -14,7 +16,8 @@ struct JSONAnswer: Sendable {
     /// An answer with the type of its body between headers, each of which keeps its place whatever clients make of it.
     init(status: HTTPResponse.Status = .ok, before: HTTPFields = [:], after: HTTPFields = [:], body: ByteBuffer? = nil) {
         var headers = before
-        if body != nil { headers[.contentType] = "application/json" }
+        // None of what stands before is of that name, so that it need not be looked for.
+        if body != nil { headers.append(Self.jsonType) }
         headers.append(contentsOf: after)
         self.status = status
         self.headers = headers

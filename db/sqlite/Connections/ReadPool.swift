@@ -11,6 +11,13 @@ import Synchronization
 /// a few microseconds and a layer in between would double that. (Measured on two cores, requests per second of a whole GET: 26,000 this
 /// way, 19,000 with GRDB's cached statements, 11,000 with its pool.)
 final class ReadPool: Sendable {
+    /// Bytes of pages that a connection remembers, taken only as reads need them, instead of 2 MB: a page of items touches some forty, and each that is
+    /// not remembered is a system call.
+    private static let cachedBytesMax = 8 * 1_024 * 1_024
+    /// The same of all connections for reads that must not wait, which nearly all reads use: as much as it takes to read some ten thousand items, from
+    /// anywhere in a large store, again and again.
+    private static let immediateCachedBytesMax = 128 * 1_024 * 1_024
+
     private let free: Mutex<[ReadConnection]>
     private let places: DispatchSemaphore
     private let immediate: [ImmediateSlot]
@@ -22,18 +29,19 @@ final class ReadPool: Sendable {
         configuration.readonly = true
         configuration.label = "personas.reader"
         configuration.busyMode = .timeout(5)
-        // 8 MB of pages per connection instead of 2, taken only as reads need them: a page of items touches some forty, and each that is not
-        // remembered is a system call.
-        configuration.prepareDatabase { db in
-            try db.execute(sql: "PRAGMA cache_size = -8000")
-            try db.execute(sql: "PRAGMA mmap_size = \(mappedBytesMax)")
+        func open(cachedBytesMax: Int) throws -> ReadConnection {
+            var configuration = configuration
+            configuration.prepareDatabase { db in
+                try db.execute(sql: "PRAGMA cache_size = -\(cachedBytesMax / 1_024)")
+                try db.execute(sql: "PRAGMA mmap_size = \(mappedBytesMax)")
+            }
+            return try ReadConnection(path: path, configuration: configuration)
         }
-        free = Mutex(try (0..<count).map { _ in try ReadConnection(path: path, configuration: configuration) })
+        free = Mutex(try (0..<count).map { _ in try open(cachedBytesMax: Self.cachedBytesMax) })
         places = DispatchSemaphore(value: count)
         configuration.busyMode = .immediateError
-        immediate = try (0..<immediateCount).map { _ in
-            ImmediateSlot(try ReadConnection(path: path, configuration: configuration))
-        }
+        let share = max(Self.cachedBytesMax, Self.immediateCachedBytesMax / max(1, immediateCount))
+        immediate = try (0..<immediateCount).map { _ in ImmediateSlot(try open(cachedBytesMax: share)) }
     }
 
     /// Lends a connection for one short read on an event loop. There is one for each loop, so that none ever finds all of them lent.

@@ -53,6 +53,8 @@ final class ImmediateAnswers<Responder: ImmediateResponder>: ChannelInboundHandl
     /// A head whose end has not come yet.
     private var held: HTTPRequestHead?
     private var answersInARow = 0
+    /// Whether parts were handed on since the last time that all was read.
+    private var hasHandedOn = false
     /// Where bytes go out past the encoder.
     private var encoder: ChannelHandlerContext?
 
@@ -77,6 +79,7 @@ final class ImmediateAnswers<Responder: ImmediateResponder>: ChannelInboundHandl
             self.end(context: context, data: data)
         default:
             self.handOn(context: context)
+            self.hasHandedOn = true
             context.fireChannelRead(data)
         }
     }
@@ -85,8 +88,11 @@ final class ImmediateAnswers<Responder: ImmediateResponder>: ChannelInboundHandl
         self.handOn(context: context)
         if self.answersInARow > 0, let encoder = self.encoder {
             self.answersInARow = 0
-            self.requestGuard.flushImmediateAnswers(through: encoder)
+            self.requestGuard.flushImmediateAnswers(through: encoder, isAll: !self.hasHandedOn)
+            // Handlers that were given nothing need not be told that this was all.
+            guard self.hasHandedOn else { return }
         }
+        self.hasHandedOn = false
         context.fireChannelReadComplete()
     }
 
@@ -121,6 +127,7 @@ final class ImmediateAnswers<Responder: ImmediateResponder>: ChannelInboundHandl
     private func handOn(context: ChannelHandlerContext) {
         guard let head = self.held else { return }
         self.held = nil
+        self.hasHandedOn = true
         context.fireChannelRead(Self.wrapInboundOut(.head(head)))
     }
 }

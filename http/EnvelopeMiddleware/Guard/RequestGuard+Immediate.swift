@@ -30,9 +30,13 @@ extension RequestGuard {
     }
 
     /// Sends what was written, and begins to watch what the system did not take at once.
-    /// - Parameter encoder: Where the answers were written.
-    func flushImmediateAnswers(through encoder: ChannelHandlerContext) {
+    /// - Parameters:
+    ///   - encoder: Where the answers were written.
+    ///   - isAll: Whether nothing else was read meanwhile, so that the guard will not hear that this was all.
+    func flushImmediateAnswers(through encoder: ChannelHandlerContext, isAll: Bool) {
         guard let context = self.context else { return }
+        self.activeAt = context.eventLoop.now
+        if isAll { self.sawPartSinceReadComplete = false }
         encoder.flush()
         guard context.channel.isActive else {
             self.isCut = true
