@@ -42,7 +42,10 @@ final class FileBlobStore: BlobStore {
 
     func put(_ bytes: [UInt8], under key: BlobKey) async throws(Failure) {
         do {
-            try await pool.runIfActive { try self.write(bytes, under: key) }
+            try await pool.runIfActive {
+                ThreadPriority.standBack()
+                try self.write(bytes, under: key)
+            }
         } catch let error as PosixFile.CallFailed where error.isOutOfDescriptors {
             throw .outOfDescriptors
         } catch {

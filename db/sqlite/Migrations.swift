@@ -112,11 +112,9 @@ struct Migrator: SchemaStore {
     }
 
     func isReadyNow() -> Bool? {
-        do throws(Failure) {
-            return try readers.readNow(Self.book).map(isReady)
-        } catch {
-            return false
-        }
+        // What cannot be read for the moment is left to those that may wait for it.
+        guard let entries = try? readers.readNow(Self.book) else { return nil }
+        return isReady(entries)
     }
 
     private func isReady(_ entries: [Entry]) -> Bool { reports(of: entries).allSatisfy { $0.state == .applied } }

@@ -12,8 +12,8 @@ package final class Storage: AdministrationStores {
         package var directory: String
         /// Read-only connections for look-ups and lists.
         package var readers: Int
-        /// Further ones for reads on event loops, one for each of these.
-        package var immediateReaders = System.coreCount
+        /// Further ones for reads on event loops, one for each loop of the group that the whole process shares.
+        package var immediateReaders = NIOSingletons.groupLoopCountSuggestion
         /// Threads that write, check and copy media files. Many more than cores, because they wait for the disk most of the time.
         package var mediaThreads: Int
         /// Searches that wait for their turn; further ones are refused.

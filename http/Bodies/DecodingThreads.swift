@@ -23,7 +23,10 @@ package final class DecodingThreads: TaskExecutor {
     package func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
         // While the threads end, the work is handed back at once and is done on the thread that came with it: a task must never be forgotten.
-        threads.submit { [executor = asUnownedTaskExecutor()] _ in job.runSynchronously(on: executor) }
+        threads.submit { [executor = asUnownedTaskExecutor()] state in
+            if case .active = state { ThreadPriority.standBack() }
+            job.runSynchronously(on: executor)
+        }
     }
 }
 

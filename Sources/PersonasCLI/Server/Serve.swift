@@ -54,11 +54,11 @@ enum Serve {
         do throws(Failure) {
             let app = try Application(settings, logger: logger)
             do throws(Failure) {
-                if !settings.migrate {
-                    let pending = try await app.pendingMigrations()
-                    guard pending.isEmpty else {
-                        throw .schemaMismatch(.pending(migrations: pending))
-                    }
+                let pending = try await app.pendingMigrations()
+                if !pending.isEmpty {
+                    guard settings.migrate else { throw .schemaMismatch(.pending(migrations: pending)) }
+                    // Nothing is answered meanwhile, and a large store may take a minute.
+                    logger.info("applying migrations", metadata: ["names": .array(pending.map { .string($0) })])
                 }
                 let applied = try await app.migrate()
                 if !applied.isEmpty { logger.info("migrations applied", metadata: ["names": .array(applied.map { .string($0) })]) }

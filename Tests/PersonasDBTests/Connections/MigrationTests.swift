@@ -46,6 +46,7 @@ struct MigrationTests {
             let names = Migration.all.map(\.name)
             #expect(try await open.storage.schema.migrations().map(\.state) == names.map { _ in .pending })
             #expect(await open.storage.schema.isReady() == false)
+            #expect(open.storage.schema.isReadyNow() == false)
 
             #expect(try await open.storage.migrate() == names)
             let reports = try await open.storage.schema.migrations()
@@ -54,9 +55,16 @@ struct MigrationTests {
             #expect(reports.map(\.hash) == Migration.all.map(\.hash))
             #expect(reports.allSatisfy { $0.appliedAt != nil })
             #expect(await open.storage.schema.isReady())
+            #expect(open.storage.schema.isReadyNow() == true)
 
             #expect(try await open.storage.migrate() == [])
             #expect(try await open.storage.schema.migrations() == reports)
+
+            try await open.index.writer.write { db in
+                try db.execute(sql: "ALTER TABLE migration RENAME TO elsewhere; CREATE TABLE migration (x)")
+            }
+            #expect(open.storage.schema.isReadyNow() == nil, "what cannot be read now may be readable to those who wait")
+            #expect(await open.storage.schema.isReady() == false)
         }
     }
 

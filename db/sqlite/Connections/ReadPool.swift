@@ -40,7 +40,7 @@ final class ReadPool: Sendable {
         free = Mutex(try (0..<count).map { _ in try open(cachedBytesMax: Self.cachedBytesMax) })
         places = DispatchSemaphore(value: count)
         configuration.busyMode = .immediateError
-        let share = max(Self.cachedBytesMax, Self.immediateCachedBytesMax / max(1, immediateCount))
+        let share = Self.immediateCachedBytesMax / max(1, immediateCount)
         immediate = try (0..<immediateCount).map { _ in ImmediateSlot(try open(cachedBytesMax: share)) }
     }
 

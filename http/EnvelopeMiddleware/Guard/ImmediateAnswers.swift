@@ -38,8 +38,8 @@ public struct ImmediateAnswer: Sendable {
 /// tasks and the encoder, and all three lie behind it. The ``RequestGuard`` further in does not see such a request, and is told of it.
 ///
 /// Only a request in which nothing is left to decide is looked at: complete, without a body, GET or HEAD, on a connection that has nothing else to
-/// do and goes on afterwards. So an answer never overtakes another, a client that takes nothing gets no further ones, and everything that is
-/// refused, or ends the connection, is Hummingbird's.
+/// do and goes on afterwards. So an answer never overtakes another, a client that takes nothing gets no further ones, and everything that
+/// the guard refuses, or that ends the connection, is Hummingbird's.
 final class ImmediateAnswers<Responder: ImmediateResponder>: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias InboundOut = HTTPServerRequestPart

@@ -5,7 +5,7 @@ import NIOHTTP1
 public import NIOHTTPTypes
 
 /// Protects one connection, and answers what no handler gets to see. It sits between the HTTP codec and Hummingbird; see
-/// ``HummingbirdCore/HTTPServerBuilder/guardedHTTP1(limits:connections:logger:onLimit:)``, which puts it there.
+/// ``HummingbirdCore/HTTPServerBuilder/guardedHTTP1(limits:connections:immediate:logger:onLimit:)``, which puts it there.
 ///
 /// It adds what Hummingbird 2.28 lacks:
 /// - a deadline for the first request, one for silence between requests, and one for the arrival of one whole request, header and body, which
