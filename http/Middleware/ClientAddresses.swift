@@ -79,10 +79,21 @@ struct ClientAddresses: Sendable {
 extension IPAddress {
     /// The address of a socket without its port; nil for a Unix domain socket.
     fileprivate init?(_ address: SocketAddress) {
+        // Where the address stands in `sockaddr_in` and `sockaddr_in6`.
+        let (v4, v6) = (4, 8)
         switch address {
-        case .v4(let v4): self.init(v4: UInt32(bigEndian: v4.address.sin_addr.s_addr))
-        case .v6(let v6):
-            self.init(v6: withUnsafeBytes(of: v6.address.sin6_addr) { UInt128(bigEndian: $0.loadUnaligned(as: UInt128.self)) })
+        case .v4:
+            self.init(
+                v4: address.withSockAddr { pointer, size in
+                    UInt32(
+                        bigEndian: UnsafeRawBufferPointer(start: pointer, count: size).loadUnaligned(fromByteOffset: v4, as: UInt32.self))
+                })
+        case .v6:
+            self.init(
+                v6: address.withSockAddr { pointer, size in
+                    UInt128(
+                        bigEndian: UnsafeRawBufferPointer(start: pointer, count: size).loadUnaligned(fromByteOffset: v6, as: UInt128.self))
+                })
         case .unixDomainSocket: return nil
         }
     }
