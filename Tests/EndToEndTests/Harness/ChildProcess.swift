@@ -31,6 +31,9 @@ final class ChildProcess: Sendable {
     /// What it wrote to standard error so far.
     var standardError: String { Self.text(of: errorPath) }
 
+    /// The files that it writes to.
+    var outputPaths: [String] { [outputPath, errorPath] }
+
     /// How it ended; nil while it runs.
     var exit: Exit? { ended.withLock { $0 } }
 
@@ -61,6 +64,9 @@ final class ChildProcess: Sendable {
             let exit = process.terminationReason == .exit ? Exit.status(process.terminationStatus) : .signal(process.terminationStatus)
             self?.ended.withLock { $0 = exit }
         }
+        // The child has copies of its own. Those of a `Process` stay open for as long as the tests run, and with more than 1,300 open
+        // descriptors Foundation reads past the end of their list when it starts the next one.
+        defer { for output in outputs { try? output.close() } }
         try Self.starting.withLock { _ in try process.run() }
         ProcessWarden.watch(process: process.processIdentifier)
     }
