@@ -125,6 +125,8 @@ extension EnvelopeError {
             .xContentTypeOptions: "nosniff",
             .xRequestID: requestID,
         ]
+        // RFC 9110, section 11.6.1: whoever is not known is told how to make himself known. There is no registered word for it.
+        if self.code.status == 401 { fields[.wwwAuthenticate] = "ApiKey" }
         for field in self.headers { fields[field.name] = nil }
         fields.append(contentsOf: self.headers)
         return (HTTPResponse(status: HTTPResponse.Status(code: self.code.status), headerFields: fields), body)

@@ -18,6 +18,7 @@ struct ImmediateReads: ImmediateResponder {
     let authentication: Authentication
     let limiter: RateLimiter
     let rateLimitFields: RateLimitFields
+    let crossOrigin: CrossOriginMiddleware
     let maintenance: MaintenanceMiddleware
     let health: HealthRoutes
     let media: MediaRoutes
@@ -34,6 +35,8 @@ struct ImmediateReads: ImmediateResponder {
         var standing: RateLimiter.Standing?
         /// Whether answers of the route say where its caller stands.
         var isLimited = true
+        /// Whether any page may read answers of the route.
+        var isOpen = false
         var isKeyUnknown = false
     }
 
@@ -48,7 +51,7 @@ struct ImmediateReads: ImmediateResponder {
             if facts.standing != nil, let caller = facts.caller { limiter.takeBack(caller.keyID) }
             return nil
         }
-        finish(&answer.head.headerFields, requestID: requestID, facts, presenting: head.apiKey)
+        finish(&answer.head.headerFields, of: head, requestID: requestID, facts)
         if head.method == .head { answer.body = nil }
         let duration = start.duration(to: .now)
         let status = answer.head.status.code
@@ -119,10 +122,11 @@ struct ImmediateReads: ImmediateResponder {
     }
 
     /// What every answer says.
-    private func finish(_ fields: inout HTTPFields, requestID: String, _ facts: Facts, presenting secret: String?) {
+    private func finish(_ fields: inout HTTPFields, of head: ReadHead, requestID: String, _ facts: Facts) {
         var standing = facts.standing
-        if standing == nil, facts.isLimited, !facts.isKeyUnknown { standing = rateLimitFields.standingNow(presenting: secret) }
+        if standing == nil, facts.isLimited, !facts.isKeyUnknown { standing = rateLimitFields.standingNow(presenting: head.apiKey) }
         if let standing { rateLimitFields.add(standing, to: &fields) }
+        crossOrigin.add(to: &fields, origin: head.origin, isOpen: facts.isOpen)
         SecurityHeaders.add(to: &fields)
         // Every envelope says it already.
         if facts.code == nil { fields.append(HTTPField(name: .xRequestID, value: requestID)) }
@@ -136,7 +140,7 @@ extension ImmediateReads.Facts {
         switch found {
         case .item(let reads, _): route = reads.surface.itemPath
         case .list(let reads): route = reads.surface.path
-        case .media: (route, isLimited) = (MediaRoutes.path, false)
+        case .media: (route, isLimited, isOpen) = (MediaRoutes.path, false, true)
         case .health: (route, isLimited) = (path, false)
         case nil: break
         }

@@ -14,6 +14,7 @@ struct ReadHead {
     let query: String?
     private(set) var apiKey: String?
     private(set) var requestID: String?
+    private(set) var origin: String?
     private(set) var knownTags: String?
     private(set) var trace: TraceParent?
     /// For whom proxies have passed the request on, as they say.
@@ -45,6 +46,7 @@ struct ReadHead {
             case .ifNoneMatch: knownTags = value
             case .traceParent: trace = TraceParent(value)
             case .forwardedFor: forwardedFor.append(value)
+            case .origin: origin = value
             }
         }
     }
@@ -56,11 +58,13 @@ struct ReadHead {
         case ifNoneMatch = 4
         case traceParent = 8
         case forwardedFor = 16
+        case origin = 32
 
         init?(_ name: String) {
             let name = name.utf8
             // Comparing lengths first keeps this cheap.
             switch name.count {
+            case 6 where name.isEqual(ignoringCaseOf: "origin"): self = .origin
             case 9 where name.isEqual(ignoringCaseOf: "x-api-key"): self = .apiKey
             case 11 where name.isEqual(ignoringCaseOf: "traceparent"): self = .traceParent
             case 12 where name.isEqual(ignoringCaseOf: "x-request-id"): self = .requestID

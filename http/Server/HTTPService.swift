@@ -19,6 +19,8 @@ package struct HTTPConfiguration: Sendable {
     /// Networks of proxies in front, whose connections are those of many clients and count towards no address, and who are believed where they
     /// say in `X-Forwarded-For` whose request it is.
     package var trustedProxies: [AddressPrefix] = []
+    /// Whose pages may call the service from a browser.
+    package var allowedOrigins = AllowedOrigins()
     /// Items of one page of a list at most; a client that asks for more gets these.
     package var pageItemsMax = Limits.pageItemsMax
     /// Bytes of request bodies, and of images on their way in, held in memory at once, of all requests together; one account may hold half of
@@ -144,11 +146,12 @@ package struct HTTPService: Service {
         var serverLogger = logger
         if serverLogger.logLevel == .info { serverLogger.logLevel = .notice }
         let (responder, immediate) = ways()
+        let crossOrigin = immediate.crossOrigin
         return Application(
             responder: responder,
             server: .guardedHTTP1(
                 limits: configuration.limits, connections: connections, immediate: configuration.answersImmediately ? immediate : nil,
-                logger: logger
+                refusalFields: { crossOrigin.fields(ofRefusing: $0) }, logger: logger
             ) { [limits] in limits.hit(ClientLimit($0)) },
             configuration: ApplicationConfiguration(
                 address: .hostname(configuration.host, port: configuration.port), serverName: nil, backlog: Self.backlog,
@@ -188,7 +191,7 @@ package struct HTTPService: Service {
         let immediate = ImmediateReads(
             routes: ReadRoutes(parts.surfaces), table: RouteTable(router.routes),
             trustsIncomingRequestID: configuration.trustsIncomingRequestID, authentication: parts.authentication, limiter: parts.limiter,
-            rateLimitFields: parts.rateLimitFields, maintenance: parts.maintenance, health: parts.health, media: parts.media,
+            rateLimitFields: parts.rateLimitFields, crossOrigin: parts.crossOrigin, maintenance: parts.maintenance, health: parts.health, media: parts.media,
             accessLog: parts.accessLog, metrics: requests)
         return (MeasuredResponder(inner: RequestTask(inner: router.buildResponder()), metrics: requests), immediate)
     }
@@ -200,6 +203,7 @@ package struct HTTPService: Service {
             accessLog: AccessLog(writer: accessLog, addresses: configuration.clientAddresses), limiter: limiter,
             rateLimitFields: RateLimitFields(
                 policy: configuration.rateLimits, limiter: limiter, authentication: useCases.authentication),
+            crossOrigin: CrossOriginMiddleware(allowedOrigins: configuration.allowedOrigins),
             maintenance: MaintenanceMiddleware(maintenance: useCases.maintenance), authentication: useCases.authentication,
             health: HealthRoutes(schema: useCases.schema, stopping: stopping),
             media: MediaRoutes(
@@ -221,6 +225,7 @@ package struct HTTPService: Service {
         router.add(middleware: ErrorEnvelopeMiddleware(trustsIncomingRequestID: configuration.trustsIncomingRequestID))
         router.add(middleware: parts.accessLog)
         router.add(middleware: SecurityHeaders())
+        router.add(middleware: parts.crossOrigin)
         router.add(middleware: parts.rateLimitFields)
         router.add(middleware: ErrorEnvelopeMiddleware())
         router.add(middleware: parts.maintenance)
@@ -262,6 +267,7 @@ private struct HTTPParts {
     let accessLog: AccessLog
     let limiter: RateLimiter
     let rateLimitFields: RateLimitFields
+    let crossOrigin: CrossOriginMiddleware
     let maintenance: MaintenanceMiddleware
     let authentication: Authentication
     let health: HealthRoutes

@@ -13,6 +13,16 @@ extension HTTPField.Name {
     static let rateLimit = named("RateLimit")
     /// `RateLimit-Policy`, the limits in force.
     static let rateLimitPolicy = named("RateLimit-Policy")
+    /// `Prefer` (RFC 7240), what a client would like.
+    static let prefer = named("Prefer")
+    /// `Preference-Applied`, which of that it got.
+    static let preferenceApplied = named("Preference-Applied")
+    /// `Last-Event-ID`, up to where a reader of a stream has read.
+    static let lastEventID = named("Last-Event-ID")
+    /// `traceparent` (W3C Trace Context), the trace that a request belongs to.
+    static let traceParent = named("traceparent")
+    /// `tracestate`, which tracing systems add to that.
+    static let traceState = named("tracestate")
     /// `Link` (RFC 8288), which names the next page.
     static let pageLink = named("Link")
     /// `Cross-Origin-Resource-Policy`, who may embed an answer.

@@ -41,6 +41,7 @@ extension HTTPConfiguration {
         port = settings.port
         trustsIncomingRequestID = settings.trustRequestID
         trustedProxies = settings.trustedProxies
+        allowedOrigins = settings.corsOrigins
         answersImmediately = settings.immediateReads
         bodyBytesInFlightMax = settings.bodyBytesInFlightMax
         pageItemsMax = settings.pageItemsMax

@@ -1,6 +1,7 @@
 import Configuration
 import Foundation
 import Personas
+import PersonasHTTP
 
 /// One setting of a type, as it is declared.
 struct Setting<Value: Sendable>: DeclaredSetting {
@@ -187,18 +188,43 @@ extension Setting where Value == Bool {
 extension Setting where Value == [AddressPrefix] {
     /// Networks, separated by commas where there is but one text to write them into.
     static func networks(_ name: String, _ help: String) -> Self {
-        // Shown as they were written, which is not always how they would be written from what was read.
-        let definition = SettingDefinition(
-            name: name, type: .stringArray, valueName: "LIST", group: .server, isSecret: false, help: help, shownDefault: .list([])
-        ) { (content) throws(SettingProblem) in
-            guard case .stringArray(let texts) = content else { throw SettingProblem(reason: "must be a list of networks") }
+        list(name, of: "networks", default: [], help) { (texts) throws(SettingProblem) in
             let networks = texts.compactMap { AddressPrefix($0) }
             guard networks.count == texts.count else {
                 throw SettingProblem(reason: "must be a list of networks such as 203.0.113.0/24")
             }
-            return ReadSetting(value: networks, shown: .list(texts))
+            return networks
         }
-        return Setting(definition: definition, defaultValue: [])
+    }
+}
+
+extension Setting where Value == AllowedOrigins {
+    /// Origins of pages, separated by commas where there is but one text to write them into.
+    static func origins(_ name: String, _ help: String) -> Self {
+        list(name, of: "origins", default: AllowedOrigins(), help) { (texts) throws(SettingProblem) in
+            do throws(AllowedOrigins.Malformed) {
+                return try AllowedOrigins(texts)
+            } catch {
+                throw SettingProblem(
+                    reason: "must be a list of origins such as https://app.example or https://*.example; \"\(error.text)\" is none")
+            }
+        }
+    }
+}
+
+extension Setting {
+    /// A list, shown as it was written, which is not always how it would be written from what was read.
+    fileprivate static func list(
+        _ name: String, of elements: String, default defaultValue: Value, _ help: String,
+        read: @escaping @Sendable ([String]) throws(SettingProblem) -> Value
+    ) -> Self {
+        let definition = SettingDefinition(
+            name: name, type: .stringArray, valueName: "LIST", group: .server, isSecret: false, help: help, shownDefault: .list([])
+        ) { (content) throws(SettingProblem) in
+            guard case .stringArray(let texts) = content else { throw SettingProblem(reason: "must be a list of \(elements)") }
+            return ReadSetting(value: try read(texts), shown: .list(texts))
+        }
+        return Setting(definition: definition, defaultValue: defaultValue)
     }
 }
 

@@ -33,6 +33,9 @@ struct SettingsList: Sendable {
     let publicURL = Setting.optionalText(
         "public-url", value: "URL",
         "Address under which clients reach the service, for links in answers; without it that of the listening port", check: webAddress)
+    let corsOrigins = Setting.origins(
+        "cors-origins",
+        "Origins whose pages may call the service: https://app.example, https://*.example for subdomains, * for all; by default none")
     let trainer = Setting.choice(
         "trainer", value: "WHO", default: TrainerChoice.embedded,
         "Who trains: embedded (the server itself) or worker (workers over HTTP)")

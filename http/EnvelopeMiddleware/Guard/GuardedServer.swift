@@ -1,5 +1,5 @@
 import Foundation
-import HTTPTypes
+public import HTTPTypes
 public import HummingbirdCore
 public import Logging
 public import NIOCore
@@ -11,12 +11,14 @@ extension HTTPServerBuilder {
     ///   - connections: All connections of the server, where their number is bounded. A service that bounds it also hands Hummingbird a
     ///     ``BoundedConnections`` and the listening channel a ``AcceptPause``.
     ///   - immediate: Answers requests that need no waiting on the event loop; everything else is Hummingbird's.
+    ///   - refusalFields: What answers that no handler gives say beyond what every envelope says. It is given the header of the request, or nil
+    ///     where that did not come as far.
     ///   - logger: Where refused requests and closed connections are logged.
     ///   - onLimit: Told of every limit that a client has met, for metrics. It must not block.
     public static func guardedHTTP1(
         limits: RequestGuard.Limits = RequestGuard.Limits(), connections: ConnectionRegistry? = nil,
-        immediate: (any ImmediateResponder)? = nil, logger: Logger,
-        onLimit: @escaping @Sendable (RequestGuard.Limit) -> Void = { _ in }
+        immediate: (any ImmediateResponder)? = nil, refusalFields: @escaping @Sendable (HTTPFields?) -> HTTPFields = { _ in [:] },
+        logger: Logger, onLimit: @escaping @Sendable (RequestGuard.Limit) -> Void = { _ in }
     ) -> HTTPServerBuilder {
         HTTPServerBuilder { responder in
             let channel = HTTP1Channel(
@@ -26,7 +28,8 @@ extension HTTPServerBuilder {
                 configuration: HTTP1Channel.Configuration(
                     additionalChannelHandlers: [
                         RequestGuard(
-                            limits: limits, connections: connections, responder: immediate, logger: logger, onLimit: onLimit)
+                            limits: limits, connections: connections, responder: immediate, refusalFields: refusalFields, logger: logger,
+                            onLimit: onLimit)
                     ],
                     httpDecoderConfiguration: HTTP1Channel.Configuration.DecoderConfiguration(
                         maxHeaderFieldSize: limits.headerFieldBytesMax,

@@ -67,6 +67,7 @@ extension RequestGuard {
         var (head, body) = refusal.envelopeError.answer(requestID: requestID)
         head.headerFields[.connection] = "close"
         head.headerFields[.date] = HTTPDate.field.value
+        head.headerFields.append(contentsOf: self.refusalFields(self.requestFields))
         context.write(Self.wrapOutboundOut(.head(head)), promise: nil)
         context.write(Self.wrapOutboundOut(.body(body)), promise: promise)
         self.logger.info("Request refused", metadata: ["hb.request.id": .string(requestID), "reason": .string(refusal.rawValue)])

@@ -1,11 +1,11 @@
-import HTTPTypes
+public import HTTPTypes
 public import Logging
 public import NIOCore
 import NIOHTTP1
 public import NIOHTTPTypes
 
 /// Protects one connection, and answers what no handler gets to see. It sits between the HTTP codec and Hummingbird; see
-/// ``HummingbirdCore/HTTPServerBuilder/guardedHTTP1(limits:connections:immediate:logger:onLimit:)``, which puts it there.
+/// ``HummingbirdCore/HTTPServerBuilder/guardedHTTP1(limits:connections:immediate:refusalFields:logger:onLimit:)``, which puts it there.
 ///
 /// It adds what Hummingbird 2.28 lacks:
 /// - a deadline for the first request, one for silence between requests, and one for the arrival of one whole request, header and body, which
@@ -55,6 +55,8 @@ public final class RequestGuard: ChannelDuplexHandler, RemovableChannelHandler {
     var requestsAnswered = 0
     /// What the header of the request that was started last says.
     var facts: RequestHeadFacts?
+    /// The header of the request that is being read; nil between requests.
+    var requestFields: HTTPFields?
     var bodyBytes = 0
     var owesContinue = false
     var isQuiescing = false
@@ -91,21 +93,27 @@ public final class RequestGuard: ChannelDuplexHandler, RemovableChannelHandler {
     var context: ChannelHandlerContext?
     /// Answers what needs no waiting, where there is anything.
     let responder: (any ImmediateResponder)?
+    /// What refusals say beyond what every envelope says.
+    let refusalFields: @Sendable (HTTPFields?) -> HTTPFields
 
     /// Makes the guard of one connection.
     /// - Parameters:
     ///   - limits: Every limit on the connection and on one request.
     ///   - connections: All connections of the server, where their number is bounded.
     ///   - responder: Answers requests that need no waiting, on the event loop.
+    ///   - refusalFields: What answers that no handler gives say beyond what every envelope says. It is given the header of the request, or nil
+    ///     where that did not come as far.
     ///   - logger: Where refused requests and closed connections are logged.
     ///   - onLimit: Told of every limit that a client has met, for metrics. It must not block.
     public init(
-        limits: Limits = Limits(), connections: ConnectionRegistry? = nil, responder: (any ImmediateResponder)? = nil, logger: Logger,
+        limits: Limits = Limits(), connections: ConnectionRegistry? = nil, responder: (any ImmediateResponder)? = nil,
+        refusalFields: @escaping @Sendable (HTTPFields?) -> HTTPFields = { _ in [:] }, logger: Logger,
         onLimit: @escaping @Sendable (Limit) -> Void = { _ in }
     ) {
         self.limits = limits
         self.connections = connections
         self.responder = responder
+        self.refusalFields = refusalFields
         self.logger = logger
         self.onLimit = onLimit
         self.progress = AnswerProgress(
@@ -141,6 +149,7 @@ extension RequestGuard {
             }
         case .end:
             self.requestsRead += 1
+            self.requestFields = nil
             self.arrivingSince = nil
             self.noteTurn()
         }
@@ -159,6 +168,7 @@ extension RequestGuard {
     /// Looks at the header of a request. False: it was refused.
     private func admit(_ head: HTTPRequest, context: ChannelHandlerContext) -> Bool {
         var facts = RequestHeadFacts(head)
+        self.requestFields = head.headerFields
         if let refusal = self.place?.refusal {
             guard self.connections?.serves(head.path) == true else {
                 self.refuse(refusal, context: context)
