@@ -74,6 +74,29 @@ struct SettingsTests {
         }
     }
 
+    @Test("Origins of pages are a list wherever they come from, and the one that is none is named")
+    func origins() throws {
+        #expect(try settings().corsOrigins.permission(for: "https://app.example") == nil)
+        for settings in [
+            try settings(file: #"{"cors-origins": ["https://app.example", "https://*.sub.example"]}"#),
+            try settings(environment: ["PERSONAS_CORS_ORIGINS": "https://app.example,https://*.sub.example"]),
+            try settings(flags: ["cors-origins": "https://app.example, https://*.sub.example"]),
+        ] {
+            for origin in ["https://app.example", "https://a.sub.example"] {
+                #expect(settings.corsOrigins.permission(for: origin) == origin)
+                #expect(HTTPConfiguration(settings, connectionsMax: 1).allowedOrigins.permission(for: origin) == origin)
+            }
+            #expect(settings.corsOrigins.permission(for: "https://sub.example") == nil)
+            let shown = settings.entries.first { $0.definition.name == "cors-origins" }?.shown
+            #expect(shown == .list(["https://app.example", "https://*.sub.example"]))
+        }
+        let reason =
+            #"must be a list of origins such as https://app.example or https://*.example; "app.example" is none (from --cors-origins)"#
+        #expect(throws: Failure.configuration(setting: "cors-origins", reason: reason)) {
+            try settings(flags: ["cors-origins": "https://app.example,app.example"])
+        }
+    }
+
     @Test("An empty environment variable counts as not set")
     func emptyVariable() throws {
         let settings = try settings(environment: ["PERSONAS_PORT": "", "PERSONAS_CONFIG": ""])
@@ -96,6 +119,7 @@ struct SettingsTests {
             ("public-url", "https://u@example.com"),
             ("public-url", "https://example.com/?q"), ("lease-seconds", "0"), ("readers", "0"), ("download-trust-roots", "/no/such/file"),
             ("body-bytes-max", "1"), ("server", "localhost:8080"), ("blocked-download-prefixes", "10.0.0.0/8,,"),
+            ("cors-origins", "https://app.example/"), ("cors-origins", "https://app.example,,"), ("cors-origins", "null"),
         ])
     func invalidValue(name: String, value: String) throws {
         let variable = "PERSONAS_" + name.uppercased().replacing("-", with: "_")

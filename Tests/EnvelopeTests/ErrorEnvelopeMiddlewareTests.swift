@@ -78,6 +78,7 @@ struct ErrorEnvelopeMiddlewareTests {
         #expect(try response.envelope == ErrorEnvelope(code: code, requestID: response.requestID ?? "missing"))
         #expect(response.headers[.vary] == "Origin")
         #expect(response.headers[.retryAfter] == (answered == 429 || answered == 503 ? "1" : nil))
+        #expect(response.headers[.wwwAuthenticate] == (answered == 401 ? "ApiKey" : nil))
     }
 
     @Test("tells a context that wants to know of the trace, and of the code of an error, once each")

@@ -125,7 +125,7 @@ extension EnvelopeError {
             .xContentTypeOptions: "nosniff",
             .xRequestID: requestID,
         ]
-        // RFC 9110, section 11.6.1: whoever is not known is told how to make himself known. There is no registered word for it.
+        // RFC 9110, section 11.6.1: who is not known is told how to say who it is. No scheme of that RFC is a key in a header of its own.
         if self.code.status == 401 { fields[.wwwAuthenticate] = "ApiKey" }
         for field in self.headers { fields[field.name] = nil }
         fields.append(contentsOf: self.headers)

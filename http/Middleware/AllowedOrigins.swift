@@ -9,6 +9,9 @@ package struct AllowedOrigins: Sendable {
     package struct Malformed: Error, Equatable {
         /// The text.
         package let text: String
+
+        /// Names the text.
+        package init(text: String) { self.text = text }
     }
 
     private var allowsAll = false
@@ -89,7 +92,8 @@ private struct OriginPattern: Sendable {
         bytes.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false).allSatisfy { label in
             !label.isEmpty
                 && label.allSatisfy {
-                    isDigit($0) || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0) || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "_")
+                    isDigit($0) || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0) || $0 == UInt8(ascii: "-")
+                        || $0 == UInt8(ascii: "_")
                 }
         }
     }

@@ -191,7 +191,8 @@ package struct HTTPService: Service {
         let immediate = ImmediateReads(
             routes: ReadRoutes(parts.surfaces), table: RouteTable(router.routes),
             trustsIncomingRequestID: configuration.trustsIncomingRequestID, authentication: parts.authentication, limiter: parts.limiter,
-            rateLimitFields: parts.rateLimitFields, crossOrigin: parts.crossOrigin, maintenance: parts.maintenance, health: parts.health, media: parts.media,
+            rateLimitFields: parts.rateLimitFields, crossOrigin: parts.crossOrigin, maintenance: parts.maintenance, health: parts.health,
+            media: parts.media,
             accessLog: parts.accessLog, metrics: requests)
         return (MeasuredResponder(inner: RequestTask(inner: router.buildResponder()), metrics: requests), immediate)
     }

@@ -32,6 +32,8 @@ struct GuardedConnection {
     /// The limits that the client has met.
     let met = MetLimits()
     let recorder = LogRecorder()
+    /// What the guard said of the requests that it refused: their `Origin`, or that it knows nothing of them.
+    let refused = Shared<[String]>([])
 
     /// - Parameters:
     ///   - connections: All connections of the server.
@@ -43,7 +45,12 @@ struct GuardedConnection {
         // What is not taken lies with the taker, not in the channel.
         try self.channel.pipeline.syncOperations.addHandlers([
             self.reads, self.taker,
-            RequestGuard(limits: smallLimits, connections: connections, logger: self.recorder.logger, onLimit: self.met.note),
+            RequestGuard(
+                limits: smallLimits, connections: connections,
+                refusalFields: { [refused] fields in
+                    refused.withLock { $0.append(fields.map { $0[.origin] ?? "none" } ?? "unknown") }
+                    return [.vary: "Origin"]
+                }, logger: self.recorder.logger, onLimit: self.met.note),
         ])
         self.channel.remoteAddress = try SocketAddress(ipAddress: address, port: 1)
         try self.channel.connect(to: SocketAddress(ipAddress: address, port: 1)).wait()

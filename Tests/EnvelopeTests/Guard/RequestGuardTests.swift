@@ -5,6 +5,7 @@ import NIOCore
 import NIOEmbedded
 import NIOHTTP1
 import NIOHTTPTypes
+import TestSupport
 import Testing
 
 /// The guard alone, on a connection whose clock the test turns.
@@ -292,6 +293,46 @@ struct RequestGuardTests {
         try connection.answer()
         try connection.answer(.badRequest, [.connection: "close", .contentLength: "0"])
         #expect(try connection.sent() == ["200", "400 close"])
+    }
+
+    @Test("says in a refusal what the service says to everyone, which knows the header as far as there is one")
+    func refusalFields() throws {
+        let origin: HTTPFields = [.origin: "https://a"]
+        let scenes: [(sends: (GuardedConnection) throws -> Void, known: String)] = [
+            ({ try $0.receiveGet(host: "a b", origin) }, "https://a"),
+            ({ try $0.receiveGet(host: "a b") }, "none"),
+            (
+                {
+                    try $0.receivePostHead(origin)
+                    try $0.receiveBody(100_001)
+                }, "https://a"
+            ),
+            (
+                {
+                    try $0.receivePostHead(origin)
+                    $0.channel.pipeline.fireErrorCaught(HTTPParserError.invalidChunkSize)
+                }, "https://a"
+            ),
+            ({ $0.channel.pipeline.fireErrorCaught(HTTPParserError.invalidMethod) }, "unknown"),
+            (
+                {
+                    // What comes behind a request need not be of the same page.
+                    try $0.receiveGet(origin)
+                    try $0.answer()
+                    $0.channel.pipeline.fireErrorCaught(HTTPParserError.invalidMethod)
+                }, "unknown"
+            ),
+        ]
+        for scene in scenes {
+            let connection = try GuardedConnection()
+            try? scene.sends(connection)
+            _ = try connection.sent()
+            try connection.answer(.badRequest, [.connection: "close", .contentLength: "0"])
+            let head = try #require(try connection.channel.readOutbound(as: HTTPResponsePart.self))
+            guard case .head(let response) = head else { return #expect(Bool(false), "\(head)") }
+            #expect(response.headerFields[.vary] == "Origin")
+            #expect(connection.refused.value == [scene.known])
+        }
     }
 
     @Test("does not touch a 400 that a handler wrote")

@@ -89,6 +89,9 @@ extension Answer {
         #expect(headers[.contentSecurityPolicy]?.contains("default-src 'none'") == true, sourceLocation: sourceLocation)
         #expect(headers[.cacheControl] != nil, sourceLocation: sourceLocation)
         #expect(headers[.server] == nil, sourceLocation: sourceLocation)
+        #expect(headers[.vary] == "Origin", sourceLocation: sourceLocation)
+        #expect(headers[.wwwAuthenticate] == (status == 401 ? "ApiKey" : nil), sourceLocation: sourceLocation)
+        checkExposure(sourceLocation: sourceLocation)
         if method == .head || status == 204 || status == 304 {
             #expect(bytes.isEmpty, sourceLocation: sourceLocation)
             return
@@ -99,6 +102,22 @@ extension Answer {
         #expect(headers[.contentType] == "application/json", sourceLocation: sourceLocation)
         #expect(object != nil, "\(text)", sourceLocation: sourceLocation)
         if status >= 400 { checkFailure(sourceLocation: sourceLocation) }
+    }
+
+    /// What pages need not read: what browsers act upon themselves, or let every page read.
+    private static let unexposed: Set<String> = [
+        "access-control-allow-headers", "access-control-allow-methods", "access-control-allow-origin", "access-control-expose-headers",
+        "access-control-max-age", "cache-control", "connection", "content-length", "content-security-policy", "content-type",
+        "cross-origin-resource-policy", "date", "transfer-encoding", "vary", "x-content-type-options",
+    ]
+
+    /// Makes sure that a page which may read the answer can read every field of its header that is meant for it.
+    private func checkExposure(sourceLocation: SourceLocation) {
+        guard let exposed = headers[.accessControlExposeHeaders] else { return }
+        let names = exposed.split(separator: ", ").map { $0.lowercased() }
+        for field in headers where !Self.unexposed.contains(field.name.canonicalName) {
+            #expect(names.contains(field.name.canonicalName), sourceLocation: sourceLocation)
+        }
     }
 
     /// The media type of `GET /metrics`.

@@ -49,6 +49,7 @@ struct ReadCorpus {
         if isMedia || happens(10) { fields += knownTags() }
         if happens(20) { fields += one(of: Self.ids) }
         if happens(20) { fields += one(of: Self.traces) }
+        if happens(30) { fields += one(of: happens(92) ? Self.origins : Self.oddOrigins) }
         if happens(20) { fields += one(of: Self.others) }
         if happens(10) { fields.shuffle(using: &generator) }
         if happens(10) { fields = fields.map(happens(50) ? Self.lowercasedName : Self.uppercasedName) }
@@ -151,6 +152,18 @@ struct ReadCorpus {
         return change(field[..<end]) + field[end...]
     }
 
+    /// The origins that a server lists which is asked.
+    static let allowedOrigins = ["https://app.example", "https://*.sub.example:8443", "http://localhost:3000"]
+    private static let origins: [[String]] = [
+        ["Origin: https://app.example"], ["Origin: https://a.b.sub.example:8443"], ["Origin: http://localhost:3000"],
+        ["Origin: https://evil.example"], ["Origin: https://sub.example:8443"], ["Origin: null"], ["Origin:  https://app.example "],
+        ["Origin: https://app.example", "Access-Control-Request-Method: GET"], ["Access-Control-Request-Method: POST"],
+    ]
+    private static let oddOrigins: [[String]] = [
+        ["Origin:"], ["Origin: "], ["Origin: https://app.example", "Origin: https://app.example"],
+        ["Origin: https://app.example", "origin: https://evil.example"], ["Origin: https://app.example, https://app.example"],
+        ["Origin: \u{e9}"], ["Origin: https://\u{e9}.sub.example:8443"], ["Origin: https://app.example\tx"],
+    ]
     private static let hosts: [[String]] = [
         [], ["Host:"], ["Host: a", "Host: a"], ["Host: a", "host: b"], ["Host: a b"], ["Host: a/b"], ["Host: \u{e9}"], ["Host: a:80"],
         ["Host: u@a"], ["Host: a,b"], ["Host:\ta\t"], ["Host: A"], ["Host: [::1"],

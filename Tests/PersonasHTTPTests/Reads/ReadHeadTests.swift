@@ -25,6 +25,7 @@ struct ReadHeadTests {
         let head = try #require(Self.head(target))
         #expect(head.path == path && head.query == query)
         #expect(head.method == .get && head.apiKey == nil && head.requestID == nil && head.knownTags == nil && head.trace == nil)
+        #expect(head.origin == nil)
         #expect(Self.head(target, method: .HEAD)?.method == .head)
     }
 
@@ -53,16 +54,18 @@ struct ReadHeadTests {
                 "/a",
                 [
                     ("x-API-key", "pkz_a b"), ("X-REQUEST-ID", "id"), ("if-none-match", "\"a\", W/\"b\""), ("TraceParent", trace),
-                    ("X-Other", "\t"), ("X-Api-Keys", ""), ("X-Api-Ke", "\u{e9}"), ("X-Other", "twice"),
+                    ("ORIGIN", "https://a"), ("Accept", "*/*"), ("X-Other", "\t"), ("X-Api-Keys", ""), ("X-Api-Ke", "\u{e9}"),
+                    ("X-Other", "twice"),
                 ]))
         #expect(head.apiKey == "pkz_a b" && head.requestID == "id" && head.knownTags == "\"a\", W/\"b\"")
+        #expect(head.origin == "https://a")
         #expect(head.trace?.traceID == "0af7651916cd43dd8448eb211c80319c")
         #expect(try #require(Self.head("/a", [("traceparent", "x")])).trace == nil)
     }
 
     @Test(
         "One that is there twice, or holds what is no plain text, is left to others",
-        arguments: ["X-Api-Key", "X-Request-Id", "If-None-Match", "traceparent", "X-Forwarded-For"])
+        arguments: ["X-Api-Key", "X-Request-Id", "If-None-Match", "traceparent", "X-Forwarded-For", "Origin"])
     func doubtful(name: String) {
         #expect(Self.head("/a", [(name, "x")]) != nil)
         for value in ["", " ", " x", "x ", "\tx", "x\ty", "x\u{e9}", "x\0", "x\u{7f}", "x\r\ny"] {

@@ -27,6 +27,7 @@ struct WaysTests {
         var configuration = HTTPConfiguration()
         configuration.answersImmediately = immediately
         configuration.trustsIncomingRequestID = trustsProxy
+        configuration.allowedOrigins = try AllowedOrigins(ReadCorpus.allowedOrigins)
         if trustsProxy { configuration.trustedProxies = [try #require(AddressPrefix("127.0.0.0/8"))] }
         configuration.rateLimits = RateLimitPolicy(readsPerSecond: 1_000_000, writesPerSecond: 1_000_000)
         let (log, accessLog, registry) = (LogRecorder(), AccessLogRecorder(), MetricsRegistry())

@@ -45,6 +45,7 @@ struct HealthTests {
         let router = Router(context: PersonasRequestContext.self, options: .autoGenerateHeadEndpoints)
         router.add(middleware: ErrorEnvelopeMiddleware())
         router.add(middleware: SecurityHeaders())
+        router.add(middleware: CrossOriginMiddleware(allowedOrigins: AllowedOrigins()))
         router.add(middleware: ErrorEnvelopeMiddleware())
         HealthRoutes(schema: FixedSchema(ready: isReady), stopping: stopping).add(to: router)
         try await Application(router: router).test(.router) { client in
