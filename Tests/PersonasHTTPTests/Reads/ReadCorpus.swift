@@ -21,14 +21,21 @@ struct ReadCorpus {
 
     private let scene: Scene
     private var generator: SplitMix64
+    /// Decides by itself from where requests come, so that they are otherwise what they would be without.
+    private var origins: SplitMix64
 
     init(_ scene: Scene, seed: UInt64) {
         self.scene = scene
         generator = SplitMix64(seed: seed)
+        origins = SplitMix64(seed: ~seed)
     }
 
     /// Whether something happens that does so many times out of hundred.
-    private mutating func happens(_ percent: Int) -> Bool { Int.random(in: 0..<100, using: &generator) < percent }
+    private mutating func happens(_ percent: Int) -> Bool { Self.happens(percent, by: &generator) }
+
+    private static func happens(_ percent: Int, by generator: inout SplitMix64) -> Bool {
+        Int.random(in: 0..<100, using: &generator) < percent
+    }
 
     private mutating func one<Element>(of elements: [Element]) -> Element { elements[Int.random(in: elements.indices, using: &generator)] }
 
@@ -49,10 +56,13 @@ struct ReadCorpus {
         if isMedia || happens(10) { fields += knownTags() }
         if happens(20) { fields += one(of: Self.ids) }
         if happens(20) { fields += one(of: Self.traces) }
-        if happens(30) { fields += one(of: happens(92) ? Self.origins : Self.oddOrigins) }
         if happens(20) { fields += one(of: Self.others) }
         if happens(10) { fields.shuffle(using: &generator) }
         if happens(10) { fields = fields.map(happens(50) ? Self.lowercasedName : Self.uppercasedName) }
+        if Self.happens(20, by: &origins) {
+            let more = (Self.happens(90, by: &origins) ? Self.origins : Self.oddOrigins).randomElement(using: &origins) ?? []
+            fields.insert(contentsOf: more, at: Int.random(in: 0...fields.count, using: &origins))
+        }
         var body = ""
         // A request that ends its connection comes alone, because which of those behind it are read depends on what arrives when.
         if isAlone, happens(15) {
@@ -155,12 +165,12 @@ struct ReadCorpus {
     /// The origins that a server lists which is asked.
     static let allowedOrigins = ["https://app.example", "https://*.sub.example:8443", "http://localhost:3000"]
     private static let origins: [[String]] = [
-        ["Origin: https://app.example"], ["Origin: https://a.b.sub.example:8443"], ["Origin: http://localhost:3000"],
-        ["Origin: https://evil.example"], ["Origin: https://sub.example:8443"], ["Origin: null"], ["Origin:  https://app.example "],
+        ["Origin: https://app.example"], ["ORIGIN: https://a.b.sub.example:8443"], ["origin: http://localhost:3000"],
+        ["Origin: https://evil.example"], ["Origin: https://sub.example:8443"], ["Origin: null"], ["Origin:  https://app.example"],
         ["Origin: https://app.example", "Access-Control-Request-Method: GET"], ["Access-Control-Request-Method: POST"],
     ]
     private static let oddOrigins: [[String]] = [
-        ["Origin:"], ["Origin: "], ["Origin: https://app.example", "Origin: https://app.example"],
+        ["Origin:"], ["Origin: "], ["Origin: https://app.example "], ["Origin: https://app.example", "Origin: https://app.example"],
         ["Origin: https://app.example", "origin: https://evil.example"], ["Origin: https://app.example, https://app.example"],
         ["Origin: \u{e9}"], ["Origin: https://\u{e9}.sub.example:8443"], ["Origin: https://app.example\tx"],
     ]
