@@ -103,9 +103,12 @@ let package = Package(
             path: "http/Outbound",
             swiftSettings: settings
         ),
+        // What the executable carries of http/openapi.yaml, http/openapi.json and http/docs.
+        .target(name: "CEmbedded", path: "http/Embedded"),
         .target(
             name: "PersonasHTTP",
             dependencies: [
+                "CEmbedded",
                 "ErrorEnvelope",
                 "ErrorEnvelopeHummingbird",
                 "Personas",
@@ -122,7 +125,9 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             path: "http",
-            exclude: ["Envelope", "EnvelopeMiddleware", "Outbound", "README.md", "Wire"],
+            exclude: [
+                "docs", "Embedded", "Envelope", "EnvelopeMiddleware", "openapi.json", "openapi.yaml", "Outbound", "README.md", "Wire",
+            ],
             swiftSettings: settings
         ),
 

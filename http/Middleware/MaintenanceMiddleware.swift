@@ -3,7 +3,7 @@ import Hummingbird
 import Personas
 
 /// Turns clients away while maintenance is on. Health checks still answer, because an orchestrator must not kill what is only paused, and so
-/// do metrics, because an operator at work wants to see.
+/// do metrics, because an operator at work wants to see, and the description of the API.
 struct MaintenanceMiddleware: RouterMiddleware {
     typealias Context = PersonasRequestContext
 
@@ -22,6 +22,8 @@ struct MaintenanceMiddleware: RouterMiddleware {
     /// - Throws: `underMaintenance`.
     func requireOpen(_ path: String) throws(Failure) {
         let state = maintenance.maintenance
-        if state.isOn, !Self.openPaths.contains(path) { throw .underMaintenance(retryAfterSeconds: state.retryAfterSeconds) }
+        if state.isOn, !Self.openPaths.contains(path), !DocumentRoutes.isOpen(path) {
+            throw .underMaintenance(retryAfterSeconds: state.retryAfterSeconds)
+        }
     }
 }

@@ -60,7 +60,7 @@ struct RateLimitFields: RouterMiddleware {
     typealias Context = PersonasRequestContext
 
     /// The routes that need no key, whose answers say nothing of limits.
-    private static let keylessRoutes = HealthRoutes.paths.union([MetricsRoutes.path, MediaRoutes.path])
+    private static let keylessRoutes = HealthRoutes.paths.union(DocumentRoutes.paths).union([MetricsRoutes.path, MediaRoutes.path])
 
     private let policyField: HTTPField
     private let limiter: RateLimiter

@@ -75,7 +75,7 @@ struct MediaRoutes: Sendable {
     }
 
     /// Whether `If-None-Match` names a tag, weakly compared, or stands for every one.
-    private static func isKnown(_ header: String?, _ tag: String) -> Bool {
+    static func isKnown(_ header: String?, _ tag: String) -> Bool {
         guard let header else { return false }
         // An array, because a view of a text is slow to cut into thousands of pieces.
         return Array(header.utf8).split(separator: UInt8(ascii: ",")).contains { entry in

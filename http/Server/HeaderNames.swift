@@ -27,6 +27,10 @@ extension HTTPField.Name {
     static let pageLink = named("Link")
     /// `Cross-Origin-Resource-Policy`, who may embed an answer.
     static let crossOriginResourcePolicy = named("Cross-Origin-Resource-Policy")
+    /// `Cross-Origin-Opener-Policy`, who shares the window of a page.
+    static let crossOriginOpenerPolicy = named("Cross-Origin-Opener-Policy")
+    /// `Referrer-Policy`, what a page tells of its address to those it links to.
+    static let referrerPolicy = named("Referrer-Policy")
     /// `X-Forwarded-For`, for whom each proxy on the way has passed the request on.
     static let xForwardedFor = named("X-Forwarded-For")
     /// What names the operation in a call of `AdministrationService`.

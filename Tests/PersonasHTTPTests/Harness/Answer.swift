@@ -98,7 +98,7 @@ extension Answer {
         }
         #expect(!bytes.isEmpty, sourceLocation: sourceLocation)
         if let length = headers[.contentLength] { #expect(length == String(bytes.count), sourceLocation: sourceLocation) }
-        if status < 400, let type = headers[.contentType], type.hasPrefix("image/") || type == Self.metricsType { return }
+        if status < 400, let type = headers[.contentType], type.hasPrefix("image/") || Self.otherTypes.contains(type) { return }
         #expect(headers[.contentType] == "application/json", sourceLocation: sourceLocation)
         #expect(object != nil, "\(text)", sourceLocation: sourceLocation)
         if status >= 400 { checkFailure(sourceLocation: sourceLocation) }
@@ -122,6 +122,11 @@ extension Answer {
 
     /// The media type of `GET /metrics`.
     static let metricsType = "text/plain; version=0.0.4; charset=utf-8"
+
+    /// The media types that answers have beside images and JSON.
+    private static let otherTypes: Set<String> = [
+        metricsType, "application/yaml", "text/css; charset=utf-8", "text/html; charset=utf-8", "text/javascript; charset=utf-8",
+    ]
 
     private func checkFailure(sourceLocation: SourceLocation) {
         guard let envelope = try? self.envelope else {

@@ -34,6 +34,9 @@ struct AccessLogTests {
                 (.post, "/v2/training/lease", nil, .own, "/v2/training/lease", 403, .apiAccessNotEnabled),
                 (.get, "/nowhere/secret", nil, .own, "none", 404, .notFound),
                 (.put, "/v2/personas/\(id)", nil, .own, "none", 405, .methodNotAllowed),
+                (.get, "/", nil, .none, "/", 200, nil), (.get, "/docs/", nil, .none, "/docs", 200, nil),
+                (.get, "/openapi.json", nil, .none, "/openapi.json", 200, nil),
+                (.get, "/docs/assets/secret/app.js", nil, .none, "/docs/assets/{version}/{file}", 404, .notFound),
                 (.get, "/v2/personas", nil, .text("pkz_secret"), "/v2/personas", 401, .invalidAPIKey),
             ]
             for (method, path, body, key, route, status, code) in rows {

@@ -84,7 +84,7 @@ struct HealthTests {
                     (.post, "/v2/pikzonality/style", "nonsense"), (.patch, "/v2/personas/\(id)", "{}"),
                     (.delete, "/v2/personas/\(id)", nil),
                     (.get, media, nil), (.post, "/v2/training/lease", nil), (.get, "/v2/nowhere", nil), (.put, "/v2/personas", nil),
-                    (.get, "/", nil),
+                    (.get, "/docs/x", nil),
                 ]
                 for (method, path, body) in calls {
                     for key in [TestService.Key.own, .none, .text("nonsense")] {

@@ -62,6 +62,7 @@ struct ProtocolTests {
                 "/healthz", "/readyz", "/v2/styles/\(id)", "/v2/pikzonality/\(id)", "/v2/styles", "/v2/personas?limit=1",
                 "/v2/pikzonality?limit=0",
                 "/v2/personas/\(id)", "/v2/styles/x", "/nowhere", String(link.dropFirst(TestService.baseURL.count)), "/media/x",
+                "/", "/docs", "/openapi.json", "/openapi.yaml", "/favicon.ico", "/docs/assets/x/app.js",
             ]
             for target in targets {
                 let get = try await service.send(.get, target)
@@ -90,6 +91,9 @@ struct ProtocolTests {
         ("/v2/training/x/heartbeat", [.post], "POST"), ("/v2/training/x/complete", [.post], "POST"),
         ("/v2/training/x/fail", [.post], "POST"),
         ("/healthz", [.get, .head], "GET, HEAD"), ("/readyz", [.get, .head], "GET, HEAD"), ("/media/x", [.get, .head], "GET, HEAD"),
+        ("/", [.get, .head], "GET, HEAD"), ("/docs", [.get, .head], "GET, HEAD"), ("/openapi.json", [.get, .head], "GET, HEAD"),
+        ("/openapi.yaml", [.get, .head], "GET, HEAD"), ("/favicon.ico", [.get, .head], "GET, HEAD"),
+        ("/docs/assets/x/app.js", [.get, .head], "GET, HEAD"),
     ]
 
     @Test("with a method that its path does not take is 405, and told those it takes")
@@ -122,11 +126,12 @@ struct ProtocolTests {
     func unknownPaths() async throws {
         try await TestService.run { service in
             for path in [
-                "/", "", "/v2", "/v2/", "/v1/personas", "/v3/personas", "/v2/thumbnail/text", "/v2/thumbnail/image", "/v2/thumbnail/edit",
+                "/v2", "/v2/", "/v1/personas", "/v3/personas", "/v2/thumbnail/text", "/v2/thumbnail/image", "/v2/thumbnail/edit",
                 "/v2/title",
                 "/v2/pikzonality/persona/x", "/v2/personas/x/y", "/v2/persona", "/v2/Personas", "/V2/personas", "/v2/training",
                 "/v2/training/x",
-                "/v2/training/x/steal", "/metrics/x", "/openapi.json", "/favicon.ico", "/.env", "/administration", "/healthz/x",
+                "/v2/training/x/steal", "/metrics/x", "/openapi", "/openapi.json/x", "/docs/x", "/docs/assets", "/.env", "/administration",
+                "/healthz/x",
                 "/v2/personas%2Fx",
                 "/%76%32/personas", "/v2/../v2/nowhere", "/v2\\personas", "/media/a/b",
             ] {

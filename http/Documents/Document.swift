@@ -1,0 +1,41 @@
+import Crypto
+import HTTPTypes
+import Hummingbird
+import NIOCore
+import Personas
+
+/// What is the same for everybody who asks, until another version of the service runs: made once, and given as often as it is asked for.
+struct Document: Sendable {
+    private let bytes: ByteBuffer
+    private let tag: String
+    private let headers: HTTPFields
+
+    /// - Parameters:
+    ///   - name: tells the type by its ending.
+    ///   - headers: what answers say beside type and tag.
+    init(_ name: String, _ bytes: ByteBuffer, headers: HTTPFields) {
+        self.bytes = bytes
+        tag = "\"\(hexadecimal(Array(SHA256.hash(data: bytes.readableBytesView).prefix(16))))\""
+        self.headers = [.contentType: Self.type(of: name), .eTag: tag] + headers
+    }
+
+    /// The answer to a GET: the bytes, unless the client has them.
+    func answer(to request: Request) -> Response {
+        if MediaRoutes.isKnown(request.headers[.ifNoneMatch], tag) { return Response(status: .notModified, headers: headers) }
+        return Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: bytes))
+    }
+
+    /// The media type of a file.
+    private static func type(of name: String) -> String {
+        switch name.utf8.split(separator: UInt8(ascii: ".")).last.map({ String($0) }) {
+        case "css": "text/css; charset=utf-8"
+        case "html": "text/html; charset=utf-8"
+        case "ico": "image/vnd.microsoft.icon"
+        case "js": "text/javascript; charset=utf-8"
+        case "json": "application/json"
+        case "svg": "image/svg+xml"
+        case "yaml": "application/yaml"
+        default: "application/octet-stream"
+        }
+    }
+}
