@@ -11,7 +11,7 @@ struct CrossOriginMiddleware: RouterMiddleware {
 
     /// The routes whose answers any page may read, because nobody needs a key for them: what their URL shows is not for one page alone, and only
     /// so can a canvas read an image that it draws.
-    static let openRoutes: Set<String> = [MediaRoutes.path]
+    static let openRoutes: Set<String> = DocumentRoutes.documentPaths.union([MediaRoutes.path])
 
     /// Caches must not give one origin what was meant for another.
     private static let varyField = HTTPField(name: .vary, value: "Origin")

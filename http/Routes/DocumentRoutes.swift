@@ -10,6 +10,8 @@ import Personas
 struct DocumentRoutes: Sendable {
     /// The routes of all calls.
     static let paths: Set<String> = [rootPath, pagePath, yamlPath, jsonPath, iconPath, assetPath]
+    /// The routes of the document itself, which programs and pages of other origins read.
+    static let documentPaths: Set<String> = [yamlPath, jsonPath]
     private static let rootPath = "/"
     private static let pagePath = "/docs"
     private static let pageFolderPath = "/docs/"
@@ -72,8 +74,7 @@ struct DocumentRoutes: Sendable {
         return asset
     }
 
-    /// The document is for everybody, pages of other origins among them.
-    private static let documentHeaders: HTTPFields = [.cacheControl: "no-cache", .accessControlAllowOrigin: "*"]
+    private static let documentHeaders: HTTPFields = [.cacheControl: "no-cache"]
 
     private static let assetHeaders: HTTPFields = [.cacheControl: "public, max-age=31536000, immutable"]
 
