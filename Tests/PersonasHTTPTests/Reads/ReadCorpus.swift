@@ -48,7 +48,7 @@ struct ReadCorpus {
     private mutating func request(isAlone: Bool) -> WireRequest {
         let method = happens(80) ? "GET" : happens(60) ? "HEAD" : one(of: ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "get", "GETX"])
         let isMedia = happens(10)
-        var target = isMedia ? "/media/\(one(of: scene.tokens))" : happens(80) ? plainTarget() : oddTarget()
+        var target = isMedia ? "/media/\(one(of: scene.tokens))" : happens(85) ? plainTarget() : oddTarget()
         if happens(isMedia ? 5 : 35) { target += "?\(query())" }
         let version = isAlone && happens(3) ? one(of: ["1.0", "1.2", "2.0", "0.9"]) : "1.1"
         var fields: [String] = happens(95) ? ["Host: \(one(of: ["a", "localhost:8080", "[::1]:80"]))"] : one(of: Self.hosts)
@@ -60,7 +60,7 @@ struct ReadCorpus {
         if happens(10) { fields.shuffle(using: &generator) }
         if happens(10) { fields = fields.map(happens(50) ? Self.lowercasedName : Self.uppercasedName) }
         if Self.happens(20, by: &origins) {
-            let more = (Self.happens(90, by: &origins) ? Self.origins : Self.oddOrigins).randomElement(using: &origins) ?? []
+            let more = (Self.happens(95, by: &origins) ? Self.origins : Self.oddOrigins).randomElement(using: &origins) ?? []
             fields.insert(contentsOf: more, at: Int.random(in: 0...fields.count, using: &origins))
         }
         var body = ""
