@@ -21,6 +21,8 @@ package enum Failure: Error, Sendable, Equatable, Codable {
     case unknownAPIKey
     /// The API key was disabled by an operator.
     case inactiveAPIKey
+    /// The API key has come to its end, or has another secret instead of the one that was presented.
+    case expiredAPIKey
     /// The API key was deleted by an operator.
     case deletedAPIKey
     /// The account of the API key exists no more.
@@ -64,6 +66,10 @@ package enum Failure: Error, Sendable, Equatable, Codable {
     case accountNameTaken(String)
     /// The API key was deleted, which is for good.
     case keyStaysDeleted(Identifier)
+    /// The API key is disabled.
+    case keyDisabled(Identifier)
+    /// The API key has come to its end.
+    case keyExpired(Identifier)
     /// The database's schema is not the one that this program works with.
     case schemaMismatch(SchemaMismatch)
     /// The store has no backups of its own: the database and the store of objects that it stands on have theirs.

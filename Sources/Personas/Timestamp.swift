@@ -25,6 +25,11 @@ package struct Timestamp: Sendable, Hashable, Comparable, Codable {
     /// The moment that many seconds later.
     package func adding(seconds: Int) -> Timestamp { Timestamp(milliseconds: milliseconds + Int64(seconds) * 1_000) }
 
+    /// The beginning of the minute that it lies in.
+    package var startOfMinute: Timestamp {
+        Timestamp(milliseconds: milliseconds.flooringDivision(by: 60_000).quotient * 60_000)
+    }
+
     /// Orders by time.
     package static func < (left: Timestamp, right: Timestamp) -> Bool { left.milliseconds < right.milliseconds }
 }
@@ -62,6 +67,88 @@ extension Timestamp: FixedLengthText {
         address.put(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: millisecond % 10), at: 22)
         address.put(UInt8(ascii: "Z"), at: 23)
     }
+}
+
+extension Timestamp {
+    /// Reads a moment as people and programs write it: RFC 3339, of whose fraction three digits count, or a date alone, `2027-01-31`, which stands for
+    /// its beginning in UTC. Nil for all else, days that no calendar has and leap seconds among it.
+    package init?(text: String) {
+        var reader = DigitReader(text)
+        guard let year = reader.number(4), reader.skip("-"), let month = reader.number(2), reader.skip("-"), let day = reader.number(2),
+            (1...12).contains(month), (1...Self.days(inMonth: month, of: year)).contains(day)
+        else { return nil }
+        let start = Self.days(toYear: year, month: month, day: day) * 86_400_000
+        if reader.isAtEnd {
+            self.init(milliseconds: start)
+            return
+        }
+        guard reader.skip("Tt"), let hour = reader.number(2), reader.skip(":"), let minute = reader.number(2), reader.skip(":"),
+            let second = reader.number(2), hour < 24, minute < 60, second < 60, let millisecond = reader.fraction(),
+            let offset = reader.minutesFromUTC(), reader.isAtEnd
+        else { return nil }
+        self.init(milliseconds: start + ((hour * 60 + minute - offset) * 60 + second) * 1_000 + millisecond)
+    }
+
+    private static func days(inMonth month: Int64, of year: Int64) -> Int64 {
+        switch month {
+        case 2: year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) ? 29 : 28
+        case 4, 6, 9, 11: 30
+        default: 31
+        }
+    }
+
+    /// Days since 1970-01-01: Howard Hinnant's `days_from_civil`.
+    private static func days(toYear year: Int64, month: Int64, day: Int64) -> Int64 {
+        let yearFromMarch = month <= 2 ? year - 1 : year
+        let (era, yearOfEra) = yearFromMarch.flooringDivision(by: 400)
+        let dayOfYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1
+        return era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
+    }
+}
+
+/// Reads numbers of fixed lengths, and what parts them, from the front of a text.
+private struct DigitReader {
+    private var rest: Substring.UTF8View
+
+    init(_ text: String) {
+        rest = Substring(text).utf8
+    }
+
+    var isAtEnd: Bool { rest.isEmpty }
+
+    /// Takes one of a few ASCII characters away, if it comes next.
+    mutating func skip(_ characters: StaticString) -> Bool {
+        guard let first = rest.first, characters.withUTF8Buffer({ $0.contains(first) }) else { return false }
+        rest.removeFirst()
+        return true
+    }
+
+    /// The number that the next so many digits make.
+    mutating func number(_ digits: Int) -> Int64? {
+        let taken = rest.prefix(digits)
+        guard taken.count == digits, taken.allSatisfy(Self.isDigit) else { return nil }
+        rest.removeFirst(digits)
+        return taken.reduce(0) { $0 * 10 + Int64($1 - UInt8(ascii: "0")) }
+    }
+
+    /// The milliseconds of what may follow the seconds; nil for a point without digits.
+    mutating func fraction() -> Int64? {
+        guard skip(".") else { return 0 }
+        let digits = rest.prefix(while: Self.isDigit)
+        guard !digits.isEmpty else { return nil }
+        rest.removeFirst(digits.count)
+        return (0..<3).reduce(0) { $0 * 10 + Int64(digits.dropFirst($1).first.map { $0 - UInt8(ascii: "0") } ?? 0) }
+    }
+
+    /// How far a time is ahead of UTC.
+    mutating func minutesFromUTC() -> Int64? {
+        if skip("Zz") { return 0 }
+        let isAhead = skip("+")
+        guard isAhead || skip("-"), let hours = number(2), skip(":"), let minutes = number(2), hours < 24, minutes < 60 else { return nil }
+        return (isAhead ? 1 : -1) * (hours * 60 + minutes)
+    }
+
+    private static func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
 }
 
 extension Int64 {

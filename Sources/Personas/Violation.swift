@@ -22,6 +22,10 @@ package enum InputField: Sendable, Equatable, Codable {
     case id
     /// What clients are told to wait.
     case retryAfter
+    /// When a key ends.
+    case expires
+    /// How long a key's old secret stays good beside the new one.
+    case overlap
     /// What only the adapter knows that reads it, by the adapter's own name.
     case own(String)
 
@@ -39,6 +43,8 @@ package enum InputField: Sendable, Equatable, Codable {
         case .account: "account"
         case .id: "id"
         case .retryAfter: "retry_after"
+        case .expires: "expires"
+        case .overlap: "overlap"
         case .own(let name): name
         }
     }

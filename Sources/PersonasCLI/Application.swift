@@ -72,7 +72,7 @@ struct Application: Sendable {
         training = Training(
             jobs: storage.jobs, images: images, decoding: decoding, signals: signals, policy: leases ?? LeasePolicy(settings), clock: clock,
             keepsImageMetadata: keepsMetadata)
-        authentication = Authentication(keys: storage.keys)
+        authentication = Authentication(keys: storage.keys, clock: clock)
         idempotency = Idempotency(records: storage.idempotency, clock: clock)
         administration = Administration(stores: storage, catalog: catalog, collector: collector, signals: signals, clock: clock)
     }

@@ -21,6 +21,8 @@ struct CommandFailure: Error, Equatable {
     let code: String?
     /// The reason in words.
     let message: String
+    /// What the use case failed with, where it was one that did, for those who have better words for it.
+    var failure: Failure?
 
     init(_ status: ExitStatus, code: String? = nil, _ message: String) {
         self.status = status

@@ -3,13 +3,19 @@ import Personas
 
 extension CommandFailure {
     /// A failure of a use case, as the operator that asked for it is to be told: with the reasons that a client of the API has no business to know.
-    init(_ failure: Failure) {
+    /// - Parameter files: those that the images were read from, by which they are named then.
+    init(_ failure: Failure, imageFiles files: [String] = []) {
+        self.init(wordsFor: failure, files)
+        self.failure = failure
+    }
+
+    private init(wordsFor failure: Failure, _ files: [String]) {
         switch failure {
         case .invalid(let violations):
             self.init(.failed, .validationError, violations.map { $0.message(naming: \.commandName) }.joined(separator: "; "))
-        case .invalidImage(let position, let reason): self.init(.failed, .invalidImage, "\(position.text(naming: \.commandName)) \(reason)")
+        case .invalidImage(let position, let reason): self.init(.failed, .invalidImage, "\(position.name(among: files)) \(reason)")
         case .imageTooLarge(let position):
-            self.init(.failed, .imageTooLarge, "\(position.text(naming: \.commandName)) is larger than \(Limits.imageBytesMax) bytes")
+            self.init(.failed, .imageTooLarge, "\(position.name(among: files)) is larger than \(Limits.imageBytesMax) bytes")
         case .stillProcessing(let mode): self.init(.failed, .cannotDeleteProcessing, "This \(mode.rawValue) is still processing")
         case .notFound: self.init(.failed, .notFound, "there is no such account, key, persona or style")
         case .accountMissing: self.init(.failed, .apiUserNotFound, "the account was deleted meanwhile")
@@ -19,6 +25,8 @@ extension CommandFailure {
             self.init(.failed, .nameAlreadyExists, "a \(mode.rawValue) with this name already exists: \(id.text)")
         case .accountNameTaken(let name): self.init(.failed, .conflict, "an account named \(name) already exists")
         case .keyStaysDeleted(let id): self.init(.failed, .conflict, "the key \(id.text) was deleted, and stays so")
+        case .keyDisabled(let id): self.init(.failed, .conflict, "the key \(id.text) is disabled; enable it first")
+        case .keyExpired(let id): self.init(.failed, .conflict, "the key \(id.text) has expired; issue another")
         case .configuration(let setting, let reason): self.init(.configuration, .configurationError, "\(setting): \(reason)")
         case .tooManyRequests(_, let seconds):
             self.init(.failed, .tooManyRequests, "too many requests of this kind are waiting; try again in \(seconds) s")
@@ -42,8 +50,9 @@ extension CommandFailure {
         case .file(let failure): self.init(.failed, failure.text)
         case .cancelled: self.init(.failed, "interrupted; what was begun is taken back")
         // What only clients of the API meet, which come with a key, an address or a lease.
-        case .malformedIdentifier, .missingAPIKey, .malformedAPIKey, .unknownAPIKey, .inactiveAPIKey, .deletedAPIKey, .accountSuspended,
-            .apiAccessDisabled, .scopeMissing, .staleLease, .idempotencyKeyInUse, .idempotencyKeyReused, .underMaintenance:
+        case .malformedIdentifier, .missingAPIKey, .malformedAPIKey, .unknownAPIKey, .inactiveAPIKey, .expiredAPIKey, .deletedAPIKey,
+            .accountSuspended, .apiAccessDisabled, .scopeMissing, .staleLease, .idempotencyKeyInUse, .idempotencyKeyReused,
+            .underMaintenance:
             self.init(.failed, .internalError, "a failure that no command should meet: \(failure)")
         }
     }
@@ -78,5 +87,13 @@ extension CommandFailure {
         case .insideDataFolder: "\(path): a backup must lie outside of the data folder"
         case .noBackup: "\(path) holds no whole backup: it has no manifest.json"
         }
+    }
+}
+
+extension ImagePosition {
+    /// What an operator knows the image by: its file, if it was read from one.
+    fileprivate func name(among files: [String]) -> String {
+        guard let index, files.indices.contains(index) else { return text(naming: \.commandName) }
+        return files[index]
     }
 }

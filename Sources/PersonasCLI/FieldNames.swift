@@ -8,6 +8,8 @@ extension InputField {
         case .imageBase64s: "images"
         case .idempotencyKey: "idempotency key"
         case .retryAfter: "--retry-after"
+        case .expires: "--expires"
+        case .overlap: "--overlap"
         default: plainName
         }
     }

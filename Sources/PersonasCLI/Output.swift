@@ -33,6 +33,15 @@ enum Output {
         write(Array(text.utf8), to: STDOUT_FILENO)
     }
 
+    /// Writes a result that cannot be had a second time.
+    /// - Throws: `failed` with the reason when not all of it was taken.
+    static func deliver(_ text: String) throws(CommandFailure) {
+        // So that a reader that is gone is an error here, and not the end of the process.
+        signal(SIGPIPE, SIG_IGN)
+        let code = write(Array(text.utf8), to: STDOUT_FILENO)
+        guard code == 0 else { throw CommandFailure(.failed, String(cString: strerror(code))) }
+    }
+
     /// Writes a table as a result: columns as wide as they need to be, nothing at all for no rows but the headings.
     static func table(_ headings: [String], _ rows: [[String]]) {
         for text in tableLines(headings, rows) { line(text) }
@@ -85,16 +94,19 @@ enum Output {
         scalar.properties.generalCategory == .control || scalar.properties.generalCategory == .format
     }
 
-    private static func write(_ bytes: [UInt8], to descriptor: Int32) {
+    /// Writes bytes; what is lost because the reader is gone has mostly none left to be told.
+    /// - Returns: why not all were written, as errno has it; 0 where they were.
+    @discardableResult
+    private static func write(_ bytes: [UInt8], to descriptor: Int32) -> Int32 {
         order.withLock { _ in
             var start = 0
             while start < bytes.count {
                 let written = bytes[start...].withUnsafeBytes { Foundation.write(descriptor, $0.baseAddress, $0.count) }
                 if written < 0, errno == EINTR { continue }
-                // The reader is gone, and there is none left to tell.
-                guard written > 0 else { return }
+                guard written > 0 else { return written < 0 ? errno : EIO }
                 start += written
             }
+            return 0
         }
     }
 }

@@ -14,8 +14,8 @@ struct PersonasCommand: AsyncParsableCommand {
             """,
         subcommands: [
             ServeCommand.self, WorkerCommand.self, MigrateCommand.self, SeedCommand.self, AccountsCommand.self, KeysCommand.self,
-            NamesCommand.self, MaintenanceCommand.self, ListCommand.self, ShowCommand.self, DeleteCommand.self, ConfigCommand.self,
-            BackupCommand.self, RestoreCommand.self, CheckCommand.self,
+            NamesCommand.self, MaintenanceCommand.self, CreateCommand.self, ListCommand.self, ShowCommand.self, DeleteCommand.self,
+            ConfigCommand.self, BackupCommand.self, RestoreCommand.self, CheckCommand.self,
         ])
 
     static var _errorPrefix: String { "personas: " }

@@ -29,6 +29,8 @@ struct FailureWordsTests {
         (.nameTaken(.persona, id), .failed, "NAME_ALREADY_EXISTS: a persona with this name already exists: \(id.text)"),
         (.accountNameTaken("acme"), .failed, "CONFLICT: an account named acme already exists"),
         (.keyStaysDeleted(id), .failed, "CONFLICT: the key \(id.text) was deleted, and stays so"),
+        (.keyDisabled(id), .failed, "CONFLICT: the key \(id.text) is disabled; enable it first"),
+        (.keyExpired(id), .failed, "CONFLICT: the key \(id.text) has expired; issue another"),
         (.configuration(setting: "port", reason: "is odd"), .configuration, "CONFIGURATION_ERROR: port: is odd"),
         (
             .tooManyRequests(.searches, retryAfterSeconds: 3), .failed,
@@ -88,6 +90,20 @@ struct FailureWordsTests {
         let sent = try JSONDecoder().decode(AdministrationMessage<MaintenanceReport>.self, from: JSONEncoder().encode(message))
         #expect(sent.failure == row.failure)
         #expect(sent.reply == nil && sent.progress == nil)
+    }
+
+    @Test("name the file of an image that was read from one, and only of such")
+    func imageFiles() {
+        let files = ["a.jpg", "b.png", "c.webp"]
+        for (index, line) in [
+            (1, "INVALID_IMAGE: b.png is truncated"), (3, "INVALID_IMAGE: images[3] is truncated"),
+            (nil, "INVALID_IMAGE: images is truncated"),
+        ] {
+            let failure = Failure.invalidImage(ImagePosition(field: .imageBase64s, index: index), reason: "is truncated")
+            #expect(CommandFailure(failure, imageFiles: files).line == "personas: " + line)
+        }
+        let large = Failure.imageTooLarge(ImagePosition(field: .imageBase64s, index: 2))
+        #expect(CommandFailure(large, imageFiles: files).line == "personas: IMAGE_TOO_LARGE: c.webp is larger than 10485760 bytes")
     }
 
     @Test("name the failure that no command should meet, so that it is found")

@@ -85,6 +85,47 @@ struct TimestampTests {
         #expect(!(start < start))
     }
 
+    @Test(
+        "A moment is read as RFC 3339 has it, or from a date",
+        arguments: [
+            ("1970-01-01", 0), ("1970-01-01T00:00:00Z", 0), ("1969-12-31T23:59:59.999Z", -1),
+            ("2026-11-21T03:29:00.123Z", 1_795_231_740_123),
+            ("2026-11-21t03:29:00.123z", 1_795_231_740_123), ("2026-11-21T04:29:00.123+01:00", 1_795_231_740_123),
+            ("2026-11-20T21:59:00.1239999-05:30", 1_795_231_740_123), ("2026-11-21T03:29:00.1Z", 1_795_231_740_100),
+            ("2024-02-29", 1_709_164_800_000), ("2000-02-29T00:00:00-00:00", 951_782_400_000), ("2027-01-31", 1_801_353_600_000),
+            ("0000-01-01", -62_167_219_200_000), ("9999-12-31T23:59:59.999Z", 253_402_300_799_999),
+        ] as [(String, Int64)])
+    func reading(text: String, milliseconds: Int64) {
+        #expect(Timestamp(text: text) == Timestamp(milliseconds: milliseconds))
+    }
+
+    @Test(
+        "What is no moment is none",
+        arguments: [
+            "", "2026", "2026-11", "2026-11-21T", "2026-11-21T03:29", "2026-11-21T03:29Z", "2026-11-21T03:29:00", "2026-11-21 03:29:00Z",
+            "2026-11-21T03:29:00.Z", "2026-11-21T03:29:00,1Z", "2026-11-21T03:29:00+0100", "2026-11-21T03:29:00+24:00",
+            "2026-11-21T03:29:00+01:60", "2026-11-21T24:00:00Z", "2026-11-21T03:60:00Z", "2026-11-21T03:29:60Z", "2026-11-21T03:29:00ZZ",
+            "2026-13-01", "2026-00-01", "2026-01-00", "2026-01-32", "2026-04-31", "2026-02-29", "1900-02-29", "26-11-21", "02026-11-21",
+            "+026-11-21", "2026/11/21", " 2026-11-21", "2026-11-21 ", "２０２６-11-21", "2026-11-21\0", "tomorrow",
+        ])
+    func noMoment(text: String) {
+        #expect(Timestamp(text: text) == nil)
+    }
+
+    @Test(
+        "What is written is read back as it was", arguments: [0, 1, -1, 951_782_399_999, 1_795_231_740_123, -62_167_219_200_000] as [Int64])
+    func roundTrip(milliseconds: Int64) {
+        let moment = Timestamp(milliseconds: milliseconds)
+        #expect(Timestamp(text: moment.text) == moment)
+    }
+
+    @Test("A minute begins at its full minute, before 1970, too")
+    func minutes() {
+        for (moment, start) in [(0, 0), (59_999, 0), (60_000, 60_000), (-1, -60_000), (-60_000, -60_000)] as [(Int64, Int64)] {
+            #expect(Timestamp(milliseconds: moment).startOfMinute == Timestamp(milliseconds: start))
+        }
+    }
+
     @Test("The present is the system clock's")
     func now() {
         let before = Int64(Date().timeIntervalSince1970 * 1_000)

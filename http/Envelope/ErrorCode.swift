@@ -150,7 +150,7 @@ extension ErrorCode {
         case .apiKeyInactive:
             Entry(
                 "API_KEY_INACTIVE", status: 401, isRetryable: false, message: "The API key is disabled",
-                summary: "The API key is disabled.")
+                summary: "The API key is disabled or has expired, or the secret has that a rotation replaced.")
         case .apiKeyDeleted:
             Entry(
                 "API_KEY_DELETED", status: 401, isRetryable: false, message: "The API key has been deleted",

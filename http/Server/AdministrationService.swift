@@ -15,19 +15,38 @@ package struct AdministrationService: Service {
     /// The header that holds the name of the operation that the body is. Not a part of the path, so that a server and a command of other versions
     /// say so of each other, and not that there is no such path.
     package static let operationHeader = "Personas-Operation"
-    /// Bytes of one request: a seed's item with its images.
+    /// Bytes of one request: an item with its images, as base64.
     private static let bodyBytesMax = 64 * 1_024 * 1_024
+    /// Bytes of requests that come whenever they like. What is larger holds images, a multiple of whose bytes it takes in memory.
+    private static let smallBodyBytesMax = BodyDecoding.smallBytesMax
 
     private let socketPath: String
     private let administration: Administration
     private let registry: AdministrationRegistry
+    private let decoding: BodyDecoding
+    private let bodySecondsMax: Int
     private let logger: Logger
+    /// Requests with images come one at a time, from before their bodies are read until they are answered: so an operator's script that creates many
+    /// at once takes no more memory than one that creates one after the other, and no command without images waits for those.
+    private let largeRequests = AsyncMutex()
+    /// In whose name bodies are decoded beside those of accounts.
+    private let decodingShare = Identifier.random()
 
-    /// Takes the path of the socket, at most 100 bytes or so, as the kernel has it, and the operations that may be asked for.
-    package init(socketPath: String, administration: Administration, registry: AdministrationRegistry, logger: Logger) {
+    /// - Parameters:
+    ///   - socketPath: the path of the socket, at most 100 bytes or so, as the kernel has it.
+    ///   - registry: the operations that may be asked for.
+    ///   - decoding: where bodies with images are decoded.
+    ///   - bodySecondsMax: seconds within which such a body has to arrive once it is read: a command that was stopped in the middle of it must not
+    ///     keep the others waiting.
+    package init(
+        socketPath: String, administration: Administration, registry: AdministrationRegistry, decoding: BodyDecoding,
+        bodySecondsMax: Int = 30, logger: Logger
+    ) {
         self.socketPath = socketPath
         self.administration = administration
         self.registry = registry
+        self.decoding = decoding
+        self.bodySecondsMax = bodySecondsMax
         self.logger = logger
     }
 
@@ -50,19 +69,44 @@ package struct AdministrationService: Service {
     }
 
     private func perform(_ request: Request) async throws -> Response {
-        let body = Data(try await request.bodyBytes(upTo: Self.bodyBytesMax))
-        // Sender and receiver are one program, so that Foundation's decoder may be trusted with what arrives here.
-        guard let name = request.headers[.administrationOperation], let type = registry.operation(named: name),
-            let response = try await respond(to: body, as: type)
-        else {
-            throw Failure.invalid([Violation(field: "body", message: "the command is of another version than the server")])
+        let declared = request.headers[.contentLength].flatMap { Int($0) }
+        guard declared.map({ $0 > Self.smallBodyBytesMax }) ?? (request.headers[.transferEncoding] != nil) else {
+            return try await answer(try await operation(in: Data(try await request.bodyBytes(upTo: Self.smallBodyBytesMax)), of: request))
         }
-        return response
+        return try await largeRequests.withLock {
+            try await answer(try await operation(in: try await largeBody(of: request), of: request))
+        }
     }
 
-    /// The answer to one operation, nil if it is not of the form that this version knows.
-    private func respond<Operation: AdministrationOperation>(to body: Data, as type: Operation.Type) async throws -> Response? {
-        guard let operation = try? JSONDecoder().decode(Operation.self, from: body) else { return nil }
+    /// A body with images, unless it takes too long to arrive.
+    private func largeBody(of request: Request) async throws -> Data {
+        try await withThrowingTaskGroup(of: Data?.self) { group in
+            group.addTask { Data(try await request.bodyBytes(upTo: Self.bodyBytesMax)) }
+            group.addTask {
+                try await Task.sleep(for: .seconds(bodySecondsMax))
+                return nil
+            }
+            defer { group.cancelAll() }
+            guard let body = try await group.next() ?? nil else {
+                throw Failure.invalid([Violation(field: "body", message: "the body took longer than \(bodySecondsMax) seconds")])
+            }
+            return body
+        }
+    }
+
+    /// What a request asks for. Sender and receiver are one program, so that Foundation's decoder may be trusted with what arrives here.
+    private func operation(in body: Data, of request: Request) async throws -> any AdministrationOperation {
+        let type = request.headers[.administrationOperation].flatMap(registry.operation)
+        let operation = try await decoding.perform(on: body.count, for: decodingShare) { () throws(Failure) in
+            type.flatMap { try? JSONDecoder().decode($0, from: body) }
+        }
+        guard let operation else {
+            throw Failure.invalid([Violation(field: "body", message: "the command is of another version than the server")])
+        }
+        return operation
+    }
+
+    private func answer<Operation: AdministrationOperation>(_ operation: Operation) async throws -> Response {
         let run = AdministrationRun(operation: operation, administration: administration, logger: logger)
         if Operation.isLong {
             return Response(

@@ -23,6 +23,7 @@ extension Failure: EnvelopeConvertible {
         case .malformedAPIKey: return EnvelopeError(.invalidAPIKeyFormat)
         case .unknownAPIKey: return EnvelopeError(.invalidAPIKey)
         case .inactiveAPIKey: return EnvelopeError(.apiKeyInactive)
+        case .expiredAPIKey: return EnvelopeError(.apiKeyInactive, message: "The API key has expired")
         case .deletedAPIKey: return EnvelopeError(.apiKeyDeleted)
         case .accountMissing: return EnvelopeError(.apiUserNotFound)
         case .accountSuspended: return EnvelopeError(.accountSuspended)
@@ -57,7 +58,8 @@ extension Failure: EnvelopeConvertible {
             let message = "The service cannot store anything at the moment; nothing was changed"
             return EnvelopeError(.serviceUnavailable, message: message, cause: self).retryAfter(seconds: Self.storeBusyRetrySeconds)
         // What only operators meet: their commands are sent the failure itself, and to a client of the API it would be none of its business.
-        case .accountNameTaken, .keyStaysDeleted, .schemaMismatch, .backupsElsewhere, .folderUnusable, .unknownBackup, .cancelled:
+        case .accountNameTaken, .keyStaysDeleted, .keyDisabled, .keyExpired, .schemaMismatch, .backupsElsewhere, .folderUnusable,
+            .unknownBackup, .cancelled:
             return EnvelopeError(.conflict)
         case .damaged, .restoreUnfinished, .outOfDisk, .file: return EnvelopeError(.internalError, cause: self)
         }

@@ -34,9 +34,14 @@ package struct APIKey: Sendable, Equatable, Codable {
     package let state: State
     /// When it was issued.
     package let createdAt: Timestamp
+    /// From when on it is good for nothing; nil for one that does not end by itself.
+    package let expiresAt: Timestamp?
+    /// From when on the secret before the present one is good for nothing; nil for a key that was never rotated.
+    package let previousSecretExpiresAt: Timestamp?
 
     package init(
-        id: Identifier, accountID: Identifier, prefix: String, label: String?, scopes: Set<Scope>, state: State, createdAt: Timestamp
+        id: Identifier, accountID: Identifier, prefix: String, label: String?, scopes: Set<Scope>, state: State, createdAt: Timestamp,
+        expiresAt: Timestamp? = nil, previousSecretExpiresAt: Timestamp? = nil
     ) {
         self.id = id
         self.accountID = accountID
@@ -45,6 +50,8 @@ package struct APIKey: Sendable, Equatable, Codable {
         self.scopes = scopes
         self.state = state
         self.createdAt = createdAt
+        self.expiresAt = expiresAt
+        self.previousSecretExpiresAt = previousSecretExpiresAt
     }
 
     /// What a new key may do unless an operator says otherwise.
@@ -116,17 +123,62 @@ package struct ListedKey: Sendable, Equatable {
     package let key: APIKey
     /// The name of its account, nil when that was deleted.
     package let accountName: String?
+    /// The minute in which a call was let in with it last, as far as that is stored; nil where none was.
+    package let lastUsedAt: Timestamp?
+    /// The same of the secret before the present one, from the rotation on.
+    package let previousSecretLastUsedAt: Timestamp?
 
-    package init(key: APIKey, accountName: String?) {
+    package init(key: APIKey, accountName: String?, lastUsedAt: Timestamp? = nil, previousSecretLastUsedAt: Timestamp? = nil) {
         self.key = key
         self.accountName = accountName
+        self.lastUsedAt = lastUsedAt
+        self.previousSecretLastUsedAt = previousSecretLastUsedAt
+    }
+}
+
+/// A key as a secret led to it.
+package struct PresentedKey: Sendable {
+    /// Which of the secrets that a key has had.
+    package enum Secret: Int, Sendable {
+        /// The one it has.
+        case present
+        /// The one before, which may be good for a while yet.
+        case previous
+        /// One before that, which has ended.
+        case older
+    }
+
+    /// The key.
+    package let key: APIKey
+    /// Its account, nil if that was deleted.
+    package let account: Account?
+    /// Which of its secrets was presented.
+    package let secret: Secret
+    /// Where the store remembers the key, when it was used last; kept as long as that.
+    package let mark: KeyUseMark
+
+    package init(key: APIKey, account: Account?, secret: Secret = .present, mark: KeyUseMark = KeyUseMark()) {
+        self.key = key
+        self.account = account
+        self.secret = secret
+        self.mark = mark
+    }
+
+    /// Whether neither the key nor the secret has come to its end.
+    package func isCurrent(at now: Timestamp) -> Bool {
+        if let end = key.expiresAt, end <= now { return false }
+        switch secret {
+        case .present: return true
+        case .previous: return key.previousSecretExpiresAt.map { now < $0 } ?? false
+        case .older: return false
+        }
     }
 }
 
 /// What a store can say of a secret without waiting.
 package enum KeyLookup: Sendable {
-    /// The key that has the secret, and its account, nil if that was deleted.
-    case known(APIKey, account: Account?)
+    /// The key that has or had the secret.
+    case known(PresentedKey)
     /// No key has it.
     case unknown
     /// To find out takes waiting.
@@ -138,75 +190,21 @@ package protocol APIKeyStore: Sendable {
     /// Stores a new key.
     /// - Throws: `notFound` when the account is not there.
     func insert(_ key: APIKey, secret: APIKeySecret) async throws(Failure)
-    /// The key of a secret and its account, nil where either is unknown. Answers from memory where it can.
-    func find(secret: String) async throws(Failure) -> (key: APIKey, account: Account?)?
+    /// The key that has a secret, or had it before a rotation, nil where none did. Answers from memory where it can.
+    func find(secret: String) async throws(Failure) -> PresentedKey?
     /// The same, where that needs no waiting.
     func findNow(secret: String) throws(Failure) -> KeyLookup
     /// Keys of all accounts or of one, oldest first: those after a key, or the first, and so many at most.
     func keys(accountName: String?, after id: Identifier?, limit: Int) async throws(Failure) -> [ListedKey]
+    /// One key of any account.
+    /// - Throws: `notFound`.
+    func key(_ id: Identifier) async throws(Failure) -> ListedKey
+    /// Gives a key another secret, beside which the one that it had is good for the overlap; one that it had before that ends now.
+    /// - Throws: `notFound`, and what `APIKey.endOfPresentSecret` throws.
+    func rotate(_ id: Identifier, to secret: APIKeySecret, overlap: KeyOverlap, at now: Timestamp) async throws(Failure) -> ListedKey
+    /// Notes when keys were used last, unless a later use is noted already. What is said of a key that is no more there is passed over.
+    func record(_ uses: [KeyUse]) async throws(Failure)
     /// Disables, enables or deletes a key.
     /// - Throws: `notFound`, `keyStaysDeleted`.
     func setState(_ state: APIKey.State, of id: Identifier) async throws(Failure) -> ListedKey
-}
-
-/// Finds out who calls.
-package struct Authentication: Sendable {
-    private let keys: any APIKeyStore
-
-    /// Takes the store of keys.
-    package init(keys: any APIKeyStore) {
-        self.keys = keys
-    }
-
-    /// The id of a presented key, whatever state it and its account are in; nil for no key, and for one that is unknown or cannot be looked up.
-    package func knownKeyID(presenting secret: String?) async -> Identifier? {
-        guard let secret = try? Self.wellFormed(secret) else { return nil }
-        return (try? await keys.find(secret: secret))?.key.id
-    }
-
-    /// The same, where that needs no waiting; nil where it does.
-    package func knownKeyIDNow(presenting secret: String?) -> Identifier? {
-        guard let secret = try? Self.wellFormed(secret), case .known(let key, _) = try? keys.findNow(secret: secret) else { return nil }
-        return key.id
-    }
-
-    /// The caller behind a presented key.
-    /// - Throws: in this order `missingAPIKey`, `malformedAPIKey`, `unknownAPIKey`, `deletedAPIKey`, `inactiveAPIKey`, `accountMissing`,
-    ///   `accountSuspended`, `apiAccessDisabled`.
-    package func caller(presenting secret: String?) async throws(Failure) -> Caller {
-        guard let found = try await keys.find(secret: try Self.wellFormed(secret)) else { throw .unknownAPIKey }
-        return try Self.caller(found.key, of: found.account)
-    }
-
-    /// The same, where that needs no waiting; nil where it does.
-    /// - Throws: what `caller` throws.
-    package func callerNow(presenting secret: String?) throws(Failure) -> Caller? {
-        switch try keys.findNow(secret: try Self.wellFormed(secret)) {
-        case .known(let key, let account): return try Self.caller(key, of: account)
-        case .unknown: throw .unknownAPIKey
-        case .waits: return nil
-        }
-    }
-
-    /// A secret that may be one of ours.
-    private static func wellFormed(_ secret: String?) throws(Failure) -> String {
-        guard let secret, !secret.isEmpty else { throw .missingAPIKey }
-        // By bytes, because comparing texts takes Swift milliseconds for a header of combining marks.
-        guard secret.utf8.starts(with: APIKeySecret.textPrefix.utf8) else { throw .malformedAPIKey }
-        guard secret.utf8.count <= APIKeySecret.textBytes else { throw .unknownAPIKey }
-        return secret
-    }
-
-    /// The caller that a key makes, if the key and its account are good for anything.
-    private static func caller(_ key: APIKey, of account: Account?) throws(Failure) -> Caller {
-        switch key.state {
-        case .deleted: throw .deletedAPIKey
-        case .disabled: throw .inactiveAPIKey
-        case .active: break
-        }
-        guard let account else { throw .accountMissing }
-        guard !account.isSuspended else { throw .accountSuspended }
-        guard account.hasAPIAccess else { throw .apiAccessDisabled }
-        return Caller(accountID: account.id, keyID: key.id, scopes: key.scopes)
-    }
 }

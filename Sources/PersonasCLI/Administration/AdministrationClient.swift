@@ -116,6 +116,7 @@ private struct LocalSession: AdministrationSession {
             throw CommandFailure(error)
         }
         if Operation.leavesImages, app.signals.removals.count != seen { await collect() }
+        if Operation.leavesTraining { Output.note("personas: done; no server runs on the data folder, and training begins once one does") }
         return reply
     }
 

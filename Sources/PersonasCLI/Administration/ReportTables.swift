@@ -6,41 +6,6 @@ extension AccountReport: TableRow {
     var cells: [String] { [name, suspended ? "suspended" : "active", apiAccess ? "enabled" : "disabled", createdAt, id.text] }
 }
 
-extension KeyReport: TableRow {
-    static let headings = ["id", "key", "account", "label", "scopes", "state", "created at"]
-
-    var cells: [String] {
-        let scopes = scopes.map(\.rawValue).joined(separator: ",")
-        return [id.text, prefix + "…", account ?? "", label ?? "", scopes, state.rawValue, createdAt]
-    }
-}
-
-extension IssuedKey: Presentable {
-    /// The key alone on standard output, so that a script can take it from there.
-    func show(asJSON isJSON: Bool) throws(CommandFailure) {
-        if isJSON { return try Output.json(PlainIssuedKey(self)) }
-        Output.line(key)
-        Output.note("Key \(id) of account \(account), scopes \(scopes.map(\.rawValue).joined(separator: ", ")). It is shown this once.")
-    }
-
-    /// What `keys create --json` prints.
-    private struct PlainIssuedKey: Encodable {
-        let id: Identifier
-        let key: String
-        let prefix: String
-        let account: String
-        let scopes: [Scope]
-
-        init(_ issued: IssuedKey) {
-            id = issued.id
-            key = issued.key
-            prefix = issued.prefix
-            account = issued.account
-            scopes = issued.scopes
-        }
-    }
-}
-
 extension NameReport: TableRow {
     static let headings = ["name"]
 
@@ -76,7 +41,7 @@ extension SeedReport: TableRenderable {
             ["accounts", String(accounts)], ["reserved names", String(reservedNames)], ["blocked terms", String(blockedTerms)],
             ["personas", String(personas)], ["styles", String(styles)],
         ]
-        return [Table(headings: ["what", "created"], rows: rows + keys.map { ["key of account \($0.account)", $0.key] })]
+        return [Table(headings: ["what", "created"], rows: rows + keys.map { ["key of account \($0.account ?? "")", $0.key] })]
     }
 }
 

@@ -81,6 +81,31 @@ struct IdempotencyRecordExpiry: Service {
     }
 }
 
+/// Saves when keys were used last: every minute in which one was, and when everything that uses keys has ended.
+struct KeyUseSaving: Service {
+    private static let pause = Duration.seconds(60)
+
+    let uses: KeyUses
+    let logger: Logger
+
+    func run() async {
+        await cancelWhenGracefulShutdown {
+            while !Task.isCancelled {
+                try? await Task.sleep(for: Self.pause)
+                await save()
+            }
+        }
+    }
+
+    private func save() async {
+        do throws(Failure) {
+            try await uses.save()
+        } catch {
+            logger.error("the last uses of keys could not be saved", metadata: ["reason": "\(error)"])
+        }
+    }
+}
+
 /// Starts a service once a signal was given, so that it need not be stopped again when what it follows cannot start at all.
 struct Following: Service {
     let signal: WakeSignal

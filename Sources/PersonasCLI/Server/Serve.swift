@@ -94,7 +94,10 @@ enum Serve {
             if let demoKey { Demo.introduce(key: demoKey, address: address) }
         }
         // They are stopped from the last to the first: requests end before the work behind them, and that before the store.
-        var services: [any Service] = [BlobCollection(collector: app.collector, signal: app.signals.removals, logger: logger)]
+        var services: [any Service] = [
+            KeyUseSaving(uses: app.authentication.uses, logger: logger),
+            BlobCollection(collector: app.collector, signal: app.signals.removals, logger: logger),
+        ]
         switch settings.trainer {
         case .embedded: services.append(EmbeddedTraining(training: app.training, images: app.images, logger: logger))
         case .worker: services.append(LeaseExpiry(training: app.training, logger: logger))
@@ -102,7 +105,8 @@ enum Serve {
         services.append(MemoryReturn())
         services.append(IdempotencyRecordExpiry(idempotency: app.idempotency, logger: logger))
         let administration = AdministrationService(
-            socketPath: socketPath, administration: app.administration, registry: .ofCommands, logger: logger)
+            socketPath: socketPath, administration: app.administration, registry: .ofCommands, decoding: app.decoding,
+            logger: logger)
         services.append(Following(signal: listening, service: administration))
         services.append(http)
         services.append(ShutdownWatchdog(graceSeconds: settings.graceSeconds, log: log, logger: logger))

@@ -61,8 +61,9 @@ struct CommandLineEndToEndTests {
         _ = try await both("accounts", "list")
         _ = try await run("keys", "create", "--account", "acme", "--label", "ci", "--scopes", "trainer")
         _ = try await run("keys", "create", "--account", "nobody")
+        _ = try await run("keys", "create", "--account", "acme", "--expires", "2999-12-31", "--json")
         let key = try await both("keys", "list", "--account", "acme")[0]?["id"]?.string ?? ""
-        for command in ["disable", "enable", "delete", "enable"] { _ = try await both("keys", command, key) }
+        for command in ["rotate", "show", "disable", "enable", "delete", "enable"] { _ = try await both("keys", command, key) }
         _ = try await run("keys", "disable", "nothing")
         _ = try await run("keys", "disable", "00000000-0000-4000-8000-000000000000")
         _ = try await both("keys", "list")

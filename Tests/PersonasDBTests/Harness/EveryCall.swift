@@ -178,6 +178,16 @@ private func everyCallOfKeys(_ open: OpenStorage, _ round: Int, accountName: Str
     for name in [nil, accountName] {
         for id in [nil, key.id] { _ = try await open.keys.keys(accountName: name, after: id, limit: 3 + round) }
     }
+    _ = try await open.keys.key(key.id)
+    var rotated: ListedKey?
+    for second in 1...2 {
+        rotated = try await open.keys.rotate(
+            key.id, to: .random(), overlap: try KeyOverlap(hours: round + 1), at: .second(round + second))
+    }
+    let end = try #require(rotated?.key.previousSecretExpiresAt)
+    try await open.keys.record([
+        KeyUse(keyID: key.id, lastUsedAt: .second(round), previousSecret: .init(lastUsedAt: .second(round), expiresAt: end))
+    ])
     for state in [APIKey.State.disabled, .active, .deleted] { _ = try await open.keys.setState(state, of: key.id) }
 }
 

@@ -207,7 +207,7 @@ struct APIKeyStoreTests {
         try await withStorage { open in
             let (key, secret) = try await issue(try await open.account("acme"), open)
             let (_, otherSecret) = try await issue(try await open.account("zeta"), open, at: 1)
-            func look() async throws -> (key: APIKey, account: Account?) {
+            func look() async throws -> PresentedKey {
                 let other = try #require(try await open.keys.find(secret: otherSecret.text))
                 #expect(other.key.state == .active && other.account?.isSuspended == false && other.account?.hasAPIAccess == true)
                 return try #require(try await open.keys.find(secret: secret.text))

@@ -6,6 +6,7 @@ import Logging
 import Personas
 import PersonasHTTP
 import ServiceLifecycle
+import TestImages
 import TestSupport
 import Testing
 
@@ -15,15 +16,17 @@ struct AdministrationServiceTests {
     /// What the sockets of these tests take.
     private static let registry = AdministrationRegistry([
         CreateAccount.self, ListAccounts.self, ShowAccount.self, SetSuspended.self, SetAPIAccess.self, DeleteAccount.self, CreateKey.self,
-        ListKeys.self, SetKeyState.self, ReserveNames.self, ReleaseNames.self, ListNames.self, SetMaintenance.self, ShowMaintenance.self,
+        ListKeys.self, SetKeyState.self, RotateKey.self, ShowKey.self, CreateItem.self, ReserveNames.self, ReleaseNames.self,
+        ListNames.self, SetMaintenance.self, ShowMaintenance.self,
         ListItems.self, ShowItem.self, DeleteItem.self, LoadSeed.self, ListMigrations.self, BackUp.self,
     ])
 
     /// Runs the socket of a service, hands its path to a test and stops it.
-    private func serve(_ service: TestService, _ test: @Sendable (String) async throws -> Void) async throws {
+    private func serve(_ service: TestService, bodySecondsMax: Int = 30, _ test: @Sendable (String) async throws -> Void) async throws {
         let path = service.directory + "/admin.sock"
         let socket = AdministrationService(
-            socketPath: path, administration: service.administration, registry: Self.registry, logger: service.log.logger)
+            socketPath: path, administration: service.administration, registry: Self.registry,
+            decoding: service.useCases.decoding, bodySecondsMax: bodySecondsMax, logger: service.log.logger)
         let group = ServiceGroup(configuration: ServiceGroupConfiguration(services: [socket], logger: service.log.logger))
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { try await group.run() }
@@ -85,7 +88,8 @@ struct AdministrationServiceTests {
                     SetAPIAccess(true, accountName: "studio"), SetKeyState(.disabled, id: key.id.text),
                     SetKeyState(.active, id: key.id.text), ReserveNames(["Admin", "Me"]),
                     SetMaintenance(isOn: true, retryAfterSeconds: 90), SetMaintenance(isOn: false, retryAfterSeconds: nil),
-                    ShowMaintenance(), ListNames(), ListAccounts(), ShowAccount(name: "studio"), ListKeys(accountName: nil),
+                    ShowKey(id: key.id.text), ShowMaintenance(), ListNames(), ListAccounts(), ShowAccount(name: "studio"),
+                    ListKeys(accountName: nil),
                     ListKeys(accountName: "studio"), ListItems(limit: 10), ShowItem(id: id), ListMigrations(), LoadSeed(SeedDocument()),
                 ] as [any AdministrationOperation] {
                     try await compare(path, service, operation)
@@ -113,6 +117,14 @@ struct AdministrationServiceTests {
                 (ShowAccount(name: "nobody"), 404, .notFound), (CreateAccount(name: "studio"), 409, .conflict),
                 (CreateAccount(name: " "), 400, .validationError),
                 (CreateKey(accountName: "nobody", label: nil, scopes: [.read]), 404, .notFound),
+                (CreateKey(accountName: "studio", label: nil, scopes: [.read], expiresAt: .now), 400, .validationError),
+                (RotateKey(id: "x"), 400, .validationError), (RotateKey(id: missing), 404, .notFound),
+                (RotateKey(id: missing, overlapHours: 721), 400, .validationError), (ShowKey(id: missing), 404, .notFound),
+                (CreateItem(accountName: "nobody", mode: .style, name: "Ink", specialInstructions: nil, imageBase64s: []), 404, .notFound),
+                (
+                    CreateItem(accountName: "studio", mode: .style, name: "", specialInstructions: nil, imageBase64s: []), 400,
+                    .validationError
+                ),
                 (SetKeyState(.active, id: "x"), 400, .validationError), (SetKeyState(.active, id: missing), 404, .notFound),
                 (ReserveNames(["no/name"]), 400, .validationError),
                 (SetMaintenance(isOn: true, retryAfterSeconds: 0), 400, .validationError),
@@ -142,6 +154,69 @@ struct AdministrationServiceTests {
                         try await exchange(path, line).expect(404, .notFound, "Not found")
                     }
                 }
+            }
+        }
+    }
+
+    @Test("An item is created with images of the largest size, through the socket, and images that are refused are refused by their places")
+    func createItem() async throws {
+        try await TestService.run { service in
+            try await serve(service) { path in
+                func create(_ name: String, _ images: [[UInt8]]) -> CreateItem {
+                    CreateItem(
+                        accountName: " studio", mode: .style, name: name, specialInstructions: "Warm",
+                        imageBase64s: images.map(Picture.base64))
+                }
+                let report = try await reply(path, to: create("  Ink  wash ", Picture.largest))
+                #expect(report.account == "studio" && report.mode == .style && report.name == "Ink wash" && report.status == .processing)
+                #expect(report.specialInstructions == "Warm")
+                try await compare(path, service, ShowItem(id: report.id.text))
+                try await service.train()
+                #expect(try await service.send(.get, "/v2/styles/\(report.id)").text.contains(#""status":"completed""#))
+                try await service.withoutTrace {
+                    let large = Picture.largest[0] + [0]
+                    let rows: [([[UInt8]], Failure)] = [
+                        ([Picture.png(), large, Picture.png()], .imageTooLarge(ImagePosition(field: .imageBase64s, index: 1))),
+                        (
+                            [Picture.png(), Picture.png(), Picture.png().dropLast()],
+                            .invalidImage(ImagePosition(field: .imageBase64s, index: 2), reason: "is truncated")
+                        ),
+                        (Picture.three(), .nameTaken(.style, report.id)),
+                    ]
+                    for (images, failure) in rows {
+                        let name = failure == .nameTaken(.style, report.id) ? "INK WASH" : "Other"
+                        let answer = try await send(path, create(name, images))
+                        let message = try JSONDecoder().decode(AdministrationMessage<Nothing>.self, from: Data(answer.bytes))
+                        #expect(message.failure == failure)
+                    }
+                }
+            }
+        }
+    }
+
+    @Test(
+        "A command that stops in the middle of its images keeps those with images waiting for a while, and no others",
+        .timeLimit(.minutes(1)))
+    func stalledImages() async throws {
+        try await TestService.run { service in
+            try await serve(service, bodySecondsMax: 1) { path async throws in
+                let isStalled = WakeSignal()
+                async let stalled = rawExchange(.path(path), until: { $0.contains("took longer") }) { writer in
+                    let head = "POST \(AdministrationService.path) HTTP/1.1\r\n\(AdministrationService.operationHeader): CreateItem\r\n"
+                    try await writer.write(head + "Host: localhost\r\nContent-Length: 1000000\r\n\r\n{")
+                    isStalled.notify()
+                }
+                await isStalled.wait(after: 0, atMost: .seconds(30))
+                let images = [Picture.png(byteCount: 100_000), Picture.png(), Picture.png()].map(Picture.base64)
+                async let created = reply(
+                    path,
+                    to: CreateItem(accountName: "studio", mode: .persona, name: "Ann", specialInstructions: nil, imageBase64s: images))
+                let account = try await reply(path, to: ShowAccount(name: "studio"))
+                #expect(account.name == "studio")
+                let refusal = try await stalled
+                #expect(refusal.statuses == [400])
+                let item = try await created
+                #expect(item.name == "Ann")
             }
         }
     }
@@ -253,7 +328,8 @@ struct AdministrationServiceTests {
             defer { if isSocket { close(listener) } }
             if !isSocket { try Data([1]).write(to: URL(fileURLWithPath: path)) }
             let socket = AdministrationService(
-                socketPath: path, administration: service.administration, registry: Self.registry, logger: service.log.logger)
+                socketPath: path, administration: service.administration, registry: Self.registry,
+                decoding: service.useCases.decoding, logger: service.log.logger)
             await #expect {
                 try await socket.run()
             } throws: { error in

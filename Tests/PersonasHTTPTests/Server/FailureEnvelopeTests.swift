@@ -41,6 +41,7 @@ struct FailureEnvelopeTests {
         (.missingAPIKey, .missingAPIKey, "An API key is required in the header X-Api-Key", []),
         (.malformedAPIKey, .invalidAPIKeyFormat, "The API key must start with pkz_", []),
         (.unknownAPIKey, .invalidAPIKey, "The API key is not valid", []), (.inactiveAPIKey, .apiKeyInactive, "The API key is disabled", []),
+        (.expiredAPIKey, .apiKeyInactive, "The API key has expired", []),
         (.deletedAPIKey, .apiKeyDeleted, "The API key has been deleted", []),
         (.accountMissing, .apiUserNotFound, "The account of this API key was not found", []),
         (.accountSuspended, .accountSuspended, "The account is suspended", []),
@@ -85,6 +86,8 @@ struct FailureEnvelopeTests {
         ),
         (.accountNameTaken(secret), .conflict, "The current state does not allow this action", []),
         (.keyStaysDeleted(id), .conflict, "The current state does not allow this action", []),
+        (.keyDisabled(id), .conflict, "The current state does not allow this action", []),
+        (.keyExpired(id), .conflict, "The current state does not allow this action", []),
         (.schemaMismatch(.unknown(migration: secret)), .conflict, "The current state does not allow this action", []),
         (.backupsElsewhere, .conflict, "The current state does not allow this action", []),
         (.folderUnusable(path: secret, .notEmpty), .conflict, "The current state does not allow this action", []),
@@ -115,7 +118,8 @@ struct FailureEnvelopeTests {
         let names: [(InputField, String)] = [
             (.name, "name"), (.specialInstructions, "special_instructions"), (.imageURLs, "image_urls"), (.imageBase64s, "image_base64s"),
             (.portrait, "portrait_base64"), (.progress, "progress"), (.idempotencyKey, "Idempotency-Key"), (.label, "label"),
-            (.account, "account"), (.id, "id"), (.retryAfter, "retry_after"), (.own("wait_seconds"), "wait_seconds"),
+            (.account, "account"), (.id, "id"), (.retryAfter, "retry_after"), (.expires, "expires"), (.overlap, "overlap"),
+            (.own("wait_seconds"), "wait_seconds"),
         ]
         for (field, name) in names {
             let error = Failure.invalid([Violation(field, "must be another")]).envelopeError

@@ -60,13 +60,21 @@ struct ServerFailureTests {
 
         func insert(_ key: APIKey, secret: APIKeySecret) async throws(Failure) { throw .unexpected(Self.secret) }
 
-        func find(secret: String) async throws(Failure) -> (key: APIKey, account: Account?)? { throw .unexpected(Self.secret) }
+        func find(secret: String) async throws(Failure) -> PresentedKey? { throw .unexpected(Self.secret) }
 
         func findNow(secret: String) throws(Failure) -> KeyLookup { throw .unexpected(Self.secret) }
 
         func keys(accountName: String?, after id: Identifier?, limit: Int) async throws(Failure) -> [ListedKey] {
             throw .unexpected(Self.secret)
         }
+
+        func key(_ id: Identifier) async throws(Failure) -> ListedKey { throw .unexpected(Self.secret) }
+
+        func rotate(_ id: Identifier, to secret: APIKeySecret, overlap: KeyOverlap, at now: Timestamp) async throws(Failure) -> ListedKey {
+            throw .unexpected(Self.secret)
+        }
+
+        func record(_ uses: [KeyUse]) async throws(Failure) { throw .unexpected(Self.secret) }
 
         func setState(_ state: APIKey.State, of id: Identifier) async throws(Failure) -> ListedKey { throw .unexpected(Self.secret) }
     }

@@ -1,49 +1,16 @@
 import Personas
-import Synchronization
 import Testing
 
 @Suite("Authentication")
 struct AuthenticationTests {
-    /// A store of which only the answer to `find` matters; it remembers what it was asked.
-    final class AnsweringKeyStore: APIKeyStore {
-        private let answer: Result<(key: APIKey, account: Account?)?, Failure>
-        private let waits: Bool
-        private let secrets = Mutex<[String]>([])
-
-        /// - Parameter waits: whether every look-up takes waiting.
-        init(_ answer: Result<(key: APIKey, account: Account?)?, Failure>, waits: Bool = false) {
-            self.answer = answer
-            self.waits = waits
-        }
-
-        var askedFor: [String] { secrets.withLock { $0 } }
-
-        func find(secret: String) async throws(Failure) -> (key: APIKey, account: Account?)? {
-            secrets.withLock { $0.append(secret) }
-            return try answer.get()
-        }
-
-        func findNow(secret: String) throws(Failure) -> KeyLookup {
-            secrets.withLock { $0.append(secret) }
-            if waits { return .waits }
-            return try answer.get().map { .known($0.key, account: $0.account) } ?? .unknown
-        }
-
-        func insert(_ key: APIKey, secret: APIKeySecret) async throws(Failure) { throw .unexpected("not asked for here") }
-        func keys(accountName: String?, after id: Identifier?, limit: Int) async throws(Failure) -> [ListedKey] {
-            throw .unexpected("not asked for here")
-        }
-        func setState(_ state: APIKey.State, of id: Identifier) async throws(Failure) -> ListedKey {
-            throw .unexpected("not asked for here")
-        }
-    }
-
     static let secret = "pkz_0123456789"
     static let keyID = Identifier.random()
     static let accountID = Identifier.random()
 
-    static func key(_ state: APIKey.State = .active, scopes: Set<Scope> = [.read, .write]) -> APIKey {
-        APIKey(id: keyID, accountID: accountID, prefix: "pkz_0123", label: nil, scopes: scopes, state: state, createdAt: .now)
+    static func key(_ state: APIKey.State = .active, scopes: Set<Scope> = [.read, .write], expiresAt: Timestamp? = nil) -> APIKey {
+        APIKey(
+            id: keyID, accountID: accountID, prefix: "pkz_0123", label: nil, scopes: scopes, state: state, createdAt: .now,
+            expiresAt: expiresAt)
     }
 
     static func account(isSuspended: Bool = false, hasAPIAccess: Bool = true) -> Account {
@@ -52,7 +19,7 @@ struct AuthenticationTests {
 
     /// Everything that can be wrong with a call, from the first refusal to the last.
     enum Fault: Int, CaseIterable {
-        case missing, malformed, unknown, deleted, disabled, accountGone, suspended, withoutAccess
+        case missing, malformed, unknown, deleted, disabled, expired, accountGone, suspended, withoutAccess
 
         var failure: Failure {
             switch self {
@@ -61,6 +28,7 @@ struct AuthenticationTests {
             case .unknown: .unknownAPIKey
             case .deleted: .deletedAPIKey
             case .disabled: .inactiveAPIKey
+            case .expired: .expiredAPIKey
             case .accountGone: .accountMissing
             case .suspended: .accountSuspended
             case .withoutAccess: .apiAccessDisabled
@@ -74,7 +42,8 @@ struct AuthenticationTests {
         let presented: String? = faults.contains(.missing) ? nil : faults.contains(.malformed) ? "sk_0123456789" : Self.secret
         let state: APIKey.State = faults.contains(.deleted) ? .deleted : faults.contains(.disabled) ? .disabled : .active
         let account = Self.account(isSuspended: faults.contains(.suspended), hasAPIAccess: !faults.contains(.withoutAccess))
-        let found = faults.contains(.unknown) ? nil : (key: Self.key(state), account: faults.contains(.accountGone) ? nil : account)
+        let key = Self.key(state, expiresAt: faults.contains(.expired) ? .now : nil)
+        let found = faults.contains(.unknown) ? nil : PresentedKey(key: key, account: faults.contains(.accountGone) ? nil : account)
         let store = AnsweringKeyStore(.success(found))
         let first = one.rawValue <= other.rawValue ? one : other
         await #expect(throws: first.failure) { try await Authentication(keys: store).caller(presenting: presented) }
@@ -99,7 +68,7 @@ struct AuthenticationTests {
             (.deleted, nil, .deletedAPIKey),
         ] as [(APIKey.State, Account?, Failure?)])
     func states(state: APIKey.State, account: Account?, failure: Failure?) async throws {
-        let authentication = Authentication(keys: AnsweringKeyStore(.success((key: Self.key(state), account: account))))
+        let authentication = Authentication(keys: AnsweringKeyStore(.success(PresentedKey(key: Self.key(state), account: account))))
         if let failure {
             await #expect(throws: failure) { try await authentication.caller(presenting: Self.secret) }
             #expect(throws: failure) { try authentication.callerNow(presenting: Self.secret) }
@@ -129,7 +98,7 @@ struct AuthenticationTests {
 
     @Test("A look-up that would take waiting lets nobody in and refuses nobody; what cannot be a key is refused all the same")
     func waits() throws {
-        let store = AnsweringKeyStore(.success((key: Self.key(), account: Self.account())), waits: true)
+        let store = AnsweringKeyStore(.success(PresentedKey(key: Self.key(), account: Self.account())), waits: true)
         let authentication = Authentication(keys: store)
         #expect(try authentication.callerNow(presenting: Self.secret) == nil)
         #expect(authentication.knownKeyIDNow(presenting: Self.secret) == nil)
@@ -140,7 +109,7 @@ struct AuthenticationTests {
 
     @Test("A text longer than every key is unknown without a look into the store")
     func longerThanAnyKey() async {
-        let store = AnsweringKeyStore(.success((key: Self.key(), account: Self.account())))
+        let store = AnsweringKeyStore(.success(PresentedKey(key: Self.key(), account: Self.account())))
         let longest = "pkz_" + String(repeating: "x", count: 38)
         for text in [longest + "x", "pkz_" + String(repeating: "\u{301}\u{323}", count: 100_000)] {
             await #expect(throws: Failure.unknownAPIKey) { try await Authentication(keys: store).caller(presenting: text) }
@@ -165,7 +134,7 @@ struct AuthenticationTests {
             [], [.read], [.write], [.trainer], [.read, .write], [.read, .trainer], [.write, .trainer], [.read, .write, .trainer],
         ]
         for granted in subsets {
-            let store = AnsweringKeyStore(.success((key: Self.key(scopes: granted), account: Self.account())))
+            let store = AnsweringKeyStore(.success(PresentedKey(key: Self.key(scopes: granted), account: Self.account())))
             let caller = try await Authentication(keys: store).caller(presenting: Self.secret)
             for scope in Scope.allCases {
                 if granted.contains(scope) {

@@ -207,6 +207,11 @@ struct SQLRow {
     }
 
     func timestamp(_ column: Int32) -> Timestamp { Timestamp(milliseconds: integer(column)) }
+
+    /// A moment that may not be there.
+    func timestampIfAny(_ column: Int32) -> Timestamp? {
+        sqlite3_column_type(statement, column) == SQLITE_NULL ? nil : timestamp(column)
+    }
 }
 
 /// The words in which the values of a type are stored.

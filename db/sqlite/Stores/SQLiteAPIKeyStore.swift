@@ -14,19 +14,33 @@ final class SQLiteAPIKeyStore: APIKeyStore {
     private struct Memory {
         /// Counts the calls of `forget`, so that an answer read before one is not remembered after it.
         var generation: UInt64 = 0
-        var found: [SecretHash: Found] = [:]
-    }
-
-    private struct Found: Sendable {
-        let key: APIKey
-        let account: Account?
+        var found: [SecretHash: PresentedKey] = [:]
     }
 
     private static let keyColumns = """
-        api_key.id, api_key.account_id, api_key.prefix, api_key.label, api_key.scopes, api_key.state, api_key.created_at
+        api_key.id, api_key.account_id, api_key.prefix, api_key.label, api_key.scopes, api_key.state, api_key.created_at, api_key.expires_at,
+        api_key.previous_secret_expires_at
         """
 
-    private static let selectListed = "SELECT \(keyColumns), account.name FROM api_key LEFT JOIN account ON account.id = api_key.account_id"
+    private static let listedColumns = "\(keyColumns), account.name, api_key.last_used_at, api_key.previous_secret_last_used_at"
+
+    private static let selectListed = "SELECT \(listedColumns) FROM api_key LEFT JOIN account ON account.id = api_key.account_id"
+
+    private static let selectBySecret: String = {
+        let columns = "\(keyColumns), account.name, account.is_suspended, account.has_api_access, account.created_at"
+        return """
+            SELECT \(columns), \(PresentedKey.Secret.present.rawValue)
+            FROM api_key LEFT JOIN account ON account.id = api_key.account_id WHERE secret_hash = ?1
+            UNION ALL
+            SELECT \(columns), \(PresentedKey.Secret.previous.rawValue)
+            FROM api_key LEFT JOIN account ON account.id = api_key.account_id WHERE previous_secret_hash = ?1
+            UNION ALL
+            SELECT \(columns), \(PresentedKey.Secret.older.rawValue)
+            FROM api_key_older_secret JOIN api_key ON api_key.id = api_key_older_secret.key_id
+                LEFT JOIN account ON account.id = api_key.account_id
+            WHERE api_key_older_secret.secret_hash = ?1
+            """
+    }()
 
     private let writer: GroupWriter
     private let readers: ReadPool
@@ -44,51 +58,52 @@ final class SQLiteAPIKeyStore: APIKeyStore {
             let scopes = key.scopes.map(\.rawValue).sorted().joined(separator: ",")
             try db.run(
                 """
-                INSERT INTO api_key (id, account_id, secret_hash, prefix, label, scopes, state, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+                INSERT INTO api_key (id, account_id, secret_hash, prefix, label, scopes, state, created_at, expires_at)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """,
                 [
                     key.id.data, key.accountID.data, hash, key.prefix, key.label, scopes, key.state.rawValue, key.createdAt.milliseconds,
+                    key.expiresAt?.milliseconds,
                 ])
         }
     }
 
-    func find(secret: String) async throws(Failure) -> (key: APIKey, account: Account?)? {
+    func find(secret: String) async throws(Failure) -> PresentedKey? {
         let hash = SecretHash(of: secret)
         let (remembered, generation) = memory.withLock { ($0.found[hash], $0.generation) }
-        if let remembered { return (remembered.key, remembered.account) }
+        if let remembered { return remembered }
         guard let found = try readers.read({ connection in try Self.find(hash, connection) }) else { return nil }
         remember(found, under: hash, of: generation)
-        return (found.key, found.account)
+        return found
     }
 
     func findNow(secret: String) throws(Failure) -> KeyLookup {
         let hash = SecretHash(of: secret)
         let (remembered, generation) = memory.withLock { ($0.found[hash], $0.generation) }
-        if let remembered { return .known(remembered.key, account: remembered.account) }
+        if let remembered { return .known(remembered) }
         guard let read = try readers.readNow({ connection in try Self.find(hash, connection) }) else { return .waits }
         guard let found = read else { return .unknown }
         remember(found, under: hash, of: generation)
-        return .known(found.key, account: found.account)
+        return .known(found)
     }
 
-    private static func find(_ hash: SecretHash, _ connection: ReadConnection) throws -> Found? {
-        let sql = """
-            SELECT \(Self.keyColumns), account.name, account.is_suspended, account.has_api_access, account.created_at
-            FROM api_key LEFT JOIN account ON account.id = api_key.account_id WHERE secret_hash = ?
-            """
-        return try connection.first(sql, [.blob(Array(hash.data))]) { row in
-            let key = try Self.decode(row)
-            let account = row.text(7).map { name in
+    private static func find(_ hash: SecretHash, _ connection: ReadConnection) throws -> PresentedKey? {
+        try connection.first(selectBySecret, [.blob(Array(hash.data))]) { row in
+            let key = try decode(row)
+            let account = row.text(9).map { name in
                 Account(
-                    id: key.accountID, name: name, isSuspended: row.integer(8) == 1, hasAPIAccess: row.integer(9) == 1,
-                    createdAt: row.timestamp(10))
+                    id: key.accountID, name: name, isSuspended: row.integer(10) == 1, hasAPIAccess: row.integer(11) == 1,
+                    createdAt: row.timestamp(12))
             }
-            return Found(key: key, account: account)
+            guard let secret = PresentedKey.Secret(rawValue: Int(row.integer(13))) else {
+                throw Failure.unexpected("A secret is of an unknown kind")
+            }
+            return PresentedKey(key: key, account: account, secret: secret)
         }
     }
 
     /// Remembers what was read, unless something has changed since.
-    private func remember(_ found: Found, under hash: SecretHash, of generation: UInt64) {
+    private func remember(_ found: PresentedKey, under hash: SecretHash, of generation: UInt64) {
         memory.withLock { memory in
             guard memory.generation == generation else { return }
             if memory.found.count >= Self.rememberedMax { memory.found = [:] }
@@ -104,7 +119,7 @@ final class SQLiteAPIKeyStore: APIKeyStore {
                 accountName == nil
                 ? "\(Self.selectListed) WHERE api_key.id > ? ORDER BY api_key.id LIMIT ?"
                 : """
-                SELECT \(Self.keyColumns), account.name FROM account CROSS JOIN api_key ON api_key.account_id = account.id
+                SELECT \(Self.listedColumns) FROM account CROSS JOIN api_key ON api_key.account_id = account.id
                 WHERE account.name = ? AND api_key.id > ? ORDER BY api_key.id LIMIT ?
                 """
             try connection.query(sql, (accountName.map { [.text($0)] } ?? []) + position) { keys.append(try Self.decodeListed($0)) }
@@ -112,18 +127,69 @@ final class SQLiteAPIKeyStore: APIKeyStore {
         }
     }
 
+    func key(_ id: Identifier) async throws(Failure) -> ListedKey {
+        try readers.read { connection in try Self.listed(id, connection) }
+    }
+
     func setState(_ state: APIKey.State, of id: Identifier) async throws(Failure) -> ListedKey {
-        let changed = try await writer.write { db in
-            guard let row = try db.firstRow("SELECT state FROM api_key WHERE id = ?", [id.data]) else { throw Failure.notFound }
-            guard try row.value("state", as: APIKey.State.self) != .deleted || state == .deleted else {
-                throw Failure.keyStaysDeleted(id)
-            }
+        try await change(id) { key, db in
+            guard key.state != .deleted || state == .deleted else { throw Failure.keyStaysDeleted(id) }
             try db.run("UPDATE api_key SET state = ? WHERE id = ?", [state.rawValue, id.data])
-            return try db.first("\(Self.selectListed) WHERE api_key.id = ?", [.identifier(id)], row: Self.decodeListed)
         }
-        forget()
-        guard let changed else { throw .notFound }
-        return changed
+    }
+
+    func rotate(_ id: Identifier, to secret: APIKeySecret, overlap: KeyOverlap, at now: Timestamp) async throws(Failure) -> ListedKey {
+        let hash = SecretHash(of: secret.text).data
+        return try await change(id) { key, db in
+            let end = try key.endOfPresentSecret(after: overlap, at: now)
+            try db.run(
+                """
+                INSERT INTO api_key_older_secret (key_id, secret_hash)
+                SELECT id, previous_secret_hash FROM api_key WHERE id = ? AND previous_secret_hash IS NOT NULL
+                """, [id.data])
+            try db.run(
+                """
+                UPDATE api_key SET previous_secret_hash = secret_hash, previous_secret_expires_at = ?, previous_secret_last_used_at = NULL,
+                    secret_hash = ?, prefix = ?
+                WHERE id = ?
+                """, [end.milliseconds, hash, secret.prefix, id.data])
+        }
+    }
+
+    func record(_ uses: [KeyUse]) async throws(Failure) {
+        try await writer.write { db in
+            for use in uses {
+                try db.run(
+                    "UPDATE api_key SET last_used_at = max(coalesce(last_used_at, 0), ?) WHERE id = ?",
+                    [use.lastUsedAt.milliseconds, use.keyID.data])
+                guard let previous = use.previousSecret else { continue }
+                try db.run(
+                    """
+                    UPDATE api_key SET previous_secret_last_used_at = max(coalesce(previous_secret_last_used_at, 0), ?)
+                    WHERE id = ? AND previous_secret_expires_at = ?
+                    """, [previous.lastUsedAt.milliseconds, use.keyID.data, previous.expiresAt.milliseconds])
+            }
+        }
+    }
+
+    /// Changes a key.
+    /// - Returns: the key as it is afterwards; read within the same write, because it may change again right behind it.
+    private func change(
+        _ id: Identifier, _ body: @escaping @Sendable (APIKey, Database) throws -> Void
+    ) async throws(Failure) -> ListedKey {
+        // Whatever became of it: where the disk failed, it may have been done all the same.
+        defer { forget() }
+        return try await writer.write { db in
+            try body(try Self.listed(id, db).key, db)
+            return try Self.listed(id, db)
+        }
+    }
+
+    private static func listed(_ id: Identifier, _ connection: some SQLConnection) throws -> ListedKey {
+        guard let found = try connection.first("\(selectListed) WHERE api_key.id = ?", [.identifier(id)], row: decodeListed) else {
+            throw Failure.notFound
+        }
+        return found
     }
 
     /// Empties the memory, as every change of a key or an account must.
@@ -134,14 +200,19 @@ final class SQLiteAPIKeyStore: APIKeyStore {
         }
     }
 
-    private static func decodeListed(_ row: SQLRow) throws -> ListedKey { ListedKey(key: try decode(row), accountName: row.text(7)) }
+    private static func decodeListed(_ row: SQLRow) throws -> ListedKey {
+        ListedKey(
+            key: try decode(row), accountName: row.text(9), lastUsedAt: row.timestampIfAny(10),
+            previousSecretLastUsedAt: row.timestampIfAny(11))
+    }
 
     private static func decode(_ row: SQLRow) throws -> APIKey {
         let scopes = try row.requiredText(4).split(separator: ",").compactMap { Scope(rawValue: String($0)) }
         guard let state = APIKey.State(rawValue: try row.requiredText(5)) else { throw Failure.unexpected("A key is in an unknown state") }
         return APIKey(
             id: try row.identifier(0), accountID: try row.identifier(1), prefix: try row.requiredText(2), label: row.text(3),
-            scopes: Set(scopes), state: state, createdAt: row.timestamp(6))
+            scopes: Set(scopes), state: state, createdAt: row.timestamp(6), expiresAt: row.timestampIfAny(7),
+            previousSecretExpiresAt: row.timestampIfAny(8))
     }
 }
 

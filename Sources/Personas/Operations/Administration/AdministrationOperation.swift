@@ -10,6 +10,9 @@ package protocol AdministrationOperation: Sendable, Codable {
     /// Whether it may leave images that nothing needs, whose bytes are to be removed soon after it.
     static var leavesImages: Bool { get }
 
+    /// Whether it leaves a training job, which waits until a server runs.
+    static var leavesTraining: Bool { get }
+
     /// The use case.
     /// - Parameter progress: told how far it has come, if it takes long.
     func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> Reply
@@ -22,6 +25,8 @@ extension AdministrationOperation {
     package static var isLong: Bool { false }
 
     package static var leavesImages: Bool { false }
+
+    package static var leavesTraining: Bool { false }
 }
 
 /// An operation that answers one page of a list, however long that is.

@@ -20,60 +20,6 @@ package struct AccountReport: Sendable, Codable, Equatable {
     }
 }
 
-/// A key with its secret, as it is shown once.
-package struct IssuedKey: Sendable, Codable, Equatable {
-    /// The key's id.
-    package let id: Identifier
-    /// The secret text.
-    package let key: String
-    /// What the key is recognised by.
-    package let prefix: String
-    /// The name of its account.
-    package let account: String
-    /// What the operator wrote down about it.
-    package let label: String?
-    /// What it may be used for, in alphabetical order.
-    package let scopes: [Scope]
-
-    init(_ key: APIKey, secret: APIKeySecret, accountName: String) {
-        id = key.id
-        self.key = secret.text
-        prefix = key.prefix
-        account = accountName
-        label = key.label
-        scopes = key.scopes.sorted { $0.rawValue < $1.rawValue }
-    }
-}
-
-/// A key as an operator's program sees it.
-package struct KeyReport: Sendable, Codable, Equatable {
-    /// The key's id.
-    package let id: Identifier
-    /// What the key is recognised by.
-    package let prefix: String
-    /// The name of its account; nil when the account was deleted.
-    package let account: String?
-    /// What the operator wrote down about it.
-    package let label: String?
-    /// What it may be used for, in alphabetical order.
-    package let scopes: [Scope]
-    /// Whether it is good for anything.
-    package let state: APIKey.State
-    /// RFC 3339.
-    package let createdAt: String
-
-    init(_ listed: ListedKey) {
-        let key = listed.key
-        id = key.id
-        prefix = key.prefix
-        account = listed.accountName
-        label = key.label
-        scopes = key.scopes.sorted { $0.rawValue < $1.rawValue }
-        state = key.state
-        createdAt = key.createdAt.text
-    }
-}
-
 /// A reserved name as an operator's program sees it.
 package struct NameReport: Sendable, Codable, Equatable {
     /// The name.

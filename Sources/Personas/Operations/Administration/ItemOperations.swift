@@ -1,3 +1,48 @@
+/// Creates an item for an account, as its owner would.
+package struct CreateItem: AdministrationOperation {
+    private let accountName: String
+    private let mode: Mode
+    private let name: String
+    private let specialInstructions: String?
+    private let imageBase64s: [String]
+
+    /// Takes the images as base64, in their order.
+    package init(accountName: String, mode: Mode, name: String, specialInstructions: String?, imageBase64s: [String]) {
+        self.accountName = accountName
+        self.mode = mode
+        self.name = name
+        self.specialInstructions = specialInstructions
+        self.imageBase64s = imageBase64s
+    }
+
+    package static let leavesTraining = true
+
+    /// Those of an item whose name turned out to be taken.
+    package static let leavesImages = true
+
+    /// - Throws: `notFound` for an account that is not there, and what `Catalog.create` throws.
+    package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> ItemReport {
+        let details = DetailsDraft(name: .value(name), specialInstructions: specialInstructions.map(JSONField.value) ?? .absent)
+        return ItemReport(try await administration.create(details, mode: mode, imageBase64s: imageBase64s, accountName: accountName))
+    }
+}
+
+extension Administration {
+    /// Creates an item in the name of an account. Nothing of it counts towards what the account may have in memory, because no client sent it.
+    /// - Parameter outcome: how training has ended already; nil queues a training job.
+    /// - Throws: `notFound` for an account that is not there, and what `Catalog.create` throws.
+    func create(
+        _ details: DetailsDraft, mode: Mode, imageBase64s: [String], accountName: String, outcome: TrainingOutcome? = nil
+    ) async throws(Failure) -> OperatorItem {
+        let account = try await stores.accounts.account(named: Account.normalName(accountName))
+        let draft = CreateDraft(
+            details: details, imageURLs: .absent, imageBase64s: .value(imageBase64s.map { ArraySlice($0.utf8) }))
+        let item = try await catalog.create(
+            draft, mode: mode, accountID: account.id, holding: .unlimited(for: account.id), outcome: outcome)
+        return OperatorItem(item: item, accountName: account.name)
+    }
+}
+
 /// Lists the newest items of all accounts.
 package struct ListItems: AdministrationOperation {
     private let limit: Int

@@ -3,11 +3,14 @@ package struct CreateKey: AdministrationOperation {
     private let accountName: String
     private let label: String?
     private let scopes: Set<Scope>
+    private let expiresAt: Timestamp?
 
-    package init(accountName: String, label: String?, scopes: Set<Scope>) {
+    /// - Parameter expiresAt: from when on the key is to be good for nothing; nil for one that does not end by itself.
+    package init(accountName: String, label: String?, scopes: Set<Scope>, expiresAt: Timestamp? = nil) {
         self.accountName = accountName
         self.label = label
         self.scopes = scopes
+        self.expiresAt = expiresAt
     }
 
     /// - Throws: `notFound` when the account is not there, `invalid`.
@@ -15,13 +18,47 @@ package struct CreateKey: AdministrationOperation {
         let account = try await administration.stores.accounts.account(named: Account.normalName(accountName))
         var label: String?
         if let raw = self.label { label = try Account.label(raw, field: .label) }
-        let secret = APIKeySecret.random()
         let now = administration.clock.now
+        if let expiresAt, expiresAt <= now { throw .invalid([Violation(.expires, "must be in the future")]) }
+        let secret = APIKeySecret.random()
         let key = APIKey(
             id: .timeOrdered(at: now), accountID: account.id, prefix: secret.prefix, label: label, scopes: scopes, state: .active,
-            createdAt: now)
+            createdAt: now, expiresAt: expiresAt)
         try await administration.stores.keys.insert(key, secret: secret)
         return IssuedKey(key, secret: secret, accountName: account.name)
+    }
+}
+
+/// Gives a key another secret, beside which the one that it had is good for a while.
+package struct RotateKey: AdministrationOperation {
+    private let id: String
+    private let overlapHours: Int
+
+    package init(id: String, overlapHours: Int = KeyOverlap.default.hours) {
+        self.id = id
+        self.overlapHours = overlapHours
+    }
+
+    /// - Throws: `invalid`, `notFound`, `keyStaysDeleted`, `keyDisabled`, `keyExpired`.
+    package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> IssuedKey {
+        let secret = APIKeySecret.random()
+        let rotated = try await administration.stores.keys.rotate(
+            try Identifier(argument: id), to: secret, overlap: try KeyOverlap(hours: overlapHours), at: administration.clock.now)
+        return IssuedKey(rotated.key, secret: secret, accountName: rotated.accountName)
+    }
+}
+
+/// Shows a key.
+package struct ShowKey: AdministrationOperation {
+    private let id: String
+
+    package init(id: String) {
+        self.id = id
+    }
+
+    /// - Throws: `invalid`, `notFound`.
+    package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> KeyReport {
+        KeyReport(try await administration.stores.keys.key(try Identifier(argument: id)))
     }
 }
 

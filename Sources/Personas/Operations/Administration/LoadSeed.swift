@@ -63,12 +63,9 @@ package struct LoadSeed: AdministrationOperation {
 
     /// Creates an item unless one of its name is there. Returns whether it did.
     private func create(_ entry: SeedDocument.ItemEntry, _ mode: Mode, in administration: Administration) async throws(Failure) -> Bool {
-        let account = try await administration.stores.accounts.account(named: Account.normalName(entry.account))
-        let draft = CreateDraft(
-            details: entry.details, imageURLs: .absent, imageBase64s: .value((entry.imageBase64s ?? []).map { ArraySlice($0.utf8) }))
         do throws(Failure) {
-            _ = try await administration.catalog.create(
-                draft, mode: mode, accountID: account.id, holding: .unlimited(for: account.id), outcome: entry.outcome)
+            _ = try await administration.create(
+                entry.details, mode: mode, imageBase64s: entry.imageBase64s ?? [], accountName: entry.account, outcome: entry.outcome)
             return true
         } catch .nameTaken {
             return false

@@ -1,0 +1,70 @@
+/// Finds out who calls.
+package struct Authentication: Sendable {
+    private let keys: any APIKeyStore
+    private let clock: WallClock
+    /// When keys were used last, which somebody has to save from time to time.
+    package let uses: KeyUses
+
+    /// Takes the store of keys, and what tells whether they have come to their end.
+    package init(keys: any APIKeyStore, clock: WallClock = .system) {
+        self.keys = keys
+        self.clock = clock
+        uses = KeyUses(keys: keys)
+    }
+
+    /// The id of a presented key, whatever state it and its account are in; nil for no key, and for one that is unknown or cannot be looked up.
+    package func knownKeyID(presenting secret: String?) async -> Identifier? {
+        guard let secret = try? Self.wellFormed(secret) else { return nil }
+        return (try? await keys.find(secret: secret))?.key.id
+    }
+
+    /// The same, where that needs no waiting; nil where it does.
+    package func knownKeyIDNow(presenting secret: String?) -> Identifier? {
+        guard let secret = try? Self.wellFormed(secret), case .known(let found) = try? keys.findNow(secret: secret) else { return nil }
+        return found.key.id
+    }
+
+    /// The caller behind a presented key.
+    /// - Throws: in this order `missingAPIKey`, `malformedAPIKey`, `unknownAPIKey`, `deletedAPIKey`, `inactiveAPIKey`, `expiredAPIKey`,
+    ///   `accountMissing`, `accountSuspended`, `apiAccessDisabled`.
+    package func caller(presenting secret: String?) async throws(Failure) -> Caller {
+        guard let found = try await keys.find(secret: try Self.wellFormed(secret)) else { throw .unknownAPIKey }
+        return try caller(found)
+    }
+
+    /// The same, where that needs no waiting; nil where it does.
+    /// - Throws: what `caller` throws.
+    package func callerNow(presenting secret: String?) throws(Failure) -> Caller? {
+        switch try keys.findNow(secret: try Self.wellFormed(secret)) {
+        case .known(let found): return try caller(found)
+        case .unknown: throw .unknownAPIKey
+        case .waits: return nil
+        }
+    }
+
+    /// A secret that may be one of ours.
+    private static func wellFormed(_ secret: String?) throws(Failure) -> String {
+        guard let secret, !secret.isEmpty else { throw .missingAPIKey }
+        // By bytes, because comparing texts takes Swift milliseconds for a header of combining marks.
+        guard secret.utf8.starts(with: APIKeySecret.textPrefix.utf8) else { throw .malformedAPIKey }
+        guard secret.utf8.count <= APIKeySecret.textBytes else { throw .unknownAPIKey }
+        return secret
+    }
+
+    /// The caller that a key makes, if the key, the secret and the account are good for anything at this moment: a store may have found them long
+    /// ago.
+    private func caller(_ found: PresentedKey) throws(Failure) -> Caller {
+        switch found.key.state {
+        case .deleted: throw .deletedAPIKey
+        case .disabled: throw .inactiveAPIKey
+        case .active: break
+        }
+        let now = clock.now
+        guard found.isCurrent(at: now) else { throw .expiredAPIKey }
+        guard let account = found.account else { throw .accountMissing }
+        guard !account.isSuspended else { throw .accountSuspended }
+        guard account.hasAPIAccess else { throw .apiAccessDisabled }
+        uses.note(found, at: now)
+        return Caller(accountID: account.id, keyID: found.key.id, scopes: found.key.scopes)
+    }
+}

@@ -1,0 +1,71 @@
+/// A key with its secret, as it is shown once.
+package struct IssuedKey: Sendable, Codable, Equatable {
+    /// The key's id.
+    package let id: Identifier
+    /// The secret text.
+    package let key: String
+    /// What the key is recognised by.
+    package let prefix: String
+    /// The name of its account; nil when the account was deleted.
+    package let account: String?
+    /// What the operator wrote down about it.
+    package let label: String?
+    /// What it may be used for, in alphabetical order.
+    package let scopes: [Scope]
+    /// From when on it is good for nothing, RFC 3339; nil for a key that does not end by itself.
+    package let expiresAt: String?
+    /// From when on the secret before this one is good for nothing, RFC 3339; nil for a new key.
+    package let previousSecretExpiresAt: String?
+
+    init(_ key: APIKey, secret: APIKeySecret, accountName: String?) {
+        id = key.id
+        self.key = secret.text
+        prefix = key.prefix
+        account = accountName
+        label = key.label
+        scopes = key.scopes.sorted { $0.rawValue < $1.rawValue }
+        expiresAt = key.expiresAt?.text
+        previousSecretExpiresAt = key.previousSecretExpiresAt?.text
+    }
+}
+
+/// A key as an operator's program sees it.
+package struct KeyReport: Sendable, Codable, Equatable {
+    /// The key's id.
+    package let id: Identifier
+    /// What the key is recognised by.
+    package let prefix: String
+    /// The name of its account; nil when the account was deleted.
+    package let account: String?
+    /// What the operator wrote down about it.
+    package let label: String?
+    /// What it may be used for, in alphabetical order.
+    package let scopes: [Scope]
+    /// What operators made of it; it may have come to its end all the same.
+    package let state: APIKey.State
+    /// RFC 3339.
+    package let createdAt: String
+    /// From when on it is good for nothing, RFC 3339; nil for a key that does not end by itself.
+    package let expiresAt: String?
+    /// The minute in which a call was let in with it last, RFC 3339, as far as that is stored.
+    package let lastUsedAt: String?
+    /// From when on the secret before the present one is good for nothing, RFC 3339; nil for a key that was never rotated.
+    package let previousSecretExpiresAt: String?
+    /// The minute in which that secret was used last since it was replaced, RFC 3339.
+    package let previousSecretLastUsedAt: String?
+
+    init(_ listed: ListedKey) {
+        let key = listed.key
+        id = key.id
+        prefix = key.prefix
+        account = listed.accountName
+        label = key.label
+        scopes = key.scopes.sorted { $0.rawValue < $1.rawValue }
+        state = key.state
+        createdAt = key.createdAt.text
+        expiresAt = key.expiresAt?.text
+        lastUsedAt = listed.lastUsedAt?.text
+        previousSecretExpiresAt = key.previousSecretExpiresAt?.text
+        previousSecretLastUsedAt = listed.previousSecretLastUsedAt?.text
+    }
+}
