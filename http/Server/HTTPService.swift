@@ -188,7 +188,7 @@ package struct HTTPService: Service {
         let immediate = ImmediateReads(
             routes: ReadRoutes(parts.surfaces), table: RouteTable(router.routes),
             trustsIncomingRequestID: configuration.trustsIncomingRequestID, authentication: parts.authentication, limiter: parts.limiter,
-            rateLimitFields: parts.rateLimitFields, maintenance: parts.maintenance, health: parts.health, media: parts.media,
+            rateLimitFields: parts.rateLimitFields, maintenance: parts.maintenance, health: parts.health, media: parts.media, me: parts.me,
             accessLog: parts.accessLog, metrics: requests)
         return (MeasuredResponder(inner: RequestTask(inner: router.buildResponder()), metrics: requests), immediate)
     }
@@ -206,6 +206,7 @@ package struct HTTPService: Service {
                 catalog: useCases.catalog,
                 places: AsyncSemaphore(count: HTTPConfiguration.mediaAnswers(of: configuration.connections.connectionsMax)),
                 connections: connections, limits: limits),
+            me: MeRoutes(authentication: useCases.authentication, catalog: useCases.catalog, configuration: configuration),
             surfaces: [PikzonalityReads.Surface.typed(.persona), .typed(.style), .published].map {
                 PikzonalityReads(
                     surface: $0, catalog: useCases.catalog, publicURL: publicURL, pageItemsMax: configuration.pageItemsMax)
@@ -244,6 +245,7 @@ package struct HTTPService: Service {
             PikzonalityRoutes(reads: reads, catalog: useCases.catalog, bodyReader: bodyReader, calls: calls, publicURL: publicURL)
                 .add(to: callers)
         }
+        parts.me.add(to: callers)
         TrainingRoutes(training: useCases.training, bodyReader: bodyReader, calls: calls, publicURL: publicURL).add(to: callers)
         router.refuseOtherMethods()
         return router
@@ -266,5 +268,6 @@ private struct HTTPParts {
     let authentication: Authentication
     let health: HealthRoutes
     let media: MediaRoutes
+    let me: MeRoutes
     let surfaces: [PikzonalityReads]
 }

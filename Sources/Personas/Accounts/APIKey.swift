@@ -110,6 +110,14 @@ package struct Caller: Sendable, Equatable {
     }
 }
 
+/// Who calls, in full.
+package struct Credentials: Sendable, Equatable {
+    /// The key that was presented.
+    package let key: APIKey
+    /// The account that it acts for.
+    package let account: Account
+}
+
 /// A key as operators look at it.
 package struct ListedKey: Sendable, Equatable {
     /// The key.
@@ -186,6 +194,29 @@ package struct Authentication: Sendable {
         case .unknown: throw .unknownAPIKey
         case .waits: return nil
         }
+    }
+
+    /// The key and the account behind a presented key that is good for a caller.
+    /// - Throws: what `caller` throws.
+    package func credentials(presenting secret: String?) async throws(Failure) -> Credentials {
+        guard let found = try await keys.find(secret: try Self.wellFormed(secret)) else { throw .unknownAPIKey }
+        return try Self.credentials(found.key, of: found.account)
+    }
+
+    /// The same, where that needs no waiting; nil where it does.
+    /// - Throws: what `caller` throws.
+    package func credentialsNow(presenting secret: String?) throws(Failure) -> Credentials? {
+        switch try keys.findNow(secret: try Self.wellFormed(secret)) {
+        case .known(let key, let account): return try Self.credentials(key, of: account)
+        case .unknown: throw .unknownAPIKey
+        case .waits: return nil
+        }
+    }
+
+    private static func credentials(_ key: APIKey, of account: Account?) throws(Failure) -> Credentials {
+        _ = try caller(key, of: account)
+        guard let account else { throw .accountMissing }
+        return Credentials(key: key, account: account)
     }
 
     /// A secret that may be one of ours.
