@@ -6,6 +6,16 @@ package enum Limits {
     package static let nameCharactersMax = 25
     /// Unicode scalars of special instructions, from the published API.
     package static let specialInstructionsCharactersMax = 300
+    /// Characters of the id that a client's own program gives an item.
+    package static let externalIDCharactersMax = 64
+    /// Labels of a client's own on one item.
+    package static let metadataMembersMax = 16
+    /// Characters of the key of such a label.
+    package static let metadataKeyCharactersMax = 40
+    /// Unicode scalars of what such a label says.
+    package static let metadataValueCharactersMax = 500
+    /// Labels that one list is filtered by.
+    package static let metadataFiltersMax = 2
     /// Bytes of one decoded image: 10 MiB, from the published API.
     package static let imageBytesMax = 10 * 1_024 * 1_024
     /// Bytes of a stored image that are read at a time: what one slow reader holds in memory.

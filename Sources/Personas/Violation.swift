@@ -4,6 +4,10 @@ package enum InputField: Sendable, Equatable, Codable {
     case name
     /// The words for the trainer.
     case specialInstructions
+    /// What the client's own program calls an item.
+    case externalID
+    /// The client's own labels.
+    case metadata
     /// The reference images as addresses.
     case imageURLs
     /// The reference images as base64.
@@ -34,6 +38,8 @@ package enum InputField: Sendable, Equatable, Codable {
         switch self {
         case .name: "name"
         case .specialInstructions: "special_instructions"
+        case .externalID: "external_id"
+        case .metadata: "metadata"
         case .imageURLs: "image_urls"
         case .imageBase64s: "image_base64s"
         case .portrait: "portrait"

@@ -26,6 +26,7 @@ struct FailureWordsTests {
         (.accountMissing, .failed, "API_USER_NOT_FOUND: the account was deleted meanwhile"),
         (.blockedContent(field: .name), .failed, "CONTENT_POLICY: name holds a blocked term"),
         (.nameReserved, .failed, "NAME_RESERVED: the name is reserved"),
+        (.externalIDTaken(.style, id), .failed, "CONFLICT: a style with this external_id already exists: \(id.text)"),
         (.nameTaken(.persona, id), .failed, "NAME_ALREADY_EXISTS: a persona with this name already exists: \(id.text)"),
         (.accountNameTaken("acme"), .failed, "CONFLICT: an account named acme already exists"),
         (.keyStaysDeleted(id), .failed, "CONFLICT: the key \(id.text) was deleted, and stays so"),

@@ -22,6 +22,7 @@ struct ImmediateReads: ImmediateResponder {
     let maintenance: MaintenanceMiddleware
     let health: HealthRoutes
     let media: MediaRoutes
+    let me: MeRoutes
     let accessLog: AccessLog
     let metrics: RequestMetrics
 
@@ -88,6 +89,9 @@ struct ImmediateReads: ImmediateResponder {
         case .list(let reads):
             guard let caller = try admitted(head, &facts) else { return nil }
             return try reads.listNow(head.query, caller)?.immediate
+        case .me:
+            guard let caller = try admitted(head, &facts) else { return nil }
+            return try me.answerNow(presenting: head.apiKey, caller)?.immediate
         case .media(let token):
             try maintenance.requireOpen(head.path)
             guard let fields = try media.knownNow(token, ifNoneMatch: head.knownTags) else { return nil }
@@ -140,6 +144,7 @@ extension ImmediateReads.Facts {
         switch found {
         case .item(let reads, _): route = reads.surface.itemPath
         case .list(let reads): route = reads.surface.path
+        case .me: route = MeRoutes.path
         case .media: (route, isLimited, isOpen) = (MediaRoutes.path, false, true)
         case .health: (route, isLimited) = (path, false)
         case nil: break

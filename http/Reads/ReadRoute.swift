@@ -8,6 +8,8 @@ enum ReadRoute {
     case item(PikzonalityReads, String)
     /// A list of items.
     case list(PikzonalityReads)
+    /// Who calls.
+    case me
     /// An image; with its token.
     case media(String)
 }
@@ -38,6 +40,7 @@ struct ReadRoutes: Sendable {
         if bytes.starts(with: Self.mediaPrefix.utf8) {
             return Self.segment(bytes.dropFirst(Self.mediaPrefix.utf8.count)).map(ReadRoute.media)
         }
+        if bytes.elementsEqual(MeRoutes.path.utf8) { return .me }
         return HealthRoutes.paths.contains(path) ? .health : nil
     }
 

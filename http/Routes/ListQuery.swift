@@ -34,7 +34,9 @@ struct ListQuery {
         }
         let search = value("q").flatMap { $0.isEmpty ? nil : $0 }
         filter = PikzonalityFilter(
-            mode: fixedMode ?? choice("mode", \Mode.rawValue), status: choice("status", \Status.rawValue), search: search)
+            mode: fixedMode ?? choice("mode", \Mode.rawValue), status: choice("status", \Status.rawValue), search: search,
+            externalID: Self.externalID(value("external_id"), &violations),
+            metadata: Self.labels(parameters.members(of: "metadata"), &violations))
         sort = choice("sort", \PikzonalitySort.word) ?? .newestFirst
         var after: PikzonalityPosition?
         if let text = value("cursor") {
@@ -53,8 +55,42 @@ struct ListQuery {
         var parameters = ["limit=\(limit)", "cursor=\(cursor)", "sort=\(sort.word)"]
         if fixedMode == nil, let mode = filter.mode { parameters.append("mode=\(mode.rawValue)") }
         if let status = filter.status { parameters.append("status=\(status.rawValue)") }
-        if let search = filter.search?.addingPercentEncoding(withAllowedCharacters: .alphanumerics) { parameters.append("q=\(search)") }
+        parameters += Self.parameter("q", filter.search) + Self.parameter("external_id", filter.externalID)
+        parameters += filter.metadata.flatMap { Self.parameter("metadata%5B\($0.key)%5D", $0.value) }
         return (cursor, "\(path)?\(parameters.joined(separator: "&"))")
+    }
+
+    /// A parameter as it stands in a link; none where there is no value.
+    private static func parameter(_ name: String, _ value: String?) -> [String] {
+        value?.addingPercentEncoding(withAllowedCharacters: .alphanumerics).map { ["\(name)=\($0)"] } ?? []
+    }
+
+    private static func externalID(_ text: String?, _ violations: inout [Violation]) -> String? {
+        guard let text else { return nil }
+        do {
+            return try ExternalID.validated(text)
+        } catch {
+            violations.append(error)
+            return nil
+        }
+    }
+
+    /// The labels that are asked for, in the order of their keys, so that links to the same list are the same.
+    private static func labels(_ members: [(key: String?, value: String)], _ violations: inout [Violation]) -> [MetadataMember] {
+        var labels: [MetadataMember] = []
+        for member in members {
+            guard let key = member.key, MetadataMember.isKey(key), MetadataMember.isValue(member.value) else {
+                violations.append(Violation(.metadata, "must be asked for as metadata[key]=value, by the rules for keys and values"))
+                return []
+            }
+            labels.append(MetadataMember(key: key, value: member.value))
+        }
+        let countMax = Limits.metadataFiltersMax
+        guard labels.count <= countMax, Set(labels.map(\.key)).count == labels.count else {
+            violations.append(Violation(.metadata, "must be asked for at most \(countMax) times, each time by another key"))
+            return []
+        }
+        return labels.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
     }
 
     private static func limit(_ text: String, itemsMax: Int) -> Int? {

@@ -18,6 +18,20 @@ struct QueryParameters {
         return Self.decoded(value) ?? String(decoding: value, as: UTF8.self)
     }
 
+    /// The parameters that are members of one, `name[key]=value`, in their order; the brackets may be percent-encoded. What is called so, but is not
+    /// of that form, has no key.
+    func members(of name: String) -> [(key: String?, value: String)] {
+        pairs.filter { $0.name.starts(with: name.utf8) }.compactMap { pair in
+            let rest = pair.name.dropFirst(name.utf8.count)
+            let value = Self.decoded(pair.value) ?? String(decoding: pair.value, as: UTF8.self)
+            guard let brackets = Self.decoded(rest)?.utf8 else { return (nil, value) }
+            if brackets.isEmpty { return (nil, value) }
+            guard brackets.first == UInt8(ascii: "[") else { return nil }
+            guard brackets.last == UInt8(ascii: "]") else { return (nil, value) }
+            return (String(Substring(brackets.dropFirst().dropLast())), value)
+        }
+    }
+
     private static func decoded(_ text: Substring.UTF8View) -> String? {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(text.count)

@@ -42,6 +42,10 @@ extension Failure: EnvelopeConvertible {
             let message = "A \(mode.rawValue) with this name already exists"
             return EnvelopeError(
                 .nameAlreadyExists, message: message, details: [ErrorDetail(field: "name", message: message, id: id.text)])
+        case .externalIDTaken(let mode, let id):
+            let field = InputField.externalID.wireName
+            let message = "A \(mode.rawValue) with this \(field) already exists"
+            return EnvelopeError(.conflict, message: message, details: [ErrorDetail(field: field, message: message, id: id.text)])
         case .staleLease:
             return EnvelopeError(.conflict, message: "The lease is not valid: it ran out, ended, or belongs to another worker")
         case .idempotencyKeyInUse: return EnvelopeError(.idempotencyKeyInUse).retryAfter(seconds: 1)

@@ -192,7 +192,7 @@ package struct HTTPService: Service {
             routes: ReadRoutes(parts.surfaces), table: RouteTable(router.routes),
             trustsIncomingRequestID: configuration.trustsIncomingRequestID, authentication: parts.authentication, limiter: parts.limiter,
             rateLimitFields: parts.rateLimitFields, crossOrigin: parts.crossOrigin, maintenance: parts.maintenance, health: parts.health,
-            media: parts.media,
+            media: parts.media, me: parts.me,
             accessLog: parts.accessLog, metrics: requests)
         return (MeasuredResponder(inner: RequestTask(inner: router.buildResponder()), metrics: requests), immediate)
     }
@@ -211,6 +211,7 @@ package struct HTTPService: Service {
                 catalog: useCases.catalog,
                 places: AsyncSemaphore(count: HTTPConfiguration.mediaAnswers(of: configuration.connections.connectionsMax)),
                 connections: connections, limits: limits),
+            me: MeRoutes(authentication: useCases.authentication, catalog: useCases.catalog, configuration: configuration),
             surfaces: [PikzonalityReads.Surface.typed(.persona), .typed(.style), .published].map {
                 PikzonalityReads(
                     surface: $0, catalog: useCases.catalog, publicURL: publicURL, pageItemsMax: configuration.pageItemsMax)
@@ -251,6 +252,7 @@ package struct HTTPService: Service {
             PikzonalityRoutes(reads: reads, catalog: useCases.catalog, bodyReader: bodyReader, calls: calls, publicURL: publicURL)
                 .add(to: callers)
         }
+        parts.me.add(to: callers)
         TrainingRoutes(training: useCases.training, bodyReader: bodyReader, calls: calls, publicURL: publicURL).add(to: callers)
         router.refuseOtherMethods()
         return router
@@ -274,5 +276,6 @@ private struct HTTPParts {
     let authentication: Authentication
     let health: HealthRoutes
     let media: MediaRoutes
+    let me: MeRoutes
     let surfaces: [PikzonalityReads]
 }

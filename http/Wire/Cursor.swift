@@ -59,6 +59,11 @@ package struct Cursor {
         var hash = SHA256()
         hash.update(data: place)
         hash.update(data: Array(list.utf8))
+        if filter.externalID != nil || !filter.metadata.isEmpty {
+            // No text has this byte, so that no list without these filters has the same hash. Their own texts have neither of the others within.
+            let labels = filter.metadata.flatMap { [$0.key, Data($0.value.utf8).base64EncodedString()] }
+            hash.update(data: [0xFF] + Array(([filter.externalID ?? ""] + labels).joined(separator: "\n").utf8))
+        }
         return Array(hash.finalize().prefix(bindingBytes))
     }
 }

@@ -22,9 +22,8 @@ package struct JSONObject: Sendable {
         case number(Range<Int>)
         /// The text between the quotes, and whether anything in it is escaped.
         case string(Range<Int>, isEscaped: Bool)
-        /// The elements, as far as they are no containers themselves.
         case array([Value])
-        case object
+        case object([JSONMemberName: Value])
     }
 
     private let bytes: [UInt8]
@@ -51,17 +50,30 @@ package struct JSONObject: Sendable {
         switch value {
         case .string(let range, isEscaped: true): range.count
         case .array(let elements): elements.reduce(0) { $0 + escapedBytes(in: $1) }
+        case .object(let members): members.values.reduce(0) { $0 + escapedBytes(in: $1) }
         default: 0
         }
     }
 
     /// A member that is to be a string.
-    package func string(_ name: String) -> JSONField<String> {
-        switch members[JSONMemberName(Array(name.utf8))] {
+    package func string(_ name: String) -> JSONField<String> { string(members[JSONMemberName(Array(name.utf8))]) }
+
+    private func string(_ value: Value?) -> JSONField<String> {
+        switch value {
         case nil: .absent
         case .null: .null
         case .string(let range, let isEscaped): .value(String(decoding: text(range, isEscaped: isEscaped), as: UTF8.self))
         default: .malformed("must be a string")
+        }
+    }
+
+    /// A member that is to be an object whose members are to be strings, in any order.
+    package func strings(in name: String) -> JSONField<[(name: String, value: JSONField<String>)]> {
+        switch members[JSONMemberName(Array(name.utf8))] {
+        case nil: .absent
+        case .null: .null
+        case .object(let members): .value(members.map { (String(decoding: $0.key.utf8, as: UTF8.self), string($0.value)) })
+        default: .malformed("must be an object")
         }
     }
 
@@ -122,8 +134,10 @@ package struct JSONObject: Sendable {
     }
 
     /// Hands out the object's content piece by piece, the same for two bodies that say the same: whatever their order of members, their blanks
-    /// and their escapes. Objects within, which no request has, count without their content.
-    package func canonicalPieces(_ take: (ArraySlice<UInt8>) -> Void) {
+    /// and their escapes.
+    package func canonicalPieces(_ take: (ArraySlice<UInt8>) -> Void) { canonicalPieces(of: members, take) }
+
+    private func canonicalPieces(of members: [JSONMemberName: Value], _ take: (ArraySlice<UInt8>) -> Void) {
         for (name, value) in members.sorted(by: { $0.key < $1.key }) {
             takeText(name.utf8[...], take)
             canonicalPieces(of: value, take)
@@ -144,7 +158,10 @@ package struct JSONObject: Sendable {
             take([UInt8(ascii: "[")])
             for element in elements { canonicalPieces(of: element, take) }
             take([UInt8(ascii: "]")])
-        case .object: take([UInt8(ascii: "{")])
+        case .object(let members):
+            take([UInt8(ascii: "{")])
+            canonicalPieces(of: members, take)
+            take([UInt8(ascii: "}")])
         }
     }
 

@@ -35,9 +35,7 @@ struct JSONScanner {
         guard values <= JSONObject.valuesMax else { throw .tooLarge }
         switch peek() {
         case UInt8(ascii: "\""): return try string()
-        case UInt8(ascii: "{"):
-            _ = try object()
-            return .object
+        case UInt8(ascii: "{"): return .object(try object())
         case UInt8(ascii: "["): return .array(try array())
         case UInt8(ascii: "t"):
             try literal("true")

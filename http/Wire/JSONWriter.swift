@@ -91,6 +91,17 @@ package struct JSONWriter: ~Copyable {
         raw(value ? "true" : "false")
     }
 
+    /// Writes a member that is a text, both as their UTF-8. Unlike that of others its name is one that a client chose.
+    package mutating func member(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>) {
+        quote()
+        put(escaped: name)
+        put(UInt8(ascii: "\""))
+        put(UInt8(ascii: ":"))
+        put(UInt8(ascii: "\""))
+        put(escaped: value)
+        unquote()
+    }
+
     /// Writes a string, or `null`.
     package mutating func string(_ value: String?) {
         guard let value else { return raw("null") }

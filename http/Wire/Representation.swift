@@ -26,7 +26,7 @@ package struct Representation {
             writer.member("status", word: item.status)
             writer.member("progress", item.progress)
             images(item, &writer)
-            writer.members(item.details)
+            writer.allMembers(item.details)
             writer.name("error")
             error(item.error, &writer)
             writer.member("created_at", item.createdAt)

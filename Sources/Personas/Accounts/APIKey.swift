@@ -117,6 +117,14 @@ package struct Caller: Sendable, Equatable {
     }
 }
 
+/// Who calls, in full.
+package struct Credentials: Sendable, Equatable {
+    /// The key that was presented.
+    package let key: APIKey
+    /// The account that it acts for.
+    package let account: Account
+}
+
 /// A key as operators look at it.
 package struct ListedKey: Sendable, Equatable {
     /// The key.

@@ -28,15 +28,37 @@ package struct Authentication: Sendable {
     /// - Throws: in this order `missingAPIKey`, `malformedAPIKey`, `unknownAPIKey`, `deletedAPIKey`, `inactiveAPIKey`, `expiredAPIKey`,
     ///   `accountMissing`, `accountSuspended`, `apiAccessDisabled`.
     package func caller(presenting secret: String?) async throws(Failure) -> Caller {
-        guard let found = try await keys.find(secret: try Self.wellFormed(secret)) else { throw .unknownAPIKey }
-        return try caller(found)
+        try caller(try await found(presenting: secret))
     }
 
     /// The same, where that needs no waiting; nil where it does.
     /// - Throws: what `caller` throws.
     package func callerNow(presenting secret: String?) throws(Failure) -> Caller? {
+        guard let found = try foundNow(presenting: secret) else { return nil }
+        return try caller(found)
+    }
+
+    /// The key and the account behind a presented key that is good for a caller.
+    /// - Throws: what `caller` throws.
+    package func credentials(presenting secret: String?) async throws(Failure) -> Credentials {
+        try credentials(try await found(presenting: secret))
+    }
+
+    /// The same, where that needs no waiting; nil where it does.
+    /// - Throws: what `caller` throws.
+    package func credentialsNow(presenting secret: String?) throws(Failure) -> Credentials? {
+        guard let found = try foundNow(presenting: secret) else { return nil }
+        return try credentials(found)
+    }
+
+    private func found(presenting secret: String?) async throws(Failure) -> PresentedKey {
+        guard let found = try await keys.find(secret: try Self.wellFormed(secret)) else { throw .unknownAPIKey }
+        return found
+    }
+
+    private func foundNow(presenting secret: String?) throws(Failure) -> PresentedKey? {
         switch try keys.findNow(secret: try Self.wellFormed(secret)) {
-        case .known(let found): return try caller(found)
+        case .known(let found): return found
         case .unknown: throw .unknownAPIKey
         case .waits: return nil
         }
@@ -51,9 +73,18 @@ package struct Authentication: Sendable {
         return secret
     }
 
-    /// The caller that a key makes, if the key, the secret and the account are good for anything at this moment: a store may have found them long
-    /// ago.
     private func caller(_ found: PresentedKey) throws(Failure) -> Caller {
+        let account = try admittedAccount(of: found)
+        return Caller(accountID: account.id, keyID: found.key.id, scopes: found.key.scopes)
+    }
+
+    private func credentials(_ found: PresentedKey) throws(Failure) -> Credentials {
+        Credentials(key: found.key, account: try admittedAccount(of: found))
+    }
+
+    /// The account that a key acts for, if the key, the secret and the account are good for anything at this moment: a store may have found them
+    /// long ago.
+    private func admittedAccount(of found: PresentedKey) throws(Failure) -> Account {
         switch found.key.state {
         case .deleted: throw .deletedAPIKey
         case .disabled: throw .inactiveAPIKey
@@ -65,6 +96,6 @@ package struct Authentication: Sendable {
         guard !account.isSuspended else { throw .accountSuspended }
         guard account.hasAPIAccess else { throw .apiAccessDisabled }
         uses.note(found, at: now)
-        return Caller(accountID: account.id, keyID: found.key.id, scopes: found.key.scopes)
+        return account
     }
 }

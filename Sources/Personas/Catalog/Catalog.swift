@@ -41,8 +41,8 @@ package struct Catalog: Sendable {
     ///   - memory: what the request holds, its images included.
     ///   - outcome: how training has ended already, for seeds; nil queues a training job.
     ///   - claim: the claim on the client's idempotency key, under which the item is recorded.
-    /// - Throws: `invalid`, `blockedContent`, `nameReserved`, `nameTaken`, `invalidImage`, `imageTooLarge`, `tooManyRequests`, `usedUp`,
-    ///   `mediaNotStored`.
+    /// - Throws: `invalid`, `blockedContent`, `nameReserved`, `nameTaken`, `externalIDTaken`, `invalidImage`, `imageTooLarge`,
+    ///   `tooManyRequests`, `usedUp`, `mediaNotStored`.
     package func create(
         _ draft: CreateDraft, mode: Mode, accountID: Identifier, holding memory: MemoryReservation, outcome: TrainingOutcome? = nil,
         claim: IdempotencyClaim<Pikzonality>? = nil
@@ -51,10 +51,11 @@ package struct Catalog: Sendable {
             try draft.checked(acceptingPlainHTTP: imageReader.acceptsPlainHTTP)
         }
         try policy.check(checked.texts)
-        switch try await store.availability(of: checked.details.name, mode: mode, accountID: accountID) {
+        switch try await store.availability(of: checked.details, mode: mode, accountID: accountID) {
         case .free: break
         case .reserved: throw .nameReserved
         case .taken(let id): throw .nameTaken(mode, id)
+        case .externalIDTaken(let id): throw .externalIDTaken(mode, id)
         }
         let item = try await images.withStored(try await imageReader.images(of: checked, holding: memory)) {
             (references) async throws(Failure) in
@@ -83,7 +84,7 @@ package struct Catalog: Sendable {
 
     /// Changes an item, whatever its status.
     /// - Parameter memory: what the request holds.
-    /// - Throws: `invalid`, `blockedContent`, `notFound`, `nameReserved`, `nameTaken`.
+    /// - Throws: `invalid`, `blockedContent`, `notFound`, `nameReserved`, `nameTaken`, `externalIDTaken`.
     package func update(
         _ id: Identifier, mode: Mode?, accountID: Identifier, draft: DetailsDraft, holding memory: MemoryReservation
     ) async throws(Failure) -> Pikzonality {
@@ -116,6 +117,12 @@ package struct Catalog: Sendable {
             PikzonalityPage($0, limit: limit)
         }
     }
+
+    /// How many items the caller has.
+    package func counts(accountID: Identifier) async throws(Failure) -> ItemCounts { try await store.counts(accountID: accountID) }
+
+    /// The same, where that needs no waiting; nil where it does.
+    package func countsNow(accountID: Identifier) throws(Failure) -> ItemCounts? { try store.countsNow(accountID: accountID) }
 
     /// What is known of the image behind a media URL.
     /// - Throws: `notFound`.

@@ -55,7 +55,7 @@ extension CreateDraft {
         let images = checkedImages(acceptingPlainHTTP: acceptingPlainHTTP, &violations)
         guard violations.isEmpty, let name = change.name, let images else { throw .invalid(violations) }
         return CheckedDraft(
-            details: change.applied(to: PikzonalityDetails(name: name)), texts: change.texts, imageField: images.field,
+            details: try change.applied(to: PikzonalityDetails(name: name)), texts: change.texts, imageField: images.field,
             images: images.sources)
     }
 

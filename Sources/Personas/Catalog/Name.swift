@@ -79,7 +79,7 @@ package struct Name: Sendable, Hashable {
     }
 }
 
-/// Whether a name may be given to a new item.
+/// Whether a name and the owner's own id may be given to a new item.
 package enum NameAvailability: Sendable, Equatable {
     /// Nothing stands against it at this moment; the store's index has the last word.
     case free
@@ -87,6 +87,8 @@ package enum NameAvailability: Sendable, Equatable {
     case reserved
     /// An item of the same account and mode has it.
     case taken(Identifier)
+    /// The name is free, but an item of the same account and mode has the owner's own id.
+    case externalIDTaken(Identifier)
 }
 
 /// Remembers the names that operators keep from being given.

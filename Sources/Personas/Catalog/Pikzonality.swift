@@ -109,9 +109,10 @@ extension Pikzonality {
     }
 
     /// The item as a change leaves it; nil when that is how it is already. Its time never goes back, whatever the clock does.
-    package func changed(by change: PikzonalityChange, at now: Timestamp) -> Pikzonality? {
+    /// - Throws: `invalid` when the item would break a rule that the change alone does not.
+    package func changed(by change: PikzonalityChange, at now: Timestamp) throws(Failure) -> Pikzonality? {
         var changed = self
-        changed.details = change.applied(to: details)
+        changed.details = try change.applied(to: details)
         if changed.details == details { return nil }
         changed.updatedAt = max(updatedAt, now)
         changed.version += 1
@@ -144,12 +145,20 @@ package struct PikzonalityFilter: Sendable, Equatable {
     package var status: Status?
     /// Only items whose name holds this text, ignoring case.
     package var search: String?
+    /// Only the item that the owner's program calls so, if any.
+    package var externalID: String?
+    /// Only items that have all of these labels; at most `Limits.metadataFiltersMax`, no two with one key.
+    package var metadata: [MetadataMember]
 
     /// Shows everything until its members are set.
-    package init(mode: Mode? = nil, status: Status? = nil, search: String? = nil) {
+    package init(
+        mode: Mode? = nil, status: Status? = nil, search: String? = nil, externalID: String? = nil, metadata: [MetadataMember] = []
+    ) {
         self.mode = mode
         self.status = status
         self.search = search
+        self.externalID = externalID
+        self.metadata = metadata
     }
 }
 
@@ -173,7 +182,7 @@ package struct PikzonalityPosition: Sendable, Equatable {
 package protocol PikzonalityStore: Sendable {
     /// Stores an item, its images' links and its queued job together.
     /// - Returns: the item as stored.
-    /// - Throws: `nameReserved`, `nameTaken`; `accountMissing` when the account was deleted meanwhile.
+    /// - Throws: `nameReserved`, `nameTaken`, `externalIDTaken`; `accountMissing` when the account was deleted meanwhile.
     func insert(_ new: NewPikzonality, in context: WriteContext<Pikzonality>) async throws(Failure) -> Pikzonality
     /// One item of an account; of any mode when `mode` is nil.
     /// - Throws: `notFound`.
@@ -191,7 +200,8 @@ package protocol PikzonalityStore: Sendable {
     ) throws(Failure) -> [Pikzonality]?
     /// Changes an item. A change that leaves everything as it was does not count as one.
     /// - Returns: the item as it is afterwards.
-    /// - Throws: `notFound`, `nameReserved`, `nameTaken`.
+    /// - Throws: `notFound`, `nameReserved`, `nameTaken`, `externalIDTaken`; `invalid` when the item would break a rule that the change alone
+    ///   does not.
     func update(
         _ id: Identifier, mode: Mode?, accountID: Identifier, change: PikzonalityChange, in context: WriteContext<Pikzonality>
     ) async throws(Failure) -> Pikzonality
@@ -200,8 +210,12 @@ package protocol PikzonalityStore: Sendable {
     /// - Returns: the mode of what was removed.
     /// - Throws: `notFound`, `stillProcessing`.
     func delete(_ id: Identifier, mode: Mode?, accountID: Identifier?, in context: WriteContext<Mode>) async throws(Failure) -> Mode
-    /// Whether a name may be given to a new item.
-    func availability(of name: Name, mode: Mode, accountID: Identifier) async throws(Failure) -> NameAvailability
+    /// Whether the name of a new item and the owner's own id for it may be given.
+    func availability(of details: PikzonalityDetails, mode: Mode, accountID: Identifier) async throws(Failure) -> NameAvailability
+    /// How many items an account has, by mode and status: as quickly of many as of few.
+    func counts(accountID: Identifier) async throws(Failure) -> ItemCounts
+    /// The same, where that needs no waiting; nil where it does.
+    func countsNow(accountID: Identifier) throws(Failure) -> ItemCounts?
     /// The newest items of all accounts for an operator, with their accounts' names.
     func newest(limit: Int) async throws(Failure) -> [OperatorItem]
     /// One item of any account for an operator.

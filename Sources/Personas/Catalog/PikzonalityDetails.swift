@@ -4,10 +4,16 @@ package struct PikzonalityDetails: Sendable, Equatable {
     package var name: Name
     /// Words for the trainer, if any.
     package var specialInstructions: String?
+    /// What the owner's own program calls the item, if it has said so. Unique per account and mode.
+    package var externalID: String?
+    /// The owner's own labels.
+    package var metadata: Metadata
 
-    package init(name: Name, specialInstructions: String? = nil) {
+    package init(name: Name, specialInstructions: String? = nil, externalID: String? = nil, metadata: Metadata = .none) {
         self.name = name
         self.specialInstructions = specialInstructions
+        self.externalID = externalID
+        self.metadata = metadata
     }
 }
 
@@ -17,10 +23,19 @@ package struct DetailsDraft: Sendable {
     package var name: JSONField<String>
     /// The words for the trainer.
     package var specialInstructions: JSONField<String>
+    /// What the client's own program calls the item.
+    package var externalID: JSONField<String>
+    /// The client's own labels, in any order.
+    package var metadata: JSONField<[MetadataMemberDraft]>
 
-    package init(name: JSONField<String>, specialInstructions: JSONField<String>) {
+    package init(
+        name: JSONField<String>, specialInstructions: JSONField<String>, externalID: JSONField<String> = .absent,
+        metadata: JSONField<[MetadataMemberDraft]> = .absent
+    ) {
         self.name = name
         self.specialInstructions = specialInstructions
+        self.externalID = externalID
+        self.metadata = metadata
     }
 
     /// Applies every rule at once.
@@ -33,13 +48,17 @@ package struct DetailsDraft: Sendable {
     }
 
     /// Applies every rule at once. What breaks one is left out of the change.
-    /// - Parameter isNameRequired: whether the name may not be left as it is, because there is none yet.
+    /// - Parameter isNameRequired: whether there is nothing yet that could be left as it is, such as a name.
     func checked(requiringName isNameRequired: Bool, _ violations: inout [Violation]) -> PikzonalityChange {
         PikzonalityChange(
             name: collecting(&violations) { () throws(Violation) in try name.checkedName(isRequired: isNameRequired) },
             specialInstructions: collecting(&violations) { () throws(Violation) in
                 try specialInstructions.checked(as: .specialInstructions, by: SpecialInstructions.validated)
-            })
+            },
+            externalID: collecting(&violations) { () throws(Violation) in
+                try externalID.checked(as: .externalID, by: ExternalID.validated)
+            },
+            metadata: metadata.checkedMetadata(isNew: isNameRequired, &violations))
     }
 }
 
@@ -49,19 +68,34 @@ package struct PikzonalityChange: Sendable, Equatable {
     package var name: Name?
     /// The new instructions, if they change; the inner nil clears them.
     package var specialInstructions: String??
+    /// What the owner's program calls the item from now on, if that changes; the inner nil clears it.
+    package var externalID: String??
+    /// What becomes of the owner's labels, if they change.
+    package var metadata: MetadataChange?
 
     /// Changes nothing until its members are set.
-    package init(name: Name? = nil, specialInstructions: String?? = nil) {
+    package init(name: Name? = nil, specialInstructions: String?? = nil, externalID: String?? = nil, metadata: MetadataChange? = nil) {
         self.name = name
         self.specialInstructions = specialInstructions
+        self.externalID = externalID
+        self.metadata = metadata
     }
 
     /// The details as the change leaves them.
-    func applied(to details: PikzonalityDetails) -> PikzonalityDetails {
-        PikzonalityDetails(name: name ?? details.name, specialInstructions: specialInstructions ?? details.specialInstructions)
+    /// - Throws: `invalid` when what they would become breaks a rule that the change alone does not.
+    func applied(to details: PikzonalityDetails) throws(Failure) -> PikzonalityDetails {
+        do throws(Violation) {
+            return PikzonalityDetails(
+                name: name ?? details.name, specialInstructions: specialInstructions ?? details.specialInstructions,
+                externalID: externalID ?? details.externalID,
+                metadata: try metadata.map { (change) throws(Violation) in try details.metadata.changed(by: change) } ?? details.metadata)
+        } catch {
+            throw .invalid([error])
+        }
     }
 
-    /// What is set to a text of a client's own words, which may hold a blocked term.
+    /// What is set to a text of a client's own words, which may hold a blocked term. Its id and its labels are none: nobody but the client's own
+    /// programs ever sees them.
     package var texts: [(field: InputField, text: String?)] {
         [(.name, name?.text), (.specialInstructions, specialInstructions ?? nil)]
     }

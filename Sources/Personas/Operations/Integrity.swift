@@ -24,6 +24,10 @@ package struct Finding: Sendable, Codable, Equatable {
         case jobsDisagree = "jobs_disagree"
         /// The index that searches find names by leads elsewhere than to the items that have them.
         case searchDisagrees = "search_disagrees"
+        /// The index that lists find labelled items by leads elsewhere than to the items that have the labels.
+        case metadataDisagrees = "metadata_disagrees"
+        /// The number of an account's items that is kept is not how many there are. Repair counts them anew.
+        case countsDisagree = "counts_disagree"
         /// A row names an image file that is not there.
         case fileMissing = "file_missing"
         /// An image file is not of the length or the hash that its row says.

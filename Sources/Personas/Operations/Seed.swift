@@ -26,6 +26,10 @@ package struct SeedDocument: Sendable, Codable, Equatable {
         package let name: String
         /// Words for the trainer.
         package let specialInstructions: String?
+        /// What the owner's own program calls the item.
+        package let externalID: String?
+        /// The owner's own labels.
+        package let metadata: [String: String]?
         /// Image files, relative to the seed file.
         package let images: [String]
         /// The images' bytes as base64, filled in by the command that reads the files.
@@ -35,13 +39,18 @@ package struct SeedDocument: Sendable, Codable, Equatable {
 
         enum CodingKeys: String, CodingKey {
             case account, name, images, outcome
+            case metadata
             case specialInstructions = "special_instructions"
+            case externalID = "external_id"
             case imageBase64s = "image_base64s"
         }
 
         /// What the item's owner would send.
         var details: DetailsDraft {
-            DetailsDraft(name: .value(name), specialInstructions: specialInstructions.map(JSONField.value) ?? .absent)
+            DetailsDraft(
+                name: .value(name), specialInstructions: specialInstructions.map(JSONField.value) ?? .absent,
+                externalID: externalID.map(JSONField.value) ?? .absent,
+                metadata: metadata.map { .value($0.map { MetadataMemberDraft(key: $0.key, value: .value($0.value)) }) } ?? .absent)
         }
     }
 

@@ -27,9 +27,10 @@ extension ItemReport: TableRow {
     var tables: [Table] {
         var rows = [
             ["id", id.text], ["account", account], ["mode", mode.rawValue], ["name", name], ["status", status.rawValue],
-            ["progress", "\(progress) %"], ["special instructions", specialInstructions ?? ""], ["created at", createdAt],
-            ["updated at", updatedAt],
+            ["progress", "\(progress) %"], ["special instructions", specialInstructions ?? ""], ["external id", externalID ?? ""],
         ]
+        rows += metadata.sorted { $0.key < $1.key }.map { ["metadata \($0.key)", $0.value] }
+        rows += [["created at", createdAt], ["updated at", updatedAt]]
         if let error { rows.append(["error", "\(error.code.rawValue): \(error.message)"]) }
         return [Table(headings: ["member", "value"], rows: rows)]
     }

@@ -9,6 +9,7 @@ extension FuzzTarget {
         pieces: utf8(
             "[", "]", "{", "}", ",", ":", "\"", "\\", "\\u", "\\ud800", "\\udc00", "\\u0000", "null", "true", "false", "0", "-", ".")
             + utf8("e", "E+", "1e400", "-0", "01", " ", "\n", "\u{feff}", "é", "e\u{301}", "\u{212a}", "🙂", "//", "NaN", "\"name\":")
+            + utf8("\"external_id\":\"", "\"metadata\":{\"k\":\"v\"", "\"k\":null,")
             + utf8("\"image_urls\":[", "\"image_base64s\":[", "data:image/png;base64,", "https://a.test/", "\"special_instructions\":\"")
             + [[0xFF], [0xED, 0xA0, 0x80], [0], [0xF0, 0x9F], [0xC0, 0x80], [0xFE, 0xFF], Array(repeating: 0x5B, count: 40)],
         check: { (bytes) throws(BrokenProperty) in
@@ -111,6 +112,11 @@ extension FuzzTarget {
                 (1...Limits.nameCharactersMax).contains(checked.details.name.text.utf8.count), "an accepted name is of the allowed length")
             try require(
                 (try? Name(normalising: checked.details.name.text)) == checked.details.name, "a normalised name normalises to itself")
+            let labels = checked.details.metadata.members
+            try require(labels.count <= Limits.metadataMembersMax, "an accepted item has no more labels than it may")
+            try require(
+                labels.allSatisfy { MetadataMember.isKey($0.key) && MetadataMember.isValue($0.value) },
+                "an accepted label is by the rules")
             try require(checked.images.count == Limits.referenceImages, "an accepted create has its three images")
         }
         guard case .value(let texts) = object.texts("image_base64s") else { return }

@@ -13,7 +13,9 @@ extension FuzzTarget {
             let sort = sorts[choices[0] % sorts.count]
             let modes: [Mode?] = [nil] + Mode.allCases
             let search = choices[1] & 8 == 0 ? nil : "q"
-            let filter = PikzonalityFilter(mode: modes[choices[1] % modes.count], search: search)
+            let filter = PikzonalityFilter(
+                mode: modes[choices[1] % modes.count], search: search, externalID: choices[1] & 16 == 0 ? nil : "x",
+                metadata: choices[1] & 32 == 0 ? [] : [MetadataMember(key: "k", value: "v")])
             let rest = bytes.dropFirst(2)
 
             let text = String(decoding: rest, as: UTF8.self)

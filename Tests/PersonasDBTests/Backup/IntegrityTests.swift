@@ -139,6 +139,52 @@ struct IntegrityTests {
         }
     }
 
+    @Test("Counts that are not what there is are findings, which repair counts anew")
+    func counts() async throws {
+        try await withStorage { open async throws in
+            let account = try await open.account()
+            for number in 0..<3 { _ = try await open.create("Item \(number)", of: account, images: 1...3) }
+            #expect(try await open.findings() == [])
+            for damage in [
+                "UPDATE item_count SET count = 7", "DELETE FROM item_count",
+                "INSERT INTO item_count SELECT account_id, 'style', 'failed', 1 FROM item_count",
+            ] {
+                try await open.execute(damage)
+                for isRepairing in [false, true] {
+                    let findings = try await open.findings(isRepairing: isRepairing)
+                    #expect(findings.map(\.kind) == [.countsDisagree] && findings.map(\.subject) == [account.text], "\(damage)")
+                    #expect(findings.allSatisfy { $0.repaired == isRepairing })
+                }
+                #expect(try await open.findings() == [], "\(damage)")
+                #expect(try await open.items.counts(accountID: account)[.persona, .completed] == 3)
+                #expect(try await open.items.counts(accountID: account)[.style, .failed] == 0)
+            }
+        }
+    }
+
+    @Test("An index of labels that leads elsewhere than to the labels is a finding for each item")
+    func labelsIndexed() async throws {
+        try await withStorage { open async throws in
+            let account = try await open.account()
+            let images = try await stored(1...3, open)
+            var items: [Pikzonality] = []
+            for number in 0..<5 {
+                let labels = number == 4 ? [:] : ["k": "v", "n": "\(number)"]
+                items.append(try await open.insert("Item \(number)", of: account, images: images, metadata: labels, outcome: .completed))
+            }
+            #expect(try await open.findings() == [])
+            func id(_ index: Int) -> String { "X'\(items[index].id.bytes.map { String(format: "%02x", $0) }.joined())'" }
+            let entry = "DELETE FROM metadata_entry WHERE tag = (SELECT tag FROM metadata_entry WHERE pikzonality_id"
+            try await open.execute("\(entry) = \(id(0)) LIMIT 1) AND pikzonality_id = \(id(0))")
+            try await open.execute("UPDATE metadata_entry SET name_key = 'x' WHERE pikzonality_id = \(id(1))")
+            try await open.execute("UPDATE metadata_entry SET created_at = 1 WHERE pikzonality_id = \(id(2))")
+            try await open.execute("INSERT INTO metadata_entry VALUES (\(id(4)), randomblob(16), 1, 'x')")
+            let findings = try await open.findings(isRepairing: true)
+            #expect(findings.allSatisfy { $0.kind == .metadataDisagrees && !$0.repaired })
+            #expect(findings.map(\.subject).sorted() == [0, 1, 2, 4].map { items[$0].id.text }.sorted())
+        }
+    }
+
     @Test("Broken references and damage within the file are findings, and the check goes on")
     func database() async throws {
         try await withDataFolder { directory in

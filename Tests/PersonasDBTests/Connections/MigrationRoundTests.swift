@@ -10,7 +10,8 @@ import Testing
 struct MigrationRoundTests {
     private struct Stopped: Error {}
 
-    private static let earlier = Array(Migration.all.prefix { $0.name < "v0004" })
+    /// All others, without which the stores do not work; none of them needs it.
+    private static let earlier = Migration.all.filter { $0.name != "v0004_name_search" }
     private static let search = Migration.all.first { $0.name == "v0004_name_search" }
 
     /// The migration that makes the index of names, with small rounds that end with an error before one of them, as a process may.
@@ -58,7 +59,7 @@ struct MigrationRoundTests {
                 let again = migrator(open, Self.earlier + [try Self.search(rounds: 3)])
                 await #expect(throws: Failure.self) { try await again.migrate() }
 
-                #expect(try await open.storage.migrate() == Migration.all.map(\.name).filter { $0 >= "v0004" })
+                #expect(try await open.storage.migrate() == ["v0004_name_search"])
                 #expect(try await open.storage.schema.migrations().map(\.state) == Migration.all.map { _ in .applied })
                 #expect(await open.storage.schema.isReady())
                 #expect(try open.count("migration") == Migration.all.count)

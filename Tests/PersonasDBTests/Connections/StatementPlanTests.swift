@@ -7,7 +7,7 @@ import Testing
 @Suite("The plans of all statements", .timeLimit(.minutes(1)))
 struct StatementPlanTests {
     /// Tables that grow with the number of items, and must be reached through a key or an index.
-    private static let growing = ["pikzonality", "image_link", "media", "media_removal", "training_job"]
+    private static let growing = ["pikzonality", "image_link", "media", "media_removal", "training_job", "metadata_entry", "entry"]
 
     /// Walks through a whole table that are right, because they end early.
     private static func mayWalk(_ sql: String) -> Bool { sql.hasSuffix("FROM pikzonality ORDER BY id DESC LIMIT ?") }

@@ -84,7 +84,8 @@ private func everyCallOfItems(_ open: OpenStorage, _ round: Int, _ account: Iden
         for mode in Mode.allCases {
             made.append(
                 try await open.insert(
-                    "Item \(number) \(round)", mode: mode, of: account, instructions: number == 0 ? nil : "\(round)", outcome: outcome,
+                    "Item \(number) \(round)", mode: mode, of: account, instructions: number == 0 ? nil : "\(round)",
+                    externalID: "own-\(number)-\(round)", metadata: ["a": "\(round)", "b": "\(number)"], outcome: outcome,
                     at: .second(round)))
         }
     }
@@ -92,7 +93,8 @@ private func everyCallOfItems(_ open: OpenStorage, _ round: Int, _ account: Iden
     _ = await result { () throws(Failure) in try await open.insert("Item", of: .random()) }
     for change in [
         PikzonalityChange(name: Name(stored: "Other \(round)")), PikzonalityChange(specialInstructions: "words \(round)"),
-        PikzonalityChange(name: made[2].name),
+        PikzonalityChange(name: made[2].name), PikzonalityChange(externalID: made[2].details.externalID),
+        PikzonalityChange(metadata: .merge(["b": nil, "c": "\(round)"])),
     ] {
         _ = await result { () throws(Failure) in
             try await items.update(made[0].id, mode: nil, accountID: account, change: change, at: .second(round + 1))
@@ -106,27 +108,38 @@ private func everyCallOfItems(_ open: OpenStorage, _ round: Int, _ account: Iden
                     for position in [nil, after] {
                         let filter = PikzonalityFilter(mode: mode, status: status, search: search)
                         _ = try await items.page(filter, sort: sort, after: position, limit: filterLimit, accountID: account)
-                        if let search { try await walk(open, search, filter, sort, position, account) }
+                        if search != nil { try await walk(open, filter, sort, position, account) }
+                        for count in 1...2 {
+                            var labelled = filter
+                            labelled.metadata = Array(made[1].details.metadata.members.prefix(count))
+                            _ = try await items.page(labelled, sort: sort, after: position, limit: filterLimit, accountID: account)
+                            try await walk(open, labelled, sort, position, account)
+                        }
+                        var called = filter
+                        called.externalID = made[1].details.externalID
+                        _ = try await items.page(called, sort: sort, after: position, limit: filterLimit, accountID: account)
                     }
                 }
             }
         }
     }
     _ = try await items.find(made[0].id, mode: nil, accountID: account)
-    _ = try await items.availability(of: Name(stored: "Free \(round)"), mode: .persona, accountID: account)
+    let free = PikzonalityDetails(name: Name(stored: "Free \(round)"), externalID: "free-\(round)")
+    _ = try await items.availability(of: free, mode: .persona, accountID: account)
+    _ = try await items.counts(accountID: account)
     _ = try await items.newest(limit: 3 + round)
     _ = try await items.operatorItem(made[0].id)
     _ = try await items.delete(made[2].id, mode: nil, accountID: account, at: .second(round + 4))
     _ = await result { () throws(Failure) in try await items.delete(.random(), mode: nil, accountID: nil, at: .second(round)) }
 }
 
-/// Searches as it is done where very many items may hold the text.
+/// Searches as it is done where very many items fulfil a part of the filter.
 private func walk(
-    _ open: OpenStorage, _ text: String, _ filter: PikzonalityFilter, _ sort: PikzonalitySort, _ after: PikzonalityPosition?,
+    _ open: OpenStorage, _ filter: PikzonalityFilter, _ sort: PikzonalitySort, _ after: PikzonalityPosition?,
     _ account: Identifier
 ) async throws {
     let table = try #require(open.items as? SQLitePikzonalityStore)
-    var search = try #require(NameSearch(text, filter: filter, sort: sort, after: after, limit: 2, accountID: account))
+    var search = try #require(ItemSearch(filter, sort: sort, after: after, limit: 2, accountID: account))
     search.candidatesMax = []
     _ = try await table.scans.read(for: account) { [search] in try search.page($0) }
 }

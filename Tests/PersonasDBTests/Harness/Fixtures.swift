@@ -74,13 +74,15 @@ struct OpenStorage: Sendable {
     /// Stores an item.
     func insert(
         _ name: String, mode: Mode = .persona, of accountID: Identifier, images: [StoredImage] = StoredImage.three,
-        instructions: String? = nil, outcome: TrainingOutcome? = nil, at time: Timestamp = .second(0)
+        instructions: String? = nil, externalID: String? = nil, metadata: [String: String] = [:], outcome: TrainingOutcome? = nil,
+        at time: Timestamp = .second(0)
     ) async throws(Failure) -> Pikzonality {
         try await items.insert(
             NewPikzonality(
                 id: .random(), accountID: accountID, mode: mode,
-                details: PikzonalityDetails(name: Name(stored: name), specialInstructions: instructions), references: images,
-                outcome: outcome), at: time)
+                details: PikzonalityDetails(
+                    name: Name(stored: name), specialInstructions: instructions, externalID: externalID, metadata: .fixture(metadata)),
+                references: images, outcome: outcome), at: time)
     }
 
     /// How many rows of a table fulfil a condition.
@@ -116,6 +118,11 @@ extension Timestamp {
 
 extension TrainingError {
     static let fixture = TrainingError(code: .rejected, message: "The reference images show more than one person")
+}
+
+extension Metadata {
+    /// Labels by their keys.
+    static func fixture(_ labels: [String: String]) -> Metadata { Metadata(labels.map { MetadataMember(key: $0.key, value: $0.value) }) }
 }
 
 extension StoredImage {
@@ -163,6 +170,10 @@ func permissions(_ path: String) throws -> Int {
 extension PikzonalityStore {
     func insert(_ new: NewPikzonality, at now: Timestamp) async throws(Failure) -> Pikzonality {
         try await insert(new, in: WriteContext(at: now))
+    }
+
+    func availability(of name: Name, mode: Mode, accountID: Identifier) async throws(Failure) -> NameAvailability {
+        try await availability(of: PikzonalityDetails(name: name), mode: mode, accountID: accountID)
     }
 
     func update(

@@ -237,7 +237,7 @@ private struct SearchModel {
                 var page: [Pikzonality] = []
                 if let candidatesMax {
                     guard
-                        var search = NameSearch(text, filter: filter, sort: sort, after: after, limit: limit, accountID: account)
+                        var search = ItemSearch(filter, sort: sort, after: after, limit: limit, accountID: account)
                     else { break }
                     search.candidatesMax = candidatesMax
                     page = try await table.scans.read { [search] in try search.page($0) }

@@ -54,6 +54,29 @@ struct JSONObjectTests {
         }
     }
 
+    @Test("tells the members of an object within, each by itself")
+    func within() throws {
+        func strings(_ json: String) throws -> [String] {
+            switch try JSONObject(Array(#"{"x":\#(json),"a":"outside"}"#.utf8)).strings(in: "x") {
+            case .value(let members): members.map { "\($0.name)=\(Self.text($0.value))" }.sorted()
+            case .absent, .null, .malformed: []
+            }
+        }
+        #expect(try strings("{}") == [])
+        #expect(
+            try strings(#"{"a":"b","\u0063":"\n","e\u0301":null,"é":1,"n":{"a":"deep"},"l":["x"]}"#)
+                == [
+                    "a=b", "c=\n", "e\u{301}=null", "l=must be a string", "n=must be a string", "é=must be a string",
+                ].sorted())
+        let object = try JSONObject(Array(#"{"s":"x","n":null,"l":[{"a":"b"}]}"#.utf8))
+        #expect(Self.text(object.strings(in: "s")) == "must be an object")
+        #expect(Self.text(object.strings(in: "l")) == "must be an object")
+        #expect(Self.text(object.strings(in: "n")) == "null")
+        #expect(Self.text(object.strings(in: "nowhere")) == "absent")
+        #expect(throws: Failure.self) { try JSONObject(Array(#"{"x":{"a":"b","\u0061":"c"}}"#.utf8)) }
+        #expect(try JSONObject(Array(#"{"x":{"a":"\n","b":"no","c":["\t\t"]}}"#.utf8)).escapedBytes == 6)
+    }
+
     @Test("takes members by their names as written, escaped or not, and no others")
     func names() throws {
         let object = try JSONObject(Array(#"{"n\u0061me":"a","Name":"b","":"c","naïve":"d","x":{"y":"e"}}"#.utf8))

@@ -133,13 +133,16 @@ struct JSONWriterTests {
         let base = "https://\"quoted\".test"
         let item = Pikzonality(
             id: .random(), accountID: .random(), mode: .style,
-            details: PikzonalityDetails(name: Name(stored: "Nova Reyes"), specialInstructions: "Sag \"Käse\" \u{1b}\n🙂"),
+            details: PikzonalityDetails(
+                name: Name(stored: "Nova Reyes"), specialInstructions: "Sag \"Käse\" \u{1b}\n🙂", externalID: "\"x\\",
+                metadata: Metadata([MetadataMember(key: "k", value: "\"é\u{1b}"), MetadataMember(key: "l", value: "")])),
             status: .completed,
             progress: 100, referenceTokens: [.random(), .random(), .random()], portraitToken: .random(), error: nil, createdAt: .now,
             updatedAt: .now, version: 3)
         func write(_ writer: inout JSONWriter) { Representation(base: base).full(item, &writer, requestID: "a") }
         let whole = written(write)
         #expect(whole.contains(#""portrait_url":"https://\"quoted\".test/media/"#))
+        #expect(whole.contains(#""external_id":"\"x\\","metadata":{"k":"\"é\u001b","l":""},"error":null"#))
         let needed = whole.utf8.count
         for size in 0...needed + 1 {
             var memory = [UInt8](repeating: 0xAA, count: needed + 16)

@@ -30,7 +30,8 @@ struct Mount: Sendable, CustomTestStringConvertible {
         isTyped
             ? """
             {"id":"<id 1>","mode":"\(mode)","name":"\(name)","status":"processing","progress":\(progress),"portrait_url":null,\
-            "reference":null,"special_instructions":\(instructions),"error":null,"created_at":"<time>","updated_at":"<time>"\(suffix)}
+            "reference":null,"special_instructions":\(instructions),\
+            "external_id":null,"metadata":{},"error":null,"created_at":"<time>","updated_at":"<time>"\(suffix)}
             """
             : """
             {"name":"\(name)","id":"<id 1>","mode":"\(mode)","portrait_url":null,"reference":null,"progress":\(progress),\
@@ -48,7 +49,8 @@ struct Mount: Sendable, CustomTestStringConvertible {
         return isTyped
             ? """
             {"id":"<id 1>","mode":"\(mode)","name":"\(name)","status":"completed","progress":100,\(images),\
-            "special_instructions":\(instructions),"error":null,"created_at":"<time>","updated_at":"<time>"}
+            "special_instructions":\(instructions),\
+            "external_id":null,"metadata":{},"error":null,"created_at":"<time>","updated_at":"<time>"}
             """
             : """
             {"name":"\(name)","id":"<id 1>","mode":"\(mode)",\(images),"progress":100,"special_instructions":\(instructions),\
@@ -62,7 +64,8 @@ struct Mount: Sendable, CustomTestStringConvertible {
         return isTyped
             ? """
             {"id":"<id 1>","mode":"\(mode)","name":"\(name)","status":"failed","progress":\(progress),"portrait_url":null,"reference":null,\
-            "special_instructions":null,"error":\(object),"created_at":"<time>","updated_at":"<time>"}
+            "special_instructions":null,"external_id":null,"metadata":{},\
+            "error":\(object),"created_at":"<time>","updated_at":"<time>"}
             """
             : """
             {"name":"\(name)","id":"<id 1>","mode":"\(mode)","portrait_url":null,"reference":null,"progress":\(progress),\

@@ -14,7 +14,12 @@ struct QueryTests {
     private static let filters: [PikzonalityFilter] = [
         PikzonalityFilter(), PikzonalityFilter(mode: .persona), PikzonalityFilter(mode: .style), PikzonalityFilter(status: .failed),
         PikzonalityFilter(mode: .style, status: .completed, search: "a"), PikzonalityFilter(search: "persona"),
-        PikzonalityFilter(search: "é\n🙂"),
+        PikzonalityFilter(search: "é\n🙂"), PikzonalityFilter(externalID: "a"), PikzonalityFilter(search: "a", externalID: "a"),
+        PikzonalityFilter(metadata: [MetadataMember(key: "a", value: "b")]),
+        PikzonalityFilter(metadata: [MetadataMember(key: "b", value: "a")]),
+        PikzonalityFilter(metadata: [MetadataMember(key: "a", value: "b\nc\nZA==")]),
+        PikzonalityFilter(metadata: [MetadataMember(key: "a", value: "b"), MetadataMember(key: "c", value: "d")]),
+        PikzonalityFilter(externalID: "a", metadata: [MetadataMember(key: "a", value: "")]),
     ]
 
     private static let positions: [PikzonalityPosition] = [
@@ -86,10 +91,14 @@ struct QueryTests {
         for (fixedMode, mode) in [(nil, nil), (nil, Mode.style), (Mode.persona, nil)] as [(Mode?, Mode?)] {
             for sort in PikzonalitySort.allCases {
                 let bytes = search.utf8.map { byte in "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16) }.joined()
+                let own = "metadata%5Bk.1%5D=\(bytes)&metadata[B]=&external_id=%26%25a"
                 let first = try ListQuery(
-                    URI("/v2/x?limit=7&q=\(bytes)&sort=\(sort.word)\(mode.map { "&mode=\($0.rawValue)" } ?? "")&status=failed").query,
+                    URI("/v2/x?limit=7&q=\(bytes)&\(own)&sort=\(sort.word)\(mode.map { "&mode=\($0.rawValue)" } ?? "")&status=failed")
+                        .query,
                     fixedMode: fixedMode, itemsMax: 100)
                 #expect(first.filter.search == search)
+                #expect(first.filter.externalID == "&%a")
+                #expect(first.filter.metadata == [MetadataMember(key: "B", value: ""), MetadataMember(key: "k.1", value: search)])
                 #expect(first.after == nil)
                 let next = first.next(after: item, path: "/v2/x", fixedMode: fixedMode)
                 #expect(next.target.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f && !"<>\"".utf8.contains($0) })

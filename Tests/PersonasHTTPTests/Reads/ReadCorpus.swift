@@ -76,6 +76,7 @@ struct ReadCorpus {
 
     private mutating func plainTarget() -> String {
         let path = one(of: ["/v2/personas", "/v2/styles", "/v2/pikzonality"])
+        if happens(10) { return "/v2/me" }
         return happens(25) ? path : "\(path)/\(id())"
     }
 
@@ -102,7 +103,8 @@ struct ReadCorpus {
             "/v2/training/lease", "/v2/training/\(id)/complete", "/v2/training/\(id)/fail", "/v2/training", "/v2/training/\(id)/other",
             "/healthz", "/readyz", "/healthz/", "/readyz//", "/healthz/x", "/Healthz", "/metrics/x", "/metricsx", "/media", "/media/",
             "/media/x", "/media/\(scene.tokens[0].uppercased())", "/media/\(scene.tokens[0])/", "/media/\(scene.tokens[0])x", "/media//x",
-            "/favicon.ico", "/nowhere/\(id)", "/v2/personas%2F\(id)", "/v2%2Fpersonas", "/v2/personas;x=1", "/v2/personas#x",
+            "/favicon.ico", "/v2/me/", "/v2/Me", "/v2/me/x", "/v2/mex", "/v2/me%20", "/nowhere/\(id)", "/v2/personas%2F\(id)",
+            "/v2%2Fpersonas", "/v2/personas;x=1", "/v2/personas#x",
             "/v2/personas:1",
             "/v2/per\u{e9}sonas", "/v2/personas\\x", "/v2/personas\"", "/a b", "/\(String(repeating: "x/", count: 500))",
             "/\(String(repeating: "x", count: 9_000))",
@@ -118,6 +120,11 @@ struct ReadCorpus {
             "limit=x", "limit=99999999999999999999", "LIMIT=1", "limit%3D1", "cursor=\(cursor)", "cursor=\(cursor)x", "cursor=x", "cursor=",
             "sort=name", "sort=-name", "sort=created_at", "sort=-created_at", "sort=x", "sort=", "mode=persona", "mode=style", "mode=x",
             "status=processing", "status=completed", "status=failed", "status=x", "q=", "q=no", "q=Nova%20", "q=n+o", "q=%", "q=%zz", "q",
+            "external_id=own", "external_id=", "external_id=%6Fwn&sort=name", "metadata[k]=v", "metadata%5Bk%5D=v",
+            "metadata[k]=v&sort=-name",
+            "metadata[k]=v&metadata[l]=w", "metadata[k]=v&metadata[k]=v", "metadata[", "metadata[]=", "metadata", "metadata[k]",
+            "metadata%5=v", "%6Detadata[k]=v", "metadata[k]=%FF", "metadata[k]=v&mode=style&limit=1", "metadata[k]=v&cursor=\(cursor)",
+            "external_id=own&cursor=\(cursor)", "metadata[k]=v&status=completed", "external_id=own&q=no",
             "x=1", "&", "=", "==", "?", "?limit=1", "a?b?c", "%00", "limit=1%00", "\u{e9}", "#x", "#", "+", "'", "\"", "<", "{}", "|", "\\",
             String(repeating: "x", count: 200), "", "cursor=\(cursor)&sort=name", "cursor=\(cursor)&limit=1",
         ]

@@ -82,6 +82,7 @@ struct ReadHeadTests {
         case .health: "health"
         case .item(let reads, let id): "item \(id) of \(reads.surface.path)"
         case .list(let reads): "list of \(reads.surface.path)"
+        case .me: "me"
         case .media(let token): "media \(token)"
         case nil: "none"
         }
@@ -104,7 +105,7 @@ struct ReadHeadTests {
                 ("/v2/pikzonality/Persona", "item Persona of /v2/pikzonality"), ("/v2/personas/x/y", "none"), ("/v2/personasx", "none"),
                 ("/v2/persona", "none"), ("/V2/personas", "none"), ("/v2", "none"), ("/media/x", "media x"), ("/media", "none"),
                 ("/media/x/y", "none"), ("/healthz", "health"), ("/readyz", "health"), ("/healthz/x", "none"), ("/metrics", "none"),
-                ("/x", "none"), ("/v2/training/lease", "none"),
+                ("/x", "none"), ("/v2/training/lease", "none"), ("/v2/me", "me"), ("/v2/me/x", "none"), ("/v2/Me", "none"),
             ] { #expect(Self.word(routes.route(path)) == expected, "\(path)") }
         }
     }

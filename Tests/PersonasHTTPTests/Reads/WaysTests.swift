@@ -57,6 +57,12 @@ struct WaysTests {
             try await service.failTraining(TrainingError(code: .failed, message: "It broke"))
             items.append(try await service.create(mode, "New \(mode)"))
         }
+        for (index, id) in items.enumerated() where index % 2 == 0 {
+            let labels = index % 4 == 0 ? #"{"k":"v","l":"w","z":"é\u0000"}"# : #"{"k":"v"}"#
+            let mode = index < items.count / 2 ? "personas" : "styles"
+            let own = index % 6 == 0 ? #""own""# : "null"
+            try await service.send(.patch, "/v2/\(mode)/\(id)", TestBody(#"{"metadata":\#(labels),"external_id":\#(own)}"#))
+        }
         let deleted = try await service.createCompleted(.persona, "Gone")
         try await service.send(.delete, "/v2/personas/\(deleted)")
         let other = try await service.newKey(account: "other")
@@ -76,7 +82,7 @@ struct WaysTests {
         let image = try #require(try await service.send(.get, "/v2/personas/\(items[0])").string("portrait_url"))
         let tag = try #require(try await service.send(.get, String(image.dropFirst(TestService.baseURL.count))).headers[.eTag])
         var cursors: [String] = []
-        for query in ["limit=2", "limit=3&sort=name", "limit=1&sort=created_at&status=completed"] {
+        for query in ["limit=2", "limit=1&metadata[k]=v", "limit=3&sort=name", "limit=1&sort=created_at&status=completed"] {
             for path in ["/v2/personas", "/v2/pikzonality"] {
                 cursors.append(try #require(try await service.send(.get, "\(path)?\(query)").string("next_cursor")))
             }

@@ -61,6 +61,14 @@ struct FailureEnvelopeTests {
             .nameTaken(.style, id), .nameAlreadyExists, "A style with this name already exists",
             [detail("name", "A style with this name already exists", id: id)]
         ),
+        (
+            .externalIDTaken(.persona, id), .conflict, "A persona with this external_id already exists",
+            [detail("external_id", "A persona with this external_id already exists", id: id)]
+        ),
+        (
+            .externalIDTaken(.style, id), .conflict, "A style with this external_id already exists",
+            [detail("external_id", "A style with this external_id already exists", id: id)]
+        ),
         (.staleLease, .conflict, "The lease is not valid: it ran out, ended, or belongs to another worker", []),
         (.underMaintenance(retryAfterSeconds: 7), .serviceUnderMaintenance, "The service is under maintenance", []),
         (.usedUp(.connections, retryAfterSeconds: 3), .serviceUnavailable, "Too many connections are open; try again later", []),
@@ -116,10 +124,10 @@ struct FailureEnvelopeTests {
     @Test("calls every field of the domain by the name that clients know it by")
     func fields() {
         let names: [(InputField, String)] = [
-            (.name, "name"), (.specialInstructions, "special_instructions"), (.imageURLs, "image_urls"), (.imageBase64s, "image_base64s"),
-            (.portrait, "portrait_base64"), (.progress, "progress"), (.idempotencyKey, "Idempotency-Key"), (.label, "label"),
-            (.account, "account"), (.id, "id"), (.retryAfter, "retry_after"), (.expires, "expires"), (.overlap, "overlap"),
-            (.own("wait_seconds"), "wait_seconds"),
+            (.name, "name"), (.specialInstructions, "special_instructions"), (.externalID, "external_id"),
+            (.metadata, "metadata"), (.imageURLs, "image_urls"), (.imageBase64s, "image_base64s"), (.portrait, "portrait_base64"),
+            (.progress, "progress"), (.idempotencyKey, "Idempotency-Key"), (.label, "label"), (.account, "account"), (.id, "id"),
+            (.retryAfter, "retry_after"), (.expires, "expires"), (.overlap, "overlap"), (.own("wait_seconds"), "wait_seconds"),
         ]
         for (field, name) in names {
             let error = Failure.invalid([Violation(field, "must be another")]).envelopeError

@@ -33,6 +33,7 @@ struct DataFolderCheck: IntegrityStore {
                 var report = IntegrityReport()
                 try await DatabaseCheck(database: database).run(into: &report, progress)
                 try await noting(into: &report) { report in
+                    try await checkCounts(database, isRepairing: collector != nil, into: &report)
                     try await checkOrphanedRows(database, repairingWith: collector, into: &report)
                     try await checkImages(database, into: &report, progress)
                     try await checkFiles(database, repairingWith: collector, into: &report, progress)
@@ -45,6 +46,13 @@ struct DataFolderCheck: IntegrityStore {
             throw .cancelled
         } catch {
             throw Failure(storage: error)
+        }
+    }
+
+    private func checkCounts(_ database: DatabaseQueue, isRepairing: Bool, into report: inout IntegrityReport) async throws {
+        for difference in try await database.read(CountCheck.differences) {
+            if isRepairing { try await CountCheck.repair(difference, by: index.writer) }
+            report.add(difference.finding(repaired: isRepairing))
         }
     }
 

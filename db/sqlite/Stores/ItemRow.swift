@@ -18,7 +18,8 @@ enum ItemRow {
     /// What a change of an owner stores: the time and the count of changes, then what owners set.
     private static let changeable: [Column] = [
         ("updated_at", { $0.updatedAt.milliseconds }), ("version", { $0.version }), ("name", { $0.name.text }),
-        ("special_instructions", { $0.details.specialInstructions }),
+        ("special_instructions", { $0.details.specialInstructions }), ("external_id", { $0.details.externalID }),
+        ("metadata", { $0.details.metadata.isEmpty ? nil : Data($0.details.metadata.bytes) }),
     ]
 
     /// What follows from another column, is stored with it, and is never read.
@@ -38,8 +39,8 @@ enum ItemRow {
     /// does.
     private static let byID = FixedQuery("SELECT \(columns) FROM pikzonality WHERE id = ?")
 
-    private static let modes = StoredWords<Mode>()
-    private static let statuses = StoredWords<Status>()
+    static let modes = StoredWords<Mode>()
+    static let statuses = StoredWords<Status>()
 
     private static let insertion = """
         INSERT INTO pikzonality (\(inserted.map(\.name).joined(separator: ", ")))
@@ -53,7 +54,9 @@ enum ItemRow {
         let status = try row.word(3, of: statuses)
         return Pikzonality(
             id: try row.identifier(0), accountID: try row.identifier(1), mode: try row.word(2, of: modes),
-            details: PikzonalityDetails(name: Name(stored: row.bytes(12)), specialInstructions: row.text(13)),
+            details: PikzonalityDetails(
+                name: Name(stored: row.bytes(12)), specialInstructions: row.text(13), externalID: row.text(14),
+                metadata: Metadata(stored: row.bytes(15))),
             status: status, progress: Int(row.integer(4)), referenceTokens: ReferenceTokens(bytes: row.bytes(5)),
             // The table lets no row have one of these in another state.
             portraitToken: status == .completed ? RandomToken(bytes: row.bytes(6)) : nil,
@@ -69,11 +72,13 @@ enum ItemRow {
     /// Stores a new item.
     static func insert(_ item: Pikzonality, _ db: Database) throws {
         try db.run(insertion, StatementArguments(inserted.map { $0.value(item) }))
+        try MetadataIndex.insert(item, db)
     }
 
     /// Stores what an owner changes of an item that is there.
-    static func update(_ item: Pikzonality, _ db: Database) throws {
+    static func update(_ item: Pikzonality, from before: Pikzonality, _ db: Database) throws {
         try db.run(change, StatementArguments(updated.map { $0.value(item) } + [item.id.data]))
+        try MetadataIndex.update(from: before, to: item, db)
     }
 
     private static func error(code: String?, message: String?) -> TrainingError? {

@@ -15,7 +15,7 @@ struct SQLitePikzonalityStore: PikzonalityStore {
             let tokens = new.references.map { _ in RandomToken.random() }
             let portrait = new.outcome == .completed ? RandomToken.random() : nil
             let item = Pikzonality(new, at: context.now, referenceTokens: ReferenceTokens(tokens), portraitToken: portrait)
-            try Self.translatingNameConflict(item.name, mode: item.mode, accountID: item.accountID, db) { try ItemRow.insert(item, db) }
+            try Self.translatingConflict(item, db) { try ItemRow.insert(item, db) }
             for (position, (image, token)) in zip(new.references, tokens).enumerated() {
                 try ImageLinks.insert(image, token: token, position: position, itemID: new.id, db)
             }
@@ -43,19 +43,16 @@ struct SQLitePikzonalityStore: PikzonalityStore {
     func page(
         _ filter: PikzonalityFilter, sort: PikzonalitySort, after: PikzonalityPosition?, limit: Int, accountID: Identifier
     ) async throws(Failure) -> [Pikzonality] {
-        if let text = filter.search, !text.isEmpty {
-            let search = NameSearch(text, filter: filter, sort: sort, after: after, limit: limit, accountID: accountID)
-            guard let search else { return [] }
-            return try await scans.read(for: accountID) { connection in try search.page(connection) }
-        }
-        return try readers.read(PageWalk(filter: filter, sort: sort, after: after, limit: limit, accountID: accountID).items)
+        let plan = PagePlan(filter, sort: sort, after: after, limit: limit, accountID: accountID)
+        guard plan.mayWalkFar else { return try readers.read(plan.items) }
+        return try await scans.read(for: accountID, plan.items)
     }
 
     func pageNow(
         _ filter: PikzonalityFilter, sort: PikzonalitySort, after: PikzonalityPosition?, limit: Int, accountID: Identifier
     ) throws(Failure) -> [Pikzonality]? {
-        guard filter.search == nil else { return nil }
-        return try readers.readNow(PageWalk(filter: filter, sort: sort, after: after, limit: limit, accountID: accountID).items)
+        let plan = PagePlan(filter, sort: sort, after: after, limit: limit, accountID: accountID)
+        return plan.mayWalkFar ? nil : try readers.readNow(plan.items)
     }
 
     func update(
@@ -63,9 +60,9 @@ struct SQLitePikzonalityStore: PikzonalityStore {
     ) async throws(Failure) -> Pikzonality {
         try await writer.write(in: context) { db in
             let item = try Self.owned(id, mode: mode, accountID: accountID, db)
-            guard let changed = item.changed(by: change, at: context.now) else { return item }
+            guard let changed = try item.changed(by: change, at: context.now) else { return item }
             if changed.name.key != item.name.key { try Self.requireUnreserved(changed.name, db) }
-            try Self.translatingNameConflict(changed.name, mode: item.mode, accountID: accountID, db) { try ItemRow.update(changed, db) }
+            try Self.translatingConflict(changed, db) { try ItemRow.update(changed, from: item, db) }
             return changed
         }
     }
@@ -81,16 +78,24 @@ struct SQLitePikzonalityStore: PikzonalityStore {
         }
     }
 
-    func availability(of name: Name, mode: Mode, accountID: Identifier) async throws(Failure) -> NameAvailability {
+    func availability(of details: PikzonalityDetails, mode: Mode, accountID: Identifier) async throws(Failure) -> NameAvailability {
         try readers.read { connection in
+            let name = details.name
             if try connection.first("SELECT 1 FROM reserved_name WHERE name_key = ?", [.text(name.key)], row: { _ in true }) != nil {
                 return .reserved
             }
-            let taken = try connection.first(
-                "SELECT id FROM pikzonality WHERE account_id = ? AND mode = ? AND name_key = ?",
-                [.identifier(accountID), .text(mode.rawValue), .text(name.key)], row: { try $0.identifier(0) })
-            return taken.map(NameAvailability.taken) ?? .free
+            if let holder = try Self.holder(of: name, mode, accountID, connection) { return .taken(holder) }
+            let holder = try details.externalID.flatMap { try Self.holder(ofExternalID: $0, mode, accountID, connection) }
+            return holder.map(NameAvailability.externalIDTaken) ?? .free
         }
+    }
+
+    func counts(accountID: Identifier) async throws(Failure) -> ItemCounts {
+        try readers.read { connection in try Self.counts(accountID, connection) }
+    }
+
+    func countsNow(accountID: Identifier) throws(Failure) -> ItemCounts? {
+        try readers.readNow { connection in try Self.counts(accountID, connection) }
     }
 
     func newest(limit: Int) async throws(Failure) -> [OperatorItem] {
@@ -133,17 +138,49 @@ struct SQLitePikzonalityStore: PikzonalityStore {
         if try db.firstRow("SELECT 1 FROM reserved_name WHERE name_key = ?", [name.key]) != nil { throw Failure.nameReserved }
     }
 
-    /// The index `pikzonality_by_name` is the table's only uniqueness beside its key, so its violation means a name that is taken.
-    private static func translatingNameConflict(
-        _ name: Name, mode: Mode, accountID: Identifier, _ db: Database, _ body: () throws -> Void
-    ) throws {
+    /// The table has two uniquenesses beside its key: a violation means that the name is taken or, where it is not, the owner's own id.
+    private static func translatingConflict(_ item: Pikzonality, _ db: Database, _ body: () throws -> Void) throws {
         do {
             try body()
         } catch let error as DatabaseError where error.extendedResultCode == .SQLITE_CONSTRAINT_UNIQUE {
-            let holder = try db.firstRow(
-                "SELECT id FROM pikzonality WHERE account_id = ? AND mode = ? AND name_key = ?", [accountID.data, mode.rawValue, name.key])
-            guard let holder else { throw error }
-            throw Failure.nameTaken(mode, try holder.identifier("id"))
+            // Of what does not change the item itself is the holder.
+            let holder = try holder(of: item.name, item.mode, item.accountID, db)
+            if let holder, holder != item.id { throw Failure.nameTaken(item.mode, holder) }
+            guard let externalID = item.details.externalID,
+                let holder = try self.holder(ofExternalID: externalID, item.mode, item.accountID, db), holder != item.id
+            else { throw error }
+            throw Failure.externalIDTaken(item.mode, holder)
         }
+    }
+
+    /// The item that has a name.
+    private static func holder(
+        of name: Name, _ mode: Mode, _ accountID: Identifier, _ connection: some SQLConnection
+    ) throws -> Identifier? {
+        try connection.first(
+            "SELECT id FROM pikzonality WHERE account_id = ? AND mode = ? AND name_key = ?",
+            [.identifier(accountID), .text(mode.rawValue), .text(name.key)], row: { try $0.identifier(0) })
+    }
+
+    /// The item that has an id of its owner's own.
+    private static func holder(
+        ofExternalID externalID: String, _ mode: Mode, _ accountID: Identifier, _ connection: some SQLConnection
+    ) throws -> Identifier? {
+        try connection.first(
+            "SELECT id FROM pikzonality WHERE account_id = ? AND mode = ? AND external_id = ?",
+            [.identifier(accountID), .text(mode.rawValue), .text(externalID)], row: { try $0.identifier(0) })
+    }
+
+    private static let countsOfAccount = FixedQuery("SELECT mode, status, count FROM item_count WHERE account_id = ?")
+
+    private static func counts(_ accountID: Identifier, _ connection: some SQLConnection) throws -> ItemCounts {
+        var counts = ItemCounts()
+        try connection.walk(countsOfAccount) {
+            $0.bind(accountID)
+        } row: { row in
+            counts[try row.word(0, of: ItemRow.modes), try row.word(1, of: ItemRow.statuses)] = Int(row.integer(2))
+            return true
+        }
+        return counts
     }
 }

@@ -59,6 +59,10 @@ package struct ItemReport: Sendable, Codable, Equatable {
     package let progress: Int
     /// Words for the trainer.
     package let specialInstructions: String?
+    /// What the owner's own program calls the item.
+    package let externalID: String?
+    /// The owner's own labels.
+    package let metadata: [String: String]
     /// Why training failed.
     package let error: TrainingError?
     /// RFC 3339.
@@ -74,6 +78,8 @@ package struct ItemReport: Sendable, Codable, Equatable {
         status = found.item.status
         progress = found.item.progress
         specialInstructions = found.item.details.specialInstructions
+        externalID = found.item.details.externalID
+        metadata = Dictionary(found.item.details.metadata.members.map { ($0.key, $0.value) }) { first, _ in first }
         error = found.item.error
         createdAt = found.item.createdAt.text
         updatedAt = found.item.updatedAt.text

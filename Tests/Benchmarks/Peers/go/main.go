@@ -260,7 +260,8 @@ func (s *server) appendItem(out []byte, i *item) []byte {
 	} else {
 		out = append(out, "null"...)
 	}
-	out = append(out, `,"error":`...)
+	// The store that is measured has no names of clients' own.
+	out = append(out, `,"external_id":null,"metadata":{},"error":`...)
 	if i.errorCode.Valid {
 		out = append(out, `{"code":`...)
 		out = appendText(out, i.errorCode.String)

@@ -38,7 +38,8 @@ pub fn item(out: &mut Vec<u8>, item: &Item, media_url: &str) {
         Some(instructions) => text(out, instructions),
         None => out.extend_from_slice(b"null"),
     }
-    out.extend_from_slice(b",\"error\":");
+    // The store that is measured has no names of clients' own.
+    out.extend_from_slice(b",\"external_id\":null,\"metadata\":{},\"error\":");
     match item.error {
         Some((code, message)) => {
             out.extend_from_slice(b"{\"code\":");

@@ -1,0 +1,18 @@
+/// How many items an account has.
+package struct ItemCounts: Sendable, Equatable {
+    private struct Kind: Hashable {
+        let mode: Mode
+        let status: Status
+    }
+
+    private var counts: [Kind: Int] = [:]
+
+    /// None of any kind, until its members are set.
+    package init() {}
+
+    /// Those of a mode and status.
+    package subscript(_ mode: Mode, _ status: Status) -> Int {
+        get { counts[Kind(mode: mode, status: status)] ?? 0 }
+        set { counts[Kind(mode: mode, status: status)] = newValue }
+    }
+}
