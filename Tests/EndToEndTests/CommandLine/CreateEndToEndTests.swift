@@ -93,7 +93,7 @@ struct CreateEndToEndTests {
             #expect(try await stage.command("names", "reserve", "Boss").exit == .status(0))
             #expect(try await create(stage, "Ann").exit == .status(0))
             func named(_ files: String...) -> [String] { ["create", "--account", "acme", "--mode", "persona", "--name", "Bob"] + files }
-            func create(_ name: String, account: String = "acme") -> [String] {
+            func arguments(_ name: String, account: String = "acme") -> [String] {
                 ["create", "--account", account, "--mode", "persona", "--name", name] + Self.files
             }
             let table: [(Int32, [String], String)] = [
@@ -103,11 +103,11 @@ struct CreateEndToEndTests {
                     1, named("none.jpg", "b.png", "."),
                     "none.jpg cannot be read: No such file or directory; . cannot be read: Is a directory"
                 ),
-                (1, create("n@me"), "VALIDATION_ERROR: name "), (1, create("boss"), "NAME_RESERVED"),
-                (1, create("ANN"), "NAME_ALREADY_EXISTS"),
-                (1, create("Bob", account: "nobody"), #"there is no account "nobody""#),
+                (1, arguments("n@me"), "VALIDATION_ERROR: name "), (1, arguments("boss"), "NAME_RESERVED"),
+                (1, arguments("ANN"), "NAME_ALREADY_EXISTS"),
+                (1, arguments("Bob", account: "nobody"), #"there is no account "nobody""#),
                 (64, named("a.jpg", "b.png"), "3 image files, not from 2"),
-                (64, named("a.jpg", "b.png", "c.webp", "a.jpg"), "3 image files, not from 4"), (64, named(), "file"),
+                (64, named("a.jpg", "b.png", "c.webp", "a.jpg"), "3 image files, not from 4"), (64, named(), "FILE"),
                 (64, ["create", "--account", "acme", "--mode", "cat", "--name", "Bob"] + Self.files, "cat"),
                 (64, ["create", "--account", "acme", "--mode", "persona"] + Self.files, "name"),
             ]

@@ -13,7 +13,7 @@ struct KeyRotationTests {
     private func issue(_ open: OpenStorage, expiresAt: Timestamp? = nil) async throws -> (key: APIKey, secret: APIKeySecret) {
         let secret = APIKeySecret.random()
         let key = APIKey(
-            id: .random(), accountID: try await open.account("account \(secret.text)"), prefix: secret.prefix, label: "CI",
+            id: .random(), accountID: try await open.account("account \(UUID())"), prefix: secret.prefix, label: "CI",
             scopes: [.read], state: .active, createdAt: .second(0), expiresAt: expiresAt)
         try await open.keys.insert(key, secret: secret)
         return (key, secret)
