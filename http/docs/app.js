@@ -124,10 +124,18 @@ function addKey() {
     announce("The key is forgotten");
     close();
   });
-  panel.addEventListener("toggle", () => {
+  const open = () => {
     complain(null);
-    if (panel.open) field.focus();
+    panel.open = true;
+    field.focus();
+  };
+  // At once, not when the browser comes to it: what is typed next is the key.
+  summary.addEventListener("click", (event) => {
+    event.preventDefault();
+    if (panel.open) close();
+    else open();
   });
+  document.addEventListener("enterkey", open);
   panel.addEventListener("keydown", (event) => { if (event.key === "Escape" && panel.open) close(); });
   document.addEventListener("pointerdown", (event) => { if (panel.open && !panel.contains(event.target)) panel.open = false; });
   onKeyChange(render);

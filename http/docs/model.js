@@ -52,6 +52,7 @@ export class Model {
     const operation = this.byID.get(code) ?? this.byCall.get(call) ?? this.byCall.get(`GET ${call}`);
     if (operation) return `#/${operation.id}`;
     if (this.errors.some((error) => error.code === code)) return `#/errors/${code}`;
+    if (code === "ErrorCode") return "#/errors";
     return Object.hasOwn(this.schemas, code) ? `#/schemas/${code}` : null;
   }
 

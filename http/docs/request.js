@@ -21,6 +21,9 @@ const lineCharactersMax = 48;
 /** How a parameter is named among the values. */
 export const slot = (parameter) => `${parameter.in} ${parameter.name}`;
 
+/** A text within an address, with nothing left in it that a shell or curl would act on. */
+const encoded = (text) => encodeURIComponent(text).replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16)}`);
+
 /**
  * The target of a request. Parts of the path that are missing are written as shell variables.
  * @param {import("./model.js").Operation} operation
@@ -30,7 +33,7 @@ function target(operation, values) {
   let hasVariables = false;
   const path = operation.path.replace(/\{(\w+)\}/g, (_, name) => {
     const value = values.parameters[`path ${name}`];
-    if (value) return encodeURIComponent(value);
+    if (value) return encoded(value);
     hasVariables = true;
     return `$${name.toUpperCase()}`;
   });
@@ -42,11 +45,11 @@ function target(operation, values) {
 function queryParts(parameter, values) {
   const value = values.parameters[slot(parameter)];
   if (!value) return [];
-  const name = encodeURIComponent(parameter.name);
-  if (parameter.style !== "deepObject") return [`${name}=${encodeURIComponent(value)}`];
+  const name = encoded(parameter.name);
+  if (parameter.style !== "deepObject") return [`${name}=${encoded(value)}`];
   return value.split(/[\n,]/).map((line) => line.trim()).filter(Boolean).map((line) => {
     const [member, ...rest] = line.split("=");
-    return `${name}[${encodeURIComponent(member.trim())}]=${encodeURIComponent(rest.join("=").trim())}`;
+    return `${name}[${encoded(member.trim())}]=${encoded(rest.join("=").trim())}`;
   });
 }
 
@@ -83,11 +86,17 @@ const single = (text) => `'${text.replaceAll("'", "'\\''")}'`;
  */
 export function curl(request) {
   const options = [];
+  // Brackets in an address are a range to curl.
+  if (/[[\]]/.test(request.url)) options.push("-g");
   if (request.method !== "GET" && !(request.method === "POST" && (request.json.trim() || request.form))) options.push(`-X ${request.method}`);
   if (request.needsKey) options.push(key() ? `-H ${single(`${keyHeader}: ${key()}`)}` : `-H "${keyHeader}: $KEY"`);
   for (const [name, value] of request.headers) options.push(`-H ${single(`${name}: ${value}`)}`);
-  if (request.json.trim()) options.push(`-d ${single(tidy(request.json))}`);
-  for (const part of request.form ?? []) options.push(`-F ${single(part.file ? `${part.name}=@${part.file.name}` : `${part.name}=${part.text}`)}`);
+  if (request.json.trim()) options.push(`${/^\s*@/.test(request.json) ? "--data-raw" : "-d"} ${single(tidy(request.json))}`);
+  for (const { name, text, file } of request.form ?? []) {
+    // To -F some signs say where a text comes from and what it is.
+    if (file) options.push(`-F ${single(`${name}=@${file.name}`)}`);
+    else options.push(`${/^[@<]|;/.test(text) ? "--form-string" : "-F"} ${single(`${name}=${text}`)}`);
+  }
   options.push(request.hasVariables ? `"${request.url}"` : single(request.url));
   return `curl ${options.join(" \\\n  ")}`;
 }

@@ -102,7 +102,7 @@ function plural(items, model) {
 export function rules(schema, model) {
   const flat = flatten(schema, model);
   const all = [
-    flat.const !== undefined && ["always ", { code: JSON.stringify(flat.const) }],
+    flat.const !== undefined && ["always ", ...listed([flat.const])],
     flat.enum && flat.const === undefined && ["one of ", ...listed(flat.enum)],
     rangeWords(flat.minLength, flat.maxLength, "character"),
     rangeWords(flat.minimum, flat.maximum),

@@ -40,9 +40,9 @@ const entry = (href, title, kind, names, text, method) =>
 /** How well a word fits; 0 where it does not. */
 function score({ title, names, text }, word) {
   const name = title.toLowerCase();
-  if (name === word) return 40;
-  if (name.startsWith(word)) return 20;
-  if (name.includes(word)) return 12;
+  if (name.split(/[^a-z0-9_]+/).includes(word)) return 20;
+  if (name.startsWith(word)) return 14;
+  if (name.includes(word)) return 10;
   if (` ${names} `.includes(` ${word} `)) return 8;
   if (names.includes(word)) return 5;
   return text.includes(word) ? 2 : 0;
@@ -53,7 +53,7 @@ function find(all, question) {
   const words = question.toLowerCase().split(/\s+/).filter(Boolean);
   if (!words.length) return [];
   return all.map((one) => ({ one, scores: words.map((word) => score(one, word)) })).filter(({ scores }) => scores.every(Boolean))
-    .map(({ one, scores }) => ({ one, sum: scores.reduce((sum, next) => sum + next, 0) })).sort((left, right) => right.sum - left.sum)
+    .map(({ one, scores }) => ({ one, sum: scores.reduce((sum, next) => sum + next, one.title.toLowerCase() === question.trim().toLowerCase() ? 20 : 0) })).sort((left, right) => right.sum - left.sum)
     .slice(0, resultsMax).map(({ one }) => one);
 }
 

@@ -150,7 +150,7 @@ function bodyFields(operation, values, model, changed) {
     show();
   } }, contents.map(({ type }) => h("option", { value: type, selected: type === values.type }, type)));
   queueMicrotask(show);
-  return [choice && field("Body", choice), place];
+  return [choice && field("Body as", choice), place];
 }
 
 function jsonField(content, values, model, changed) {
@@ -195,7 +195,7 @@ function sendButtons(operation, values, form, outcome, model) {
     h("p", null, "This deletes for good."), h("button.danger", { type: "button" }, "Delete it"), h("button", { type: "button" }, "Keep it"));
   const [, yes, no] = question.children;
   const hint = h("p.quiet.hint", null, "You have entered no key: the answer will be 401. ",
-    h("button.link", { type: "button", click: () => { document.getElementById("key").open = true; } }, "Enter your key"));
+    h("button.link", { type: "button", click: () => document.dispatchEvent(new Event("enterkey")) }, "Enter your key"));
   const ask = (isAsking) => {
     question.hidden = !isAsking;
     button.hidden = isAsking;

@@ -1,0 +1,57 @@
+"""Looks at the reference page on screens of several sizes, in the light and in the dark: whether all can be seen, and what axe finds."""
+
+from axe_playwright_python.sync_playwright import Axe
+
+from harness import run
+from reference_page import Reader, go
+
+SIZES = [(1280, 900), (390, 844), (320, 640)]
+# Contrast hangs on colours and order on width: not all of both has to be looked at for them, nor every view, which takes long.
+AXED = [(1280, "light"), (1280, "dark"), (390, "light")]
+AXED_VIEWS = ["", "#/createPersona", "#/errors", "#/schemas/Persona"]
+# A view of each kind, and those with the longest words.
+VIEWS = ["", "#/createPersona", "#/listPersonas", "#/completeTrainingJob", "#/errors", "#/schemas", "#/schemas/Persona", "#/nothing"]
+
+# What is wider than its place, unless it is told to scroll or has no box of its own.
+WIDE = """() => [...document.querySelectorAll("body, main, main *, header *")].filter(element => {
+  const style = getComputedStyle(element);
+  return element.checkVisibility() && style.display !== "inline" && !["TEXTAREA", "SELECT", "INPUT"].includes(element.tagName)
+    && !element.closest(".offscreen") && element.scrollWidth > element.clientWidth + 1;
+}).map(element => `${element.tagName}.${element.className} ${element.textContent.slice(0, 40)}`)"""
+
+
+def main(browser, given, report):
+    fits(Reader(browser, given), report)
+
+
+def fits(reader, report):
+    for colours in ["light", "dark"]:
+        for width, height in SIZES:
+            page = reader.open(viewport={"width": width, "height": height}, color_scheme=colours, bypass_csp=True)
+            name = f"at {width} pixels in the {colours}"
+            wide, flaws = [], []
+            for view in VIEWS:
+                go(page, view)
+                page.evaluate("document.querySelectorAll('main details').forEach(details => { details.open = true; })")
+                wide += [(view, found) for found in page.evaluate(WIDE)]
+                if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+                    wide.append((view, "page"))
+                if (width, colours) in AXED and view in AXED_VIEWS:
+                    flaws += [(view, flaw["id"], flaw["nodes"][0]["html"]) for flaw in Axe().run(page).response["violations"]]
+            report.check(f"{name} nothing is cut off", wide, [])
+            if (width, colours) in AXED:
+                report.check(f"{name} axe finds nothing", flaws, [])
+            if page.locator("#menu").is_visible():
+                page.locator("#menu").click()
+                page.locator("#contents a", has_text="List styles").click()
+                page.wait_for_url("**/docs#/listStyles")
+                report.check(f"{name} the contents close behind a choice", page.locator("#contents").is_visible(), False)
+            page.context.close()
+    page = reader.open("#/createPersona", forced_colors="active", reduced_motion="reduce")
+    moving = "[...document.querySelectorAll('*')].filter(one => getComputedStyle(one).transitionDuration !== '0s').length"
+    report.check("nothing moves where that is not wanted", page.evaluate(moving), 0)
+    report.check("and colours may be forced", page.complaints, [])
+
+
+if __name__ == "__main__":
+    run(main)
