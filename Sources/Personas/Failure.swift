@@ -39,6 +39,8 @@ package enum Failure: Error, Sendable, Equatable, Codable {
     case nameReserved
     /// Another item of the account and mode has the name, whatever the case of its letters; its id is named.
     case nameTaken(Mode, Identifier)
+    /// The item is not the version that the client demands, or is one that it rules out.
+    case preconditionFailed(Precondition.Part)
     /// The lease of a training job ran out, ended, or belongs to another worker.
     case staleLease
     /// Another request with the same idempotency key still runs, or has taken the key over from one that ran too long.

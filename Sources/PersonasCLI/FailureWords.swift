@@ -43,7 +43,8 @@ extension CommandFailure {
         case .cancelled: self.init(.failed, "interrupted; what was begun is taken back")
         // What only clients of the API meet, which come with a key, an address or a lease.
         case .malformedIdentifier, .missingAPIKey, .malformedAPIKey, .unknownAPIKey, .inactiveAPIKey, .deletedAPIKey, .accountSuspended,
-            .apiAccessDisabled, .scopeMissing, .staleLease, .idempotencyKeyInUse, .idempotencyKeyReused, .underMaintenance:
+            .apiAccessDisabled, .scopeMissing, .preconditionFailed, .staleLease, .idempotencyKeyInUse, .idempotencyKeyReused,
+            .underMaintenance:
             self.init(.failed, .internalError, "a failure that no command should meet: \(failure)")
         }
     }
