@@ -34,6 +34,8 @@ package enum Limits {
     package static let trainingAttemptsMax = 3
     /// Seconds that a lease call may wait for a job: below the idle limits of common proxies.
     package static let leaseWaitSecondsMax = 30
+    /// Seconds that a read of an item may wait for a change: below the idle limits of common proxies.
+    package static let itemWaitSeconds = 1...60
     /// Characters of a failure message that a worker reports.
     package static let failureMessageCharactersMax = 500
     /// Characters of an account's name or a key's label.

@@ -98,7 +98,7 @@ struct Application: Sendable {
     var useCases: HTTPUseCases {
         HTTPUseCases(
             catalog: catalog, training: training, authentication: authentication, idempotency: idempotency, decoding: decoding,
-            maintenance: storage.maintenance, schema: storage.schema)
+            maintenance: storage.maintenance, schema: storage.schema, epoch: storage.epoch, changes: storage.changes)
     }
 
     /// The service that answers over HTTP.

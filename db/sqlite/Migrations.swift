@@ -35,6 +35,7 @@ struct Migration: Sendable {
             name: "v0004_name_search", sql: String(decoding: PackageResources.v0004_name_search_sql, as: UTF8.self),
             rounds: [NameIndex.fill(atMost: 5_000), NameIndex.merge]),
         Migration(name: "v0005_smaller_indexes", sql: String(decoding: PackageResources.v0005_smaller_indexes_sql, as: UTF8.self)),
+        Migration(name: "v0006_epoch", sql: String(decoding: PackageResources.v0006_epoch_sql, as: UTF8.self)),
         Migration(name: "v0007_own_names", sql: String(decoding: PackageResources.v0007_own_names_sql, as: UTF8.self)),
         Migration(name: "v0008_key_rotation", sql: String(decoding: PackageResources.v0008_key_rotation_sql, as: UTF8.self)),
     ]

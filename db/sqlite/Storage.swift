@@ -56,6 +56,10 @@ package final class Storage: AdministrationStores {
     package var terms: any BlockedTermStore { termCache }
     /// Whether maintenance is on.
     package var maintenance: any MaintenanceStore { maintenanceCache }
+    /// What tells this life of the database from every other.
+    package var epoch: any EpochStore { epochCache }
+    /// Told of every change of an item that is on disk.
+    package let changes = ItemChanges()
     /// Images as rows.
     package var images: any ImageIndex { imageIndex }
     /// Image bytes.
@@ -79,6 +83,7 @@ package final class Storage: AdministrationStores {
     private let scans: ScanPool
     private let migrator: Migrator
     private let maintenanceCache: SQLiteMaintenanceStore
+    private let epochCache: SQLiteEpochStore
     private let termCache: SQLiteBlockedTermStore
     private let imageIndex: SQLiteImageIndex
     private let blobFiles: FileBlobStore
@@ -114,17 +119,18 @@ package final class Storage: AdministrationStores {
         let searchReaders = try ReadPool(path: path, count: ScanPool.threads, mappedBytesMax: configuration.mappedBytesMax)
         migrator = Migrator(writer: writer, readers: readers, clock: clock, migrations: Migration.all)
         maintenanceCache = SQLiteMaintenanceStore(writer: writer, readers: readers)
+        epochCache = SQLiteEpochStore(readers: readers)
         termCache = SQLiteBlockedTermStore(writer: writer, readers: readers)
         imageIndex = SQLiteImageIndex(writer: writer, readers: readers, pins: ImagePins())
         blobFiles = try FileBlobStore(folder: folder.media, threads: configuration.mediaThreads)
         // After all that may fail: a pool of threads must be shut down, and no caller can do so with a storage that did not open.
         scans = ScanPool(readers: searchReaders, waitingMax: configuration.searchesWaitingMax, metrics: metrics)
-        pikzonalities = SQLitePikzonalityStore(writer: writer, readers: readers, scans: scans)
-        jobs = SQLiteTrainingJobStore(writer: writer, readers: readers, metrics: metrics)
+        pikzonalities = SQLitePikzonalityStore(writer: writer, readers: readers, scans: scans, changes: changes)
+        jobs = SQLiteTrainingJobStore(writer: writer, readers: readers, metrics: metrics, changes: changes)
         idempotency = SQLiteIdempotencyStore(writer: writer, readers: readers)
         let keys = SQLiteAPIKeyStore(writer: writer, readers: readers)
         self.keys = keys
-        accounts = SQLiteAccountStore(writer: writer, readers: readers, keys: keys)
+        accounts = SQLiteAccountStore(writer: writer, readers: readers, keys: keys, changes: changes)
         names = SQLiteReservedNameStore(writer: writer, readers: readers)
     }
 
@@ -134,6 +140,7 @@ package final class Storage: AdministrationStores {
     package func migrate() async throws(Failure) -> [String] {
         let applied = try await migrator.migrate()
         try maintenanceCache.load()
+        try epochCache.load()
         try termCache.load()
         return applied
     }

@@ -44,7 +44,7 @@ struct AnswerRecord: Equatable {
     /// Whether an answer of this status ends its request for good, rather than asking the client to try again or to mend something.
     static func isFinal(status: Int) -> Bool {
         switch status {
-        case 400, 401, 403, 429, 500...: false
+        case 400, 401, 403, 412, 429, 500...: false
         default: true
         }
     }

@@ -3,11 +3,12 @@ import HTTPTypes
 import Hummingbird
 import NIOCore
 import Personas
+import PersonasWire
 
 /// What is the same for everybody who asks, until another version of the service runs: made once, and given as often as it is asked for.
 struct Document: Sendable {
     private let bytes: ByteBuffer
-    private let tag: String
+    private let tag: EntityTag
     private let headers: HTTPFields
 
     /// - Parameters:
@@ -15,13 +16,13 @@ struct Document: Sendable {
     ///   - headers: what answers say beside type and tag.
     init(_ name: String, _ bytes: ByteBuffer, headers: HTTPFields) {
         self.bytes = bytes
-        tag = "\"\(hexadecimal(Array(SHA256.hash(data: bytes.readableBytesView).prefix(16))))\""
-        self.headers = [.contentType: Self.type(of: name), .eTag: tag] + headers
+        tag = EntityTag(strong: hexadecimal(Array(SHA256.hash(data: bytes.readableBytesView).prefix(16))))
+        self.headers = [.contentType: Self.type(of: name), .eTag: tag.text] + headers
     }
 
     /// The answer to a GET: the bytes, unless the client has them.
     func answer(to request: Request) -> Response {
-        if MediaRoutes.isKnown(request.headers[.ifNoneMatch], tag) { return Response(status: .notModified, headers: headers) }
+        if tag.isKnown(by: request.headers[.ifNoneMatch]) { return Response(status: .notModified, headers: headers) }
         return Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: bytes))
     }
 

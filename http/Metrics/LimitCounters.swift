@@ -33,6 +33,8 @@ package enum ClientLimit: String, Sendable, CaseIterable {
     case fileDescriptors = "file_descriptors"
     /// Too many searches waited.
     case searches
+    /// Too many reads waited for their item to change.
+    case waits
 }
 
 extension ClientLimit {
@@ -61,6 +63,7 @@ extension ClientLimit {
             case .bodyBytes: .bodyMemory
             case .downloads: .downloads
             case .searches: .searches
+            case .waits: .waits
             }
     }
 }

@@ -33,14 +33,20 @@ struct RateLimitMiddleware: RouterMiddleware {
         guard let caller = context.caller else { return try await next(request, context) }
         // Counted before there is a place for it, so that a refusal that is held back keeps no other request from running.
         try await count(request, caller, context)
-        // A worker that waits for a job does nothing meanwhile.
-        guard context.endpointPath != TrainingRoutes.leasePath else { return try await next(request, context) }
+        guard !Self.mayWait(request, context) else { return try await next(request, context) }
         guard await limiter.enter(caller.keyID, waiting: overLimitWait) else {
             context.rateLimit = RateLimiter.Standing(limit: .inFlight, remaining: 0, resetSeconds: 1)
             throw Failure.tooManyRequests(.inFlight, retryAfterSeconds: 1)
         }
         defer { limiter.leave(caller.keyID) }
         return try await next(request, context)
+    }
+
+    /// Whether a request may wait for something to happen, for which it does nothing meanwhile: a worker's for a job, a read for a change.
+    private static func mayWait(_ request: Request, _ context: Context) -> Bool {
+        guard let path = context.endpointPath else { return false }
+        return path == TrainingRoutes.leasePath
+            || !request.isWrite && PikzonalityReads.itemPaths.contains(path) && ItemWait.isAsked(by: request)
     }
 
     private func count(_ request: Request, _ caller: Caller, _ context: Context) async throws {

@@ -27,7 +27,7 @@ struct ImmediateReads: ImmediateResponder {
     let metrics: RequestMetrics
 
     /// What is found out about a request on the way to its answer.
-    fileprivate struct Facts {
+    struct Facts {
         /// The template of its path, where it has one.
         var route: String?
         var caller: Caller?
@@ -48,10 +48,59 @@ struct ImmediateReads: ImmediateResponder {
         guard let head = ReadHead(head) else { return nil }
         var facts = Facts()
         let requestID = RequestIdentifier.make(from: trustsIncomingRequestID ? head.requestID : nil)
-        guard var answer = outcome(of: head, requestID: requestID, &facts) else {
+        guard var answer = outcome(requestID: requestID, &facts, { facts in try perform(head, &facts) }) else {
             if facts.standing != nil, let caller = facts.caller { limiter.takeBack(caller.keyID) }
             return nil
         }
+        complete(&answer, to: head, requestID: requestID, facts, since: start, on: connection)
+        return answer
+    }
+
+    func pending(_ head: HTTPRequestHead, on connection: ConnectionPeer) -> (any PendingAnswer)? {
+        let start = ContinuousClock.now
+        guard let readHead = ReadHead(head), case .item(let reads, let id)? = routes.route(readHead.path) else { return nil }
+        var facts = Facts()
+        facts.note(.item(reads, id), path: readHead.path)
+        // Whatever else there is to say is said on the other way.
+        guard let caller = try? admitted(readHead, &facts) else { return nil }
+        guard case .awaitsChange(let itemID, let wait)? = try? reads.itemNow(readHead.question(id), caller) else {
+            limiter.takeBack(caller.keyID)
+            return nil
+        }
+        return PendingRead(
+            responder: self, head: head, readHead: readHead, reads: reads, id: id, itemID: itemID, wait: wait, caller: caller, facts: facts,
+            connection: connection, start: start)
+    }
+
+    /// Sees whether a read that waits has its answer.
+    func look(_ read: PendingRead, isLast: Bool) -> PendingLook {
+        var facts = read.facts
+        let requestID = RequestIdentifier.make(from: trustsIncomingRequestID ? read.readHead.requestID : nil)
+        var goesOn = false
+        let found = outcome(requestID: requestID, &facts) { facts in
+            // The key may have become worthless meanwhile. The read was counted when it came.
+            guard let caller = try knownCaller(read.readHead, &facts) else { return nil }
+            switch try read.reads.itemNow(read.readHead.question(read.id), caller, isLast: isLast) {
+            case .answer(let answer): return answer.immediate
+            case .awaitsChange: goesOn = true
+            case .unread: break
+            }
+            return nil
+        }
+        if goesOn { return .goesOn }
+        guard var answer = found else {
+            limiter.takeBack(read.caller.keyID)
+            return .handOn(read.headWithoutWait)
+        }
+        complete(&answer, to: read.readHead, requestID: requestID, facts, since: read.start, on: read.connection)
+        return .answer(answer)
+    }
+
+    /// Adds what every answer says, and tells log and metrics of it.
+    private func complete(
+        _ answer: inout ImmediateAnswer, to head: ReadHead, requestID: String, _ facts: Facts, since start: ContinuousClock.Instant,
+        on connection: ConnectionPeer
+    ) {
         finish(&answer.head.headerFields, of: head, requestID: requestID, facts)
         if head.method == .head { answer.body = nil }
         let duration = start.duration(to: .now)
@@ -63,13 +112,14 @@ struct ImmediateReads: ImmediateResponder {
                 code: facts.code, duration: duration, caller: facts.caller, trace: head.trace,
                 address: accessLog.addresses.text(of: connection, forwardedFor: head.forwardedFor), bytesIn: 0,
                 bytesOut: answer.body?.readableBytes ?? 0))
-        return answer
     }
 
     /// The answer or refusal, without what every answer says; nil where it has to be waited for, or the log has to be told why.
-    private func outcome(of head: ReadHead, requestID: String, _ facts: inout Facts) -> ImmediateAnswer? {
+    private func outcome(
+        requestID: String, _ facts: inout Facts, _ body: (inout Facts) throws -> ImmediateAnswer?
+    ) -> ImmediateAnswer? {
         do {
-            return try perform(head, &facts)
+            return try body(&facts)
         } catch {
             let error = EnvelopeError(converting: error)
             guard error.cause == nil, error.code.status != 500 else { return nil }
@@ -85,7 +135,8 @@ struct ImmediateReads: ImmediateResponder {
         switch route {
         case .item(let reads, let id):
             guard let caller = try admitted(head, &facts) else { return nil }
-            return try reads.itemNow(id, caller)?.immediate
+            guard case .answer(let answer) = try reads.itemNow(head.question(id), caller) else { return nil }
+            return answer.immediate
         case .list(let reads):
             guard let caller = try admitted(head, &facts) else { return nil }
             return try reads.listNow(head.query, caller)?.immediate
@@ -111,18 +162,21 @@ struct ImmediateReads: ImmediateResponder {
     /// The caller, once nothing stands against a read of that key; nil where the key cannot be looked up now, or the read has to wait for others
     /// of the key.
     private func admitted(_ head: ReadHead, _ facts: inout Facts) throws(Failure) -> Caller? {
+        guard let caller = try knownCaller(head, &facts), let standing = limiter.countNow(caller.keyID) else { return nil }
+        facts.standing = standing
+        return caller
+    }
+
+    /// The caller, unless the service is closed or the key good for nothing; nil where the key cannot be looked up now.
+    private func knownCaller(_ head: ReadHead, _ facts: inout Facts) throws(Failure) -> Caller? {
         try maintenance.requireOpen(head.path)
-        let found: Caller?
         do throws(Failure) {
-            found = try authentication.callerNow(presenting: head.apiKey)
+            facts.caller = try authentication.callerNow(presenting: head.apiKey)
         } catch {
             facts.isKeyUnknown = error == .unknownAPIKey
             throw error
         }
-        guard let caller = found, let standing = limiter.countNow(caller.keyID) else { return nil }
-        facts.caller = caller
-        facts.standing = standing
-        return caller
+        return facts.caller
     }
 
     /// What every answer says.
@@ -152,11 +206,19 @@ extension ImmediateReads.Facts {
     }
 }
 
+extension ReadHead {
+    /// What the head asks of an item.
+    func question(_ id: String) -> PikzonalityReads.ItemQuestion {
+        PikzonalityReads.ItemQuestion(id: id, query: query, ifNoneMatch: knownTags, prefer: prefer)
+    }
+}
+
 extension JSONAnswer {
     /// The answer as one that is given at once.
     fileprivate var immediate: ImmediateAnswer {
         var fields = headers
-        fields.append(HTTPField(name: .contentLength, value: String(body?.readableBytes ?? 0)))
+        // What is not modified is not sent, and has no length to tell.
+        if status != .notModified { fields.append(HTTPField(name: .contentLength, value: String(body?.readableBytes ?? 0))) }
         return ImmediateAnswer(head: HTTPResponse(status: status, headerFields: fields), body: body)
     }
 }

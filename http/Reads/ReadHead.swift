@@ -16,6 +16,7 @@ struct ReadHead {
     private(set) var requestID: String?
     private(set) var origin: String?
     private(set) var knownTags: String?
+    private(set) var prefer: String?
     private(set) var trace: TraceParent?
     /// For whom proxies have passed the request on, as they say.
     private(set) var forwardedFor: [String] = []
@@ -44,6 +45,7 @@ struct ReadHead {
             case .apiKey: apiKey = value
             case .requestID: requestID = value
             case .ifNoneMatch: knownTags = value
+            case .prefer: prefer = value
             case .traceParent: trace = TraceParent(value)
             case .forwardedFor: forwardedFor.append(value)
             case .origin: origin = value
@@ -59,12 +61,14 @@ struct ReadHead {
         case traceParent = 8
         case forwardedFor = 16
         case origin = 32
+        case prefer = 64
 
         init?(_ name: String) {
             let name = name.utf8
             // Comparing lengths first keeps this cheap.
             switch name.count {
             case 6 where name.isEqual(ignoringCaseOf: "origin"): self = .origin
+            case 6 where name.isEqual(ignoringCaseOf: "prefer"): self = .prefer
             case 9 where name.isEqual(ignoringCaseOf: "x-api-key"): self = .apiKey
             case 11 where name.isEqual(ignoringCaseOf: "traceparent"): self = .traceParent
             case 12 where name.isEqual(ignoringCaseOf: "x-request-id"): self = .requestID

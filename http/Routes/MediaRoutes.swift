@@ -5,6 +5,7 @@ import Hummingbird
 import Logging
 import NIOCore
 import Personas
+import PersonasWire
 
 /// The bytes of published images. The unguessable token is the whole right to see one, so that a page can show it without a key.
 struct MediaRoutes: Sendable {
@@ -27,11 +28,11 @@ struct MediaRoutes: Sendable {
     private func show(_ request: Request, _ context: PersonasRequestContext) async throws -> Response {
         let image = try await catalog.image(try Self.token(context.parameters.get("token")))
         let (tag, fields) = Self.header(of: image)
-        if Self.isKnown(request.headers[.ifNoneMatch], tag) { return Response(status: .notModified, headers: fields) }
+        if tag.isKnown(by: request.headers[.ifNoneMatch]) { return Response(status: .notModified, headers: fields) }
         var headers = fields
         let content = try await catalog.open(image)
         // RFC 9110 defines ranges for GET alone, and none where `If-Range` names another version.
-        let isRangeMeant = request.method == .get && request.headers[.ifRange].map { $0.utf8.isEqual(to: tag) } ?? true
+        let isRangeMeant = request.method == .get && request.headers[.ifRange].map { $0.utf8.isEqual(to: tag.text) } ?? true
         switch ByteRange(isRangeMeant ? request.headers[.range] : nil, of: image.byteCount) {
         case .whole:
             return Response(status: .ok, headers: headers, body: try body(of: content, 0..<image.byteCount, request, context))
@@ -48,7 +49,7 @@ struct MediaRoutes: Sendable {
     func knownNow(_ token: String, ifNoneMatch known: String?) throws(Failure) -> HTTPFields? {
         guard let known, let image = try catalog.imageNow(try Self.token(token)) else { return nil }
         let (tag, fields) = Self.header(of: image)
-        return Self.isKnown(known, tag) ? fields : nil
+        return tag.isKnown(by: known) ? fields : nil
     }
 
     private static func token(_ text: String?) throws(Failure) -> RandomToken {
@@ -57,13 +58,13 @@ struct MediaRoutes: Sendable {
     }
 
     /// The tag of an image, and the header of every answer about it.
-    private static func header(of image: StoredImage) -> (tag: String, fields: HTTPFields) {
-        let tag = "\"\(hexadecimal(Array(image.digest.prefix(16))))\""
+    private static func header(of image: StoredImage) -> (tag: EntityTag, fields: HTTPFields) {
+        let tag = EntityTag(strong: hexadecimal(Array(image.digest.prefix(16))))
         return (
             tag,
             [
                 .contentType: image.format.contentType,
-                .eTag: tag,
+                .eTag: tag.text,
                 .acceptRanges: "bytes",
                 .cacheControl: "private, max-age=31536000, immutable",
                 // Whatever the bytes are, a browser that opens them by themselves shall run nothing.
@@ -72,16 +73,6 @@ struct MediaRoutes: Sendable {
                 .crossOriginResourcePolicy: "cross-origin",
             ]
         )
-    }
-
-    /// Whether `If-None-Match` names a tag, weakly compared, or stands for every one.
-    static func isKnown(_ header: String?, _ tag: String) -> Bool {
-        guard let header else { return false }
-        // An array, because a view of a text is slow to cut into thousands of pieces.
-        return Array(header.utf8).split(separator: UInt8(ascii: ",")).contains { entry in
-            let entry = entry.withoutOuterBlanks
-            return entry.isEqual(to: "*") || (entry.starts(with: "W/".utf8) ? entry.dropFirst(2) : entry).isEqual(to: tag)
-        }
     }
 
     /// The bytes, read no faster than the client takes them.

@@ -7,6 +7,8 @@ import PersonasWire
 struct PikzonalityRoutes: Sendable {
     let reads: PikzonalityReads
     let catalog: Catalog
+    let maintenance: MaintenanceMiddleware
+    let authentication: Authentication
     let bodyReader: BodyReader
     let calls: IdempotentCalls
     let publicURL: PublicURL
@@ -56,24 +58,32 @@ struct PikzonalityRoutes: Sendable {
         let representation = Representation(base: publicURL.base)
         return JSONAnswer(
             status: .created,
-            after: [.location: "\(publicURL.base)\(surface.path)/\(item.id.text)", .eTag: Representation.entityTag(of: item)]
+            after: [.location: "\(publicURL.base)\(surface.path)/\(item.id.text)", .eTag: reads.tags.text(of: item)]
         ) { representation.full(item, &$0, requestID: requestID) }
     }
 
     private func show(_ request: Request, _ context: CallerContext) async throws -> Response {
-        try await reads.item(context.parameters.get("id"), context.caller).response
+        let question = PikzonalityReads.ItemQuestion(
+            id: context.parameters.get("id"), query: request.uri.query, ifNoneMatch: request.headers[.ifNoneMatch],
+            prefer: request.headers[.prefer])
+        return try await reads.item(question, context.caller, on: context.channel) { () async throws(Failure) in
+            try maintenance.requireOpen(request.uri.path)
+            return try await authentication.caller(presenting: request.headers[.xAPIKey])
+        }.response
     }
 
     private func update(_ request: Request, _ context: CallerContext) async throws -> Response {
         try context.caller.require(.write)
         let id = try identifier(context)
+        let precondition = try reads.tags.precondition(request.headers)
         let item = try await bodyReader.withObject(of: request, from: context.caller) { body in
             DetailsDraft(body)
         } handle: { draft, memory in
-            try await catalog.update(id, mode: surface.mode, accountID: context.caller.accountID, draft: draft, holding: memory)
+            try await catalog.update(
+                id, mode: surface.mode, accountID: context.caller.accountID, draft: draft, if: precondition, holding: memory)
         }
         let representation = Representation(base: publicURL.base)
-        return JSONAnswer(before: [.eTag: Representation.entityTag(of: item)]) { writer in
+        return JSONAnswer(before: [.eTag: reads.tags.text(of: item)]) { writer in
             guard case .published = surface else { return representation.full(item, &writer) }
             writer.object { writer in
                 writer.member("name", item.name.text)
@@ -85,7 +95,9 @@ struct PikzonalityRoutes: Sendable {
 
     private func delete(_ request: Request, _ context: CallerContext) async throws -> Response {
         try context.caller.require(.write)
-        let mode = try await catalog.delete(try identifier(context), mode: surface.mode, accountID: context.caller.accountID)
+        let id = try identifier(context)
+        let mode = try await catalog.delete(
+            id, mode: surface.mode, accountID: context.caller.accountID, if: try reads.tags.precondition(request.headers))
         let message =
             switch surface {
             case .typed: mode == .persona ? "Persona deleted" : "Style deleted"

@@ -46,6 +46,9 @@ extension Failure: EnvelopeConvertible {
             let field = InputField.externalID.wireName
             let message = "A \(mode.rawValue) with this \(field) already exists"
             return EnvelopeError(.conflict, message: message, details: [ErrorDetail(field: field, message: message, id: id.text)])
+        case .preconditionFailed(.match): return EnvelopeError(.preconditionFailed)
+        case .preconditionFailed(.noneMatch):
+            return EnvelopeError(.preconditionFailed, message: "The resource is one that If-None-Match rules out")
         case .staleLease:
             return EnvelopeError(.conflict, message: "The lease is not valid: it ran out, ended, or belongs to another worker")
         case .idempotencyKeyInUse: return EnvelopeError(.idempotencyKeyInUse).retryAfter(seconds: 1)
@@ -77,6 +80,7 @@ extension Failure: EnvelopeConvertible {
         case .searches: "Too many searches are waiting; try again later"
         case .bodyBytes: "The account has too many large request bodies under way; try again when one has ended"
         case .downloads: "The account has too many image downloads under way; try again when one has ended"
+        case .waits: "Too many requests wait for a change already; ask without waiting, or try again later"
         }
     }
 

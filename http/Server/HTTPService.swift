@@ -30,6 +30,8 @@ package struct HTTPConfiguration: Sendable {
     package var answersImmediately = true
     /// What one API key may have.
     package var rateLimits = RateLimitPolicy()
+    /// Reads that wait for their item to change, of all accounts together; one may have half.
+    package var waitsMax = 20_000
     /// How long a request that is over a rate limit waits before it is refused.
     package var overLimitWait = Duration.seconds(1)
     /// How many connections there may be, in all and of one address. Where all are taken the one that was quiet longest gives way to a new one.
@@ -78,10 +80,14 @@ package struct HTTPUseCases: Sendable {
     package let maintenance: any MaintenanceStore
     /// Whether the store is ready.
     package let schema: any SchemaStore
+    /// What tells this life of the store from others.
+    package let epoch: any EpochStore
+    /// What tells of changes of items.
+    package let changes: ItemChanges
 
     package init(
         catalog: Catalog, training: Training, authentication: Authentication, idempotency: Idempotency, decoding: BodyDecoding,
-        maintenance: any MaintenanceStore, schema: any SchemaStore
+        maintenance: any MaintenanceStore, schema: any SchemaStore, epoch: any EpochStore, changes: ItemChanges
     ) {
         self.catalog = catalog
         self.training = training
@@ -90,6 +96,8 @@ package struct HTTPUseCases: Sendable {
         self.decoding = decoding
         self.maintenance = maintenance
         self.schema = schema
+        self.epoch = epoch
+        self.changes = changes
     }
 }
 
@@ -200,6 +208,8 @@ package struct HTTPService: Service {
     /// What both ways pass through.
     private func parts() -> HTTPParts {
         let limiter = RateLimiter(policy: configuration.rateLimits)
+        let tags = EntityTags(epoch: useCases.epoch, publicURL: publicURL)
+        let waits = ItemWaits(changes: useCases.changes, waitsMax: configuration.waitsMax, factory: factory)
         return HTTPParts(
             accessLog: AccessLog(writer: accessLog, addresses: configuration.clientAddresses), limiter: limiter,
             rateLimitFields: RateLimitFields(
@@ -212,9 +222,10 @@ package struct HTTPService: Service {
                 places: AsyncSemaphore(count: HTTPConfiguration.mediaAnswers(of: configuration.connections.connectionsMax)),
                 connections: connections, limits: limits),
             me: MeRoutes(authentication: useCases.authentication, catalog: useCases.catalog, configuration: configuration),
-            surfaces: [PikzonalityReads.Surface.typed(.persona), .typed(.style), .published].map {
+            surfaces: PikzonalityReads.Surface.all.map {
                 PikzonalityReads(
-                    surface: $0, catalog: useCases.catalog, publicURL: publicURL, pageItemsMax: configuration.pageItemsMax)
+                    surface: $0, catalog: useCases.catalog, publicURL: publicURL, tags: tags, waits: waits,
+                    pageItemsMax: configuration.pageItemsMax)
             })
     }
 
@@ -249,8 +260,10 @@ package struct HTTPService: Service {
             .group(context: CallerContext.self)
         let calls = IdempotentCalls(idempotency: useCases.idempotency)
         for reads in parts.surfaces {
-            PikzonalityRoutes(reads: reads, catalog: useCases.catalog, bodyReader: bodyReader, calls: calls, publicURL: publicURL)
-                .add(to: callers)
+            PikzonalityRoutes(
+                reads: reads, catalog: useCases.catalog, maintenance: parts.maintenance, authentication: parts.authentication,
+                bodyReader: bodyReader, calls: calls, publicURL: publicURL
+            ).add(to: callers)
         }
         parts.me.add(to: callers)
         TrainingRoutes(training: useCases.training, bodyReader: bodyReader, calls: calls, publicURL: publicURL).add(to: callers)

@@ -74,11 +74,14 @@ struct CallerContext: ChildRequestContext {
     var coreContext: CoreRequestContextStorage
     let requestID: String
     let caller: Caller
+    /// The connection, which may end a wait.
+    let channel: any Channel
 
     init(context: PersonasRequestContext) throws {
         guard let caller = context.caller else { throw Failure.missingAPIKey }
         coreContext = context.coreContext
         requestID = context.requestID
         self.caller = caller
+        channel = context.channel
     }
 }

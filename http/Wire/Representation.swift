@@ -53,9 +53,6 @@ package struct Representation {
         }
     }
 
-    /// The tag of an item's version.
-    package static func entityTag(of item: Pikzonality) -> String { "\"v\(item.version)\"" }
-
     /// Bytes that JSON of so many items seldom exceeds.
     package static func bytes(items: Int) -> Int { itemBytes * items + listBytes }
 

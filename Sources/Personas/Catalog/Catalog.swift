@@ -83,21 +83,29 @@ package struct Catalog: Sendable {
     }
 
     /// Changes an item, whatever its status.
-    /// - Parameter memory: what the request holds.
-    /// - Throws: `invalid`, `blockedContent`, `notFound`, `nameReserved`, `nameTaken`, `externalIDTaken`.
+    /// - Parameters:
+    ///   - precondition: what the item has to be for that.
+    ///   - memory: what the request holds.
+    /// - Throws: `invalid`, `blockedContent`, `notFound`, `nameReserved`, `nameTaken`, `externalIDTaken`, `preconditionFailed`.
     package func update(
-        _ id: Identifier, mode: Mode?, accountID: Identifier, draft: DetailsDraft, holding memory: MemoryReservation
+        _ id: Identifier, mode: Mode?, accountID: Identifier, draft: DetailsDraft, if precondition: Precondition = .none,
+        holding memory: MemoryReservation
     ) async throws(Failure) -> Pikzonality {
         let change = try await decoding.perform(on: memory.heldBytes, for: accountID) { () throws(Failure) in try draft.checked() }
         try policy.check(change.texts)
-        return try await store.update(id, mode: mode, accountID: accountID, change: change, in: WriteContext(at: clock.now))
+        return try await store.update(
+            id, mode: mode, accountID: accountID, change: change, if: precondition, in: WriteContext(at: clock.now))
     }
 
     /// Removes an item. Its links are dead when this returns; its bytes leave the disk soon after.
-    /// - Parameter accountID: nil for an operator, who reaches every account.
-    /// - Throws: `notFound`, `stillProcessing`.
-    package func delete(_ id: Identifier, mode: Mode?, accountID: Identifier?) async throws(Failure) -> Mode {
-        let mode = try await store.delete(id, mode: mode, accountID: accountID, in: WriteContext(at: clock.now))
+    /// - Parameters:
+    ///   - accountID: nil for an operator, who reaches every account.
+    ///   - precondition: what the item has to be for that.
+    /// - Throws: `notFound`, `stillProcessing`, `preconditionFailed`.
+    package func delete(
+        _ id: Identifier, mode: Mode?, accountID: Identifier?, if precondition: Precondition = .none
+    ) async throws(Failure) -> Mode {
+        let mode = try await store.delete(id, mode: mode, accountID: accountID, if: precondition, in: WriteContext(at: clock.now))
         signals.removals.notify()
         return mode
     }

@@ -178,7 +178,7 @@ package struct PikzonalityPosition: Sendable, Equatable {
     }
 }
 
-/// Remembers personas and styles. Each call is one transaction; a write that returned is on disk.
+/// Remembers personas and styles. Each call is one transaction; a write that returned is on disk, and `ItemChanges` was told of it.
 package protocol PikzonalityStore: Sendable {
     /// Stores an item, its images' links and its queued job together.
     /// - Returns: the item as stored.
@@ -199,17 +199,23 @@ package protocol PikzonalityStore: Sendable {
         _ filter: PikzonalityFilter, sort: PikzonalitySort, after: PikzonalityPosition?, limit: Int, accountID: Identifier
     ) throws(Failure) -> [Pikzonality]?
     /// Changes an item. A change that leaves everything as it was does not count as one.
+    /// - Parameter precondition: compared with the item in the same transaction, as the last of all checks.
     /// - Returns: the item as it is afterwards.
-    /// - Throws: `notFound`, `nameReserved`, `nameTaken`, `externalIDTaken`; `invalid` when the item would break a rule that the change alone
-    ///   does not.
+    /// - Throws: `notFound`, `nameReserved`, `nameTaken`, `externalIDTaken`, `preconditionFailed`; `invalid` when the item would break a rule
+    ///   that the change alone does not.
     func update(
-        _ id: Identifier, mode: Mode?, accountID: Identifier, change: PikzonalityChange, in context: WriteContext<Pikzonality>
+        _ id: Identifier, mode: Mode?, accountID: Identifier, change: PikzonalityChange, if precondition: Precondition,
+        in context: WriteContext<Pikzonality>
     ) async throws(Failure) -> Pikzonality
     /// Removes an item with its links and its ended job; image bytes that nothing needs any more are queued for removal with it.
-    /// - Parameter accountID: nil for an operator, who reaches every account.
+    /// - Parameters:
+    ///   - accountID: nil for an operator, who reaches every account.
+    ///   - precondition: compared with the item in the same transaction, as the last of all checks.
     /// - Returns: the mode of what was removed.
-    /// - Throws: `notFound`, `stillProcessing`.
-    func delete(_ id: Identifier, mode: Mode?, accountID: Identifier?, in context: WriteContext<Mode>) async throws(Failure) -> Mode
+    /// - Throws: `notFound`, `stillProcessing`, `preconditionFailed`.
+    func delete(
+        _ id: Identifier, mode: Mode?, accountID: Identifier?, if precondition: Precondition, in context: WriteContext<Mode>
+    ) async throws(Failure) -> Mode
     /// Whether the name of a new item and the owner's own id for it may be given.
     func availability(of details: PikzonalityDetails, mode: Mode, accountID: Identifier) async throws(Failure) -> NameAvailability
     /// How many items an account has, by mode and status: as quickly of many as of few.

@@ -47,6 +47,7 @@ extension HTTPConfiguration {
         pageItemsMax = settings.pageItemsMax
         rateLimits = RateLimitPolicy(settings)
         overLimitWait = settings.overLimitWait
+        waitsMax = settings.waitsMax
         connections.connectionsMax = connectionsMax
         connections.connectionsPerAddressMax = settings.connectionsPerAddressMax
         limits = RequestGuard.Limits(settings)

@@ -133,7 +133,10 @@ struct SettingsList: Sendable {
         "Requests of one key that wait for others to end; further ones are refused")
     let requestsInFlightMax = Setting.integer(
         "requests-in-flight-max", default: http.rateLimits.inFlightMax, in: 1...65_535,
-        "Requests of one key that run at once, waits for a training job aside")
+        "Requests of one key that run at once, waits for a training job or for a change aside")
+    let waitsMax = Setting.integer(
+        "waits-max", default: http.waitsMax, in: 1...1_000_000,
+        "Requests that wait for an item to change; one account has half, and further ones are refused")
     let immediateReads = Setting.toggle(
         "immediate-reads", default: http.answersImmediately,
         "Answer reads that need no waiting on the event loop; without it each takes the way of all requests")

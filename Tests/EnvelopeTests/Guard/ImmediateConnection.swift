@@ -96,6 +96,8 @@ struct ImmediateConnection {
     /// Answers what begins with `/fast` with its own target, and remembers what it was asked.
     struct FastResponder: ImmediateResponder {
         let asked = Shared<[String]>([])
+        /// The requests that wait, or have waited, in their order.
+        let pending = Shared<[TestWait]>([])
         /// The addresses of connections that it was told of.
         let addresses = Shared<[SocketAddress?]>([])
 
@@ -107,6 +109,60 @@ struct ImmediateConnection {
             let fields: HTTPFields = [.contentLength: String(head.uri.utf8.count), .xRequestID: "id of \(head.uri)"]
             return ImmediateAnswer(
                 head: HTTPResponse(status: .ok, headerFields: fields), body: head.method == .HEAD ? nil : ByteBuffer(string: head.uri))
+        }
+
+        func pending(_ head: HTTPRequestHead, on connection: Void) -> (any PendingAnswer)? {
+            guard head.uri.hasPrefix("/wait") else { return nil }
+            let wait = TestWait(target: head.uri)
+            self.pending.withLock { $0.append(wait) }
+            return TestPending(wait)
+        }
+    }
+
+    /// A request that waits until a test says otherwise.
+    final class TestWait: Sendable {
+        /// What the next look sees; before it says so, that nothing has happened.
+        enum Outcome: Sendable {
+            case answer, handOn
+        }
+
+        let target: String
+        let outcome = Shared<Outcome?>(nil)
+        /// The looks so far, and whether each was the last.
+        let looks = Shared<[Bool]>([])
+        let wake = Shared<(@Sendable (TimeAmount) -> Void)?>(nil)
+        /// Whether nothing keeps the request waiting any more.
+        let hasEnded = Shared(false)
+
+        init(target: String) { self.target = target }
+    }
+
+    /// What the connection has in its hands of a request that waits.
+    final class TestPending: PendingAnswer {
+        let wait: TestWait
+        let timeout = TimeAmount.seconds(300)
+
+        init(_ wait: TestWait) { self.wait = wait }
+
+        deinit { self.wait.hasEnded.withLock { $0 = true } }
+
+        func begin(_ wake: @escaping @Sendable (TimeAmount) -> Void) -> Bool {
+            guard !self.wait.target.hasSuffix("/refused") else { return false }
+            self.wait.wake.withLock { $0 = wake }
+            return true
+        }
+
+        func look(isLast: Bool) -> PendingLook {
+            self.wait.looks.withLock { $0.append(isLast) }
+            switch self.wait.outcome.value {
+            case nil where !isLast: return .goesOn
+            case .handOn:
+                return .handOn(HTTPRequestHead(version: .http1_1, method: .GET, uri: "/handed", headers: ["Host": "a"]))
+            default:
+                let fields: HTTPFields = [.contentLength: String(self.wait.target.utf8.count)]
+                return .answer(
+                    ImmediateAnswer(head: HTTPResponse(status: .ok, headerFields: fields), body: ByteBuffer(string: self.wait.target)))
+            }
         }
     }
 

@@ -177,13 +177,16 @@ extension PikzonalityStore {
     }
 
     func update(
-        _ id: Identifier, mode: Mode?, accountID: Identifier, change: PikzonalityChange, at now: Timestamp
+        _ id: Identifier, mode: Mode?, accountID: Identifier, change: PikzonalityChange, if precondition: Precondition = .none,
+        at now: Timestamp
     ) async throws(Failure) -> Pikzonality {
-        try await update(id, mode: mode, accountID: accountID, change: change, in: WriteContext(at: now))
+        try await update(id, mode: mode, accountID: accountID, change: change, if: precondition, in: WriteContext(at: now))
     }
 
-    func delete(_ id: Identifier, mode: Mode?, accountID: Identifier?, at now: Timestamp) async throws(Failure) -> Mode {
-        try await delete(id, mode: mode, accountID: accountID, in: WriteContext(at: now))
+    func delete(
+        _ id: Identifier, mode: Mode?, accountID: Identifier?, if precondition: Precondition = .none, at now: Timestamp
+    ) async throws(Failure) -> Mode {
+        try await delete(id, mode: mode, accountID: accountID, if: precondition, in: WriteContext(at: now))
     }
 }
 

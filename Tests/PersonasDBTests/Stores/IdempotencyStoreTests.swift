@@ -96,12 +96,12 @@ struct IdempotencyStoreTests {
             let (change, deletion) = (try Self.request("change", of: accountID), try Self.request("deletion", of: accountID))
             let changed = try await open.items.update(
                 item.id, mode: nil, accountID: accountID, change: PikzonalityChange(specialInstructions: "Smile"),
-                in: Self.context(change, at: .second(1)))
+                if: .none, in: Self.context(change, at: .second(1)))
             #expect(changed.updatedAt == .second(1))
             #expect(try await Self.found(change, at: .second(2), open)?.answer == Self.record(changed))
             let claim = IdempotencyClaim<Mode>(id: .random(), request: deletion) { Array($0.rawValue.utf8) }
             _ = try await open.items.delete(
-                item.id, mode: nil, accountID: accountID, in: WriteContext(at: .second(3), claim: claim))
+                item.id, mode: nil, accountID: accountID, if: .none, in: WriteContext(at: .second(3), claim: claim))
             #expect(try await Self.found(deletion, at: .second(4), open)?.answer == Array("persona".utf8))
         }
     }

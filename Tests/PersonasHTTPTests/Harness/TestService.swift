@@ -1,4 +1,5 @@
 import CoreMetrics
+import Crypto
 import Foundation
 import HTTPTypes
 import HummingbirdTesting
@@ -55,6 +56,14 @@ struct TestService: Sendable {
     var training: Training { app.training }
     var administration: Administration { app.administration }
     var useCases: HTTPUseCases { app.useCases }
+
+    /// The tag of an item that has changed as often as to have a version.
+    func tag(_ version: Int, base: String = Self.baseURL) -> String {
+        var hash = SHA256()
+        hash.update(data: storage.epoch.epoch.bytes)
+        hash.update(data: Array("1\n\(base)".utf8))
+        return "\"v\(version)-\(hexadecimal(Array(hash.finalize().prefix(4))))\""
+    }
 
     /// Starts a service, hands it to a test and takes everything away again.
     static func run(

@@ -19,17 +19,17 @@ struct ItemTests {
                     #expect(answer.text.contains(id), sourceLocation: sourceLocation)
                 }
             }
-            try await expect(mount.processing("Nova"), tag: "\"v1\"")
+            try await expect(mount.processing("Nova"), tag: service.tag(1))
             let job = try #require(try await service.training.lease(limit: 1, waiting: .zero).first)
-            try await expect(mount.processing("Nova"), tag: "\"v1\"")
+            try await expect(mount.processing("Nova"), tag: service.tag(1))
             _ = try await service.training.heartbeat(job.id, token: job.leaseToken, progress: 40)
-            try await expect(mount.processing("Nova", progress: 40), tag: "\"v2\"")
+            try await expect(mount.processing("Nova", progress: 40), tag: service.tag(2))
             _ = try await service.training.heartbeat(job.id, token: job.leaseToken, progress: 30)
-            try await expect(mount.processing("Nova", progress: 40), tag: "\"v2\"")
+            try await expect(mount.processing("Nova", progress: 40), tag: service.tag(2))
             _ = try await service.training.heartbeat(job.id, token: job.leaseToken, progress: 100)
-            try await expect(mount.processing("Nova", progress: 99), tag: "\"v3\"")
+            try await expect(mount.processing("Nova", progress: 99), tag: service.tag(3))
             try await service.training.complete(job.id, token: job.leaseToken, portraitBase64: nil)
-            try await expect(mount.completed("Nova"), tag: "\"v4\"")
+            try await expect(mount.completed("Nova"), tag: service.tag(4))
         }
     }
 

@@ -16,6 +16,8 @@ struct ReadCorpus {
         /// Tokens of images, and the tag of the first one.
         let tokens: [String]
         let tag: String
+        /// The tag of an item that was trained.
+        let itemTag: String
         let cursors: [String]
     }
 
@@ -125,7 +127,8 @@ struct ReadCorpus {
             "metadata[k]=v&metadata[l]=w", "metadata[k]=v&metadata[k]=v", "metadata[", "metadata[]=", "metadata", "metadata[k]",
             "metadata%5=v", "%6Detadata[k]=v", "metadata[k]=%FF", "metadata[k]=v&mode=style&limit=1", "metadata[k]=v&cursor=\(cursor)",
             "external_id=own&cursor=\(cursor)", "metadata[k]=v&status=completed", "external_id=own&q=no",
-            "x=1", "&", "=", "==", "?", "?limit=1", "a?b?c", "%00", "limit=1%00", "\u{e9}", "#x", "#", "+", "'", "\"", "<", "{}", "|", "\\",
+            "wait=1", "wait=0", "wait=61", "wait=x", "wait=", "wait", "wait=%31", "x=1", "&", "=", "==", "?", "?limit=1", "a?b?c", "%00",
+            "limit=1%00", "\u{e9}", "#x", "#", "+", "'", "\"", "<", "{}", "|", "\\",
             String(repeating: "x", count: 200), "", "cursor=\(cursor)&sort=name", "cursor=\(cursor)&limit=1",
         ]
         if happens(1) { return String(repeating: "x", count: 9_000) }
@@ -147,7 +150,7 @@ struct ReadCorpus {
     }
 
     private mutating func knownTags() -> [String] {
-        let tag = scene.tag
+        let tag = one(of: [scene.tag, scene.itemTag])
         let forms: [[String]] = [
             ["If-None-Match: \(tag)"], ["If-None-Match: \(tag)"], ["If-None-Match: W/\(tag)"], ["If-None-Match: *"],
             ["If-None-Match: \"x\""],
@@ -207,7 +210,9 @@ struct ReadCorpus {
         ["X-Forwarded-For: 1.2.3.4, 5.6.7.8", "x-forwarded-for: 9.9.9.9"], ["X-Forwarded-For: \u{e9}, 1.2.3.4"], ["X-Forwarded-For:"],
         ["TE: trailers"],
         ["Content-Type: application/json"], ["Idempotency-Key: \"x\""], ["X-HTTP-Method-Override: DELETE"], ["X: \u{e9}"], ["X:"],
-        ["If-Match: *"], ["If-Range: x"], ["Range: bytes=0-1"], ["Max-Forwards: 0"], ["Origin: https://x"], ["Forwarded: for=1.2.3.4"],
+        ["If-Match: *"], ["If-Range: x"], ["Range: bytes=0-1"], ["Prefer: wait=x"], ["Prefer: wait=1"],
+        ["Prefer: respond-async", "prefer: wait=0"], ["Prefer: \u{e9}"], ["Prefer:"], ["Max-Forwards: 0"], ["Origin: https://x"],
+        ["Forwarded: for=1.2.3.4"],
     ]
     /// What concerns the connection, and the body that goes with it.
     private static let connections: [(fields: [String], body: String)] = [

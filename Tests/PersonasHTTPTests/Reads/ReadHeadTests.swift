@@ -1,7 +1,9 @@
+import CoreMetrics
 import ErrorEnvelopeHummingbird
 import HTTPTypes
 import NIOHTTP1
 import Personas
+import PersonasDB
 import TestSupport
 import Testing
 
@@ -54,11 +56,11 @@ struct ReadHeadTests {
                 "/a",
                 [
                     ("x-API-key", "pkz_a b"), ("X-REQUEST-ID", "id"), ("if-none-match", "\"a\", W/\"b\""), ("TraceParent", trace),
-                    ("ORIGIN", "https://a"), ("Accept", "*/*"), ("X-Other", "\t"), ("X-Api-Keys", ""), ("X-Api-Ke", "\u{e9}"),
-                    ("X-Other", "twice"),
+                    ("ORIGIN", "https://a"), ("Accept", "*/*"), ("X-Other", "\t"), ("prefeR", "wait=5"), ("X-Api-Keys", ""),
+                    ("X-Api-Ke", "\u{e9}"), ("X-Other", "twice"),
                 ]))
         #expect(head.apiKey == "pkz_a b" && head.requestID == "id" && head.knownTags == "\"a\", W/\"b\"")
-        #expect(head.origin == "https://a")
+        #expect(head.origin == "https://a" && head.prefer == "wait=5")
         #expect(head.trace?.traceID == "0af7651916cd43dd8448eb211c80319c")
         #expect(try #require(Self.head("/a", [("traceparent", "x")])).trace == nil)
     }
@@ -91,9 +93,13 @@ struct ReadHeadTests {
     @Test("Paths lead where the router leads them, and all others nowhere")
     func routes() async throws {
         try await TestService.run { service in
+            let publicURL = PublicURL()
+            let tags = EntityTags(epoch: service.storage.epoch, publicURL: publicURL)
+            let waits = ItemWaits(changes: service.storage.changes, waitsMax: 1, factory: NOOPMetricsHandler.instance)
             let routes = ReadRoutes(
-                [PikzonalityReads.Surface.typed(.persona), .typed(.style), .published].map {
-                    PikzonalityReads(surface: $0, catalog: service.catalog, publicURL: PublicURL(), pageItemsMax: 100)
+                PikzonalityReads.Surface.all.map {
+                    PikzonalityReads(
+                        surface: $0, catalog: service.catalog, publicURL: publicURL, tags: tags, waits: waits, pageItemsMax: 100)
                 })
             for (path, expected) in [
                 ("/v2/personas", "list of /v2/personas"), ("/v2/styles", "list of /v2/styles"),

@@ -89,7 +89,7 @@ struct WaysTests {
         }
         return ReadCorpus.Scene(
             items: items, foreign: [foreign, deleted], key: try await service.key(scopes: [.read]).key, refusedKeys: refused,
-            tokens: [String(image.suffix(32)), RandomToken.random().text], tag: tag, cursors: cursors)
+            tokens: [String(image.suffix(32)), RandomToken.random().text], tag: tag, itemTag: service.tag(2), cursors: cursors)
     }
 
     /// Sends batches both ways and compares what comes back, and what the access log says.

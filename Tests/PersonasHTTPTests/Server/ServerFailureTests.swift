@@ -85,7 +85,8 @@ struct ServerFailureTests {
             let useCases = HTTPUseCases(
                 catalog: service.catalog, training: service.training, authentication: Authentication(keys: BrokenKeys()),
                 idempotency: service.useCases.idempotency, decoding: service.useCases.decoding,
-                maintenance: service.storage.maintenance, schema: service.storage.schema)
+                maintenance: service.storage.maintenance, schema: service.storage.schema, epoch: service.storage.epoch,
+                changes: service.storage.changes)
             let log = LogRecorder(level: .trace)
             let http = HTTPService(
                 configuration: HTTPConfiguration(), useCases: useCases, publicURL: PublicURL(nil), logger: log.logger,
@@ -132,7 +133,8 @@ struct ServerFailureTests {
             let useCases = HTTPUseCases(
                 catalog: service.catalog, training: service.training, authentication: service.useCases.authentication,
                 idempotency: Idempotency(records: FullAnswers(), clock: .system), decoding: service.useCases.decoding,
-                maintenance: service.storage.maintenance, schema: service.storage.schema)
+                maintenance: service.storage.maintenance, schema: service.storage.schema, epoch: service.storage.epoch,
+                changes: service.storage.changes)
             let log = LogRecorder(level: .trace)
             let http = HTTPService(
                 configuration: HTTPConfiguration(), useCases: useCases, publicURL: PublicURL(nil), logger: log.logger,

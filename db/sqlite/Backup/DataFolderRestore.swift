@@ -106,6 +106,13 @@ package struct DataFolderRestore: Sendable {
         }
     }
 
+    /// Sees to it that nothing which clients remember of what was there is taken for what is there from now on.
+    private static func renewEpoch(of target: DataFolder) throws {
+        let database = try DatabaseQueue(path: target.database)
+        defer { try? database.close() }
+        try database.write { db in try SQLiteEpochStore.renew(db) }
+    }
+
     private func requireNothingElse() throws {
         if let other = try PosixFile.names(in: backup.path).first(where: { !BackupFolder.names.contains($0) }) {
             throw Failure.damaged(.backup, Finding(.strange, other, "It does not belong to a backup"))
@@ -141,6 +148,7 @@ package struct DataFolderRestore: Sendable {
         guard copied == manifest.database else {
             throw Failure.damaged(.backup, Finding(.fileDamaged, DataFolder.databaseName, "It changed while it was restored"))
         }
+        try await pool.runIfActive { try Self.renewEpoch(of: target) }
         try target.media.make()
         let database = try backup.openDatabase()
         defer { try? database.close() }

@@ -8,6 +8,7 @@ struct SQLiteAccountStore: AccountStore {
     let writer: GroupWriter
     let readers: ReadPool
     let keys: SQLiteAPIKeyStore
+    let changes: ItemChanges
 
     func insert(_ account: Account) async throws(Failure) {
         try await writer.write { db in
@@ -43,7 +44,7 @@ struct SQLiteAccountStore: AccountStore {
     }
 
     func delete(accountNamed name: String, in context: WriteContext<Void>) async throws(Failure) {
-        try await writer.write(in: context, isUnbounded: true) { db in
+        let id = try await writer.write(in: context, recording: { _ in () }, isUnbounded: true) { db in
             let id = try Self.account(named: name, db).id
             try db.run(
                 """
@@ -58,8 +59,11 @@ struct SQLiteAccountStore: AccountStore {
             try ImageLinks.queueRemoval(ofItemsWhere: "account_id = ?", [id.data], at: context.now, db)
             try db.run("DELETE FROM pikzonality WHERE account_id = ?", [id.data])
             try db.run("DELETE FROM account WHERE id = ?", [id.data])
+            return id
         }
         keys.forget()
+        // After the keys, because those who are woken are asked for theirs.
+        changes.notify(accountGone: id)
     }
 
     private func update(_ sql: String, _ arguments: StatementArguments, name: String) async throws(Failure) -> Account {

@@ -7,6 +7,7 @@ struct SQLitePikzonalityStore: PikzonalityStore {
     let writer: GroupWriter
     let readers: ReadPool
     let scans: ScanPool
+    let changes: ItemChanges
 
     func insert(_ new: NewPikzonality, in context: WriteContext<Pikzonality>) async throws(Failure) -> Pikzonality {
         try await writer.write(in: context) { db in
@@ -56,26 +57,38 @@ struct SQLitePikzonalityStore: PikzonalityStore {
     }
 
     func update(
-        _ id: Identifier, mode: Mode?, accountID: Identifier, change: PikzonalityChange, in context: WriteContext<Pikzonality>
+        _ id: Identifier, mode: Mode?, accountID: Identifier, change: PikzonalityChange, if precondition: Precondition,
+        in context: WriteContext<Pikzonality>
     ) async throws(Failure) -> Pikzonality {
-        try await writer.write(in: context) { db in
+        let (item, isChanged) = try await writer.write(in: context, recording: { item, _ in item }) { db -> (Pikzonality, Bool) in
             let item = try Self.owned(id, mode: mode, accountID: accountID, db)
-            guard let changed = try item.changed(by: change, at: context.now) else { return item }
-            if changed.name.key != item.name.key { try Self.requireUnreserved(changed.name, db) }
-            try Self.translatingConflict(changed, db) { try ItemRow.update(changed, from: item, db) }
-            return changed
+            let changed = try item.changed(by: change, at: context.now)
+            if let changed {
+                if changed.name.key != item.name.key { try Self.requireUnreserved(changed.name, db) }
+                try Self.translatingConflict(changed, db) { try ItemRow.update(changed, from: item, db) }
+            }
+            // Only now is it known that nothing else stands against the change, which the failure undoes.
+            try precondition.require(item)
+            return (changed ?? item, changed != nil)
         }
+        if isChanged { changes.notify(ItemChange(id, isSettled: false)) }
+        return item
     }
 
-    func delete(_ id: Identifier, mode: Mode?, accountID: Identifier?, in context: WriteContext<Mode>) async throws(Failure) -> Mode {
-        try await writer.write(in: context) { db in
+    func delete(
+        _ id: Identifier, mode: Mode?, accountID: Identifier?, if precondition: Precondition, in context: WriteContext<Mode>
+    ) async throws(Failure) -> Mode {
+        let mode = try await writer.write(in: context) { db in
             let item = try Self.owned(id, mode: mode, accountID: accountID, db)
             guard item.status != .processing else { throw Failure.stillProcessing(item.mode) }
+            try precondition.require(item)
             try ImageLinks.queueRemoval(ofItemsWhere: "id = ?", [id.data], at: context.now, db)
             try db.run("DELETE FROM training_job WHERE pikzonality_id = ?", [id.data])
             try db.run("DELETE FROM pikzonality WHERE id = ?", [id.data])
             return item.mode
         }
+        changes.notify(ItemChange(id, isSettled: true))
+        return mode
     }
 
     func availability(of details: PikzonalityDetails, mode: Mode, accountID: Identifier) async throws(Failure) -> NameAvailability {

@@ -11,6 +11,7 @@ struct SQLiteTrainingJobStore: TrainingJobStore {
     let writer: GroupWriter
     let readers: ReadPool
     let metrics: StoreMetrics
+    let changes: ItemChanges
 
     func lease(limit: Int, policy: LeasePolicy, in context: WriteContext<[LeasedJob]>) async throws(Failure) -> [LeasedJob] {
         let now = context.now
@@ -87,29 +88,34 @@ struct SQLiteTrainingJobStore: TrainingJobStore {
         return expired.leases
     }
 
-    /// Leases that ran out, and the jobs among theirs that got no other.
+    /// Leases that ran out, the jobs among theirs that got no other, and what their items show of it.
     private struct Expired {
         var leases = 0
         var failedJobs = 0
+        var changes: [ItemChange] = []
     }
 
-    /// Only what is committed may be counted, so not within a transaction.
+    /// Only what is committed may be counted and told, so not within a transaction.
     private func count(_ expired: Expired) {
         metrics.leasesExpired.increment(by: expired.leases)
         metrics.jobsFailed.increment(by: expired.failedJobs)
+        for change in expired.changes { changes.notify(change) }
     }
 
     private func change<Value: Sendable>(
         _ id: Identifier, portrait: StoredImage? = nil, in context: WriteContext<Value>,
         _ transition: @escaping @Sendable (inout TrainingJob) throws(Failure) -> Value
     ) async throws(Failure) -> (value: Value, job: TrainingJob) {
-        try await writer.write(in: context, recording: { value, _ in value }) { db in
+        let outcome = try await writer.write(in: context, recording: { $0.value }) {
+            db -> (value: Value, job: TrainingJob, item: ItemChange?) in
             guard var row = try db.firstRow("\(JobRow.select) WHERE id = ?", [id.data]).map(JobRow.init) else { throw Failure.notFound }
             let before = row.job
             let value = try transition(&row.job)
-            if row.job != before { try row.save(portrait: portrait, at: context.now, db) }
-            return (value, row.job)
+            let itemChange = row.job == before ? nil : try row.save(portrait: portrait, at: context.now, db)
+            return (value, row.job, itemChange)
         }
+        changes.notify(outcome.item)
+        return (outcome.value, outcome.job)
     }
 
     private static func endLeases(
@@ -118,7 +124,7 @@ struct SQLiteTrainingJobStore: TrainingJobStore {
         let over = try db.rows("\(JobRow.select) WHERE state = 'leased' AND lease_expires_at <= ?", [end.milliseconds]).map(JobRow.init)
         var expired = Expired(leases: over.count)
         for var row in over where row.job.expire(at: end, attemptsMax: policy.attemptsMax) {
-            try row.save(portrait: nil, at: now, db)
+            if let change = try row.save(portrait: nil, at: now, db) { expired.changes.append(change) }
             if row.job.hasFailed { expired.failedJobs += 1 }
         }
         return expired
@@ -131,7 +137,8 @@ struct SQLiteTrainingJobStore: TrainingJobStore {
         guard let itemID = row.itemID, let item = try ItemRow.find(itemID, db), row.job.lease(token: token, until: until) else {
             return nil
         }
-        try row.save(portrait: nil, at: now, db)
+        // Of a lease an item shows nothing.
+        _ = try row.save(portrait: nil, at: now, db)
         return LeasedJob(
             id: row.job.id, leaseToken: token, leaseExpiresAt: until, attempt: row.job.attempts, item: item,
             references: try ImageLinks.references(of: itemID, db))
@@ -176,7 +183,8 @@ private struct JobRow {
     }
 
     /// Writes the job, and what its item shows of it.
-    func save(portrait: StoredImage?, at now: Timestamp, _ db: Database) throws {
+    /// - Returns: what a client can see of it; nil where that is nothing.
+    func save(portrait: StoredImage?, at now: Timestamp, _ db: Database) throws -> ItemChange? {
         var name = "queued"
         var token: RandomToken?
         var until: Timestamp?
@@ -196,22 +204,25 @@ private struct JobRow {
             [
                 name, job.attempts, job.progress, token?.data, until?.milliseconds, error?.code.rawValue, error?.message, job.id.data,
             ])
-        guard let itemID else { return }
+        guard let itemID else { return nil }
         switch job.state {
         case .queued, .leased:
             try db.run(
                 "UPDATE pikzonality SET progress = ?, updated_at = MAX(updated_at, ?), version = version + 1 WHERE id = ? AND progress < ?",
                 [job.progress, now.milliseconds, itemID.data, job.progress])
+            return db.changesCount > 0 ? ItemChange(itemID, isSettled: false) : nil
         case .completed:
             try publish(itemID, portrait: portrait, at: now, db)
+            return ItemChange(itemID, isSettled: true)
         case .failed(let error):
             try db.run(
                 """
                 UPDATE pikzonality SET status = 'failed', error_code = ?, error_message = ?, updated_at = MAX(updated_at, ?),
                     version = version + 1 WHERE id = ?
                 """, [error.code.rawValue, error.message, now.milliseconds, itemID.data])
+            return ItemChange(itemID, isSettled: true)
         case .cancelled:
-            break
+            return nil
         }
     }
 

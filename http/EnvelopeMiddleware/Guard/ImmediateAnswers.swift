@@ -1,6 +1,7 @@
 public import HTTPTypes
 public import NIOCore
 public import NIOHTTP1
+import Synchronization
 
 /// Answers requests on the event loop of their connection, those that need no waiting.
 public protocol ImmediateResponder: Sendable {
@@ -16,6 +17,15 @@ public protocol ImmediateResponder: Sendable {
     ///   - head: A request of HTTP/1.1 that nothing of a connection's state hangs on, as ``ImmediateAnswers`` has made sure.
     ///   - connection: Its connection.
     func answer(_ head: HTTPRequestHead, on connection: Connection) -> ImmediateAnswer?
+
+    /// An answer to the same request that waits for something without holding anything but memory, or nil where there is none: then nothing may have
+    /// happened. Asked where there is no answer at once.
+    func pending(_ head: HTTPRequestHead, on connection: Connection) -> (any PendingAnswer)?
+}
+
+extension ImmediateResponder {
+    /// None.
+    public func pending(_ head: HTTPRequestHead, on connection: Connection) -> (any PendingAnswer)? { nil }
 }
 
 /// An answer that is there at once.
@@ -57,6 +67,34 @@ final class ImmediateAnswers<Responder: ImmediateResponder>: ChannelInboundHandl
     private var hasHandedOn = false
     /// Where bytes go out past the encoder.
     private var encoder: ChannelHandlerContext?
+    /// The handler's own place; nil outside of a pipeline.
+    private var context: ChannelHandlerContext?
+    /// The request that waits, if one does.
+    private var wait: Wait?
+
+    /// What is woken. Whoever wakes must not keep the request waiting for whose sake it is kept itself.
+    private struct Woken {
+        let handler: ImmediateAnswers
+        weak var wait: Wait?
+
+        func look() {
+            if let wait = self.wait { self.handler.look(wait, isLast: false) }
+        }
+    }
+
+    /// A request that waits, with what ends that.
+    private final class Wait {
+        let head: HTTPRequestHead
+        let answer: any PendingAnswer
+        var clock: Scheduled<Void>?
+        /// Whether a look is due already, so that many changes in a row bring about one.
+        let isWoken = WakeFlag()
+
+        init(_ head: HTTPRequestHead, _ answer: any PendingAnswer) {
+            self.head = head
+            self.answer = answer
+        }
+    }
 
     init(requestGuard: RequestGuard, responder: Responder) {
         self.requestGuard = requestGuard
@@ -64,11 +102,25 @@ final class ImmediateAnswers<Responder: ImmediateResponder>: ChannelInboundHandl
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
         self.encoder = try? context.pipeline.syncOperations.context(handlerType: HTTPResponseEncoder.self)
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
-        self.encoder = nil
+        self.forgetWait()
+        (self.encoder, self.context) = (nil, nil)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        self.forgetWait()
+        context.fireChannelInactive()
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        // The guard learns of it with the answer, and sees to what follows.
+        if event is ChannelShouldQuiesceEvent { self.endWait(isLastOfConnection: true) }
+        if case ChannelEvent.inputClosed = event { self.endWait(isLastOfConnection: false) }
+        context.fireUserInboundEventTriggered(event)
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -78,6 +130,8 @@ final class ImmediateAnswers<Responder: ImmediateResponder>: ChannelInboundHandl
         case .end where self.held != nil:
             self.end(context: context, data: data)
         default:
+            // Whoever sends on while a request waits has it wait in its turn, behind which reading stops in good time.
+            if let wait = self.wait { self.handOn(wait.head, context: context) }
             self.handOn(context: context)
             self.hasHandedOn = true
             context.fireChannelRead(data)
@@ -104,6 +158,10 @@ final class ImmediateAnswers<Responder: ImmediateResponder>: ChannelInboundHandl
     /// Answers the request whose end has come, or hands it on.
     private func end(context: ChannelHandlerContext, data: NIOAny) {
         guard let head = self.held, let encoder = self.encoder, let answer = self.answer(head, context: context) else {
+            if let head = self.held, self.beginWait(head, context: context) {
+                self.held = nil
+                return
+            }
             self.handOn(context: context)
             context.fireChannelRead(data)
             return
@@ -111,7 +169,11 @@ final class ImmediateAnswers<Responder: ImmediateResponder>: ChannelInboundHandl
         self.held = nil
         self.answersInARow += 1
         self.requestGuard.noteImmediateAnswer(answer)
-        var bytes = context.channel.allocator.buffer(capacity: answer.bytesMax)
+        self.write(answer, through: encoder)
+    }
+
+    private func write(_ answer: ImmediateAnswer, through encoder: ChannelHandlerContext) {
+        var bytes = encoder.channel.allocator.buffer(capacity: answer.bytesMax)
         bytes.write(answer)
         encoder.write(HTTPResponseEncoder.wrapOutboundOut(.byteBuffer(bytes)), promise: nil)
     }
@@ -130,6 +192,79 @@ final class ImmediateAnswers<Responder: ImmediateResponder>: ChannelInboundHandl
         self.hasHandedOn = true
         context.fireChannelRead(Self.wrapInboundOut(.head(head)))
     }
+}
+
+// Requests that wait.
+extension ImmediateAnswers {
+    /// Has a request wait whose answer is not there yet. False: it is no such request.
+    private func beginWait(_ head: HTTPRequestHead, context: ChannelHandlerContext) -> Bool {
+        // What was answered before in this read has to be on its way, and a client that sends much at once does not wait here.
+        guard self.answersInARow == 0, let connection = self.connection, let answer = self.responder.pending(head, on: connection) else {
+            return false
+        }
+        let wait = Wait(head, answer)
+        let eventLoop = context.eventLoop
+        let woken = NIOLoopBound(Woken(handler: self, wait: wait), eventLoop: eventLoop)
+        let isWoken = wait.isWoken
+        let begins = answer.begin { delay in
+            guard isWoken.raise() else { return }
+            let look: @Sendable () -> Void = { woken.value.look() }
+            if delay > .zero { eventLoop.scheduleTask(in: delay, look) } else { eventLoop.execute(look) }
+        }
+        guard begins else { return false }
+        self.wait = wait
+        wait.clock = eventLoop.assumeIsolated().scheduleTask(in: answer.timeout) { self.look(wait, isLast: true) }
+        self.requestGuard.notePending { [weak self] in self?.endWait(isLastOfConnection: false) }
+        // Only now, so that nothing is missed that happens meanwhile.
+        self.look(wait, isLast: false)
+        return true
+    }
+
+    /// Sees whether a request has what it waits for, and answers it.
+    /// - Parameter isLast: Whether it is answered as things stand.
+    private func look(_ wait: Wait, isLast: Bool, isLastOfConnection: Bool = false) {
+        guard self.wait === wait, let context = self.context, let encoder = self.encoder else { return }
+        wait.isWoken.lower()
+        switch wait.answer.look(isLast: isLast) {
+        case .goesOn: return
+        case .handOn(let head): self.handOn(head, context: context)
+        case .answer(var answer):
+            self.forgetWait()
+            let isLastOfConnection = self.requestGuard.notePendingAnswer(answer) || isLastOfConnection
+            if isLastOfConnection { answer.head.headerFields[.connection] = "close" }
+            self.write(answer, through: encoder)
+            self.requestGuard.flushPendingAnswer(through: encoder, isLast: isLastOfConnection)
+        }
+    }
+
+    /// Answers the request that waits, if one does, as things stand.
+    private func endWait(isLastOfConnection: Bool) {
+        if let wait = self.wait { self.look(wait, isLast: true, isLastOfConnection: isLastOfConnection) }
+    }
+
+    /// Hands a request that has waited on to Hummingbird.
+    private func handOn(_ head: HTTPRequestHead, context: ChannelHandlerContext) {
+        self.forgetWait()
+        self.requestGuard.forgetPending()
+        context.fireChannelRead(Self.wrapInboundOut(.head(head)))
+        context.fireChannelRead(Self.wrapInboundOut(.end(nil)))
+        context.fireChannelReadComplete()
+    }
+
+    private func forgetWait() {
+        self.wait?.clock?.cancel()
+        self.wait = nil
+    }
+}
+
+/// Whether something is to be done already.
+private final class WakeFlag: Sendable {
+    private let flag = Atomic(false)
+
+    /// Raises it. False: it was raised before.
+    func raise() -> Bool { !self.flag.exchange(true, ordering: .acquiringAndReleasing) }
+
+    func lower() { self.flag.store(false, ordering: .sequentiallyConsistent) }
 }
 
 extension HTTPRequestHead {

@@ -46,13 +46,14 @@ extension RequestGuard {
 
     private func writeHead(_ head: HTTPResponse, context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         guard head.status.kind != .informational else { return context.write(data, promise: promise) }
+        self.noteWaitAnswered()
         if case .refusing(let refusal) = self.phase, head.isParserAnswer {
             self.closesAfterAnswer = true
             return self.writeRefusal(refusal, context: context, promise: promise)
         }
         var head = head
         // Where newcomers find no place, connections are not kept for a next request, so that every client gets one in turn.
-        let closes = self.closesAfterHead || self.connections?.isShort == true
+        let closes = self.closesAfterHead || self.isSpared || self.connections?.isShort == true
         if closes {
             self.closesAfterAnswer = true
             head.headerFields[.connection] = "close"
@@ -126,13 +127,16 @@ extension RequestGuard {
         }
     }
 
-    /// Tells a handler when what it wrote is on its way, and hears from one that it begins to read the body.
+    /// Tells a handler when what it wrote is on its way, and hears from one that it begins to read the body, or to wait for something else.
     public func triggerUserOutboundEvent(context: ChannelHandlerContext, event: Any, promise: EventLoopPromise<Void>?) {
         switch event {
         case is AnswerFlow.Drain:
             (self.lastWrite ?? context.eventLoop.makeSucceededVoidFuture()).cascade(to: promise)
         case is RequestBodyWanted:
             self.payContinue(context: context)
+            promise?.succeed(())
+        case let began as AnswerWait.Began:
+            self.beginWait(began.end)
             promise?.succeed(())
         default:
             context.triggerUserOutboundEvent(event, promise: promise)

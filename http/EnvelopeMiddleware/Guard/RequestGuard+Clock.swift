@@ -87,6 +87,12 @@ extension RequestGuard {
             return
         }
         self.onLimit(.connections)
+        if self.endWait != nil {
+            // Whoever waits is no less polite than a connection between two requests, and is not cut off: it ends with an answer.
+            self.isSpared = true
+            self.endWaiting()
+            return
+        }
         self.logger.debug("Connection closed", metadata: ["reason": "its place was needed"])
         context.close(promise: nil)
     }
@@ -131,9 +137,18 @@ extension RequestGuard {
         self.armClock(context: context)
     }
 
-    /// Notes that the server stops.
+    /// Notes that the server stops, or that the client sends no more.
     public func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if event is ChannelShouldQuiesceEvent { self.isQuiescing = true }
+        switch event {
+        case is ChannelShouldQuiesceEvent:
+            self.isQuiescing = true
+            self.endWaiting()
+        case ChannelEvent.inputClosed:
+            // Whether the client is gone, or has only said its last, shows when it is answered.
+            self.hasClientEnded = true
+            self.endWaiting()
+        default: break
+        }
         context.fireUserInboundEventTriggered(event)
     }
 
@@ -156,6 +171,7 @@ extension RequestGuard {
             self.logger.info("Answer cut off", metadata: ["hb.request.id": .string(requestID)])
         }
         (self.openAnswer, self.isCut) = (nil, false)
+        self.endWaiting()
         if let place = self.place { self.connections?.close(place) }
         self.place = nil
         self.clock?.task.cancel()

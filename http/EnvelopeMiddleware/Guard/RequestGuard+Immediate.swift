@@ -20,13 +20,52 @@ extension RequestGuard {
 
     /// Counts a request whose answer is being written, as if both had passed here.
     func noteImmediateAnswer(_ answer: ImmediateAnswer) {
+        self.noteImmediateRequest()
+        self.noteAnswer(answer)
+    }
+
+    /// Counts a request that has come, as if it had passed here.
+    private func noteImmediateRequest() {
         self.sawPartSinceReadComplete = true
         self.arrivingSince = nil
         self.requestsStarted += 1
         self.requestsRead += 1
+    }
+
+    private func noteAnswer(_ answer: ImmediateAnswer) {
         self.requestsAnswered += 1
         self.bytesWritten += UInt64(answer.body?.readableBytes ?? 0)
         self.lastAnswer = answer.head.headerFields
+    }
+
+    /// Counts a request that waits for its answer.
+    func notePending(end: @escaping () -> Void) {
+        self.noteImmediateRequest()
+        self.beginWait(end)
+    }
+
+    /// Counts the answer to a request that waited.
+    /// - Returns: Whether the connection is to end with it.
+    func notePendingAnswer(_ answer: ImmediateAnswer) -> Bool {
+        self.noteWaitAnswered()
+        self.noteAnswer(answer)
+        return self.isSpared || self.isQuiescing || self.connections?.isShort == true
+    }
+
+    /// Takes back that a request waits: it comes here after all.
+    func forgetPending() {
+        self.noteWaitAnswered()
+        self.requestsStarted -= 1
+        self.requestsRead -= 1
+    }
+
+    /// Sends the answer to a request that waited, and goes on to the next, if there may be one.
+    func flushPendingAnswer(through encoder: ChannelHandlerContext, isLast: Bool) {
+        self.flushImmediateAnswers(through: encoder, isAll: false)
+        guard let context = self.context, context.channel.isActive else { return }
+        if isLast { return self.close(context: context, mode: .all, promise: nil) }
+        // It may have stopped while the server alone had something to do.
+        self.armClock(context: context)
     }
 
     /// Sends what was written, and begins to watch what the system did not take at once.

@@ -73,6 +73,12 @@ public final class RequestGuard: ChannelDuplexHandler, RemovableChannelHandler {
     var isCut = false
     /// Whether the connection is closed, and that was told.
     var hasEnded = false
+    /// Whether the client sends no more.
+    var hasClientEnded = false
+    /// Has the request that waits for something else than its client answered as things stand; `nil` where none does.
+    var endWait: (() -> Void)?
+    /// Whether the connection was spared while a request waited, so that it ends with its answer.
+    var isSpared = false
     /// When the write that was watched last is taken by the system.
     var lastWrite: EventLoopFuture<Void>?
     /// Bytes of bodies that were written so far.
