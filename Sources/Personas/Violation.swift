@@ -8,6 +8,8 @@ package enum InputField: Sendable, Equatable, Codable {
     case imageURLs
     /// The reference images as base64.
     case imageBase64s
+    /// The reference images as the files of a form.
+    case imageFiles
     /// The portrait that a trainer made, as base64.
     case portrait
     /// How far training has come.
@@ -32,6 +34,7 @@ package enum InputField: Sendable, Equatable, Codable {
         case .specialInstructions: "special_instructions"
         case .imageURLs: "image_urls"
         case .imageBase64s: "image_base64s"
+        case .imageFiles: "image"
         case .portrait: "portrait"
         case .progress: "progress"
         case .idempotencyKey: "idempotency_key"

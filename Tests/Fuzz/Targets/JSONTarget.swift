@@ -111,7 +111,7 @@ extension FuzzTarget {
                 (1...Limits.nameCharactersMax).contains(checked.details.name.text.utf8.count), "an accepted name is of the allowed length")
             try require(
                 (try? Name(normalising: checked.details.name.text)) == checked.details.name, "a normalised name normalises to itself")
-            try require(checked.images.count == Limits.referenceImages, "an accepted create has its three images")
+            try require(checked.images.sources.count == Limits.referenceImages, "an accepted create has its three images")
         }
         guard case .value(let texts) = object.texts("image_base64s") else { return }
         for text in texts {
