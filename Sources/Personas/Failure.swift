@@ -7,10 +7,8 @@ package enum Failure: Error, Sendable, Equatable, Codable {
     case invalid([Violation])
     /// What stands for an item's id is not a UUID of the 8-4-4-4-12 form; the mode is that of the items among which it was looked for.
     case malformedIdentifier(Mode)
-    /// An image cannot be taken in: damaged, not an image, or not to be had from its URL.
-    case invalidImage(ImagePosition, reason: String)
-    /// An image is larger than `Limits.imageBytesMax`.
-    case imageTooLarge(ImagePosition)
+    /// Images cannot be taken in: every bad one of the request, in their order. The first decides what kind of failure it is.
+    case badImages(BadImage, others: [BadImage])
     /// The item's training still runs, which forbids deleting it.
     case stillProcessing(Mode)
     /// No API key came with the request.

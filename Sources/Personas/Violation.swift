@@ -12,6 +12,8 @@ package enum InputField: Sendable, Equatable, Codable {
     case imageURLs
     /// The reference images as base64.
     case imageBase64s
+    /// The reference images as the files of a form.
+    case imageFiles
     /// The portrait that a trainer made, as base64.
     case portrait
     /// How far training has come.
@@ -42,6 +44,7 @@ package enum InputField: Sendable, Equatable, Codable {
         case .metadata: "metadata"
         case .imageURLs: "image_urls"
         case .imageBase64s: "image_base64s"
+        case .imageFiles: "image"
         case .portrait: "portrait"
         case .progress: "progress"
         case .idempotencyKey: "idempotency_key"

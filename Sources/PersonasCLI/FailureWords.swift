@@ -13,9 +13,9 @@ extension CommandFailure {
         switch failure {
         case .invalid(let violations):
             self.init(.failed, .validationError, violations.map { $0.message(naming: \.commandName) }.joined(separator: "; "))
-        case .invalidImage(let position, let reason): self.init(.failed, .invalidImage, "\(position.name(among: files)) \(reason)")
-        case .imageTooLarge(let position):
-            self.init(.failed, .imageTooLarge, "\(position.name(among: files)) is larger than \(Limits.imageBytesMax) bytes")
+        case .badImages(let first, let others):
+            let code: ErrorCode = first.problem == .tooLarge ? .imageTooLarge : .invalidImage
+            self.init(.failed, code, ([first] + others).map { Self.words(for: $0, files) }.joined(separator: "; "))
         case .stillProcessing(let mode): self.init(.failed, .cannotDeleteProcessing, "This \(mode.rawValue) is still processing")
         case .notFound: self.init(.failed, .notFound, "there is no such account, key, persona or style")
         case .accountMissing: self.init(.failed, .apiUserNotFound, "the account was deleted meanwhile")
@@ -62,6 +62,14 @@ extension CommandFailure {
 
     private init(_ status: ExitStatus, _ code: ErrorCode, _ message: String) {
         self.init(status, code: code.rawValue, message)
+    }
+
+    private static func words(for image: BadImage, _ files: [String]) -> String {
+        let name = image.position.name(among: files)
+        return switch image.problem {
+        case .unusable(let reason): "\(name) \(reason)"
+        case .tooLarge: "\(name) is larger than \(Limits.imageBytesMax) bytes"
+        }
     }
 
     private static func words(for resource: SharedResource) -> String {

@@ -8,6 +8,10 @@ import TestSupport
 struct BodyMeasurements {
     private static let bodyBytes = 32_000_000
     private static let imageBytes = 10_000_000
+    /// Three images of nearly the largest size.
+    private static let formBytes = 30_000_000
+    /// Bytes of a body that a connection hands on at once.
+    private static let pieceBytes = 65_536
     private static let nanosecondsPerByteMax = 15.0
 
     let rounds: Int
@@ -15,6 +19,7 @@ struct BodyMeasurements {
     func run(_ report: inout Report) {
         for body in RepetitiveJSON.all(byteCount: Self.bodyBytes) { measure(body.name, body.bytes, &report, Self.takeIn) }
         for body in RepetitiveJSON.small { measure(body.name, body.bytes, &report, isShort: true, Self.takeIn) }
+        for form in RepetitiveForms.all(byteCount: Self.formBytes) { measure(form.name, form.bytes, &report, Self.takeInForm) }
         for image in WorstImages.all(byteCount: Self.imageBytes) {
             measure(image.name, image.bytes, &report) { Self.sanitize($0, removingMetadata: true) }
             measure("", image.bytes, &report, detail: "metadata stays") { Self.sanitize($0, removingMetadata: false) }
@@ -37,12 +42,26 @@ struct BodyMeasurements {
         guard let body = try? JSONObject(bytes) else { return }
         let draft = CreateDraft(
             details: DetailsDraft(body), imageURLs: body.strings("image_urls"), imageBase64s: body.texts("image_base64s"))
-        if let checked = try? draft.checked(acceptingPlainHTTP: false), case .base64(let text) = checked.images.first {
-            _ = try? ReferenceImage.decode(base64: text.take(), at: ImagePosition(field: checked.imageField, index: 0))
+        if let checked = try? draft.checked(acceptingPlainHTTP: false), case .base64(let text) = checked.images.sources.first {
+            _ = try? ReferenceImage.decode(base64: text.take(), at: ImagePosition(field: checked.images.field, index: 0))
         }
         _ = body.integer("name")
         var byteCount = 0
         body.canonicalPieces { byteCount += $0.count }
+    }
+
+    /// What the service does with a form while it arrives, up to its images.
+    private static func takeInForm(_ bytes: [UInt8]) {
+        guard let boundary = MultipartBoundary(Array(RepetitiveForms.boundary.utf8)) else { return }
+        var parser = MultipartParser(boundary: boundary)
+        var form = CreateForm(holding: .unlimited(), bodyBytesMax: bytes.count)
+        bytes.withUnsafeBytes { body in
+            for start in stride(from: 0, to: body.count, by: pieceBytes) {
+                let piece = UnsafeRawBufferPointer(rebasing: body[start..<min(start + pieceBytes, body.count)])
+                try? parser.take(piece, into: &form)
+            }
+        }
+        _ = try? form.draft().checked(acceptingPlainHTTP: false)
     }
 
     private static func sanitize(_ bytes: [UInt8], removingMetadata: Bool) {

@@ -21,6 +21,12 @@ struct FailureWordsTests {
             .imageTooLarge(ImagePosition(field: .imageBase64s, index: 0)), .failed,
             "IMAGE_TOO_LARGE: images[0] is larger than 10485760 bytes"
         ),
+        (
+            .badImages(
+                BadImage(ImagePosition(field: .imageBase64s, index: 0), .unusable(reason: "is truncated")),
+                others: [BadImage(ImagePosition(field: .imageBase64s, index: 2), .tooLarge)]),
+            .failed, "INVALID_IMAGE: images[0] is truncated; images[2] is larger than 10485760 bytes"
+        ),
         (.stillProcessing(.style), .failed, "CANNOT_DELETE_PROCESSING: This style is still processing"),
         (.notFound, .failed, "NOT_FOUND: there is no such account, key, persona or style"),
         (.accountMissing, .failed, "API_USER_NOT_FOUND: the account was deleted meanwhile"),

@@ -33,6 +33,20 @@ struct ErrorEnvelopeTests {
                 #"{"error":{"code":"NAME_ALREADY_EXISTS","message":"A persona with this name already exists","details":"#
                     + #"[{"field":"name","message":"already exists","id":"18b2ad5e"}]},"request_id":"r"}"#
             ),
+            (
+                ErrorEnvelope(
+                    code: .imageTooLarge,
+                    message: "image[0] is larger",
+                    details: [
+                        ErrorDetail(field: "image", message: "a", index: 0, code: .imageTooLarge),
+                        ErrorDetail(field: "image", message: "b", index: 2, code: .invalidImage),
+                    ],
+                    requestID: "r"
+                ),
+                #"{"error":{"code":"IMAGE_TOO_LARGE","message":"image[0] is larger","details":"#
+                    + #"[{"field":"image","message":"a","index":0,"code":"IMAGE_TOO_LARGE"},"#
+                    + #"{"field":"image","message":"b","index":2,"code":"INVALID_IMAGE"}]},"request_id":"r"}"#
+            ),
         ]
     )
     func goldenBytes(envelope: ErrorEnvelope, json: String) throws {

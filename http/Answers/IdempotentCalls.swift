@@ -15,7 +15,7 @@ struct IdempotentCalls: Sendable {
     /// The call of one request whose key, if it has one, is well-formed.
     /// - Throws: `invalid`, before anything of the body is read.
     func call(_ request: Request, _ context: CallerContext) throws(Failure) -> IdempotentCall {
-        guard let header = request.headers[.idempotencyKey] else { return IdempotentCall(idempotency: idempotency, context: context) }
+        guard let header = request.headers[.idempotencyKey] else { return callWithoutKey(context) }
         do {
             let key = try IdempotencyKey(quotable: header)
             let operation = "\(request.method.rawValue) \(context.endpointPath ?? request.uri.path)"
@@ -26,6 +26,9 @@ struct IdempotentCalls: Sendable {
             throw .invalid([error])
         }
     }
+
+    /// The call of a request that means nothing by a key, because it changes nothing.
+    func callWithoutKey(_ context: CallerContext) -> IdempotentCall { IdempotentCall(idempotency: idempotency, context: context) }
 }
 
 /// One POST on its way to its answer.
@@ -39,10 +42,26 @@ struct IdempotentCall: Sendable {
 
     /// SHA-256 of the whole request, which tells another under the same key apart; none for a request without a key.
     func fingerprint(of body: JSONObject?) -> [UInt8] {
+        fingerprint { take in body?.canonicalPieces(take) }
+    }
+
+    /// What takes in the parts of a form for its fingerprint; nil where none is needed.
+    var formDigest: FormDigest? { scope.map { _ in FormDigest() } }
+
+    /// The same of a request whose body is a form. It is another one than a request with JSON, whose first eight bytes are never these: the length
+    /// of a member's name.
+    func fingerprint(ofForm form: FormDigest?) -> [UInt8] {
+        fingerprint { take in
+            take(Array("multipart".utf8)[...])
+            form?.pieces { take($0[...]) }
+        }
+    }
+
+    private func fingerprint(_ pieces: ((ArraySlice<UInt8>) -> Void) -> Void) -> [UInt8] {
         guard scope != nil else { return [] }
         var hash = SHA256()
         hash.update(data: Array("\(target)\n".utf8))
-        body?.canonicalPieces { piece in piece.withUnsafeBytes { hash.update(bufferPointer: $0) } }
+        pieces { piece in piece.withUnsafeBytes { hash.update(bufferPointer: $0) } }
         return Array(hash.finalize())
     }
 

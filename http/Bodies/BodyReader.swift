@@ -23,10 +23,50 @@ struct BodyReader: Sendable {
     ) async throws -> Value {
         // Without a body and a type for it there is nothing of the wrong type, only nothing.
         if request.announcesBody || request.headers[.contentType] != nil { try request.requireJSON() }
+        return try await withMemory(of: caller) { memory in
+            let form = try await form(of: request, holding: memory, decode)
+            return try await handle(form, memory)
+        }
+    }
+
+    private func withMemory<Value: Sendable>(of caller: Caller, _ body: (MemoryReservation) async throws -> Value) async throws -> Value {
         let memory = memory.reservation(for: caller.accountID)
         defer { memory.close() }
-        let form = try await form(of: request, holding: memory, decode)
-        return try await handle(form, memory)
+        return try await body(memory)
+    }
+
+    /// Reads a create from the body, which is a JSON object or a form with files, then hands it on with the fingerprint of its call.
+    /// - Throws: what `withObject` throws.
+    func withCreate<Value: Sendable>(
+        of request: Request, from caller: Caller, for call: IdempotentCall,
+        handle: (CreateBody, MemoryReservation) async throws -> Value
+    ) async throws -> Value {
+        guard let boundary = try request.headers[.contentType].flatMap({ try MultipartBoundary(contentType: $0) }) else {
+            return try await withObject(of: request, from: caller) { object in
+                CreateBody(draft: CreateDraft(object), fingerprint: call.fingerprint(of: object))
+            } handle: { create, memory in
+                try await handle(create, memory)
+            }
+        }
+        return try await withMemory(of: caller) { memory in
+            let create = try await create(of: request, behind: boundary, for: call, holding: memory)
+            return try await handle(create, memory)
+        }
+    }
+
+    /// Takes a form apart as it arrives. What that costs a byte is a search and a copy, and under an idempotency key a hash, so that it is done where
+    /// the body is received, no more than 64 KB of it at a time; images are looked at later, elsewhere.
+    private func create(
+        of request: Request, behind boundary: MultipartBoundary, for call: IdempotentCall, holding memory: MemoryReservation
+    ) async throws -> CreateBody {
+        var parser = MultipartParser(boundary: boundary)
+        let bodyBytesMax = min(bodyBytesMax, request.declaredBodyBytes ?? bodyBytesMax)
+        var receiver = CreateReceiver(form: CreateForm(holding: memory, bodyBytesMax: bodyBytesMax), digest: call.formDigest)
+        try await request.readBody(upTo: self.bodyBytesMax) { try parser.take($0, into: &receiver) }
+        try parser.finish()
+        let form = receiver.form
+        let draft = try await decoding.perform(on: form.fieldBytes, for: memory.accountID) { () throws(Failure) in try form.draft() }
+        return CreateBody(draft: draft, fingerprint: call.fingerprint(ofForm: receiver.digest))
     }
 
     /// A function of its own, so that the body does not outlive it.
@@ -40,6 +80,41 @@ struct BodyReader: Sendable {
             try memory.grow(by: object.escapedBytes)
             return try decode(object)
         }
+    }
+}
+
+/// A create as it was read, with what tells its call from others.
+struct CreateBody: Sendable {
+    let draft: CreateDraft
+    let fingerprint: [UInt8]
+}
+
+/// Hands the parts of a form on to what keeps them, and to what tells the form from others where that is asked for.
+private struct CreateReceiver: MultipartReceiver {
+    var form: CreateForm
+    var digest: FormDigest?
+
+    mutating func begin(_ part: MultipartPart) throws(Failure) {
+        digest?.begin(part)
+        try form.begin(part)
+    }
+
+    mutating func take(_ content: UnsafeRawBufferPointer) throws(Failure) {
+        digest?.take(content)
+        try form.take(content)
+    }
+
+    mutating func end() throws(Failure) {
+        digest?.end()
+        try form.end()
+    }
+}
+
+extension CreateDraft {
+    /// The members of a create's body, as found.
+    fileprivate init(_ body: JSONObject) {
+        self.init(
+            details: DetailsDraft(body), imageURLs: body.strings("image_urls"), imageBase64s: body.texts("image_base64s"))
     }
 }
 

@@ -3,9 +3,9 @@ import JSONText
 extension ErrorEnvelope {
     /// The JSON in UTF-8, always the same bytes for the same envelope.
     ///
-    /// Members come in the order `error` (`code`, `message`, `details` with `field`, `message`, `id`), `request_id`; there is no white
-    /// space, `details` and `id` are left out when there are none, and `/` is not escaped. Every control character is escaped, and so
-    /// are U+2028 and U+2029, because logs and old JavaScript engines take those for line ends.
+    /// Members come in the order `error` (`code`, `message`, `details` with `field`, `message`, `id`, `index`, `code`), `request_id`;
+    /// there is no white space, `details` and the last three of its members are left out when there are none, and `/` is not escaped. Every
+    /// control character is escaped, and so are U+2028 and U+2029, because logs and old JavaScript engines take those for line ends.
     public func encoded() -> [UInt8] {
         var json: [UInt8] = []
         json.reserveCapacity(96 + self.error.message.utf8.count + 96 * self.error.details.count)
@@ -23,6 +23,14 @@ extension ErrorEnvelope {
                 if let id = detail.id {
                     json.append(literal: #","id":"#)
                     json.append(jsonString: id)
+                }
+                if let index = detail.index {
+                    json.append(literal: #","index":"#)
+                    json.append(contentsOf: String(index).utf8)
+                }
+                if let code = detail.codeText {
+                    json.append(literal: #","code":"#)
+                    json.append(jsonString: code)
                 }
                 json.append(UInt8(ascii: "}"))
             }

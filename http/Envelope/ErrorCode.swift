@@ -221,7 +221,7 @@ extension ErrorCode {
             Entry(
                 "UNSUPPORTED_MEDIA_TYPE", status: 415, isRetryable: false,
                 message: "The request body must be JSON, with Content-Type: application/json",
-                summary: "The request body is not declared as JSON.")
+                summary: "The request body is declared neither as JSON nor, where a call takes forms, as multipart/form-data.")
         case .rangeNotSatisfiable:
             Entry(
                 "RANGE_NOT_SATISFIABLE", status: 416, isRetryable: false, message: "The image ends before the range asked for",

@@ -93,15 +93,33 @@ public struct ErrorDetail: Sendable, Equatable, Hashable, Codable {
     public var message: String
     /// The id of the resource in the way; with ``ErrorCode/nameAlreadyExists`` that of the item which has the name.
     public var id: String?
+    /// The place of what is at fault among several of the same field, from 0; with ``ErrorCode/invalidImage`` and
+    /// ``ErrorCode/imageTooLarge`` that of the image.
+    public var index: Int?
+    /// The code of this violation as it is on the wire, where each has one of its own, kept even when this version of the library does not
+    /// know it. That of the first is the code of the whole error.
+    public var codeText: String?
+
+    /// The code of this violation, or `nil` when it has none, or one that this version of the library does not know.
+    public var code: ErrorCode? { self.codeText.flatMap { ErrorCode(rawValue: $0) } }
 
     /// Makes one violation.
     /// - Parameters:
     ///   - field: The bare name of what is at fault.
     ///   - message: What is wrong with it.
     ///   - id: The id of the resource in the way, if there is one.
-    public init(field: String, message: String, id: String? = nil) {
+    ///   - index: The place among several of the same field, from 0.
+    ///   - code: The code of this violation, where each has one of its own.
+    public init(field: String, message: String, id: String? = nil, index: Int? = nil, code: ErrorCode? = nil) {
         self.field = field
         self.message = message
         self.id = id
+        self.index = index
+        self.codeText = code?.rawValue
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case field, message, id, index
+        case codeText = "code"
     }
 }

@@ -13,23 +13,38 @@ extension Request {
     ///   - reserve: Told of memory before it is taken, in bytes, for each part as it arrives. What it throws ends the reading.
     /// - Throws: ``ErrorCode/payloadTooLarge``, what `reserve` throws, or what the connection throws when it breaks.
     public func bodyBytes(upTo bodyBytesMax: Int, reserving reserve: (Int) throws -> Void = { _ in }) async throws -> [UInt8] {
-        let declared = self.headers[.contentLength].flatMap { Int($0) }
-        if let declared, declared > bodyBytesMax { throw EnvelopeError.payloadTooLarge(bodyBytesMax: bodyBytesMax) }
         var bytes: [UInt8] = []
-        for try await buffer in self.body {
-            guard bytes.count + buffer.readableBytes <= bodyBytesMax else {
-                throw EnvelopeError.payloadTooLarge(bodyBytesMax: bodyBytesMax)
-            }
-            try reserve(buffer.readableBytes)
-            bytes.makeRoom(for: buffer.readableBytes, ofAll: declared)
-            buffer.withUnsafeReadableBytes { bytes.append(contentsOf: $0) }
-        }
-        // Whatever ended the body early, half of it must never be acted upon.
-        if let declared, bytes.count < declared {
-            throw EnvelopeError.invalid([ErrorDetail(field: "body", message: "the body ended before its Content-Length")])
+        let declared = self.declaredBodyBytes
+        try await self.readBody(upTo: bodyBytesMax) { part in
+            try reserve(part.count)
+            bytes.makeRoom(for: part.count, ofAll: declared)
+            bytes.append(contentsOf: part)
         }
         return bytes
     }
+
+    /// Reads the whole body part by part as it arrives, under the rules of ``bodyBytes(upTo:reserving:)``.
+    /// - Parameters:
+    ///   - bodyBytesMax: The largest body that is taken, in bytes.
+    ///   - take: Given each part, which is valid until it returns. What it throws ends the reading.
+    /// - Throws: ``ErrorCode/payloadTooLarge``, what `take` throws, or what the connection throws when it breaks.
+    public func readBody(upTo bodyBytesMax: Int, _ take: (UnsafeRawBufferPointer) throws -> Void) async throws {
+        let declared = self.declaredBodyBytes
+        if let declared, declared > bodyBytesMax { throw EnvelopeError.payloadTooLarge(bodyBytesMax: bodyBytesMax) }
+        var count = 0
+        for try await buffer in self.body {
+            count += buffer.readableBytes
+            guard count <= bodyBytesMax else { throw EnvelopeError.payloadTooLarge(bodyBytesMax: bodyBytesMax) }
+            try buffer.withUnsafeReadableBytes(take)
+        }
+        // Whatever ended the body early, half of it must never be acted upon.
+        if let declared, count < declared {
+            throw EnvelopeError.invalid([ErrorDetail(field: "body", message: "the body ended before its Content-Length")])
+        }
+    }
+
+    /// The length that the header gives the body, if it gives one.
+    public var declaredBodyBytes: Int? { self.headers[.contentLength].flatMap { Int($0) } }
 
     /// Checks that the body is declared as JSON: `application/json` or `application/*+json`, in any case, parameters allowed.
     /// - Throws: ``ErrorCode/unsupportedMediaType``.

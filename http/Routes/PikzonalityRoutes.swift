@@ -33,16 +33,28 @@ struct PikzonalityRoutes: Sendable {
 
     private func create(_ mode: Mode, _ request: Request, _ context: CallerContext) async throws -> Response {
         try context.caller.require(.write)
+        if try QueryParameters(request.uri.query).flag("validate_only") { return try await validate(mode, request, context) }
         let call = try calls.call(request, context)
-        return try await bodyReader.withObject(of: request, from: context.caller) { body in
-            (draft: CreateDraft(body), fingerprint: call.fingerprint(of: body))
-        } handle: { form, memory in
+        return try await bodyReader.withCreate(of: request, from: context.caller, for: call) { body, memory in
             try await call.perform(
-                fingerprint: form.fingerprint, answer: { created($0, requestID: context.requestID) }
+                fingerprint: body.fingerprint, answer: { created($0, requestID: context.requestID) }
             ) { claim in
                 try await catalog.create(
-                    form.draft, mode: mode, accountID: context.caller.accountID, holding: memory, claim: claim)
+                    body.draft, mode: mode, accountID: context.caller.accountID, holding: memory, claim: claim)
             }
+        }
+    }
+
+    private func validate(_ mode: Mode, _ request: Request, _ context: CallerContext) async throws -> Response {
+        let call = calls.callWithoutKey(context)
+        return try await bodyReader.withCreate(of: request, from: context.caller, for: call) { body, memory in
+            try await catalog.validate(body.draft, mode: mode, accountID: context.caller.accountID, holding: memory)
+            return JSONAnswer { writer in
+                writer.object { writer in
+                    writer.member("valid", true)
+                    writer.member("request_id", context.requestID)
+                }
+            }.response
         }
     }
 
@@ -113,12 +125,4 @@ struct PikzonalityRoutes: Sendable {
     private var surface: PikzonalityReads.Surface { reads.surface }
 
     private func identifier(_ context: CallerContext) throws(Failure) -> Identifier { try surface.identifier(context.parameters.get("id")) }
-}
-
-extension CreateDraft {
-    /// The members of a create's body, as found.
-    init(_ body: JSONObject) {
-        self.init(
-            details: DetailsDraft(body), imageURLs: body.strings("image_urls"), imageBase64s: body.texts("image_base64s"))
-    }
 }

@@ -1,3 +1,5 @@
+import Personas
+
 /// The parameters of a query, as browsers, forms and clients' libraries write them. Names are told apart by their bytes.
 struct QueryParameters {
     private let pairs: [(name: Substring.UTF8View, value: Substring.UTF8View)]
@@ -30,6 +32,18 @@ struct QueryParameters {
             guard brackets.last == UInt8(ascii: "]") else { return (nil, value) }
             return (String(Substring(brackets.dropFirst().dropLast())), value)
         }
+    }
+
+    /// The value of a parameter that is `true` or `false`, as it is where there is none.
+    /// - Throws: `invalid` for anything else, and where there are several.
+    func flag(_ name: String) throws(Failure) -> Bool {
+        guard pairs.count(where: { $0.name.elementsEqual(name.utf8) }) <= 1 else {
+            throw .invalid([Violation(name, "must be given only once")])
+        }
+        guard let value = value(of: name) else { return false }
+        if value.utf8.elementsEqual("true".utf8) { return true }
+        if value.utf8.elementsEqual("false".utf8) { return false }
+        throw .invalid([Violation(name, "must be true or false")])
     }
 
     private static func decoded(_ text: Substring.UTF8View) -> String? {

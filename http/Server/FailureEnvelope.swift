@@ -14,10 +14,10 @@ extension Failure: EnvelopeConvertible {
             return .invalid(violations.map { ErrorDetail(field: $0.field.wireName, message: $0.message(naming: \.wireName)) })
         case .malformedIdentifier(.persona): return EnvelopeError(.invalidPersona)
         case .malformedIdentifier(.style): return EnvelopeError(.invalidStyle)
-        case .invalidImage(let position, let reason):
-            return EnvelopeError(.invalidImage, position: position, reason: reason)
-        case .imageTooLarge(let position):
-            return EnvelopeError(.imageTooLarge, position: position, reason: "is larger than 10 MB")
+        case .badImages(let first, let others):
+            let images = [first] + others
+            return EnvelopeError(
+                first.errorCode, message: images.map(\.message).joined(separator: "; "), details: images.map(\.detail))
         case .stillProcessing(let mode): return EnvelopeError(.cannotDeleteProcessing, message: "This \(mode.rawValue) is still processing")
         case .missingAPIKey: return EnvelopeError(.missingAPIKey)
         case .malformedAPIKey: return EnvelopeError(.invalidAPIKeyFormat)
@@ -95,10 +95,25 @@ extension Failure: EnvelopeConvertible {
     }
 }
 
-extension EnvelopeError {
-    fileprivate init(_ code: ErrorCode, position: ImagePosition, reason: String) {
-        let message = "\(position.text(naming: \.wireName)) \(reason)"
-        self.init(code, message: message, details: [ErrorDetail(field: position.field.wireName, message: message)])
+extension BadImage {
+    fileprivate var errorCode: ErrorCode {
+        switch problem {
+        case .unusable: .invalidImage
+        case .tooLarge: .imageTooLarge
+        }
+    }
+
+    fileprivate var message: String {
+        let name = position.text(naming: \.wireName)
+        return switch problem {
+        case .unusable(let reason): "\(name) \(reason)"
+        case .tooLarge: "\(name) is larger than 10 MB"
+        }
+    }
+
+    /// One of several images has a code of its own, because the other bad ones may have another.
+    fileprivate var detail: ErrorDetail {
+        ErrorDetail(field: position.field.wireName, message: message, index: position.index, code: position.index.map { _ in errorCode })
     }
 }
 

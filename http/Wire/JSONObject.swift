@@ -24,6 +24,8 @@ package struct JSONObject: Sendable {
         case string(Range<Int>, isEscaped: Bool)
         case array([Value])
         case object([JSONMemberName: Value])
+        /// What no request body holds, and a form may: a field that was sent in a way that makes no value; the rule that it breaks.
+        case unusable(String)
     }
 
     private let bytes: [UInt8]
@@ -41,6 +43,29 @@ package struct JSONObject: Sendable {
         } catch {
             throw .invalid([Violation(field: "body", message: "the body \(error.reason)")])
         }
+    }
+
+    /// Reads the fields of a form as the members of one object, so that a create is the same to what reads it, however it was sent.
+    /// - Throws: `invalid` with the field `body` where the fields are more than an object may hold.
+    init(_ fields: [(name: String, field: FormField)]) throws(Failure) {
+        var json: [UInt8] = []
+        var unusable: [(name: String, rule: String)] = []
+        for (name, field) in fields {
+            switch field.json {
+            case .value(let value): json += Array((json.isEmpty ? "{\"\(name)\":" : ",\"\(name)\":").utf8) + value
+            case .malformed(let rule): unusable.append((name, rule))
+            case .absent, .null: break
+            }
+        }
+        let object = try JSONObject((json.isEmpty ? Array("{".utf8) : json) + [UInt8(ascii: "}")])
+        bytes = object.bytes
+        members = unusable.reduce(into: object.members) { $0[JSONMemberName(Array($1.name.utf8))] = .unusable($1.rule) }
+    }
+
+    /// Whether the object has this member and no other, and that is an object too.
+    func holdsOnlyObject(_ name: String) -> Bool {
+        guard members.count == 1, case .object? = members[JSONMemberName(Array(name.utf8))] else { return false }
+        return true
     }
 
     /// Bytes of all texts in which something is escaped, as they were sent.
@@ -62,6 +87,7 @@ package struct JSONObject: Sendable {
         switch value {
         case nil: .absent
         case .null: .null
+        case .unusable(let rule): .malformed(rule)
         case .string(let range, let isEscaped): .value(String(decoding: text(range, isEscaped: isEscaped), as: UTF8.self))
         default: .malformed("must be a string")
         }
@@ -73,6 +99,7 @@ package struct JSONObject: Sendable {
         case nil: .absent
         case .null: .null
         case .object(let members): .value(members.map { (String(decoding: $0.key.utf8, as: UTF8.self), string($0.value)) })
+        case .unusable(let rule): .malformed(rule)
         default: .malformed("must be an object")
         }
     }
@@ -162,6 +189,7 @@ package struct JSONObject: Sendable {
             take([UInt8(ascii: "{")])
             canonicalPieces(of: members, take)
             take([UInt8(ascii: "}")])
+        case .unusable(let rule): takeText(Array(rule.utf8)[...], take)
         }
     }
 

@@ -41,24 +41,21 @@ package struct Catalog: Sendable {
     ///   - memory: what the request holds, its images included.
     ///   - outcome: how training has ended already, for seeds; nil queues a training job.
     ///   - claim: the claim on the client's idempotency key, under which the item is recorded.
-    /// - Throws: `invalid`, `blockedContent`, `nameReserved`, `nameTaken`, `externalIDTaken`, `invalidImage`, `imageTooLarge`,
-    ///   `tooManyRequests`, `usedUp`, `mediaNotStored`.
+    /// - Throws: `invalid`, `blockedContent`, `nameReserved`, `nameTaken`, `externalIDTaken`, `badImages`, `tooManyRequests`, `usedUp`,
+    ///   `mediaNotStored`.
     package func create(
         _ draft: CreateDraft, mode: Mode, accountID: Identifier, holding memory: MemoryReservation, outcome: TrainingOutcome? = nil,
         claim: IdempotencyClaim<Pikzonality>? = nil
     ) async throws(Failure) -> Pikzonality {
-        let checked = try await decoding.perform(on: memory.heldBytes, for: accountID) { () throws(Failure) in
+        let formBytes = draft.formBytes(ofHeld: memory.heldBytes)
+        let checked = try await decoding.perform(on: formBytes, for: accountID) { () throws(Failure) in
             try draft.checked(acceptingPlainHTTP: imageReader.acceptsPlainHTTP)
         }
         try policy.check(checked.texts)
-        switch try await store.availability(of: checked.details, mode: mode, accountID: accountID) {
-        case .free: break
-        case .reserved: throw .nameReserved
-        case .taken(let id): throw .nameTaken(mode, id)
-        case .externalIDTaken(let id): throw .externalIDTaken(mode, id)
-        }
-        let item = try await images.withStored(try await imageReader.images(of: checked, holding: memory)) {
-            (references) async throws(Failure) in
+        try await requireFree(checked.details.name, externalID: checked.details.externalID, mode: mode, accountID: accountID)
+        let item = try await images.withStored(
+            try await imageReader.images(checked.images.sources, of: checked.images.field, holding: memory)
+        ) { (references) async throws(Failure) in
             let now = clock.now
             return try await store.insert(
                 NewPikzonality(
@@ -68,6 +65,30 @@ package struct Catalog: Sendable {
         }
         signals.jobs.notify()
         return item
+    }
+
+    /// Looks at an item as `create` does, in the same order, as far as it is given, and stores nothing.
+    /// - Parameter memory: what the request holds, its images included.
+    /// - Throws: what `create` throws before anything is stored, but for what is absent.
+    package func validate(
+        _ draft: CreateDraft, mode: Mode, accountID: Identifier, holding memory: MemoryReservation
+    ) async throws(Failure) {
+        let formBytes = draft.formBytes(ofHeld: memory.heldBytes)
+        let given = try await decoding.perform(on: formBytes, for: accountID) { () throws(Failure) in
+            try draft.checkedAsGiven(acceptingPlainHTTP: imageReader.acceptsPlainHTTP)
+        }
+        try policy.check(given.change.texts)
+        try await requireFree(given.change.name, externalID: given.change.externalID ?? nil, mode: mode, accountID: accountID)
+        if let images = given.images { _ = try await imageReader.images(images.sources, of: images.field, holding: memory) }
+    }
+
+    private func requireFree(_ name: Name?, externalID: String?, mode: Mode, accountID: Identifier) async throws(Failure) {
+        switch try await store.availability(of: name, externalID: externalID, mode: mode, accountID: accountID) {
+        case .free: break
+        case .reserved: throw .nameReserved
+        case .taken(let id): throw .nameTaken(mode, id)
+        case .externalIDTaken(let id): throw .externalIDTaken(mode, id)
+        }
     }
 
     /// One item of the caller.

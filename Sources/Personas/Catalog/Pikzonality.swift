@@ -216,8 +216,8 @@ package protocol PikzonalityStore: Sendable {
     func delete(
         _ id: Identifier, mode: Mode?, accountID: Identifier?, if precondition: Precondition, in context: WriteContext<Mode>
     ) async throws(Failure) -> Mode
-    /// Whether the name of a new item and the owner's own id for it may be given.
-    func availability(of details: PikzonalityDetails, mode: Mode, accountID: Identifier) async throws(Failure) -> NameAvailability
+    /// Whether a name, and the owner's own id, may be given to a new item, as far as they are known.
+    func availability(of name: Name?, externalID: String?, mode: Mode, accountID: Identifier) async throws(Failure) -> NameAvailability
     /// How many items an account has, by mode and status: as quickly of many as of few.
     func counts(accountID: Identifier) async throws(Failure) -> ItemCounts
     /// The same, where that needs no waiting; nil where it does.

@@ -42,14 +42,16 @@ package struct DetailsDraft: Sendable {
     /// - Throws: `invalid` with all violations.
     package func checked() throws(Failure) -> PikzonalityChange {
         var violations: [Violation] = []
-        let change = checked(requiringName: false, &violations)
+        let change = checked(requiringName: false, isNew: false, &violations)
         guard violations.isEmpty else { throw .invalid(violations) }
         return change
     }
 
     /// Applies every rule at once. What breaks one is left out of the change.
-    /// - Parameter isNameRequired: whether there is nothing yet that could be left as it is, such as a name.
-    func checked(requiringName isNameRequired: Bool, _ violations: inout [Violation]) -> PikzonalityChange {
+    /// - Parameters:
+    ///   - isNameRequired: whether there has to be a name.
+    ///   - isNew: whether there is nothing yet that could be taken away, such as a label.
+    func checked(requiringName isNameRequired: Bool, isNew: Bool, _ violations: inout [Violation]) -> PikzonalityChange {
         PikzonalityChange(
             name: collecting(&violations) { () throws(Violation) in try name.checkedName(isRequired: isNameRequired) },
             specialInstructions: collecting(&violations) { () throws(Violation) in
@@ -58,7 +60,7 @@ package struct DetailsDraft: Sendable {
             externalID: collecting(&violations) { () throws(Violation) in
                 try externalID.checked(as: .externalID, by: ExternalID.validated)
             },
-            metadata: metadata.checkedMetadata(isNew: isNameRequired, &violations))
+            metadata: metadata.checkedMetadata(isNew: isNew, &violations))
     }
 }
 

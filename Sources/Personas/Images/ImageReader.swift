@@ -6,34 +6,64 @@ struct ImageReader: Sendable {
 
     var acceptsPlainHTTP: Bool { fetcher.acceptsPlainHTTP }
 
-    /// The checked images in their order.
-    /// - Parameter memory: what holds them; the texts that they are decoded from are given back to it.
-    /// - Throws: the first bad image's failure, in the order of the request.
-    func images(of draft: CheckedDraft, holding memory: MemoryReservation) async throws(Failure) -> [SanitizedImage] {
+    /// The checked images in their order. All are looked at, however many of them are bad.
+    /// - Parameters:
+    ///   - field: what carried them.
+    ///   - memory: what holds them; the texts that they are decoded from are given back to it.
+    /// - Throws: `badImages`; `tooManyRequests` or `usedUp` where one was not looked at.
+    func images(
+        _ sources: [ImageSource], of field: InputField, holding memory: MemoryReservation
+    ) async throws(Failure) -> [SanitizedImage] {
         let deadline = ContinuousClock.now.advanced(by: .seconds(Limits.imageFetchSecondsMax))
-        let addresses = draft.images.enumerated().compactMap { index, source -> (position: ImagePosition, url: String)? in
+        let addresses = sources.enumerated().compactMap { index, source -> (position: ImagePosition, url: String)? in
             guard case .url(let url) = source else { return nil }
-            return (ImagePosition(field: draft.imageField, index: index), url)
+            return (ImagePosition(field: field, index: index), url)
         }
         let fetched = await mapConcurrently(addresses) { (_, address) async throws(Failure) -> SanitizedImage in
             try await self.fetched(address.url, before: deadline, at: address.position, holding: memory)
         }
         var nextFetched = fetched.makeIterator()
-        var images: [SanitizedImage] = []
+        var findings = ImageFindings()
         var decodedTextBytes = 0
-        for (index, source) in draft.images.enumerated() {
+        for (index, source) in sources.enumerated() {
+            // Side by side, decoding would only hold three images' intermediate copies at once.
+            let position = ImagePosition(field: field, index: index)
             switch source {
             case .url:
-                if let image = nextFetched.next() { images.append(try image.get()) }
+                if let image = nextFetched.next() { findings.add(image) }
             case .base64(let text):
-                // Side by side, decoding would only hold three images' intermediate copies at once.
-                let position = ImagePosition(field: draft.imageField, index: index)
-                images.append(try await decoding.image(text, keepingMetadata: keepsMetadata, at: position, holding: memory))
+                findings.add(await decoded(text, at: position, holding: memory))
                 decodedTextBytes += text.byteCount
+            case .file(let file):
+                findings.add(await checked(file, at: position, for: memory.accountID))
+            case .oversizedFile:
+                findings.add(.failure(.imageTooLarge(position)))
             }
         }
         memory.shrink(by: decodedTextBytes)
-        return images
+        return try findings.get()
+    }
+
+    private func decoded(
+        _ text: ImageText, at position: ImagePosition, holding memory: MemoryReservation
+    ) async -> Result<SanitizedImage, Failure> {
+        do throws(Failure) {
+            return .success(try await decoding.image(text, keepingMetadata: keepsMetadata, at: position, holding: memory))
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    private func checked(_ file: ImageFile, at position: ImagePosition, for accountID: Identifier) async -> Result<SanitizedImage, Failure>
+    {
+        do throws(Failure) {
+            return .success(
+                try await decoding.perform(on: file.byteCount, for: accountID) { () throws(Failure) in
+                    try ReferenceImage.checked(file.take(), keepingMetadata: keepsMetadata, at: position)
+                })
+        } catch {
+            return .failure(error)
+        }
     }
 
     private func fetched(

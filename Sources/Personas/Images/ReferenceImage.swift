@@ -7,28 +7,38 @@ package enum ImageSource: Sendable {
     case url(String)
     /// Base64, bare or within a data URL.
     case base64(ImageText)
+    /// A file.
+    case file(ImageFile)
+    /// A file that is larger than `Limits.imageBytesMax`, of which nothing was kept.
+    case oversizedFile
 }
 
 /// The base64 of an image, bare or within a data URL, as the ASCII bytes that were sent.
-///
-/// They lie in the body of a request, which is many times larger than all the rest that is known of it. Decoding takes them out,
-/// so that the body is let go of with the last of its images, and not with the request.
-package final class ImageText: Sendable {
-    /// Length of the text.
-    package let byteCount: Int
-    private let text: Mutex<ArraySlice<UInt8>>
+package typealias ImageText = BytesTakenOnce<ArraySlice<UInt8>>
 
-    /// Takes the text.
-    package init(_ text: ArraySlice<UInt8>) {
-        byteCount = text.count
-        self.text = Mutex(text)
+/// An image as the bytes that were sent.
+package typealias ImageFile = BytesTakenOnce<[UInt8]>
+
+/// Bytes of an image as they were sent, which whoever works on them takes away.
+///
+/// They are many times larger than all the rest that is known of a request. Base64 lies in the body, which is thereby let go of with the last of
+/// its images, and not with the request; and of a file that is stored without its metadata, what was sent goes at once.
+package final class BytesTakenOnce<Bytes: RangeReplaceableCollection<UInt8> & Sendable>: Sendable {
+    /// How many there are.
+    package let byteCount: Int
+    private let bytes: Mutex<Bytes>
+
+    /// Takes them in.
+    package init(_ bytes: Bytes) {
+        byteCount = bytes.count
+        self.bytes = Mutex(bytes)
     }
 
-    /// Hands the text over, once; a second call gets none.
-    package func take() -> ArraySlice<UInt8> {
-        text.withLock { text in
-            defer { text = [] }
-            return text
+    /// Hands them over, once; a second call gets none.
+    package func take() -> Bytes {
+        bytes.withLock { bytes in
+            defer { bytes = Bytes() }
+            return bytes
         }
     }
 }

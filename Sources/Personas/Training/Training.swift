@@ -58,7 +58,7 @@ package struct Training: Sendable {
     /// - Parameters:
     ///   - portraitBase64: the portrait; nil takes the first reference image.
     ///   - memory: what the request holds, the portrait included; without a bound where no client asks.
-    /// - Throws: `invalidImage`, `imageTooLarge`, `tooManyRequests`, `usedUp`, `mediaNotStored`, `notFound`, `staleLease`.
+    /// - Throws: `badImages`, `tooManyRequests`, `usedUp`, `mediaNotStored`, `notFound`, `staleLease`.
     package func complete(
         _ id: Identifier, token: RandomToken, portraitBase64: ImageText?, holding memory: MemoryReservation = .unlimited(),
         claim: IdempotencyClaim<Void>? = nil

@@ -117,7 +117,7 @@ extension FuzzTarget {
             try require(
                 labels.allSatisfy { MetadataMember.isKey($0.key) && MetadataMember.isValue($0.value) },
                 "an accepted label is by the rules")
-            try require(checked.images.count == Limits.referenceImages, "an accepted create has its three images")
+            try require(checked.images.sources.count == Limits.referenceImages, "an accepted create has its three images")
         }
         guard case .value(let texts) = object.texts("image_base64s") else { return }
         for text in texts {

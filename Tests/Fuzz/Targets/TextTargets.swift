@@ -81,7 +81,9 @@ extension FuzzTarget {
             if let envelope = try? ErrorEnvelope(decoding: bytes) { try checkRoundTrip(envelope) }
             let text = String(decoding: bytes.prefix(2_000), as: UTF8.self)
             let code = ErrorCode.allCases[Int(bytes.first ?? 0) % ErrorCode.allCases.count]
-            let details = bytes.count % 3 == 0 ? [] : [ErrorDetail(field: text, message: text, id: bytes.count % 3 == 1 ? text : nil)]
+            let details =
+                bytes.count % 3 == 0
+                ? [] : [ErrorDetail(field: text, message: text, id: bytes.count % 3 == 1 ? text : nil, index: bytes.count, code: code)]
             try checkRoundTrip(ErrorEnvelope(code: code, message: text, details: details, requestID: text))
         })
 

@@ -173,7 +173,7 @@ extension PikzonalityStore {
     }
 
     func availability(of name: Name, mode: Mode, accountID: Identifier) async throws(Failure) -> NameAvailability {
-        try await availability(of: PikzonalityDetails(name: name), mode: mode, accountID: accountID)
+        try await availability(of: name, externalID: nil, mode: mode, accountID: accountID)
     }
 
     func update(

@@ -30,6 +30,11 @@ struct SharesTests {
         return TestBody(#"{"name":"\#(name)","image_base64s":\#(Picture.list([image, image, image]))}"#)
     }
 
+    /// The same as a form.
+    private static func form(_ name: String, imageBytes: Int, images: Int = 3) -> MultipartForm {
+        MultipartForm([("name", name)], images: Array(repeating: Picture.png(byteCount: imageBytes), count: images))
+    }
+
     private static func configuration(bodyBytesInFlightMax: Int) -> HTTPConfiguration {
         var configuration = HTTPConfiguration()
         configuration.bodyBytesInFlightMax = bodyBytesInFlightMax
@@ -74,6 +79,11 @@ struct SharesTests {
             #expect(try await works(.post, "/v2/personas", Self.padded(100_000)) == (400, 2))
             #expect(try await works(.post, "/v2/personas", Self.padded(100_000, end: "")) == (400, 1))
             #expect(try await works(.patch, "/v2/personas/\(UUID())", Self.padded(100_000)) == (404, 2))
+            // Of a form, which is taken apart as it arrives, the three images alone.
+            let form = Self.form("Form", imageBytes: 100_000)
+            let before = threads.works
+            #expect(try await service.send(form, to: "/v2/personas").status == 201)
+            #expect(threads.works - before == 3)
             // Images by URL in a small body: each is checked.
             let urls = (1...3).map { "https://a.test/\($0)" }
             for url in urls { service.fetcher.serve(url, Picture.png(byteCount: 100_000)) }
@@ -98,6 +108,24 @@ struct SharesTests {
             }
             #expect(try await service.send(.post, "/v2/personas", Self.create("Nova", imageBytes: 600_000)).status == 201)
             #expect(try await service.send(.post, "/v2/styles", Self.create("Nova", imageBytes: 600_000)).status == 201)
+        }
+    }
+
+    @Test("A form holds its images and nothing else, and gives them back whatever becomes of it")
+    func forms() async throws {
+        let configuration = Self.configuration(bodyBytesInFlightMax: 6 * Self.megabyte)
+        try await TestService.run(configuration: configuration) { service in
+            for _ in 0..<10 {
+                #expect(try await service.send(Self.form("?", imageBytes: Self.megabyte), to: "/v2/personas").status == 400)
+                #expect(try await service.send(Self.form("Nova", imageBytes: Self.megabyte, images: 1), to: "/v2/personas").status == 400)
+                let answer = try await service.send(Self.form("Nova", imageBytes: 3 * Self.megabyte), to: "/v2/personas")
+                answer.expect(
+                    429, .tooManyRequests, "The account has too many large request bodies under way; try again when one has ended")
+                #expect(answer.header("Retry-After") == "1")
+            }
+            // As base64 such a create would take more than there is.
+            #expect(try await service.send(.post, "/v2/personas", Self.create("Nova", imageBytes: 1_900_000)).status == 429)
+            #expect(try await service.send(Self.form("Nova", imageBytes: 1_900_000), to: "/v2/personas").status == 201)
         }
     }
 

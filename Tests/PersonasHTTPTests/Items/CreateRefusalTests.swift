@@ -150,8 +150,9 @@ struct CreateRefusalTests {
                     .expect(409, .nameAlreadyExists, taken, details: #"{"field":"name","message":"\#(taken)","id":"<id 1>"}"#)
             }
             let before = try await service.footprint()
-            let message = "image_urls[0] could not be fetched"
-            try await create(#""name":"Free""#).expect(400, .invalidImage, message, details: Self.detail("image_urls", message))
+            try await create(#""name":"Free""#).expect(
+                400, .invalidImage, Self.message("image_urls", 0...2, "could not be fetched"),
+                details: Self.details("image_urls", 0...2, .invalidImage, "could not be fetched"))
             let after = try await service.footprint()
             #expect(after.items == before.items && after.files == before.files)
             #expect(after.fetched == (1...3).map { "https://a.test/\($0)" })
@@ -160,7 +161,7 @@ struct CreateRefusalTests {
         }
     }
 
-    @Test("names the first bad image, and stores none of the good ones")
+    @Test("names every bad image, and stores none of the good ones")
     func badBase64() async throws {
         let good = Picture.base64(Picture.png(seed: 1))
         let png = Picture.png(seed: 2)
@@ -183,14 +184,15 @@ struct CreateRefusalTests {
                     for later in position...2 { images[later] = row.0 }
                     let answer = try await service.send(
                         .post, "/v2/personas", TestBody(#"{"name":"Nova","image_base64s":\#(Picture.list(images))}"#))
-                    let message = "image_base64s[\(position)] \(row.1)"
-                    answer.expect(400, .invalidImage, message, details: Self.detail("image_base64s", message))
+                    let message = Self.message("image_base64s", position...2, row.1)
+                    answer.expect(
+                        400, .invalidImage, message, details: Self.details("image_base64s", position...2, .invalidImage, row.1))
                 }
             }
         }
     }
 
-    @Test("names the first image that a URL does not give", arguments: Mount.all)
+    @Test("names every image that a URL does not give", arguments: Mount.all)
     func badURLs(mount: Mount) async throws {
         try await TestService.run { service in
             let good = "https://a.test/good"
@@ -211,9 +213,9 @@ struct CreateRefusalTests {
                 var urls = [good, good, good]
                 for later in position...2 { urls[later] = "https://a.test/\(row.0)" }
                 let body = TestBody(#"{"name":"Nova","image_urls":\#(Picture.list(urls))}"#)
-                let message = "image_urls[\(position)] \(row.2)"
+                let message = Self.message("image_urls", position...2, row.2)
                 try await service.send(.post, mount.creation, body)
-                    .expect(row.1.status, row.1, message, details: Self.detail("image_urls", message))
+                    .expect(row.1.status, row.1, message, details: Self.details("image_urls", position...2, row.1, row.2))
             }
             let after = try await service.footprint()
             #expect(after.items == before.items && after.files == before.files)
@@ -231,11 +233,53 @@ struct CreateRefusalTests {
             try await service.withoutTrace {
                 let list = Picture.list([small, larger, small])
                 try await service.send(.post, "/v2/pikzonality/persona", TestBody(#"{"name":"Nova","image_base64s":\#(list)}"#))
-                    .expect(413, .imageTooLarge, message, details: Self.detail("image_base64s", message))
+                    .expect(
+                        413, .imageTooLarge, message, details: Self.details("image_base64s", 1...1, .imageTooLarge, "is larger than 10 MB"))
             }
             let list = Picture.list([small, Picture.base64(Picture.png(byteCount: Limits.imageBytesMax)), small])
             #expect(try await service.send(.post, "/v2/personas", TestBody(#"{"name":"Nova","image_base64s":\#(list)}"#)).status == 201)
         }
+    }
+
+    @Test("takes the status from the first bad image, whatever is wrong with the others", arguments: Mount.all)
+    func differentFaults(mount: Mount) async throws {
+        try await TestService.run { service in
+            service.fetcher.serve("https://a.test/cut", Array(Picture.jpeg.dropLast(5)))
+            service.fetcher.refuse("https://a.test/larger", .tooLarge)
+            service.fetcher.serve("https://a.test/good", Picture.png(seed: 1))
+            let cut = (ErrorCode.invalidImage, "is truncated")
+            let larger = (ErrorCode.imageTooLarge, "is larger than 10 MB")
+            func create(_ names: [String]) async throws -> Answer {
+                let urls = Picture.list(names.map { "https://a.test/\($0)" })
+                return try await service.send(.post, mount.creation, TestBody(#"{"name":"Nova","image_urls":\#(urls)}"#))
+            }
+            func details(_ faults: [(Int, (ErrorCode, String))]) -> String {
+                faults.map { Self.details("image_urls", $0.0...$0.0, $0.1.0, $0.1.1) }.joined(separator: ",")
+            }
+            try await create(["cut", "good", "larger"]).expect(
+                400, .invalidImage, "image_urls[0] is truncated; image_urls[2] is larger than 10 MB",
+                details: details([(0, cut), (2, larger)]))
+            try await create(["good", "larger", "cut"]).expect(
+                413, .imageTooLarge, "image_urls[1] is larger than 10 MB; image_urls[2] is truncated",
+                details: details([(1, larger), (2, cut)]))
+            // One that was not looked at says nothing of itself, and hides nothing.
+            service.fetcher.refuse("https://a.test/waiting", .refused(.tooManyRequests(.downloads, retryAfterSeconds: 1)))
+            try await create(["waiting", "good", "cut"]).expect(
+                400, .invalidImage, "image_urls[2] is truncated", details: details([(2, cut)]))
+            #expect(try await create(["waiting", "good", "good"]).status == 429)
+            #expect(try await service.footprint().items.isEmpty)
+        }
+    }
+
+    /// The same of each of several images.
+    private static func message(_ field: String, _ positions: ClosedRange<Int>, _ reason: String) -> String {
+        positions.map { "\(field)[\($0)] \(reason)" }.joined(separator: "; ")
+    }
+
+    /// What is said of each of several images.
+    private static func details(_ field: String, _ positions: ClosedRange<Int>, _ code: ErrorCode, _ reason: String) -> String {
+        positions.map { #"{"field":"\#(field)","message":"\#(field)[\#($0)] \#(reason)","index":\#($0),"code":"\#(code.rawValue)"}"# }
+            .joined(separator: ",")
     }
 
     private static func detail(_ field: String, _ message: String) -> String { #"{"field":"\#(field)","message":"\#(message)"}"# }

@@ -92,9 +92,12 @@ struct KnownClientTests {
             let cut = String(("data:image/jpeg;base64," + String(repeating: "/9j/", count: 3_500_000)).prefix(14_000_000))
             try await service.withoutTrace {
                 let large = TestBody(#"{"name":"Large","image_base64s":\#(Picture.list([cut, cut, cut]))}"#)
-                let message = "image_base64s[0] is larger than 10 MB"
+                let message = (0...2).map { "image_base64s[\($0)] is larger than 10 MB" }.joined(separator: "; ")
+                let details = (0...2).map {
+                    #"{"field":"image_base64s","message":"image_base64s[\#($0)] is larger than 10 MB","index":\#($0),"code":"IMAGE_TOO_LARGE"}"#
+                }
                 try await service.send(.post, "/v2/pikzonality/persona", large)
-                    .expect(413, .imageTooLarge, message, details: #"{"field":"image_base64s","message":"\#(message)"}"#)
+                    .expect(413, .imageTooLarge, message, details: details.joined(separator: ","))
             }
         }
     }

@@ -11,8 +11,10 @@ struct FailureEnvelopeTests {
     private static let secret = "/var/lib/personas SELECT * FROM api_key"
     private static let id = Identifier.random()
 
-    private static func detail(_ field: String, _ message: String, id: Identifier? = nil) -> ErrorDetail {
-        ErrorDetail(field: field, message: message, id: id?.text)
+    private static func detail(
+        _ field: String, _ message: String, id: Identifier? = nil, index: Int? = nil, code: ErrorCode? = nil
+    ) -> ErrorDetail {
+        ErrorDetail(field: field, message: message, id: id?.text, index: index, code: code)
     }
 
     private static let rows: [(failure: Failure, code: ErrorCode, message: String, details: [ErrorDetail])] = [
@@ -26,7 +28,7 @@ struct FailureEnvelopeTests {
         (
             .invalidImage(ImagePosition(field: .imageURLs, index: 1), reason: "is truncated"), .invalidImage,
             "image_urls[1] is truncated",
-            [detail("image_urls", "image_urls[1] is truncated")]
+            [detail("image_urls", "image_urls[1] is truncated", index: 1, code: .invalidImage)]
         ),
         (
             .invalidImage(ImagePosition(field: .portrait), reason: "is truncated"), .invalidImage, "portrait_base64 is truncated",
@@ -34,7 +36,17 @@ struct FailureEnvelopeTests {
         ),
         (
             .imageTooLarge(ImagePosition(field: .imageBase64s, index: 2)), .imageTooLarge, "image_base64s[2] is larger than 10 MB",
-            [detail("image_base64s", "image_base64s[2] is larger than 10 MB")]
+            [detail("image_base64s", "image_base64s[2] is larger than 10 MB", index: 2, code: .imageTooLarge)]
+        ),
+        (
+            .badImages(
+                BadImage(ImagePosition(field: .imageFiles, index: 0), .tooLarge),
+                others: [BadImage(ImagePosition(field: .imageFiles, index: 2), .unusable(reason: "is truncated"))]),
+            .imageTooLarge, "image[0] is larger than 10 MB; image[2] is truncated",
+            [
+                detail("image", "image[0] is larger than 10 MB", index: 0, code: .imageTooLarge),
+                detail("image", "image[2] is truncated", index: 2, code: .invalidImage),
+            ]
         ),
         (.stillProcessing(.persona), .cannotDeleteProcessing, "This persona is still processing", []),
         (.stillProcessing(.style), .cannotDeleteProcessing, "This style is still processing", []),
@@ -125,9 +137,10 @@ struct FailureEnvelopeTests {
     func fields() {
         let names: [(InputField, String)] = [
             (.name, "name"), (.specialInstructions, "special_instructions"), (.externalID, "external_id"),
-            (.metadata, "metadata"), (.imageURLs, "image_urls"), (.imageBase64s, "image_base64s"), (.portrait, "portrait_base64"),
-            (.progress, "progress"), (.idempotencyKey, "Idempotency-Key"), (.label, "label"), (.account, "account"), (.id, "id"),
-            (.retryAfter, "retry_after"), (.expires, "expires"), (.overlap, "overlap"), (.own("wait_seconds"), "wait_seconds"),
+            (.metadata, "metadata"), (.imageURLs, "image_urls"), (.imageBase64s, "image_base64s"), (.imageFiles, "image"),
+            (.portrait, "portrait_base64"), (.progress, "progress"), (.idempotencyKey, "Idempotency-Key"), (.label, "label"),
+            (.account, "account"), (.id, "id"), (.retryAfter, "retry_after"), (.expires, "expires"), (.overlap, "overlap"),
+            (.own("wait_seconds"), "wait_seconds"),
         ]
         for (field, name) in names {
             let error = Failure.invalid([Violation(field, "must be another")]).envelopeError

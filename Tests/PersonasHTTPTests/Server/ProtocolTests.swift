@@ -164,7 +164,8 @@ struct ProtocolTests {
     ]
 
     private static let refused = [
-        "text/plain", "text/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/xml",
+        "text/plain", "text/json", "application/x-www-form-urlencoded", "multipart/mixed; boundary=x", "multipart/form-datax",
+        "application/xml",
         "application/jsonp",
         "application/x+json5", "application/+json", "json", "", "*/*", "application/json, text/plain", "image/png", "application/json/x",
         "application/ json",

@@ -67,8 +67,8 @@ struct CreateDraftTests {
             }
         case .three:
             let checked = try draft.checked(acceptingPlainHTTP: false)
-            #expect(checked.imageField == field)
-            #expect(checked.images.map(text(of:)) == images)
+            #expect(checked.images.field == field)
+            #expect(checked.images.sources.map(text(of:)) == images)
         default:
             #expect(throws: Failure.invalid([Violation(field, "must hold exactly 3 images")])) {
                 try draft.checked(acceptingPlainHTTP: false)
@@ -80,6 +80,8 @@ struct CreateDraftTests {
         switch source {
         case .url(let url): url
         case .base64(let text): String(decoding: text.take(), as: UTF8.self)
+        case .file(let file): String(decoding: file.take(), as: UTF8.self)
+        case .oversizedFile: "too large"
         }
     }
 
@@ -174,7 +176,7 @@ struct CreateDraftTests {
     func acceptedURLs(url: String) throws {
         for acceptingPlainHTTP in [false, true] {
             let checked = try Self.draft(urls: [url, url, url]).checked(acceptingPlainHTTP: acceptingPlainHTTP)
-            #expect(checked.images.map(Self.text(of:)) == [url, url, url])
+            #expect(checked.images.sources.map(Self.text(of:)) == [url, url, url])
         }
     }
 
@@ -241,7 +243,7 @@ struct CreateDraftTests {
     @Test("Plain http is taken only where the operator accepts it", arguments: ["http://127.0.0.1:8080/a.png", "http://a"])
     func plainHTTP(url: String) throws {
         let draft = Self.draft(urls: [url, "https://a", url])
-        #expect(try draft.checked(acceptingPlainHTTP: true).images.map(Self.text(of:)) == [url, "https://a", url])
+        #expect(try draft.checked(acceptingPlainHTTP: true).images.sources.map(Self.text(of:)) == [url, "https://a", url])
         #expect(
             throws: Failure.invalid(
                 [0, 2].map { Violation(.imageURLs, .element($0, "must be an https URL without white space")) })

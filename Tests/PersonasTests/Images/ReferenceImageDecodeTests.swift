@@ -96,7 +96,9 @@ struct ReferenceImageDecodeTests {
             let bytes = try Self.decode(text)
             #expect(bytes.isEmpty)
             let failure = #expect(throws: Failure.self) { try ReferenceImage.checked(bytes, keepingMetadata: false, at: Self.position) }
-            guard case .invalidImage(Self.position, _) = failure else {
+            guard case .badImages(let image, let others)? = failure, image.position == Self.position, case .unusable = image.problem,
+                others.isEmpty
+            else {
                 Issue.record("\(String(describing: failure))")
                 continue
             }

@@ -91,14 +91,16 @@ struct SQLitePikzonalityStore: PikzonalityStore {
         return mode
     }
 
-    func availability(of details: PikzonalityDetails, mode: Mode, accountID: Identifier) async throws(Failure) -> NameAvailability {
+    func availability(
+        of name: Name?, externalID: String?, mode: Mode, accountID: Identifier
+    ) async throws(Failure) -> NameAvailability {
         try readers.read { connection in
-            let name = details.name
-            if try connection.first("SELECT 1 FROM reserved_name WHERE name_key = ?", [.text(name.key)], row: { _ in true }) != nil {
-                return .reserved
+            if let name {
+                let reserved = "SELECT 1 FROM reserved_name WHERE name_key = ?"
+                if try connection.first(reserved, [.text(name.key)], row: { _ in true }) != nil { return .reserved }
+                if let holder = try Self.holder(of: name, mode, accountID, connection) { return .taken(holder) }
             }
-            if let holder = try Self.holder(of: name, mode, accountID, connection) { return .taken(holder) }
-            let holder = try details.externalID.flatMap { try Self.holder(ofExternalID: $0, mode, accountID, connection) }
+            let holder = try externalID.flatMap { try Self.holder(ofExternalID: $0, mode, accountID, connection) }
             return holder.map(NameAvailability.externalIDTaken) ?? .free
         }
     }

@@ -6,6 +6,8 @@ import TestSupport
 package struct WorstBody: Sendable {
     /// What it is called.
     package let name: String
+    /// What its header says that it is.
+    var contentType = "application/json"
     /// Makes it.
     /// - Parameter number: tells its name from those of others, where it has one that is taken.
     let bytes: @Sendable (_ number: Int) -> [UInt8]
@@ -49,7 +51,20 @@ package struct WorstBody: Sendable {
         let members = WorstBody(name: "member name of combining marks") { _ in
             Array("{\"name\":\"A\",\"".utf8) + repeated(texts[1].1, bytes: textBytes) + Array("\":1}".utf8)
         }
-        return names + instructions + addresses + [members] + images(imageBytes: imageBytes)
+        return names + instructions + addresses + [members] + images(imageBytes: imageBytes) + forms(imageBytes: imageBytes)
+    }
+
+    /// Forms whose files look like boundaries again and again.
+    private static func forms(imageBytes: Int) -> [WorstBody] {
+        let boundary = String(repeating: "-", count: 60)
+        let contents = [
+            ("carriage returns", "\r"), ("ends of line", "\r\n"), ("beginnings of boundaries", "\r\n--\(boundary.dropLast())x"),
+        ]
+        return contents.map { label, text in
+            let image = repeated(text, bytes: imageBytes)
+            let form = MultipartForm([("name", "F")], images: [image, image, image], boundary: boundary)
+            return WorstBody(name: "form of \(label)", contentType: form.contentType) { _ in form.bytes }
+        }
     }
 
     private static func images(imageBytes: Int) -> [WorstBody] {
@@ -108,7 +123,8 @@ package struct WorstBodies: Attack {
         let statuses = try Threads.gather(accounts.count) { index in
             let connection = try service.connection(timeoutSeconds: 120)
             do {
-                let answer = try connection.exchange("POST", "/v2/personas", key: service.key(accounts[index]), json: bytes)
+                let answer = try connection.exchange(
+                    "POST", "/v2/personas", key: service.key(accounts[index]), headers: [("Content-Type", body.contentType)], json: bytes)
                 return ["\(answer.status)\(answer.code.map { " \($0)" } ?? "")"]
             } catch let problem as ConnectionFailure {
                 return ["\(problem)"]
