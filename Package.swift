@@ -122,7 +122,7 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             path: "http",
-            exclude: ["Envelope", "EnvelopeMiddleware", "Outbound", "README.md", "Wire"],
+            exclude: ["Envelope", "EnvelopeMiddleware", "Outbound", "README.md", "Wire", "openapi.json", "openapi.yaml", "samples"],
             swiftSettings: settings
         ),
 
