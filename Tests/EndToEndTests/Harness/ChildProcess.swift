@@ -42,11 +42,19 @@ final class ChildProcess: Sendable {
     ///   - environment: all variables that it gets, beside those without which nothing runs.
     ///   - folder: the working directory, and the place of the output files.
     ///   - launcher: a program with its arguments that becomes `personas` after changing what it may do.
-    init(_ arguments: [String], environment: [String: String] = [:], folder: String, launcher: [String] = []) throws {
-        process = Process()
+    convenience init(_ arguments: [String], environment: [String: String] = [:], folder: String, launcher: [String] = []) throws {
         let command = launcher + [try BuiltBinary.path()] + arguments
-        process.executableURL = URL(fileURLWithPath: command[0])
-        process.arguments = Array(command.dropFirst())
+        try self.init(program: command[0], Array(command.dropFirst()), environment: environment, folder: folder)
+    }
+
+    /// Starts any program.
+    /// - Parameters:
+    ///   - environment: all variables that it gets, beside those without which nothing runs.
+    ///   - folder: the working directory, and the place of the output files.
+    init(program: String, _ arguments: [String], environment: [String: String], folder: String) throws {
+        process = Process()
+        process.executableURL = URL(fileURLWithPath: program)
+        process.arguments = arguments
         process.currentDirectoryURL = URL(fileURLWithPath: folder)
         process.environment = ["PATH": "/usr/bin:/bin", "HOME": folder, ProcessWarden.mark.name: ProcessWarden.mark.value]
             .merging(Self.sanitizerOptions) { $1 }.merging(environment) { $1 }

@@ -42,8 +42,17 @@ final class Stage: Sendable {
     func start(
         _ arguments: [String], data: String?, environment: [String: String] = [:], launcher: [String] = []
     ) throws -> ChildProcess {
-        let process = try ChildProcess(
-            arguments + (data.map { ["--data", $0] } ?? []), environment: environment, folder: folder, launcher: launcher)
+        note(
+            try ChildProcess(
+                arguments + (data.map { ["--data", $0] } ?? []), environment: environment, folder: folder, launcher: launcher))
+    }
+
+    /// Starts another program than the service and does not wait for it.
+    func start(program: String, _ arguments: [String], environment: [String: String]) throws -> ChildProcess {
+        note(try ChildProcess(program: program, arguments, environment: environment, folder: folder))
+    }
+
+    private func note(_ process: ChildProcess) -> ChildProcess {
         processes.withLock { $0.append(process) }
         return process
     }
@@ -117,8 +126,8 @@ struct CommandResult: Sendable, CustomStringConvertible {
     let error: String
 
     /// Waits for the end of a command.
-    init(of process: ChildProcess, _ arguments: [String]) async throws {
-        exit = try await process.exit()
+    init(of process: ChildProcess, _ arguments: [String], within limit: Duration = timeout) async throws {
+        exit = try await process.exit(within: limit)
         (output, error) = (process.standardOutput, process.standardError)
         self.arguments = arguments
     }
@@ -126,5 +135,5 @@ struct CommandResult: Sendable, CustomStringConvertible {
     /// Standard output as JSON; null where it is none.
     var json: JSONValue { (try? JSONValue(parsing: output.utf8)) ?? .null }
 
-    var description: String { "personas \(arguments.joined(separator: " ")): \(exit)\n\(output)\(error)" }
+    var description: String { "\(arguments.joined(separator: " ")): \(exit)\n\(output)\(error)" }
 }
