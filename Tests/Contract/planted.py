@@ -205,12 +205,19 @@ def other_accounts_items(exchange):
 
 def deleted_items(exchange):
     """What was deleted is still shown."""
-    if exchange.method == "GET" and ITEM.match(exchange.path):
-        place = (exchange.header("X-Api-Key"), exchange.path)
-        if exchange.status == 200:
-            seen[place] = (exchange.status, exchange.answer_headers, exchange.answer)
-        elif exchange.status == 404 and place in seen:
-            exchange.status, exchange.answer_headers, exchange.answer = seen[place]
+    if not ITEM.match(exchange.path):
+        return
+    place = (exchange.header("X-Api-Key"), exchange.path)
+    if exchange.method == "GET" and exchange.status == 404 and place in seen:
+        exchange.status, exchange.answer_headers, exchange.answer = seen[place]
+
+
+def remember_before_deletion(exchange):
+    if exchange.method == "DELETE" and ITEM.match(exchange.path):
+        read = Exchange("GET", exchange.path, [each for each in exchange.headers if each[0].lower() in ("host", "x-api-key")], None)
+        read.send()
+        if read.status == 200:
+            seen[(exchange.header("X-Api-Key"), exchange.path)] = (read.status, read.answer_headers, read.answer)
 
 
 def created_items_missing(exchange):
@@ -241,6 +248,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         key = exchange.header("X-Api-Key")
         if fault in BEFORE:
             fault(exchange)
+        if fault is deleted_items:
+            remember_before_deletion(exchange)
         exchange.send()
         with lock:
             if key and key not in keys and exchange.status < 300:

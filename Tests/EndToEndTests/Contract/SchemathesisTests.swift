@@ -59,6 +59,7 @@ struct SchemathesisTests {
                 within: .seconds(Self.lastRoundSecondsMax))
             #expect(result.exit == .status(1), "\(result)")
             let checks = Set(result.output.matches(of: /- (ST\d+)\s/).map { String($0.output.1) })
+            #expect(!checks.isEmpty, "it ended with something else than a finding")
             print("Schemathesis found \(fault) by \(checks.sorted().joined(separator: ", "))")
         }
     }
