@@ -91,12 +91,6 @@ def limit_of_zero_accepted(exchange):
     exchange.target = re.sub(r"limit=(0|-\d+)(?=&|$)", "limit=1", exchange.target)
 
 
-def other_media_types_accepted(exchange):
-    """A body is read as JSON whatever it says that it is."""
-    if exchange.body and "multipart" not in (exchange.header("Content-Type") or ""):
-        exchange.set_header("Content-Type", "application/json")
-
-
 def key_not_needed(exchange):
     """Who has no key reads as somebody who has one."""
     key = exchange.header("X-Api-Key")
@@ -228,7 +222,7 @@ def created_items_missing(exchange):
         exchange.refuse(404, "NOT_FOUND")
 
 
-BEFORE = [invalid_name_accepted, limit_of_zero_accepted, other_media_types_accepted, key_not_needed, valid_instructions_refused]
+BEFORE = [invalid_name_accepted, limit_of_zero_accepted, key_not_needed, valid_instructions_refused]
 AFTER = [
     internal_error, wrong_status, undocumented_code, missing_tag, missing_request_id, missing_challenge, undocumented_header, progress_as_text,
     null_left_out, images_while_processing, plain_text, no_allow, wrong_allow, not_found_for_methods, other_accounts_items, deleted_items,
