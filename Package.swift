@@ -126,7 +126,7 @@ let package = Package(
             ],
             path: "http",
             exclude: [
-                "docs", "Embedded", "Envelope", "EnvelopeMiddleware", "openapi.json", "openapi.yaml", "Outbound", "README.md", "Wire",
+                "docs", "Embedded", "Envelope", "EnvelopeMiddleware", "openapi.json", "openapi.yaml", "Outbound", "README.md", "samples", "Wire",
             ],
             swiftSettings: settings
         ),

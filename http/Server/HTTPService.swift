@@ -206,7 +206,7 @@ package struct HTTPService: Service {
     }
 
     /// What both ways pass through.
-    private func parts() -> HTTPParts {
+    func parts() -> HTTPParts {
         let limiter = RateLimiter(policy: configuration.rateLimits)
         let tags = EntityTags(epoch: useCases.epoch, publicURL: publicURL)
         let waits = ItemWaits(changes: useCases.changes, waitsMax: configuration.waitsMax, factory: factory)
@@ -233,7 +233,7 @@ package struct HTTPService: Service {
     ///
     /// The envelope stands twice: outermost, where it gives the request its id and answers whatever fails in the layers themselves, and inside
     /// the access log and the security headers, so that these see errors as the answers they become.
-    private func router(_ parts: HTTPParts) -> Router<PersonasRequestContext> {
+    func router(_ parts: HTTPParts) -> Router<PersonasRequestContext> {
         let router = Router(context: PersonasRequestContext.self, options: .autoGenerateHeadEndpoints)
         router.add(middleware: ErrorEnvelopeMiddleware(trustsIncomingRequestID: configuration.trustsIncomingRequestID))
         router.add(middleware: parts.accessLog)
@@ -280,7 +280,7 @@ package struct HTTPService: Service {
 }
 
 /// What the layers and routes of the router share with the reads that are answered without it.
-private struct HTTPParts {
+struct HTTPParts {
     let accessLog: AccessLog
     let limiter: RateLimiter
     let rateLimitFields: RateLimitFields

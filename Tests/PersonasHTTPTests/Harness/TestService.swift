@@ -48,6 +48,8 @@ struct TestService: Sendable {
     let client: any TestClientProtocol
     /// The other way to answers, to which every read goes as well.
     let shadow: ShadowReads
+    /// Every method of every path that is answered.
+    let routes: [(method: String, path: String)]
 
     var storage: Storage { app.storage }
     var catalog: Catalog { app.catalog }
@@ -88,11 +90,12 @@ struct TestService: Sendable {
         let http = app.http(configuration, publicURL: publicURL, logger: log.logger, accessLog: accessLog)
         let shadow = ShadowReads(of: app, configuration, publicURL)
         let key = try await app.administration.newKey(account: "studio")
+        let routes = http.answeredRoutes
         @Sendable func run(_ client: some TestClientProtocol) async throws {
             try await test(
                 TestService(
                     directory: directory, fetcher: fetcher, log: log, accessLog: accessLog, app: app, registry: registry, key: key,
-                    client: client, shadow: shadow))
+                    client: client, shadow: shadow, routes: routes))
         }
         switch transport {
         case .router: try await http.application().test(.router) { try await run($0) }
