@@ -162,7 +162,7 @@ struct OwnNamesTests {
             _ = try await open.insert("One", of: acme, metadata: ["a": "b=c", "k": "é"])
             _ = try await open.insert("Two", mode: .style, of: acme, metadata: ["k": "v"])
             for (key, value, mode, account) in [
-                ("a", "b", nil, acme), ("a=b", "c", nil, acme), ("A", "b=c", nil, acme), ("k", "e\u{301}", nil, acme),
+                ("a", "b", nil, acme), ("a", "b=", nil, acme), ("A", "b=c", nil, acme), ("k", "e\u{301}", nil, acme),
                 ("k", "v", .persona, acme), ("k", "v", nil, zeta), ("a", "b=c", nil, zeta),
             ] as [(String, String, Mode?, Identifier)] {
                 let filter = PikzonalityFilter(mode: mode, metadata: [MetadataMember(key: key, value: value)])

@@ -25,8 +25,8 @@ enum CountCheck {
         let rows = try Row.fetchAll(
             db,
             sql: """
-                SELECT account_id, mode, status, coalesce(count, 0) AS kept, coalesce(counted, 0) AS counted FROM item_count FULL JOIN
-                (SELECT account_id, mode, status, count(*) AS counted FROM pikzonality GROUP BY account_id, mode, status)
+                SELECT account_id, mode, status, coalesce(count, 0) AS kept, coalesce(number, 0) AS counted FROM item_count FULL JOIN
+                (SELECT account_id, mode, status, count(*) AS number FROM pikzonality GROUP BY account_id, mode, status)
                 USING (account_id, mode, status) WHERE kept <> counted
                 """)
         return try rows.map { row in

@@ -27,10 +27,13 @@ struct ItemSearch {
         }
     }
 
-    /// What an item on the way is looked at for: that its name holds `?1`, that its status is `?2`, that it has the labels `?3` and `?4`, as far as
-    /// these are not empty. One text for all, because there is a statement for each.
+    /// What an item on the way is looked at for where only a text is left to look for, which the indexes by name answer without its row.
+    private static let holdsText = "instr(pikzonality.name_key, ?1) > 0"
+
+    /// What it is looked at for otherwise: that its name holds `?1`, that its status is `?2`, that it has the labels `?3` and `?4`, as far as these are
+    /// not empty. One text for all, because there is a statement for each.
     private static let fits = """
-        instr(pikzonality.name_key, ?1) > 0 AND (?2 = '' OR pikzonality.status = ?2)
+        \(holdsText) AND (?2 = '' OR pikzonality.status = ?2)
         AND (length(?3) = 0 OR EXISTS (SELECT 1 FROM metadata_entry WHERE metadata_entry.pikzonality_id = pikzonality.id AND tag = ?3))
         AND (length(?4) = 0 OR EXISTS (SELECT 1 FROM metadata_entry WHERE metadata_entry.pikzonality_id = pikzonality.id AND tag = ?4))
         """
@@ -113,21 +116,24 @@ struct ItemSearch {
         return ways
     }
 
-    /// The values of what stands in `fits`.
-    private func conditions(_ status: Status?, _ tags: [MetadataIndex.Tag]) -> [SQLArgument] {
-        [.text(text), .text(status?.rawValue ?? "")] + (0..<Limits.metadataFiltersMax).map { .blob(tags.count > $0 ? tags[$0].bytes : []) }
+    /// What an item is looked at for, and the values of what stands in it.
+    private func conditions(_ status: Status?, _ tags: [MetadataIndex.Tag]) -> (sql: String, values: [SQLArgument]) {
+        guard status != nil || !tags.isEmpty else { return (Self.holdsText, [.text(text)]) }
+        let labels = (0..<Limits.metadataFiltersMax).map { SQLArgument.blob(tags.count > $0 ? tags[$0].bytes : []) }
+        return (Self.fits, [.text(text), .text(status?.rawValue ?? "")] + labels)
     }
 
     /// The item that its owner's program calls so, if it fits and belongs on this page.
     private func items(
         called externalID: String, _ mode: Mode, _ tags: [MetadataIndex.Tag], _ connection: ReadConnection
     ) throws -> [Place] {
-        try places(
+        let fits = conditions(filter.status, tags)
+        return try places(
             """
-            SELECT created_at, name_key, id, \(Self.fits) FROM pikzonality
+            SELECT created_at, name_key, id, \(fits.sql) FROM pikzonality
             WHERE account_id = ? AND mode = ? AND external_id = ?
             """,
-            conditions(filter.status, tags) + [.identifier(accountID), .text(mode.rawValue), .text(externalID)], connection
+            fits.values + [.identifier(accountID), .text(mode.rawValue), .text(externalID)], connection
         ).places
     }
 
@@ -136,13 +142,14 @@ struct ItemSearch {
         _ query: String, in list: Int64, _ tags: [MetadataIndex.Tag], atMost count: Int, _ connection: ReadConnection
     ) throws -> [Place]? {
         let documents = NameIndex.documents(ofList: list)
+        let fits = conditions(filter.status, tags)
         let (places, seen) = try places(
             """
-            SELECT created_at, name_key, id, \(Self.fits) FROM
+            SELECT created_at, name_key, id, \(fits.sql) FROM
             (SELECT rowid AS found FROM name_index WHERE name_index MATCH ? AND rowid BETWEEN ? AND ? LIMIT ?)
             CROSS JOIN name_document ON number = found CROSS JOIN pikzonality ON id = pikzonality_id
             """,
-            conditions(filter.status, tags) + [
+            fits.values + [
                 .text(query), .integer(documents.lowerBound), .integer(documents.upperBound), .integer(Int64(count + 1)),
             ], connection)
         return seen <= count ? places : nil
@@ -166,13 +173,14 @@ struct ItemSearch {
     /// The first places that a walk over so many rows comes upon, and whether these are all that the page needs.
     private func walk(_ way: Way, rows: Int64, _ connection: ReadConnection) throws -> (places: [Place], isWhole: Bool) {
         var (seen, places): (Int64, [Place]) = (0, [])
+        let fits = conditions(way.status, way.tags)
         try connection.walk(
             """
-            SELECT \(way.walk.key), pikzonality.id, \(Self.fits) FROM \(way.walk.source)
+            SELECT \(way.walk.key), pikzonality.id, \(fits.sql) FROM \(way.walk.source)
             WHERE \(way.walk.condition) ORDER BY \(way.walk.order) LIMIT ?
             """
         ) { parameters in
-            for argument in conditions(way.status, way.tags) + way.walk.arguments + [.integer(rows)] { parameters.bind(argument) }
+            for argument in fits.values + way.walk.arguments + [.integer(rows)] { parameters.bind(argument) }
         } row: { row in
             seen += 1
             guard row.integer(2) > 0 else { return true }
