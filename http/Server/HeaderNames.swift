@@ -33,10 +33,6 @@ extension HTTPField.Name {
     static let referrerPolicy = named("Referrer-Policy")
     /// `X-Forwarded-For`, for whom each proxy on the way has passed the request on.
     static let xForwardedFor = named("X-Forwarded-For")
-    /// `Prefer` (RFC 7240), what a client would like.
-    static let prefer = named("Prefer")
-    /// `Preference-Applied`, what of that was done.
-    static let preferenceApplied = named("Preference-Applied")
     /// What names the operation in a call of `AdministrationService`.
     static let administrationOperation = named(AdministrationService.operationHeader)
 

@@ -46,14 +46,16 @@ struct OwnNamesTests {
             await #expect(throws: Failure.externalIDTaken(.style, others[1].id)) {
                 try await open.insert("Vega", mode: .style, of: acme, externalID: "abc")
             }
-            func availability(_ name: String, _ id: String?) async throws -> NameAvailability {
+            func availability(_ name: String?, _ id: String?) async throws -> NameAvailability {
                 try await open.items.availability(
-                    of: PikzonalityDetails(name: Name(stored: name), externalID: id), mode: .persona, accountID: acme)
+                    of: name.map { Name(stored: $0) }, externalID: id, mode: .persona, accountID: acme)
             }
             #expect(try await availability("Lyra", "abc") == .externalIDTaken(first.id))
             #expect(try await availability("NOVA", "abc") == .taken(first.id))
             #expect(try await availability("Lyra", "abcd") == .free)
             #expect(try await availability("Lyra", nil) == .free)
+            #expect(try await availability(nil, "abc") == .externalIDTaken(first.id))
+            #expect(try await availability(nil, "abcd") == .free)
             #expect(try open.count("pikzonality") == 4)
         }
     }
