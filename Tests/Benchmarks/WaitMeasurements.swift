@@ -86,7 +86,7 @@ struct WaitMeasurements {
             let start = Stopwatch()
             let answer = try connection.exchange(
                 "PATCH", "/v2/personas/\(waiter.id)", key: store.key,
-                json: Array(#"{"special_instructions":"\(number) \(start.seconds)"}"#.utf8))
+                json: Array(#"{"special_instructions":"\#(number) \#(start.seconds)"}"#.utf8))
             guard answer.status == 200 else { throw MeasurementFailed("a change was answered with \(answer.status)") }
             let status = try self.status(waiter.socket)
             guard status == 200 else { throw MeasurementFailed("a client that waited was answered with \(status)") }
@@ -126,7 +126,7 @@ struct WaitMeasurements {
         try awaitWaiting(Self.connections, server)
         let (watch, processor) = (Stopwatch(), try server.processorSeconds())
         let connection = try Connection(port: server.port)
-        let body = Array(#"{"special_instructions":"all \(processor)"}"#.utf8)
+        let body = Array(#"{"special_instructions":"all \#(processor)"}"#.utf8)
         _ = try connection.exchange("PATCH", "/v2/personas/\(id)", key: store.key, json: body)
         var worst = 0.0
         for _ in 0..<20 {

@@ -43,8 +43,10 @@ package final class ItemChanges: Sendable {
             self.wake = wake
         }
 
+        /// Whether it is the same one.
         package static func == (left: Watch, right: Watch) -> Bool { left === right }
 
+        /// Tells it from others.
         package func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(self)) }
     }
 

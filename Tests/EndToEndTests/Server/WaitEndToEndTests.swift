@@ -22,13 +22,15 @@ struct WaitEndToEndTests {
             let client = service.client(try await stage.key(account: "studio"))
             let id = try await client.create(name: "Nova").id
             let key = try #require(client.key)
-            let sockets = try (0..<clients).map { _ in
+            // In one place alone, so that whoever takes one out closes it.
+            let sockets = Shared<[Socket]>([])
+            for _ in 0..<clients {
                 let socket = try Socket(.port(service.port))
                 socket.send("GET /v2/personas/\(id)?wait=60 HTTP/1.1\r\nHost: a\r\nX-Api-Key: \(key)\r\n\r\n")
-                return socket
+                sockets.withLock { $0.append(socket) }
             }
             try await eventually("all clients wait") { try await waiting(client) == clients }
-            try await test(service, Shared(sockets), client)
+            try await test(service, sockets, client)
         }
     }
 

@@ -41,7 +41,7 @@ struct ConditionTests {
                 try await service.send(.get, mount.item(id), key: stranger, headers: [.ifNoneMatch: field]).expect(
                     404, .notFound, "Not found")
                 try await service.send(.get, mount.item(id), key: .none, headers: [.ifNoneMatch: field]).expect(
-                    401, .missingAPIKey, "API key is missing")
+                    401, .missingAPIKey, "An API key is required in the header X-Api-Key")
             }
         }
     }

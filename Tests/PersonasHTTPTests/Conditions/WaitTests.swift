@@ -1,5 +1,6 @@
 import ErrorEnvelope
 import HTTPTypes
+import HummingbirdTesting
 import Personas
 import PersonasDB
 import PersonasMetrics
@@ -35,6 +36,33 @@ struct WaitTests {
     /// How many requests wait at this moment.
     private static func waiting(_ service: TestService) -> Int { service.storage.changes.watchCount }
 
+    /// Sends a request that may wait, over a connection of its own where there are connections: what comes behind it on the same one waits with it.
+    private static func ask(
+        _ way: Way, _ service: TestService, _ target: String, method: HTTPRequest.Method = .get, key: TestService.Key = .own,
+        headers: HTTPFields = [:], isFailureExpected: Bool = false
+    ) async throws -> Answer {
+        guard way != .router, let port = service.client.port else {
+            return try await service.send(method, target, key: key, headers: headers, isFailureExpected: isFailureExpected)
+        }
+        var secret = service.key
+        if case .text(let text) = key { secret = text }
+        let lines = (headers.map { "\($0.name.rawName): \($0.value)\r\n" } + ["X-Api-Key: \(secret)\r\n", "Connection: keep-alive\r\n"])
+            .joined()
+        let request = "\(method.rawValue) \(target) HTTP/1.1\r\nHost: a\r\n\(lines)\r\n"
+        let isToHead = method == .head
+        let exchange = try await rawExchange(
+            .port(port), until: { $0.contains("\r\n\r\n") && (isToHead || $0.contains(" 304 ") || $0.hasSuffix("}")) },
+            write: { try await $0.write(request) })
+        var answer = exchange.answers.first
+        if isToHead {
+            let status = try #require(exchange.statuses.first)
+            answer = Answer(status: status, headers: [:], bytes: [])
+        } else {
+            answer?.check(method, isFailureExpected: isFailureExpected, sourceLocation: #_sourceLocation)
+        }
+        return try #require(answer, "\(exchange.text)")
+    }
+
     private static func metrics(_ service: TestService) -> String { String(decoding: service.registry.text(), as: UTF8.self) }
 
     /// Waits until so many requests wait.
@@ -46,7 +74,7 @@ struct WaitTests {
     func settled(way: Way, mount: Mount) async throws {
         try await Self.run(way) { service in
             let path = mount.item(try await service.create(mount.mode, "Nova"))
-            async let answer = service.send(.get, "\(path)?wait=60")
+            async let answer = Self.ask(way, service, "\(path)?wait=60")
             try await Self.awaitWaiting(1, service)
             let job = try #require(try await service.training.lease(limit: 1, waiting: .zero).first)
             _ = try await service.training.heartbeat(job.id, token: job.leaseToken, progress: 50)
@@ -64,7 +92,7 @@ struct WaitTests {
     func changed(way: Way) async throws {
         try await Self.run(way) { service in
             let path = "/v2/personas/\(try await service.create(.persona, "Nova"))"
-            async let progress = service.send(.get, path, headers: [.ifNoneMatch: service.tag(1), .prefer: "wait=60"])
+            async let progress = Self.ask(way, service, path, headers: [.ifNoneMatch: service.tag(1), .prefer: "wait=60"])
             try await Self.awaitWaiting(1, service)
             let job = try #require(try await service.training.lease(limit: 1, waiting: .zero).first)
             _ = try await service.training.heartbeat(job.id, token: job.leaseToken, progress: 50)
@@ -72,7 +100,7 @@ struct WaitTests {
             #expect(halfway.object?["progress"] as? Int == 50)
             #expect(halfway.headers[.preferenceApplied] == "wait=60")
             try await service.training.complete(job.id, token: job.leaseToken, portraitBase64: nil)
-            async let renamed = service.send(.get, "\(path)?wait=60", headers: [.ifNoneMatch: "\"x\", W/\(service.tag(3))"])
+            async let renamed = Self.ask(way, service, "\(path)?wait=60", headers: [.ifNoneMatch: "\"x\", W/\(service.tag(3))"])
             try await Self.awaitWaiting(1, service)
             try await service.send(.patch, path, #"{"name":"Vega"}"#)
             let other = try await renamed
@@ -102,9 +130,9 @@ struct WaitTests {
         try await Self.run(way) { service in
             let path = "/v2/personas/\(try await service.create(.persona, "Nova"))"
             let start = ContinuousClock.now
-            async let whole = service.send(.get, "\(path)?wait=1")
-            async let known = service.send(.get, path, headers: [.ifNoneMatch: service.tag(1), .prefer: "wait=0"])
-            async let head = service.send(.head, "\(path)?wait=1")
+            async let whole = Self.ask(way, service, "\(path)?wait=1")
+            async let known = Self.ask(way, service, path, headers: [.ifNoneMatch: service.tag(1), .prefer: "wait=0"])
+            async let head = Self.ask(way, service, "\(path)?wait=1", method: .head)
             let answers = try await (whole, known, head)
             answers.0.expect(200, Mount.all[0].processing("Nova"))
             #expect(answers.1.status == 304 && answers.1.headers[.preferenceApplied] == "wait=1")
@@ -124,7 +152,7 @@ struct WaitTests {
                 }
                 #expect(try await service.send(.get, "\(path)/\(Identifier.random().text)?wait=60").status == 404)
             }
-            try await service.send(.get, "/v2/personas/x?wait=61").expect(400, .invalidPersona, "The id is not a valid persona id")
+            try await service.send(.get, "/v2/personas/x?wait=61").expect(400, .invalidPersona, "The persona id is not a UUID")
         }
     }
 
@@ -132,13 +160,13 @@ struct WaitTests {
     func gone(way: Way) async throws {
         try await Self.run(way) { service in
             let path = "/v2/personas/\(try await service.createCompleted(.persona, "Nova"))"
-            async let deleted = service.send(.get, "\(path)?wait=60", headers: [.ifNoneMatch: service.tag(2)])
+            async let deleted = Self.ask(way, service, "\(path)?wait=60", headers: [.ifNoneMatch: service.tag(2)])
             try await Self.awaitWaiting(1, service)
             try await service.send(.delete, path)
             try await deleted.expect(404, .notFound, "Not found")
             let other = try await service.newKey(account: "other")
             let theirs = "/v2/personas/\(try await service.create(.persona, "Nova", key: other))"
-            async let orphan = service.send(.get, "\(theirs)?wait=60", key: other)
+            async let orphan = Self.ask(way, service, "\(theirs)?wait=60", key: other)
             try await Self.awaitWaiting(1, service)
             _ = try await service.administration.perform(DeleteAccount(name: "other"))
             let orphaned = try await orphan
@@ -151,13 +179,13 @@ struct WaitTests {
         try await Self.run(way) { service in
             let key = try await service.key(scopes: [.read])
             let path = "/v2/personas/\(try await service.create(.persona, "Nova"))"
-            async let disabled = service.send(.get, "\(path)?wait=60", key: .text(key.key))
+            async let disabled = Self.ask(way, service, "\(path)?wait=60", key: .text(key.key))
             try await Self.awaitWaiting(1, service)
             _ = try await service.administration.perform(SetKeyState(.disabled, id: key.id.text))
             try await service.train()
             let refused = try await disabled
             #expect(try refused.envelope.error.code == .apiKeyInactive)
-            async let closed = service.send(.get, "\(path)?wait=60", headers: [.ifNoneMatch: service.tag(2)], isFailureExpected: true)
+            async let closed = Self.ask(way, service, "\(path)?wait=60", headers: [.ifNoneMatch: service.tag(2)], isFailureExpected: true)
             try await Self.awaitWaiting(1, service)
             _ = try await service.administration.perform(SetMaintenance(isOn: true, retryAfterSeconds: 7))
             _ = try await service.catalog.delete(try #require(Identifier(String(path.suffix(36)))), mode: nil, accountID: nil)
@@ -171,7 +199,7 @@ struct WaitTests {
         try await Self.run(way, waitsMax: 8, inFlightMax: 1) { service in
             let path = "/v2/personas/\(try await service.create(.persona, "Nova"))"
             try await withThrowingTaskGroup { group in
-                for _ in 0..<4 { group.addTask { try await service.send(.get, "\(path)?wait=60").status } }
+                for _ in 0..<4 { group.addTask { try await Self.ask(way, service, "\(path)?wait=60").status } }
                 try await Self.awaitWaiting(4, service)
                 #expect(Self.metrics(service).contains("personas_http_waits 4"))
                 #expect(try await service.send(.get, path).status == 200)
@@ -184,7 +212,7 @@ struct WaitTests {
                 // Another account has places of its own.
                 let other = try await service.newKey(account: "other")
                 let theirs = try await service.create(.persona, "Nova", key: other)
-                group.addTask { try await service.send(.get, "/v2/personas/\(theirs)?wait=60", key: other).status }
+                group.addTask { try await Self.ask(way, service, "/v2/personas/\(theirs)?wait=60", key: other).status }
                 try await Self.awaitWaiting(5, service)
                 try await service.train()
                 for try await status in group { #expect(status == 200) }
@@ -199,7 +227,7 @@ struct WaitTests {
         try await Self.run(way, waitsMax: 1_000) { service in
             let path = "/v2/personas/\(try await service.create(.persona, "Nova"))"
             try await withThrowingTaskGroup { group in
-                for _ in 0..<count { group.addTask { try await service.send(.get, "\(path)?wait=60").string("status") } }
+                for _ in 0..<count { group.addTask { try await Self.ask(way, service, "\(path)?wait=60").string("status") } }
                 try await Self.awaitWaiting(count, service)
                 try await service.train()
                 for try await status in group { #expect(status == "completed") }
@@ -213,7 +241,7 @@ struct WaitTests {
         try await Self.run(way) { service in
             let path = "/v2/personas/\(try await service.createCompleted(.persona, "Nova"))"
             let future = (2...30).map { service.tag($0) }.joined(separator: ", ")
-            async let answer = service.send(.get, "\(path)?wait=60", headers: [.ifNoneMatch: future])
+            async let answer = Self.ask(way, service, "\(path)?wait=60", headers: [.ifNoneMatch: future])
             try await Self.awaitWaiting(1, service)
             try await service.send(.patch, path, #"{"special_instructions":"0"}"#)
             for number in 1...25 where Self.waiting(service) > 0 {
