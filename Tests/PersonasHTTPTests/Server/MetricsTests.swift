@@ -208,7 +208,7 @@ struct MetricsTests {
     private static let names = [
         "personas_body_decoding_queue_depth", "personas_http_connections", "personas_http_immediate_answers_total",
         "personas_http_request_duration_seconds",
-        "personas_http_requests_in_flight", "personas_http_requests_total", "personas_limits_hit_total",
+        "personas_http_requests_in_flight", "personas_http_requests_total", "personas_http_waits", "personas_limits_hit_total",
         "personas_media_removal_queue_depth", "personas_search_queue_depth", "personas_store_commit_failures_total",
         "personas_store_commit_group_size", "personas_store_commits_total", "personas_store_write_queue_depth", "personas_training_jobs",
         "personas_training_jobs_completed_total", "personas_training_jobs_failed_total", "personas_training_leases_expired_total",
