@@ -14,10 +14,7 @@ extension Failure: EnvelopeConvertible {
             return .invalid(violations.map { ErrorDetail(field: $0.field.wireName, message: $0.message(naming: \.wireName)) })
         case .malformedIdentifier(.persona): return EnvelopeError(.invalidPersona)
         case .malformedIdentifier(.style): return EnvelopeError(.invalidStyle)
-        case .badImages(let first, let others):
-            let images = [first] + others
-            return EnvelopeError(
-                first.errorCode, message: images.map(\.message).joined(separator: "; "), details: images.map(\.detail))
+        case .badImages(let first, let others): return Self.refusal(of: [first] + others, as: first.errorCode)
         case .stillProcessing(let mode): return EnvelopeError(.cannotDeleteProcessing, message: "This \(mode.rawValue) is still processing")
         case .missingAPIKey: return EnvelopeError(.missingAPIKey)
         case .malformedAPIKey: return EnvelopeError(.invalidAPIKeyFormat)
@@ -72,6 +69,10 @@ extension Failure: EnvelopeConvertible {
         }
     }
 
+    private static func refusal(of images: [BadImage], as code: ErrorCode) -> EnvelopeError {
+        EnvelopeError(code, message: images.map(\.message).joined(separator: "; "), details: images.map(\.detail))
+    }
+
     private static func message(of limit: RateLimit) -> String {
         switch limit {
         case .reads: "The API key sent too many reads; try again later"
@@ -98,8 +99,8 @@ extension Failure: EnvelopeConvertible {
 extension BadImage {
     fileprivate var errorCode: ErrorCode {
         switch problem {
-        case .unusable: .invalidImage
-        case .tooLarge: .imageTooLarge
+        case .unusable: ErrorCode.invalidImage
+        case .tooLarge: ErrorCode.imageTooLarge
         }
     }
 

@@ -50,8 +50,8 @@ struct ReadCorpus {
     private mutating func request(isAlone: Bool) -> WireRequest {
         let method = happens(80) ? "GET" : happens(60) ? "HEAD" : one(of: ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "get", "GETX"])
         let isMedia = happens(10)
-        var target = isMedia ? "/media/\(one(of: scene.tokens))" : happens(85) ? plainTarget() : oddTarget()
-        if happens(isMedia ? 5 : 35) { target += "?\(query())" }
+        var target = isMedia ? "/media/\(one(of: scene.tokens))" : happens(92) ? plainTarget() : oddTarget()
+        if happens(isMedia ? 5 : 25) { target += "?\(query())" }
         let version = isAlone && happens(3) ? one(of: ["1.0", "1.2", "2.0", "0.9"]) : "1.1"
         var fields: [String] = happens(95) ? ["Host: \(one(of: ["a", "localhost:8080", "[::1]:80"]))"] : one(of: Self.hosts)
         fields += happens(70) ? ["X-Api-Key: \(scene.key)"] : keys()
