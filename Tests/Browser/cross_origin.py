@@ -74,6 +74,8 @@ def changes(caller, item, report):
     changed = caller.call("PATCH", path, json={"name": "Studio Guest"}, headers={"If-Match": item["etag"]})
     report.check("a page changes what it has read, by its tag", (changed.get("status"), changed["json"]["name"]), (200, "Studio Guest"))
     report.check("and gets another tag", changed["headers"].get("etag"), lambda tag: tag and tag != item["etag"])
+    stale = caller.call("PATCH", path, json={"name": "Studio Ghost"}, headers={"If-Match": item["etag"]})
+    report.check("and changes nothing by the old one", (stale.get("status"), stale["json"]["error"]["code"]), (412, "PRECONDITION_FAILED"))
     created = caller.call("POST", "/v2/personas", json={"name": "Second Host", "image_base64s": [item["portrait_url"]] * 3})
     report.check("a page reads the code of a bad image", (created.get("status"), created["json"]["error"]["code"]), (400, "INVALID_IMAGE"))
     page = caller.call("GET", "/v2/personas?limit=1")

@@ -45,6 +45,7 @@ def fits(reader, report):
                 page.locator("#menu").click()
                 page.locator("#contents a", has_text="List styles").click()
                 page.wait_for_url("**/docs#/listStyles")
+                page.locator("main h1", has_text="List styles").wait_for()
                 report.check(f"{name} the contents close behind a choice", page.locator("#contents").is_visible(), False)
             page.context.close()
     page = reader.open("#/createPersona", forced_colors="active", reduced_motion="reduce")

@@ -15,14 +15,15 @@ struct BodyReader: Sendable {
     /// The memory is the request's until `handle` returns; the body itself goes as soon as nothing of what was made of it lies in it any more.
     /// - Parameters:
     ///   - decode: makes something of the object. It must neither wait nor touch network or disk, because it holds a place.
+    ///   - types: which types the call takes, in words, where that is not JSON alone.
     ///   - handle: told what holds the body, and what else the request brings in.
     /// - Throws: `UNSUPPORTED_MEDIA_TYPE`, `PAYLOAD_TOO_LARGE`, `tooManyRequests` or `usedUp` when memory is short, `invalid`.
     func withObject<Form: Sendable, Value: Sendable>(
-        of request: Request, from caller: Caller, decode: (JSONObject) throws(Failure) -> Form,
+        of request: Request, from caller: Caller, types: String? = nil, decode: (JSONObject) throws(Failure) -> Form,
         handle: (Form, MemoryReservation) async throws -> Value
     ) async throws -> Value {
         // Without a body and a type for it there is nothing of the wrong type, only nothing.
-        if request.announcesBody || request.headers[.contentType] != nil { try request.requireJSON() }
+        if request.announcesBody || request.headers[.contentType] != nil { try request.requireJSON(message: types) }
         return try await withMemory(of: caller) { memory in
             let form = try await form(of: request, holding: memory, decode)
             return try await handle(form, memory)
@@ -35,6 +36,9 @@ struct BodyReader: Sendable {
         return try await body(memory)
     }
 
+    private static let createTypes =
+        "The request body must be JSON, with Content-Type: application/json, or a form with files, with Content-Type: multipart/form-data"
+
     /// Reads a create from the body, which is a JSON object or a form with files, then hands it on with the fingerprint of its call.
     /// - Throws: what `withObject` throws.
     func withCreate<Value: Sendable>(
@@ -42,7 +46,7 @@ struct BodyReader: Sendable {
         handle: (CreateBody, MemoryReservation) async throws -> Value
     ) async throws -> Value {
         guard let boundary = try request.headers[.contentType].flatMap({ try MultipartBoundary(contentType: $0) }) else {
-            return try await withObject(of: request, from: caller) { object in
+            return try await withObject(of: request, from: caller, types: Self.createTypes) { object in
                 CreateBody(draft: CreateDraft(object), fingerprint: call.fingerprint(of: object))
             } handle: { create, memory in
                 try await handle(create, memory)

@@ -208,7 +208,7 @@ extension ErrorCode {
         case .preconditionFailed:
             Entry(
                 "PRECONDITION_FAILED", status: 412, isRetryable: false, message: "The resource has changed: If-Match does not match",
-                summary: "`If-Match` does not match the current `ETag`.")
+                summary: "`If-Match` does not match the current `ETag`, or `If-None-Match` does.")
         case .imageTooLarge:
             Entry(
                 "IMAGE_TOO_LARGE", status: 413, isRetryable: false, message: "An image is larger than 10 MB",

@@ -47,10 +47,11 @@ extension Request {
     public var declaredBodyBytes: Int? { self.headers[.contentLength].flatMap { Int($0) } }
 
     /// Checks that the body is declared as JSON: `application/json` or `application/*+json`, in any case, parameters allowed.
+    /// - Parameter message: Which types the call takes, where that is not JSON alone.
     /// - Throws: ``ErrorCode/unsupportedMediaType``.
-    public func requireJSON() throws(EnvelopeError) {
+    public func requireJSON(message: String? = nil) throws(EnvelopeError) {
         guard let contentType = self.headers[.contentType], Self.isJSON(contentType) else {
-            throw EnvelopeError(.unsupportedMediaType)
+            throw EnvelopeError(.unsupportedMediaType, message: message)
         }
     }
 

@@ -14,7 +14,8 @@ package struct AllowedOrigins: Sendable {
         package init(text: String) { self.text = text }
     }
 
-    private var allowsAll = false
+    /// Whether every page is let in.
+    private(set) var allowsAll = false
     private var patterns: [OriginPattern] = []
 
     /// No origin at all.

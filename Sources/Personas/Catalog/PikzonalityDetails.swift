@@ -15,6 +15,17 @@ package struct PikzonalityDetails: Sendable, Equatable {
         self.externalID = externalID
         self.metadata = metadata
     }
+
+    /// Whether all is as it was, to the byte. Swift takes texts for equal that Unicode says look the same, such as an accent and its two-part form;
+    /// whoever has sent another has changed something.
+    package static func == (left: PikzonalityDetails, right: PikzonalityDetails) -> Bool {
+        func isSame(_ left: String?, _ right: String?) -> Bool {
+            guard let left, let right else { return left == nil && right == nil }
+            return left.utf8.elementsEqual(right.utf8)
+        }
+        return left.name == right.name && isSame(left.specialInstructions, right.specialInstructions)
+            && isSame(left.externalID, right.externalID) && left.metadata == right.metadata
+    }
 }
 
 /// What a client sends of the details, before any rule is applied. A create and a change send the same.

@@ -71,7 +71,9 @@ extension IssuedKey: Presentable {
         var sentences = ["Key \(id)\(account), scopes \(scopes.map(\.rawValue).joined(separator: ", ")). It is shown this once."]
         if let expiresAt { sentences.append("It expires at \(expiresAt).") }
         if let end = previousSecretExpiresAt {
-            sentences.append(isEnded(end) ? "The previous secret has ended." : "The previous secret is good until \(end).")
+            sentences.append(
+                isEnded(end)
+                    ? "The previous secret has ended." : "The previous secret is good until \(end); any from before it has ended.")
         }
         return sentences.joined(separator: " ")
     }

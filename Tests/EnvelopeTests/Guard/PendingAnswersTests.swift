@@ -86,6 +86,16 @@ struct PendingAnswersTests {
         #expect(try connection.sent() == ["200 /wait"])
     }
 
+    @Test("come before the refusal of what follows them and is no request")
+    func refused() throws {
+        let (connection, wait) = try Self.waiting()
+        // What is left of the error at the end of the pipeline is what Hummingbird would answer.
+        #expect(throws: (any Error).self) { try connection.receive("nonsense\r\n\r\n") }
+        #expect(wait.looks.value == [false, true] && wait.hasEnded.value)
+        #expect(try connection.sent() == ["200 /wait"])
+        #expect(try connection.passed() == [])
+    }
+
     @Test("come at once when the server stops, which closes the connection behind them")
     func stopping() throws {
         let (connection, wait) = try Self.waiting()

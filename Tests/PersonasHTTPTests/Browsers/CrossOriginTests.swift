@@ -218,6 +218,11 @@ struct CrossOriginTests {
             }
             #expect(Self.words(try await service.send(.get, "/v2/personas")) == Self.unreadable)
         }
+        try await TestService.run(.live, configuration: try Self.configuration(["*"])) { service in
+            let port = try #require(service.client.port)
+            let answer = try #require(try await rawExchange(.port(port), sending: "nonsense\r\n\r\n").answers.last)
+            #expect(Self.words(answer) == Self.readable(by: "*"), "of whom it is does not matter")
+        }
     }
 
     @Test("reads images whatever its origin, and so does a canvas that draws them")

@@ -31,6 +31,19 @@ struct UpdateTests {
         (#"{"name":"nova","special_instructions":" "}"#, "nova", " "),
     ]
 
+    @Test("takes what only looks the same for another text", arguments: Mount.all)
+    func lookalikes(mount: Mount) async throws {
+        try await TestService.run { service in
+            let id = try await service.create(mount.mode, "Nova")
+            for (text, version) in [("caf\u{e9}", 2), ("cafe\u{301}", 3), ("cafe\u{301}", 3), ("\u{212b}", 4), ("\u{c5}", 5)] {
+                let answer = try await service.send(.patch, mount.item(id), TestBody(#"{"special_instructions":"\#(text)"}"#))
+                #expect(answer.headers[.eTag] == service.tag(version), "\(text.unicodeScalars)")
+                let stored = try await service.send(.get, mount.item(id)).string("special_instructions")
+                #expect(stored.map { Array($0.utf8) } == Array(text.utf8))
+            }
+        }
+    }
+
     @Test("leaves alone what is absent, clears what is null or empty, in every status", arguments: Mount.all, Status.allCases)
     func semantics(mount: Mount, status: Status) async throws {
         try await TestService.run { service in

@@ -186,7 +186,8 @@ struct ProtocolTests {
                     for (method, path) in [(HTTPRequest.Method.post, mount.creation), (.patch, mount.item(id))] {
                         let body = TestBody(#"{"name":"Never","image_base64s":\#(Picture.base64List)}"#)
                         try await service.send(method, path, body, headers: [.contentType: type]).expect(
-                            415, .unsupportedMediaType, message)
+                            415, .unsupportedMediaType,
+                            method == .post ? "\(message), or a form with files, with Content-Type: multipart/form-data" : message)
                     }
                 }
                 // A body without a type at all is not taken either.

@@ -123,6 +123,12 @@ final class ImmediateAnswers<Responder: ImmediateResponder>: ChannelInboundHandl
         context.fireUserInboundEventTriggered(event)
     }
 
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // What is no request is refused behind the answer to the one before.
+        self.endWait(isLastOfConnection: false)
+        context.fireErrorCaught(error)
+    }
+
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         switch Self.unwrapInboundIn(data) {
         case .head(let head) where self.mayAnswer(head, context: context):
