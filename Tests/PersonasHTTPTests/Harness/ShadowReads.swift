@@ -17,8 +17,9 @@ import Testing
 ///
 /// Limits, log and metrics are its own, so that nothing that a test looks at is counted twice.
 struct ShadowReads: Sendable {
-    /// How often both ways are asked before their answers count as different: what they tell may change in between.
-    private static let attemptsMax = 5
+    /// How often both ways are asked before their answers count as different: what they tell may change in between, and does so every millisecond
+    /// where a test has many requests write at the same time.
+    private static let attemptsMax = 200
     /// Header fields of a connection, with which a request does not come as far as these reads.
     private static let connectionFields: Set<HTTPField.Name> = [.connection, .contentLength, .expect, .transferEncoding, .upgrade]
 
