@@ -50,20 +50,22 @@ extension PosixFile {
         guard mkdir(path, 0o700) == 0 else { throw CallFailed("mkdir", path) }
     }
 
+    /// The path of the folder that holds a file or folder. By a URL, because that of `NSString` ends the process for a name of one character.
+    private static func folder(of path: String) -> String { URL(fileURLWithPath: path).deletingLastPathComponent().path }
+
     /// Makes a folder (mode 0700) and those above it that are missing, and waits until their names are on disk.
     static func makeFolders(_ path: String) throws {
         var missing: [String] = []
         var place = path
         while !place.isEmpty, place != "/", !exists(place) {
             missing.append(place)
-            place = (place as NSString).deletingLastPathComponent
+            place = folder(of: place)
         }
         for folder in missing.reversed() {
             // Another process may make it at the same time, and "." is there already.
             guard mkdir(folder, 0o700) == 0 || errno == EEXIST else { throw CallFailed("mkdir", folder) }
-            let parent = (folder as NSString).deletingLastPathComponent
             // Where one may make a folder without being allowed to read the one above, nothing can be waited for.
-            do { try syncFolder(parent.isEmpty ? "." : parent) } catch let error as CallFailed where error.code == EACCES {}
+            do { try syncFolder(Self.folder(of: folder)) } catch let error as CallFailed where error.code == EACCES {}
         }
     }
 

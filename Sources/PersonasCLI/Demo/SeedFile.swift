@@ -38,8 +38,9 @@ struct SeedFile: Sendable {
             guard let data = FileManager.default.contents(atPath: name) else {
                 throw .invalid([Violation(field: "seed", message: "there is no seed and no file \(name) that can be read")])
             }
-            let folder = (name as NSString).deletingLastPathComponent
-            return try SeedFile(name: name, json: [UInt8](data), images: .folder(folder.isEmpty ? "." : folder))
+            // What `NSString` has for this ends the process for a name of one character.
+            let folder = name.lastIndex(of: "/").map { String(name[..<$0]) } ?? "."
+            return try SeedFile(name: name, json: [UInt8](data), images: .folder(folder))
         }
     }
 

@@ -253,6 +253,17 @@ struct CommandLineEndToEndTests {
         }
     }
 
+    @Test("A data folder and a seed may have a name of one character")
+    func shortNames() async throws {
+        try await Stage.run { stage in
+            try stage.write(Array(#"{"reserved_names":["Short"]}"#.utf8), to: "s")
+            let seeded = try await CommandResult(of: try stage.start(["seed", "s"], data: "d"), ["seed", "s"])
+            #expect(seeded.exit == .status(0), "\(seeded)")
+            let names = try await CommandResult(of: try stage.start(["names", "list"], data: "./d/"), ["names", "list"])
+            #expect(names.output.contains("Short"), "\(names)")
+        }
+    }
+
     @Test("Seeding twice changes nothing", arguments: ["demo", "reserved-names"])
     func seedingTwice(_ name: String) async throws {
         try await Stage.run { stage in

@@ -185,7 +185,10 @@ struct BadInputTests {
                 try await service.send(
                     .post, "/v2/personas", TestBody(bytes: Array(repeating: 0, count: 5_000)), headers: [.contentType: "image/png"]
                 )
-                .expect(415, .unsupportedMediaType, "The request body must be JSON, with Content-Type: application/json")
+                .expect(
+                    415, .unsupportedMediaType,
+                    "The request body must be JSON, with Content-Type: application/json, or a form with files, with Content-Type: multipart/form-data"
+                )
                 #expect(
                     try await service.send(.post, "/v2/personas", TestBody(bytes: Array(repeating: 0, count: 5_000)), key: .text("x"))
                         .status == 401)
