@@ -245,3 +245,15 @@ extension ImageLibrary {
     /// Opens the image behind a token.
     func open(_ token: RandomToken) async throws(Failure) -> OpenImage { try await open(try await image(token)) }
 }
+
+extension PikzonalitySort {
+    /// Whether an item comes before another in this order: what lists of a store are held against.
+    func places(_ left: Pikzonality, before right: Pikzonality) -> Bool {
+        switch self {
+        case .oldestFirst: (left.createdAt, left.id) < (right.createdAt, right.id)
+        case .newestFirst: (left.createdAt, left.id) > (right.createdAt, right.id)
+        case .name: (left.name.key, left.id) < (right.name.key, right.id)
+        case .nameDescending: (left.name.key, left.id) > (right.name.key, right.id)
+        }
+    }
+}

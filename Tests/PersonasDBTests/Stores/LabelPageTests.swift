@@ -22,7 +22,7 @@ struct LabelPageTests {
             _ = try await populate(open, other, count: 20, &random)
             for _ in 0..<120 {
                 let filter = Self.filter(&random)
-                let expected = items.filter { matches($0, filter) }.sorted { precedes($0, $1, sort) }.map(\.name.text)
+                let expected = items.filter { matches($0, filter) }.sorted { sort.places($0, before: $1) }.map(\.name.text)
                 for candidatesMax in [nil, [], [1], [2, 5]] as [[Int]?] {
                     var found: [Pikzonality] = []
                     while true {
@@ -229,15 +229,6 @@ struct LabelPageTests {
         guard filter.externalID == nil || item.details.externalID == filter.externalID else { return false }
         guard filter.metadata.allSatisfy(item.details.metadata.members.contains) else { return false }
         return filter.search.map { item.name.text.lowercased().contains($0) } ?? true
-    }
-
-    private func precedes(_ left: Pikzonality, _ right: Pikzonality, _ sort: PikzonalitySort) -> Bool {
-        switch sort {
-        case .oldestFirst: (left.createdAt, left.id) < (right.createdAt, right.id)
-        case .newestFirst: (left.createdAt, left.id) > (right.createdAt, right.id)
-        case .name: (left.name.key, left.id) < (right.name.key, right.id)
-        case .nameDescending: (left.name.key, left.id) > (right.name.key, right.id)
-        }
     }
 
     private func position(_ item: Pikzonality) -> PikzonalityPosition {

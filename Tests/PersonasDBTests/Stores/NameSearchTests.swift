@@ -225,7 +225,7 @@ private struct SearchModel {
         let filter = PikzonalityFilter(
             mode: [nil, .persona, .style].randomElement(using: &random) ?? nil,
             status: [nil, nil, .processing, .completed, .failed].randomElement(using: &random) ?? nil, search: text)
-        let expected = items.filter { $0.accountID == account && matches($0, filter) }.sorted { precedes($0, $1, sort) }
+        let expected = items.filter { $0.accountID == account && matches($0, filter) }.sorted { sort.places($0, before: $1) }
         let limit = Int.random(in: 1...9, using: &random)
         let table = try #require(open.items as? SQLitePikzonalityStore)
         for candidatesMax in [nil, [1], [2, 5], []] as [[Int]?] {
@@ -256,14 +256,5 @@ private struct SearchModel {
         let (name, text) = (Array(item.name.text.lowercased().unicodeScalars), Array((filter.search ?? "").lowercased().unicodeScalars))
         guard name.count >= text.count else { return false }
         return (0...(name.count - text.count)).contains { Array(name[$0..<($0 + text.count)]) == text }
-    }
-
-    private func precedes(_ left: Pikzonality, _ right: Pikzonality, _ sort: PikzonalitySort) -> Bool {
-        switch sort {
-        case .oldestFirst: (left.createdAt, left.id) < (right.createdAt, right.id)
-        case .newestFirst: (left.createdAt, left.id) > (right.createdAt, right.id)
-        case .name: (left.name.key, left.id) < (right.name.key, right.id)
-        case .nameDescending: (left.name.key, left.id) > (right.name.key, right.id)
-        }
     }
 }
