@@ -131,11 +131,16 @@ let package = Package(
             swiftSettings: settings
         ),
 
+        // Which version this is, with the commit that git names at each build.
+        .plugin(name: "CommitPlugin", capability: .buildTool(), path: "Sources/CommitPlugin"),
+        .target(name: "BuildVersion", swiftSettings: settings, plugins: ["CommitPlugin"]),
+
         // The executable, which ties everything together.
         .systemLibrary(name: "CAllocator"),
         .executableTarget(
             name: "PersonasCLI",
             dependencies: [
+                "BuildVersion",
                 "CAllocator",
                 "ErrorEnvelope",
                 "ErrorEnvelopeHummingbird",

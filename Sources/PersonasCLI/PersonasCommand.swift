@@ -1,4 +1,5 @@
 import ArgumentParser
+import BuildVersion
 import Personas
 
 /// The command line of the service.
@@ -12,6 +13,7 @@ struct PersonasCommand: AsyncParsableCommand {
             `personas config` shows them all. Administration works beside a running server. Exit codes: 0 done, 1 failed, 64 wrong usage, \
             69 database or server unavailable, 78 configuration.
             """,
+        version: "personas \(BuildVersion.text)",
         subcommands: [
             ServeCommand.self, WorkerCommand.self, MigrateCommand.self, SeedCommand.self, AccountsCommand.self, KeysCommand.self,
             NamesCommand.self, MaintenanceCommand.self, CreateCommand.self, ListCommand.self, ShowCommand.self, DeleteCommand.self,

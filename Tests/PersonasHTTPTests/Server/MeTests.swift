@@ -43,7 +43,7 @@ struct MeTests {
             #expect(first.headers[.eTag] == nil)
             #expect(first.headers[.rateLimit]?.hasPrefix("\"reads\"") == true)
 
-            for number in 0..<3 { try await service.createCompleted(.persona, "Nova \(number)") }
+            for number in 0..<3 { _ = try await service.createCompleted(.persona, "Nova \(number)") }
             try await service.create(.style, "Broken")
             try await service.failTraining(TrainingError(code: .failed, message: "It broke"))
             try await service.create(.style, "Busy")
