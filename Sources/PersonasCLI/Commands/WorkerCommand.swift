@@ -10,7 +10,7 @@ struct WorkerCommand: PersonasSubcommand {
             given as PERSONAS_KEY it is never part of the command line that other users of the machine can list.
             """)
     @OptionGroup var worker: WorkerOptions
-    @Flag(help: "Handle one job at most, then end") var once = false
+    @Flag(help: "Handle one job, if one is waiting, then end") var once = false
     @OptionGroup var data: DataOptions
     @OptionGroup var process: ProcessOptions
 

@@ -10,6 +10,8 @@ enum JobOutcome: Sendable, Equatable {
     case failed(JobFailure, cause: String)
     /// It is not this worker's any more, and nothing was changed.
     case dropped(String)
+    /// How it ended could not be reported, so that another worker gets it when the lease runs out.
+    case unreported(String)
 }
 
 /// One job in this worker's hands: the work, and the signs of life beside it.
@@ -70,7 +72,7 @@ struct JobRun: Sendable {
             switch error {
             case .leaseLost: return .dropped("the lease was lost")
             // Whether it was completed is not known; if not, the lease runs out.
-            case .passing(let reason): return .dropped(reason)
+            case .passing(let reason): return .unreported("that it is completed could not be reported: \(reason)")
             case .refused, .stopped: return await fail(of: error, .notAccepted)
             }
         }
@@ -91,7 +93,9 @@ struct JobRun: Sendable {
                 try await persistently { () async throws(WorkerProblem) in try await server.fail(job, failure.report) }
                 return JobOutcome.failed(failure, cause: cause)
             } catch {
-                return JobOutcome.dropped("\(failure.report.message): \(cause); and that could not be reported: \(error.reason)")
+                let reason = "\(failure.report.message): \(cause); and that could not be reported: \(error.reason)"
+                if case .leaseLost = error { return JobOutcome.dropped(reason) }
+                return JobOutcome.unreported(reason)
             }
         }
         return await report.value

@@ -9,7 +9,7 @@ import UnixSignals
 
 /// The worker process, from its first lease to the last line of its log.
 enum WorkerProcess {
-    /// Runs until SIGTERM or SIGINT; with `once` until one job was handled or none came.
+    /// Runs until SIGTERM or SIGINT; with `once` until one job was handled, and not at all where there is none.
     static func run(server address: String, key: String, once: Bool, _ settings: Settings) async throws(CommandFailure) {
         let log = LogWriter()
         let logger = LineLogHandler.bootstrap(settings, writer: log)
@@ -51,11 +51,10 @@ struct Worker: Service {
         logger.info("working", metadata: ["server": .string(server.address)])
         var failures = 0
         while !Task.isCancelled, !Task.isShuttingDownGracefully {
+            let job: WorkerJob?
             do throws(WorkerProblem) {
-                let job = try await lease()
+                job = try await lease()
                 failures = 0
-                if let job { await handle(job) } else if once { Output.line("No job was waiting.") }
-                if once { return }
             } catch {
                 switch error {
                 case .stopped: return
@@ -66,16 +65,19 @@ struct Worker: Service {
                     logger.warning(
                         "no job to be had", metadata: ["reason": .string(error.reason), "failures": .stringConvertible(failures)])
                     await pause(after: failures)
+                    continue
                 }
             }
+            if let job { try await handle(job) } else if once { Output.note("personas: there is no job to handle") }
+            if once { return }
         }
     }
 
-    /// Asks for a job; a stop ends the wait at once.
+    /// Asks for a job, and waits for one unless there is one to be handled at most; a stop ends the wait at once.
     private func lease() async throws(WorkerProblem) -> WorkerJob? {
         let result = await cancelWhenGracefulShutdown { () async -> Result<WorkerJob?, WorkerProblem> in
             do throws(WorkerProblem) {
-                return .success(try await server.lease(waitSeconds: Self.waitSeconds))
+                return .success(try await server.lease(waitSeconds: once ? 0 : Self.waitSeconds))
             } catch {
                 return .failure(error)
             }
@@ -84,9 +86,11 @@ struct Worker: Service {
     }
 
     /// Works on a job to its end, even when the process is told to stop meanwhile: until the grace is over.
-    private func handle(_ job: WorkerJob) async {
+    /// - Throws: `failed` when how it ended could not be reported, and there is no other job to go on with.
+    private func handle(_ job: WorkerJob) async throws(CommandFailure) {
         logger.info("job leased", metadata: metadata(of: job))
         let outcome = await JobRun(server: server, job: job).run()
+        let name = "\(job.item.mode.rawValue) \"\(job.item.name)\" \(job.item.id), job \(job.jobID), attempt \(job.attempt)"
         let text: String
         switch outcome {
         case .completed:
@@ -99,10 +103,12 @@ struct Worker: Service {
         case .dropped(let reason):
             text = "Dropped (\(reason))"
             logger.warning("job dropped", metadata: metadata(of: job).merging(["reason": .string(reason)]) { first, _ in first })
+        case .unreported(let reason):
+            logger.warning("job not reported", metadata: metadata(of: job).merging(["reason": .string(reason)]) { first, _ in first })
+            if once { throw CommandFailure(.failed, "\(name): \(reason)") }
+            return
         }
-        if once {
-            Output.line("\(text): \(job.item.mode.rawValue) \"\(job.item.name)\" \(job.item.id), job \(job.jobID), attempt \(job.attempt)")
-        }
+        if once { Output.line("\(text): \(name)") }
     }
 
     private func metadata(of job: WorkerJob) -> Logger.Metadata {

@@ -18,6 +18,10 @@ struct WorkerEndToEndTests {
         }
     }
 
+    private static func workOnce(_ stage: Stage, _ service: RunningService, _ trainer: Key) async throws -> CommandResult {
+        try await stage.bareCommand("worker", "--once", "--server", service.address, "--key", trainer.secret)
+    }
+
     private static func lease(_ caller: Client) async throws -> (job: String, token: JSONValue, answer: JSONValue) {
         let answer = try await caller.post("/v2/training/lease", ["wait_seconds": 20])
         try #require(answer.status == 200, "\(answer.status) \(answer.text)")
@@ -38,6 +42,17 @@ struct WorkerEndToEndTests {
             #expect(item["progress"] == 100)
             #expect(try await service.client().get(try #require(item["portrait_url"]?.string)).body == Picture.three(seed: 1)[0])
             #expect(try await client.delete("/v2/personas/\(id)").status == 200)
+        }
+    }
+
+    @Test("worker --once ends at once where there is no job, says so, and is no failure")
+    func nothingToDo() async throws {
+        try await Self.withWorkers { stage, service, _, trainer in
+            let worker = try stage.start(["worker", "--once", "--server", service.address, "--key", trainer.secret], data: nil)
+            // Before the 20 seconds are over for which another worker waits for a job.
+            #expect(try await worker.exit(within: .seconds(15)) == .status(0))
+            #expect(worker.standardOutput.isEmpty)
+            #expect(worker.standardError.split(separator: "\n").contains("personas: there is no job to handle"), "\(worker.standardError)")
         }
     }
 
@@ -176,7 +191,13 @@ struct WorkerEndToEndTests {
                 }
                 try await worker.kill()
                 #expect(try await client.get("/v2/personas/\(id)").json["status"] == "processing")
-                let next = try await stage.bareCommand("worker", "--once", "--server", service.address, "--key", trainer.secret)
+                var next = try await Self.workOnce(stage, service, trainer)
+                // Until the lease has run out there is nothing for another, who does not wait for it.
+                let deadline = ContinuousClock.now + .seconds(30) * timeoutFactor
+                while next.output.isEmpty, ContinuousClock.now < deadline {
+                    #expect(next.exit == .status(0) && next.error.contains("personas: there is no job to handle"), "\(next)")
+                    next = try await Self.workOnce(stage, service, trainer)
+                }
                 #expect(next.exit == .status(0))
                 #expect(next.output.contains(id) && next.output.contains("attempt 2"), "\(next)")
                 #expect(try await client.trained(id)["status"] == "completed")

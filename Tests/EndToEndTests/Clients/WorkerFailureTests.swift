@@ -15,8 +15,8 @@ struct WorkerFailureTests {
         let id: String
 
         /// What the worker printed about the job, once it has ended.
-        func end() async throws -> String {
-            #expect(try await worker.exit(within: .seconds(30) * timeoutFactor) == .status(0), "\(worker.standardError)")
+        func end(_ status: Int32 = 0) async throws -> String {
+            #expect(try await worker.exit(within: .seconds(30) * timeoutFactor) == .status(status), "\(worker.standardError)")
             return worker.standardOutput
         }
 
@@ -83,6 +83,24 @@ struct WorkerFailureTests {
             try #require(outcome.hasPrefix("Completed: "), "\(outcome)")
             #expect(scene.gateway.calls.count { $0 == call } == (call == "media" ? 4 : 2))
             #expect(try await scene.client.trained(scene.id)["status"] == "completed")
+        }
+    }
+
+    @Test(
+        "A report that never reaches the server is a failure, and says which job's, well or badly as it ended",
+        arguments: [("complete", "that it is completed could not be reported"), ("fail", "Reference image 1 is damaged: ")])
+    func unreported(call: String, reason: String) async throws {
+        try await Self.run { asked, _ in
+            switch asked {
+            case call: .answer(503, json: [:])
+            case "media" where call == "fail": .answer(200, Array("GIF89a".utf8))
+            default: .pass
+            }
+        } body: { scene in
+            #expect(try await scene.end(1).isEmpty)
+            let line = try #require(scene.worker.standardError.split(separator: "\n").last)
+            #expect(line.hasPrefix("personas: persona \"Unlucky\" \(scene.id), job ") && line.contains(reason), "\(line)")
+            #expect(scene.gateway.calls.count { $0 == call } == 5)
         }
     }
 
