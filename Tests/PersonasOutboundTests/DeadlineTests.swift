@@ -14,7 +14,7 @@ struct DeadlineTests {
         case silentLookup, silentHandshake, silentServer, drippingHead, drippingBody, redirectingForEver
     }
 
-    private static let unreachable = Result.unavailable("could not be fetched")
+    private static let overdue = Result.unavailable("could not be fetched in time")
     /// Far above what is needed, because the machine may be busy with something else; without a deadline the hosts below would take for ever.
     private static let overshootMax = Duration.seconds(2)
 
@@ -38,7 +38,7 @@ struct DeadlineTests {
             let start = ContinuousClock.now
             #expect(
                 await FetcherFixture.result(of: fetcher, "https://img.example.test:\(server.port)/", within: .milliseconds(150))
-                    == Self.unreachable)
+                    == Self.overdue)
             let taken = start.duration(to: .now)
             #expect(taken >= .milliseconds(149) && taken < .milliseconds(150) + Self.overshootMax)
             hanging.end()
@@ -54,7 +54,7 @@ struct DeadlineTests {
             let start = ContinuousClock.now
             #expect(
                 await FetcherFixture.result(of: fetcher, "https://img.example.test:\(server.port)/", within: .seconds(20))
-                    == Self.unreachable)
+                    == Self.overdue)
             #expect(start.duration(to: .now) < .seconds(5))
         }
     }
@@ -64,7 +64,7 @@ struct DeadlineTests {
         try await TestServer.run(reply: { _ in .send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nimage") }) { server in
             let fetcher = try FetcherFixture.fetcher(ports: [server.port])
             let url = "https://img.example.test:\(server.port)/"
-            #expect(await FetcherFixture.result(of: fetcher, url, within: .seconds(-1)) == Self.unreachable)
+            #expect(await FetcherFixture.result(of: fetcher, url, within: .seconds(-1)) == Self.overdue)
             #expect(await FetcherFixture.result(of: fetcher, url, within: .seconds(1_000_000_000_000)) == .image("image"))
             #expect(await comesTrue { fetcher.freeDownloads == 12 })
         }
@@ -78,7 +78,7 @@ struct DeadlineTests {
             #expect(await comesTrue { server.requests.count == 1 })
             let start = ContinuousClock.now
             task.cancel()
-            #expect(await task.value == Self.unreachable)
+            #expect(await task.value == .unavailable("could not be fetched"))
             #expect(start.duration(to: .now) < .seconds(2))
             #expect(await comesTrue { fetcher.freeDownloads == 12 && server.connectionsOpen == 0 })
         }
@@ -97,7 +97,7 @@ struct DeadlineTests {
             let waiting = Task { await FetcherFixture.result(of: fetcher, "\(base)/fast") }
             #expect(server.requests.count == 1)
             slow.cancel()
-            #expect(await slow.value == Self.unreachable)
+            #expect(await slow.value == .unavailable("could not be fetched"))
             #expect(await waiting.value == .image("image"))
             #expect(await comesTrue { fetcher.freeDownloads == 1 })
         }

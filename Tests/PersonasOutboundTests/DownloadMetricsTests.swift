@@ -1,4 +1,6 @@
+import Foundation
 import MetricsTestKit
+import NIOSSL
 import Personas
 import TestSupport
 import Testing
@@ -39,6 +41,31 @@ struct DownloadMetricsTests {
             let inFlight = try metrics.expectMeter("personas_downloads_in_flight")
             #expect(inFlight.lastValue == 0 && inFlight.values.contains(1))
         }
+    }
+
+    @Test("What keeps a connection from being made has outcomes of its own")
+    func unreachable() async throws {
+        let metrics = TestMetrics()
+        func ended(_ outcome: String) -> Int64 {
+            metrics.counterTotal(label: "personas_downloads_total", dimensions: [("outcome", outcome)])
+        }
+        let port = try await TestServer.run(tlsVersionMax: .tlsv11, reply: { _ in .hang }) { server in
+            let fetcher = try FetcherFixture.fetcher(ports: [server.port], metrics: metrics)
+            _ = await FetcherFixture.result(of: fetcher, "https://img.example.test:\(server.port)/", within: .zero)
+            _ = await FetcherFixture.result(of: fetcher, "https://img.example.test:\(server.port)/")
+            return server.port
+        }
+        #expect(ended("overdue") == 1 && ended("insecure") == 1)
+        _ = await FetcherFixture.result(
+            of: try FetcherFixture.fetcher(ports: [port], metrics: metrics), "https://img.example.test:\(port)/")
+        #expect(ended("unreachable") == 1)
+        let silent = StubResolver { _, _ in throw SystemHostResolver.LookupProblem(code: EAI_AGAIN) }
+        let unknown = StubResolver { _, _ in throw SystemHostResolver.LookupProblem(code: EAI_NONAME) }
+        for resolver in [silent, unknown] {
+            let fetcher = try FetcherFixture.fetcher(ports: [], resolver: resolver, metrics: metrics)
+            _ = await FetcherFixture.result(of: fetcher, "https://img.example.test/")
+        }
+        #expect(ended("lookup_failed") == 1 && ended("forbidden") == 1)
     }
 
     @Test("Downloads that wait for a place are counted until they have one, or have given up")

@@ -84,7 +84,7 @@ struct DownloadSharesTests {
             }
             // One after another, each leaves its lookup behind and gives its place back.
             var abandoned = 0
-            while await fetchDead() == .unavailable("could not be fetched"), abandoned < lookups {
+            while await fetchDead() == .unavailable("could not be fetched in time"), abandoned < lookups {
                 abandoned += 1
                 #expect(await comesTrue { fetcher.freeDownloads == 12 })
                 #expect(fetcher.freeLookups == lookups - abandoned)
@@ -132,7 +132,7 @@ struct DownloadSharesTests {
             #expect(await fetch("/") == .failure(.refused(.tooManyRequests(.bodyBytes, retryAfterSeconds: 1))))
             #expect(reservation.heldBytes == 4_000_000, "what came of the third is let go of")
             reservation.shrink(by: 2_000_000)
-            #expect(await fetch("/half", within: .milliseconds(300)) == .unavailable("could not be fetched"))
+            #expect(await fetch("/half", within: .milliseconds(300)) == .unavailable("could not be fetched in time"))
             #expect(await comesTrue { reservation.heldBytes == 2_000_000 && fetcher.freeDownloads == 12 })
             reservation.close()
             #expect(budget.reservedBytes == 0)

@@ -1,3 +1,5 @@
+import AsyncHTTPClient
+import Foundation
 import Logging
 import NIOCore
 import NIOSSL
@@ -222,7 +224,9 @@ struct GuardedImageFetcherTests {
                 }
                 let fetcher = try FetcherFixture.fetcher(ports: [server.port], resolver: resolver)
                 let result = await FetcherFixture.result(of: fetcher, "https://img.example.test:\(server.port)/")
-                #expect(result == .unavailable("cannot be fetched from that address"))
+                // The same words for what is not there and for what lies inside, or they could be told apart.
+                #expect(
+                    result == .unavailable("cannot be fetched from that address: the host is unknown, or is not a public one"))
                 #expect(server.connectionsAccepted == 0)
                 #expect(listener.connectionsAccepted == 0)
             }
@@ -234,7 +238,10 @@ struct GuardedImageFetcherTests {
         let dead = [2, 3, 4].map { IPAddress(v4: 0x7f00_0000 | $0) }
         let prefix = try #require(AddressPrefix("127.0.0.0/29"))
         try await TestServer.run(reply: { _ in Self.ok("image") }) { server in
-            for (count, expected) in [(1, Result.image("image")), (2, .image("image")), (3, .unavailable("could not be fetched"))] {
+            for (count, expected) in [
+                (1, Result.image("image")), (2, .image("image")),
+                (3, .unavailable("could not be fetched: the host refused the connection")),
+            ] {
                 let resolver = StubResolver { _, _ in dead.prefix(count) + [.allowed] }
                 let fetcher = try FetcherFixture.fetcher(ports: [server.port], resolver: resolver, exempt: [prefix])
                 #expect(await FetcherFixture.result(of: fetcher, "https://img.example.test:\(server.port)/") == expected)
@@ -270,20 +277,56 @@ struct GuardedImageFetcherTests {
 
     @Test("A certificate must be for the name, from a trusted authority, over TLS 1.2 or later")
     func certificates() async throws {
-        let unreachable = Result.unavailable("could not be fetched")
         let wrongName = try await fetch("https://wrong.example.test:PORT/") { _ in Self.ok("image") }
-        #expect(wrongName.result == unreachable)
+        #expect(wrongName.result == .unavailable("could not be fetched: the certificate of the host is for another name"))
         #expect(wrongName.requests.isEmpty)
         try await TestServer.run(reply: { _ in Self.ok("image") }) { server in
             let fetcher = try FetcherFixture.fetcher(ports: [server.port]) { $0.trustRootsFile = nil }
-            #expect(await FetcherFixture.result(of: fetcher, "https://img.example.test:\(server.port)/") == unreachable)
+            #expect(
+                await FetcherFixture.result(of: fetcher, "https://img.example.test:\(server.port)/")
+                    == .unavailable("could not be fetched: the certificate of the host is not trusted, or not valid at this time"))
             #expect(server.requests.isEmpty)
         }
-        for (version, expected) in [(TLSVersion.tlsv11, unreachable), (.tlsv12, .image("image")), (.tlsv13, .image("image"))] {
+        let insecure = Result.unavailable("could not be fetched: no secure connection (TLS) could be made with the host")
+        for (version, expected) in [(TLSVersion.tlsv11, insecure), (.tlsv12, .image("image")), (.tlsv13, .image("image"))] {
             try await TestServer.run(tlsVersionMax: version, reply: { _ in Self.ok("image") }) { server in
                 let fetcher = try FetcherFixture.fetcher(ports: [server.port])
                 #expect(await FetcherFixture.result(of: fetcher, "https://img.example.test:\(server.port)/") == expected)
             }
+        }
+    }
+
+    @Test("A host that refuses or cannot be looked up is told as such, and only where its address is allowed")
+    func unreachable() async throws {
+        let port = try await TestServer.run(reply: { _ in Self.ok("image") }) { $0.port }
+        // Nobody listens there any more.
+        let fetcher = try FetcherFixture.fetcher(ports: [port])
+        #expect(
+            await FetcherFixture.result(of: fetcher, "https://img.example.test:\(port)/")
+                == .unavailable("could not be fetched: the host refused the connection"))
+        #expect(
+            await FetcherFixture.result(of: fetcher, "https://127.0.0.2:\(port)/") == .unavailable("cannot be fetched from that address"))
+        let silent = try FetcherFixture.fetcher(
+            ports: [port], resolver: StubResolver { _, _ in throw SystemHostResolver.LookupProblem(code: EAI_AGAIN) })
+        #expect(
+            await FetcherFixture.result(of: silent, "https://img.example.test:\(port)/")
+                == .unavailable("could not be fetched: the name of the host could not be looked up"))
+    }
+
+    @Test("Errors of the libraries have words that name no address")
+    func words() {
+        for (error, reason) in [
+            (HTTPClientError.connectTimeout, "could not be fetched in time"),
+            (HTTPClientError.tlsHandshakeTimeout, "could not be fetched in time"),
+            (ChannelError.connectTimeout(.seconds(1)), "could not be fetched in time"),
+            (IOError(errnoCode: ETIMEDOUT, reason: "10.0.0.1"), "could not be fetched in time"),
+            (IOError(errnoCode: ECONNREFUSED, reason: "10.0.0.1"), "could not be fetched: the host refused the connection"),
+            (IOError(errnoCode: EHOSTUNREACH, reason: "10.0.0.1"), "could not be fetched: the host cannot be reached"),
+            (IOError(errnoCode: ENETUNREACH, reason: "10.0.0.1"), "could not be fetched: the host cannot be reached"),
+            (IOError(errnoCode: ECONNRESET, reason: "10.0.0.1"), "could not be fetched"),
+            (HTTPClientError.remoteConnectionClosed, "could not be fetched"), (CancellationError(), "could not be fetched"),
+        ] as [(any Error, String)] {
+            #expect(FetchReason.of(error) == reason, "\(error)")
         }
     }
 
@@ -314,7 +357,8 @@ struct GuardedImageFetcherTests {
             for host in ["127.0.0.1", "localhost"] {
                 let url = "http://\(host):\(server.port)/a"
                 #expect(await FetcherFixture.result(of: fetcher, url) == .image("image"))
-                #expect(await FetcherFixture.result(of: blocking, url) == .unavailable("cannot be fetched from that address"))
+                let reason = host == "localhost" ? FetchReason.forbiddenName : FetchReason.forbiddenAddress
+                #expect(await FetcherFixture.result(of: blocking, url) == .unavailable(reason))
                 #expect(await FetcherFixture.result(of: ordinary, url) == .unavailable("is not a URL that can be fetched"))
             }
             #expect(server.requests.map { $0.values(of: "host") } == [["127.0.0.1:\(server.port)"], ["localhost:\(server.port)"]])

@@ -9,6 +9,10 @@ struct DownloadMetrics: Sendable {
     private let fetched: Counter
     private let tooLarge: Counter
     private let forbidden: Counter
+    private let lookupFailed: Counter
+    private let unreachable: Counter
+    private let insecure: Counter
+    private let overdue: Counter
     private let unavailable: Counter
     private let refused: Counter
 
@@ -20,6 +24,10 @@ struct DownloadMetrics: Sendable {
         fetched = ended("fetched")
         tooLarge = ended("too_large")
         forbidden = ended("forbidden")
+        lookupFailed = ended("lookup_failed")
+        unreachable = ended("unreachable")
+        insecure = ended("insecure")
+        overdue = ended("overdue")
         unavailable = ended("unavailable")
         refused = ended("refused")
     }
@@ -29,9 +37,19 @@ struct DownloadMetrics: Sendable {
         switch result {
         case .success: fetched.increment()
         case .failure(.tooLarge): tooLarge.increment()
-        case .failure(.unavailable(FetchReason.forbiddenAddress)): forbidden.increment()
-        case .failure(.unavailable): unavailable.increment()
+        case .failure(.unavailable(let reason)): counter(of: reason).increment()
         case .failure(.refused): refused.increment()
+        }
+    }
+
+    private func counter(of reason: String) -> Counter {
+        switch reason {
+        case FetchReason.forbiddenAddress, FetchReason.forbiddenName: forbidden
+        case FetchReason.lookupFailed: lookupFailed
+        case FetchReason.refused, FetchReason.noRoute: unreachable
+        case FetchReason.untrusted, FetchReason.otherHost, FetchReason.handshakeFailed: insecure
+        case FetchReason.overdue: overdue
+        default: unavailable
         }
     }
 }

@@ -6,21 +6,6 @@ import NIOHTTP1
 import NIOSSL
 package import Personas
 
-/// What clients are told; complete sentences begin with the name of the image.
-enum FetchReason {
-    /// One text for every name and address that is not to be reached. Names that do not exist share it too, or it could be asked
-    /// which names the operator's network knows.
-    static let forbiddenAddress = "cannot be fetched from that address"
-    static let malformedURL = "is not a URL that can be fetched"
-    /// One text for every way in which a host can fail to answer, and for answers that come too late.
-    static let unreachable = "could not be fetched"
-    static let notImage = "is not an image"
-    static let compressed = "was sent compressed"
-    static let tooManyRedirects = "redirects too often"
-
-    static func status(_ status: HTTPResponseStatus) -> String { "answered with status \(status.code)" }
-}
-
 /// Fetches images from the URLs of strangers, and never from inside the operator's network.
 ///
 /// A name is looked up once, every address it has must be allowed, and the connection goes to one that was looked at, so a name that
@@ -122,7 +107,7 @@ package final class GuardedImageFetcher: ImageFetcher {
         guard turn == .admitted else { return .failure(Self.problem(of: turn)) }
         metrics.inFlight.increment()
         let deadline = min(deadline, .now + .seconds(configuration.imageSecondsMax))
-        let outcome = DeadlineResult<[UInt8], ImageFetchProblem>(overdue: .unavailable(reason: FetchReason.unreachable))
+        let outcome = DeadlineResult<[UInt8], ImageFetchProblem>(overdue: .unavailable(reason: FetchReason.overdue))
         outcome.arm(until: deadline)
         // The task may outlive this call, as long as a connection takes to close; its place bounds how many do.
         let work = Task {
@@ -134,6 +119,8 @@ package final class GuardedImageFetcher: ImageFetcher {
         }
         let result = await outcome.wait()
         work.cancel()
+        // Whoever went away was not kept waiting by the host.
+        if Task.isCancelled, case .failure = result { return .failure(.unavailable(reason: FetchReason.unexplained)) }
         return result
     }
 
@@ -142,7 +129,7 @@ package final class GuardedImageFetcher: ImageFetcher {
         switch turn {
         case .ownShareUsedUp: .refused(.tooManyRequests(.downloads, retryAfterSeconds: 1))
         case .allUsedUp: .refused(.usedUp(.downloads, retryAfterSeconds: 1))
-        case .admitted, .cancelled: .unavailable(reason: FetchReason.unreachable)
+        case .admitted, .cancelled: .unavailable(reason: FetchReason.unexplained)
         }
     }
 
@@ -181,8 +168,9 @@ extension GuardedImageFetcher {
     ) async -> Result<[UInt8], ImageFetchProblem> {
         var url = url
         do {
-            for _ in 0...configuration.redirectsMax {
-                switch try await exchange(url, holding: memory, before: deadline, closing: &closing) {
+            for hop in 0...configuration.redirectsMax {
+                let refusal = hop == 0 ? FetchReason.forbiddenName : FetchReason.forbiddenAddress
+                switch try await exchange(url, refusingNameAs: refusal, holding: memory, before: deadline, closing: &closing) {
                 case .image(let bytes):
                     return .success(bytes)
                 case .redirect(let location):
@@ -200,16 +188,18 @@ extension GuardedImageFetcher {
                 "image not fetched",
                 metadata: ["host": "\(url.hostText)", "port": "\(url.port)", "cause": "\(error)"]
             )
-            return .failure(error as? ImageFetchProblem ?? .unavailable(reason: FetchReason.unreachable))
+            return .failure(error as? ImageFetchProblem ?? .unavailable(reason: FetchReason.of(error)))
         }
     }
 
     /// Asks one host, at the first of its addresses that takes the connection.
+    /// - Parameter refusal: what to say of a name that leads nowhere or inside.
     private func exchange(
-        _ url: DownloadURL, holding memory: MemoryReservation, before deadline: ContinuousClock.Instant,
+        _ url: DownloadURL, refusingNameAs refusal: String, holding memory: MemoryReservation, before deadline: ContinuousClock.Instant,
         closing: inout DiscardingTaskGroup
     ) async throws -> Answer {
-        let addresses = try await vettedAddresses(of: url.host, for: memory.accountID).prefix(Self.addressesTriedMax)
+        let addresses = try await vettedAddresses(of: url.host, refusingNameAs: refusal, for: memory.accountID)
+            .prefix(Self.addressesTriedMax)
         for (index, address) in addresses.enumerated() {
             try Task.checkCancellation()
             let isLast = index == addresses.count - 1
@@ -225,40 +215,45 @@ extension GuardedImageFetcher {
                 continue
             }
         }
-        throw ImageFetchProblem.unavailable(reason: FetchReason.unreachable)
+        throw ImageFetchProblem.unavailable(reason: FetchReason.unexplained)
     }
 
     /// The addresses of a host, if all of them are allowed.
-    private func vettedAddresses(of host: DownloadURL.Host, for accountID: Identifier) async throws -> [IPAddress] {
-        let addresses: [IPAddress]
+    private func vettedAddresses(
+        of host: DownloadURL.Host, refusingNameAs refusal: String, for accountID: Identifier
+    ) async throws -> [IPAddress] {
         switch host {
         case .address(let address):
-            addresses = [address]
+            guard policy.allows(address) else { throw ImageFetchProblem.unavailable(reason: FetchReason.forbiddenAddress) }
+            return [address]
         case .name(let name):
-            addresses = try await lookUp(name, for: accountID)
+            let addresses = try await lookUp(name, for: accountID)
+            // A mixed answer is refused whole: an honest host has no reason to give one.
+            guard !addresses.isEmpty, addresses.allSatisfy(policy.allows) else {
+                throw ImageFetchProblem.unavailable(reason: refusal)
+            }
+            return addresses
         }
-        // A mixed answer is refused whole: an honest host has no reason to give one.
-        guard !addresses.isEmpty, addresses.allSatisfy(policy.allows) else {
-            throw ImageFetchProblem.unavailable(reason: FetchReason.forbiddenAddress)
-        }
-        return addresses
     }
 
     /// The addresses of a name; none where it has none. A lookup outlasts its cancellation, so it is left behind then: the account gets its
     /// place for another only when the system has answered.
+    /// - Throws: `unavailable` where no name server could say anything.
     private func lookUp(_ name: String, for accountID: Identifier) async throws -> [IPAddress] {
         let turn = lookups.tryEnter(accountID)
         guard turn == .admitted else { throw Self.problem(of: turn) }
-        let found = DeadlineResult<[IPAddress], CancellationError>(overdue: CancellationError())
+        let found = DeadlineResult<[IPAddress], any Error>(overdue: CancellationError())
         Task {
-            var addresses: [IPAddress] = []
+            let result: Result<[IPAddress], any Error>
             do {
-                addresses = try await resolver.addresses(of: name)
+                result = .success(try await resolver.addresses(of: name))
             } catch {
                 logger.debug("host not found", metadata: ["host": "\(name)", "cause": "\(error)"])
+                let isSilent = (error as? SystemHostResolver.LookupProblem)?.isTemporary ?? false
+                result = isSilent ? .failure(ImageFetchProblem.unavailable(reason: FetchReason.lookupFailed)) : .success([])
             }
             lookups.leave(accountID)
-            found.resolve(.success(addresses))
+            found.resolve(result)
         }
         return try await found.wait().get()
     }

@@ -28,6 +28,8 @@ package final class SystemHostResolver: HostResolver {
     package struct LookupProblem: Error, Sendable, Equatable, CustomStringConvertible {
         /// The code, for example `EAI_NONAME`; 0 where the answer could not be used.
         package let code: Int32
+        /// Whether no name server could be asked, or none has answered, so that nothing is known of the name.
+        package var isTemporary: Bool { code == EAI_AGAIN }
         /// The words of the system for the code.
         package var description: String { code == 0 ? "no usable address" : String(cString: gai_strerror(code)) }
     }
