@@ -3,7 +3,8 @@ import Hummingbird
 import Personas
 
 /// Turns clients away while maintenance is on. Health checks still answer, because an orchestrator must not kill what is only paused, and so
-/// do metrics, because an operator at work wants to see, and the description of the API.
+/// do metrics, because an operator at work wants to see, the description of the API, and images, because their links stand in pages of others,
+/// which know nothing of maintenance.
 struct MaintenanceMiddleware: RouterMiddleware {
     typealias Context = PersonasRequestContext
 
@@ -22,7 +23,7 @@ struct MaintenanceMiddleware: RouterMiddleware {
     /// - Throws: `underMaintenance`.
     func requireOpen(_ path: String) throws(Failure) {
         let state = maintenance.maintenance
-        if state.isOn, !Self.openPaths.contains(path), !DocumentRoutes.isOpen(path) {
+        if state.isOn, !Self.openPaths.contains(path), !DocumentRoutes.isOpen(path), !MediaRoutes.isOpen(path) {
             throw .underMaintenance(retryAfterSeconds: state.retryAfterSeconds)
         }
     }

@@ -16,8 +16,6 @@ enum ReadRoute {
 
 /// Finds the route of a path as the router does that knows all of them.
 struct ReadRoutes: Sendable {
-    private static let mediaPrefix = "/media/"
-
     private let surfaces: [PikzonalityReads]
 
     init(_ surfaces: [PikzonalityReads]) {
@@ -37,8 +35,8 @@ struct ReadRoutes: Sendable {
             if case .published = reads.surface, Mode.allCases.contains(where: { id.utf8.elementsEqual($0.rawValue.utf8) }) { return nil }
             return .item(reads, id)
         }
-        if bytes.starts(with: Self.mediaPrefix.utf8) {
-            return Self.segment(bytes.dropFirst(Self.mediaPrefix.utf8.count)).map(ReadRoute.media)
+        if bytes.starts(with: MediaRoutes.pathPrefix.utf8) {
+            return Self.segment(bytes.dropFirst(MediaRoutes.pathPrefix.utf8.count)).map(ReadRoute.media)
         }
         if bytes.elementsEqual(MeRoutes.path.utf8) { return .me }
         return HealthRoutes.paths.contains(path) ? .health : nil

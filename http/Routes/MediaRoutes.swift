@@ -10,7 +10,9 @@ import PersonasWire
 /// The bytes of published images. The unguessable token is the whole right to see one, so that a page can show it without a key.
 struct MediaRoutes: Sendable {
     /// The route of the call.
-    static let path = "/media/{token}"
+    static let path = "\(pathPrefix){token}"
+    /// What all paths of images begin with.
+    static let pathPrefix = "/media/"
     /// When to come back for an image while too many are being sent.
     private static let retryAfterSeconds = 2
 
@@ -24,6 +26,9 @@ struct MediaRoutes: Sendable {
     func add(to router: Router<PersonasRequestContext>) {
         router.get(RouterPath(Self.path)) { request, context in try await show(request, context) }
     }
+
+    /// Whether a path is answered during maintenance: that of every image.
+    static func isOpen(_ path: String) -> Bool { path.utf8.starts(with: pathPrefix.utf8) }
 
     private func show(_ request: Request, _ context: PersonasRequestContext) async throws -> Response {
         let image = try await catalog.image(try Self.token(context.parameters.get("token")))

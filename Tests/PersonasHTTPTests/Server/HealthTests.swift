@@ -6,6 +6,7 @@ import HummingbirdTesting
 import NIOCore
 import Personas
 import PersonasDB
+import TestImages
 import Testing
 
 @testable import PersonasHTTP
@@ -70,7 +71,7 @@ struct HealthTests {
         }
     }
 
-    @Test("maintenance turns every call away at once, but health answers; it ends at once too")
+    @Test("maintenance turns every call away at once, but health and images answer; it ends at once too")
     func maintenance() async throws {
         try await TestService.run { service in
             let id = try await service.createCompleted(.persona, "Nova")
@@ -83,8 +84,8 @@ struct HealthTests {
                     (.post, "/v2/personas", .create("X")),
                     (.post, "/v2/pikzonality/style", "nonsense"), (.patch, "/v2/personas/\(id)", "{}"),
                     (.delete, "/v2/personas/\(id)", nil),
-                    (.get, media, nil), (.post, "/v2/training/lease", nil), (.get, "/v2/nowhere", nil), (.put, "/v2/personas", nil),
-                    (.get, "/docs/x", nil),
+                    (.post, "/v2/training/lease", nil), (.get, "/v2/nowhere", nil), (.put, "/v2/personas", nil),
+                    (.get, "/docs/x", nil), (.get, "/media", nil), (.get, "/mediax", nil),
                 ]
                 for (method, path, body) in calls {
                     for key in [TestService.Key.own, .none, .text("nonsense")] {
@@ -94,6 +95,7 @@ struct HealthTests {
                     }
                 }
             }
+            try await expectImage(at: media, service)
             let head = try await service.send(.head, "/v2/personas", isFailureExpected: true)
             #expect(head.status == 503 && head.headers[.retryAfter] == "120")
             for path in ["/healthz", "/readyz"] { try await service.send(.get, path, key: .none).expect(200, #"{"status":"ok"}"#) }
@@ -101,5 +103,20 @@ struct HealthTests {
             #expect(try await service.send(.get, "/v2/personas/\(id)").status == 200)
             #expect(try await service.send(.get, media, key: .none).status == 200)
         }
+    }
+
+    /// Reads an image in every form that pages of others use.
+    private func expectImage(at path: String, _ service: TestService) async throws {
+        let whole = try await service.send(.get, path, key: .none)
+        #expect(whole.status == 200 && whole.bytes == Picture.png(seed: 1))
+        #expect(try await service.send(.head, path, key: .none).status == 200)
+        let part = try await service.send(.get, path, key: .none, headers: [.range: "bytes=0-3"])
+        #expect(part.status == 206 && part.bytes == Array(whole.bytes.prefix(4)))
+        let before = service.shadow.answeredCount
+        let tag = try #require(whole.headers[.eTag])
+        #expect(try await service.send(.get, path, key: .none, headers: [.ifNoneMatch: tag]).status == 304)
+        #expect(service.shadow.answeredCount == before + 1, "the event loop answers it as well")
+        try await service.send(.get, "/media/\(String(repeating: "0", count: 32))", key: .none).expect(404, .notFound, "Not found")
+        #expect(try await service.send(.delete, path, key: .none).status == 405)
     }
 }
