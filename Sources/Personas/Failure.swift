@@ -41,6 +41,8 @@ package enum Failure: Error, Sendable, Equatable, Codable {
     case nameTaken(Mode, Identifier)
     /// Another item of the account and mode has the client's own id; its id is named.
     case externalIDTaken(Mode, Identifier)
+    /// The account has as much as it may have; all that is used up is named.
+    case quotaExceeded([QuotaExcess])
     /// The item is not the version that the client demands, or is one that it rules out.
     case preconditionFailed(Precondition.Part)
     /// The lease of a training job ran out, ended, or belongs to another worker.

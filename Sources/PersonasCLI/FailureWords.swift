@@ -25,6 +25,8 @@ extension CommandFailure {
             self.init(.failed, .nameAlreadyExists, "a \(mode.rawValue) with this name already exists: \(id.text)")
         case .externalIDTaken(let mode, let id):
             self.init(.failed, .conflict, "a \(mode.rawValue) with this external_id already exists: \(id.text)")
+        case .quotaExceeded(let excesses):
+            self.init(.failed, .quotaExceeded, "the quota of the account is used up: \(excesses.map(\.text).joined(separator: "; "))")
         case .accountNameTaken(let name): self.init(.failed, .conflict, "an account named \(name) already exists")
         case .keyStaysDeleted(let id): self.init(.failed, .conflict, "the key \(id.text) was deleted, and stays so")
         case .keyDisabled(let id): self.init(.failed, .conflict, "the key \(id.text) is disabled; enable it first")

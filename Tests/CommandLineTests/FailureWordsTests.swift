@@ -34,6 +34,10 @@ struct FailureWordsTests {
         (.nameReserved, .failed, "NAME_RESERVED: the name is reserved"),
         (.externalIDTaken(.style, id), .failed, "CONFLICT: a style with this external_id already exists: \(id.text)"),
         (.nameTaken(.persona, id), .failed, "NAME_ALREADY_EXISTS: a persona with this name already exists: \(id.text)"),
+        (
+            .quotaExceeded([QuotaExcess(.items, limit: 3, used: 4), QuotaExcess(.storedBytes, limit: 9, used: 9)]), .failed,
+            "QUOTA_EXCEEDED: the quota of the account is used up: 4 of 3 items are used; 9 of 9 bytes are used"
+        ),
         (.accountNameTaken("acme"), .failed, "CONFLICT: an account named acme already exists"),
         (.keyStaysDeleted(id), .failed, "CONFLICT: the key \(id.text) was deleted, and stays so"),
         (.keyDisabled(id), .failed, "CONFLICT: the key \(id.text) is disabled; enable it first"),

@@ -47,7 +47,12 @@ struct ErrorEnvelopeTests {
                     + #"[{"field":"image","message":"a","index":0,"code":"IMAGE_TOO_LARGE"},"#
                     + #"{"field":"image","message":"b","index":2,"code":"INVALID_IMAGE"}]},"request_id":"r"}"#
             ),
-        ]
+            (
+                ErrorEnvelope(
+                    code: .quotaExceeded, details: [ErrorDetail(field: "items", message: "a", limit: 0, used: 3)], requestID: "r"),
+                #"{"error":{"code":"QUOTA_EXCEEDED","message":"The quota of the account is used up","details":[{"field":"items","message":"a","limit":0,"used":3}]},"request_id":"r"}"#
+            ),
+        ] as [(ErrorEnvelope, String)]
     )
     func goldenBytes(envelope: ErrorEnvelope, json: String) throws {
         #expect(String(decoding: envelope.encoded(), as: UTF8.self) == json)

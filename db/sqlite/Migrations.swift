@@ -38,6 +38,9 @@ struct Migration: Sendable {
         Migration(name: "v0006_epoch", sql: String(decoding: PackageResources.v0006_epoch_sql, as: UTF8.self)),
         Migration(name: "v0007_own_names", sql: String(decoding: PackageResources.v0007_own_names_sql, as: UTF8.self)),
         Migration(name: "v0008_key_rotation", sql: String(decoding: PackageResources.v0008_key_rotation_sql, as: UTF8.self)),
+        Migration(
+            name: "v0010_quotas", sql: String(decoding: PackageResources.v0010_quotas_sql, as: UTF8.self),
+            rounds: [StoredBytes.fill(atMost: 5_000)]),
     ]
 }
 

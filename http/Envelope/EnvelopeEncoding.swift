@@ -3,9 +3,9 @@ import JSONText
 extension ErrorEnvelope {
     /// The JSON in UTF-8, always the same bytes for the same envelope.
     ///
-    /// Members come in the order `error` (`code`, `message`, `details` with `field`, `message`, `id`, `index`, `code`), `request_id`;
-    /// there is no white space, `details` and the last three of its members are left out when there are none, and `/` is not escaped. Every
-    /// control character is escaped, and so are U+2028 and U+2029, because logs and old JavaScript engines take those for line ends.
+    /// Members come in the order `error` (`code`, `message`, `details` with `field`, `message`, `id`, `index`, `code`, `limit`,
+    /// `used`), `request_id`; there is no white space, `details` and the last five of its members are left out when there are none, and `/` is not
+    /// escaped. Every control character is escaped, and so are U+2028 and U+2029, because logs and old JavaScript engines take those for line ends.
     public func encoded() -> [UInt8] {
         var json: [UInt8] = []
         json.reserveCapacity(96 + self.error.message.utf8.count + 96 * self.error.details.count)
@@ -24,14 +24,13 @@ extension ErrorEnvelope {
                     json.append(literal: #","id":"#)
                     json.append(jsonString: id)
                 }
-                if let index = detail.index {
-                    json.append(literal: #","index":"#)
-                    json.append(contentsOf: String(index).utf8)
-                }
+                json.append(literal: #","index":"#, number: detail.index)
                 if let code = detail.codeText {
                     json.append(literal: #","code":"#)
                     json.append(jsonString: code)
                 }
+                json.append(literal: #","limit":"#, number: detail.limit)
+                json.append(literal: #","used":"#, number: detail.used)
                 json.append(UInt8(ascii: "}"))
             }
             json.append(UInt8(ascii: "]"))
@@ -46,6 +45,13 @@ extension ErrorEnvelope {
 extension [UInt8] {
     fileprivate mutating func append(literal: StaticString) {
         self.append(contentsOf: UnsafeBufferPointer(start: literal.utf8Start, count: literal.utf8CodeUnitCount))
+    }
+
+    /// Appends a member, if there is one.
+    fileprivate mutating func append(literal: StaticString, number: Int?) {
+        guard let number else { return }
+        self.append(literal: literal)
+        self.append(contentsOf: String(number).utf8)
     }
 
     fileprivate mutating func append(jsonString text: String) {

@@ -99,6 +99,10 @@ public struct ErrorDetail: Sendable, Equatable, Hashable, Codable {
     /// The code of this violation as it is on the wire, where each has one of its own, kept even when this version of the library does not
     /// know it. That of the first is the code of the whole error.
     public var codeText: String?
+    /// How much there may be of what ``field`` names; with ``ErrorCode/quotaExceeded``.
+    public var limit: Int?
+    /// How much there is of it; with ``ErrorCode/quotaExceeded``.
+    public var used: Int?
 
     /// The code of this violation, or `nil` when it has none, or one that this version of the library does not know.
     public var code: ErrorCode? { self.codeText.flatMap { ErrorCode(rawValue: $0) } }
@@ -110,16 +114,23 @@ public struct ErrorDetail: Sendable, Equatable, Hashable, Codable {
     ///   - id: The id of the resource in the way, if there is one.
     ///   - index: The place among several of the same field, from 0.
     ///   - code: The code of this violation, where each has one of its own.
-    public init(field: String, message: String, id: String? = nil, index: Int? = nil, code: ErrorCode? = nil) {
+    ///   - limit: How much there may be, where a limit is in the way.
+    ///   - used: How much there is, where a limit is in the way.
+    public init(
+        field: String, message: String, id: String? = nil, index: Int? = nil, code: ErrorCode? = nil, limit: Int? = nil, used: Int? = nil
+    ) {
         self.field = field
         self.message = message
         self.id = id
         self.index = index
         self.codeText = code?.rawValue
+        self.limit = limit
+        self.used = used
     }
 
     private enum CodingKeys: String, CodingKey {
         case field, message, id, index
         case codeText = "code"
+        case limit, used
     }
 }

@@ -18,19 +18,22 @@ struct MeRoutes: Sendable {
         group.get(RouterPath(Self.path)) { request, context in
             // The caller is known by ids alone, which is all that other calls need. Looking the key up again is a look into memory.
             let credentials = try await authentication.credentials(presenting: request.headers[.xAPIKey])
-            return answer(credentials, try await catalog.counts(accountID: context.caller.accountID)).response
+            let accountID = context.caller.accountID
+            return answer(
+                credentials, try await catalog.counts(accountID: accountID), try await catalog.usage(accountID: accountID)
+            ).response
         }
     }
 
     /// The answer where that needs no waiting; nil where it does.
     func answerNow(presenting secret: String?, _ caller: Caller) throws(Failure) -> JSONAnswer? {
         guard let credentials = try authentication.credentialsNow(presenting: secret),
-            let counts = try catalog.countsNow(accountID: caller.accountID)
+            let counts = try catalog.countsNow(accountID: caller.accountID), let usage = try catalog.usageNow(accountID: caller.accountID)
         else { return nil }
-        return answer(credentials, counts)
+        return answer(credentials, counts, usage)
     }
 
-    private func answer(_ credentials: Credentials, _ counts: ItemCounts) -> JSONAnswer {
+    private func answer(_ credentials: Credentials, _ counts: ItemCounts, _ usage: AccountUsage) -> JSONAnswer {
         JSONAnswer { writer in
             writer.object { writer in
                 writer.name("account")
@@ -38,9 +41,9 @@ struct MeRoutes: Sendable {
                 writer.name("key")
                 Self.write(credentials.key, &writer)
                 writer.name("limits")
-                writeLimits(&writer)
+                writeLimits(usage.quota, &writer)
                 writer.name("counts")
-                Self.write(counts, &writer)
+                Self.write(counts, usage, &writer)
                 writer.name("credits")
                 writer.string(nil)
             }
@@ -74,7 +77,7 @@ struct MeRoutes: Sendable {
         }
     }
 
-    private func writeLimits(_ writer: inout JSONWriter) {
+    private func writeLimits(_ quota: AccountQuota, _ writer: inout JSONWriter) {
         writer.object { writer in
             writer.member("reads_per_second", configuration.rateLimits.readsPerSecond)
             writer.member("writes_per_second", configuration.rateLimits.writesPerSecond)
@@ -85,15 +88,27 @@ struct MeRoutes: Sendable {
             writer.member("body_bytes", configuration.limits.bodyBytesMax)
             writer.member("image_bytes", Limits.imageBytesMax)
             writer.member("page_items", configuration.pageItemsMax)
+            Self.write(quota.itemsMax, as: "items", &writer)
+            Self.write(quota.storedBytesMax, as: "stored_bytes", &writer)
         }
     }
 
-    private static func write(_ counts: ItemCounts, _ writer: inout JSONWriter) {
+    /// A bound; `null` where there is none.
+    private static func write(_ max: Int?, as name: StaticString, _ writer: inout JSONWriter) {
+        if let max { return writer.member(name, max) }
+        writer.name(name)
+        writer.string(nil)
+    }
+
+    private static func write(_ counts: ItemCounts, _ usage: AccountUsage, _ writer: inout JSONWriter) {
         writer.object { writer in
             writer.name("personas")
             write(counts, of: .persona, &writer)
             writer.name("styles")
             write(counts, of: .style, &writer)
+            // What there are quotas of, by the names that the limits have.
+            writer.member("items", counts.total)
+            writer.member("stored_bytes", usage.storedBytes)
         }
     }
 

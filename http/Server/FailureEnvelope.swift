@@ -28,11 +28,7 @@ extension Failure: EnvelopeConvertible {
         case .scopeMissing(let scope):
             return EnvelopeError(.apiAccessNotEnabled, message: "The API key does not have the scope \(scope.rawValue)")
         case .notFound: return EnvelopeError(.notFound)
-        case .blockedContent(let field):
-            let reason = "\(field.wireName) holds a blocked term"
-            return EnvelopeError(
-                .contentPolicy, message: "\(ErrorCode.contentPolicy.defaultMessage): \(reason)",
-                details: [ErrorDetail(field: field.wireName, message: reason)])
+        case .blockedContent(let field): return Self.refusal(ofTextIn: field)
         case .nameReserved:
             return EnvelopeError(.nameReserved, details: [ErrorDetail(field: "name", message: ErrorCode.nameReserved.defaultMessage)])
         case .nameTaken(let mode, let id):
@@ -43,6 +39,7 @@ extension Failure: EnvelopeConvertible {
             let field = InputField.externalID.wireName
             let message = "A \(mode.rawValue) with this \(field) already exists"
             return EnvelopeError(.conflict, message: message, details: [ErrorDetail(field: field, message: message, id: id.text)])
+        case .quotaExceeded(let excesses): return Self.refusal(of: excesses)
         case .preconditionFailed(.match): return EnvelopeError(.preconditionFailed)
         case .preconditionFailed(.noneMatch):
             return EnvelopeError(.preconditionFailed, message: "The resource is one that If-None-Match rules out")
@@ -71,6 +68,20 @@ extension Failure: EnvelopeConvertible {
 
     private static func refusal(of images: [BadImage], as code: ErrorCode) -> EnvelopeError {
         EnvelopeError(code, message: images.map(\.message).joined(separator: "; "), details: images.map(\.detail))
+    }
+
+    private static func refusal(of excesses: [QuotaExcess]) -> EnvelopeError {
+        let reasons = excesses.map(\.text).joined(separator: "; ")
+        return EnvelopeError(
+            .quotaExceeded, message: "\(ErrorCode.quotaExceeded.defaultMessage): \(reasons)",
+            details: excesses.map { ErrorDetail(field: $0.subject.wireName, message: $0.text, limit: $0.limit, used: $0.used) })
+    }
+
+    private static func refusal(ofTextIn field: InputField) -> EnvelopeError {
+        let reason = "\(field.wireName) holds a blocked term"
+        return EnvelopeError(
+            .contentPolicy, message: "\(ErrorCode.contentPolicy.defaultMessage): \(reason)",
+            details: [ErrorDetail(field: field.wireName, message: reason)])
     }
 
     private static func message(of limit: RateLimit) -> String {
@@ -115,6 +126,16 @@ extension BadImage {
     /// One of several images has a code of its own, because the other bad ones may have another.
     fileprivate var detail: ErrorDetail {
         ErrorDetail(field: position.field.wireName, message: message, index: position.index, code: position.index.map { _ in errorCode })
+    }
+}
+
+extension QuotaSubject {
+    /// The member of `limits` and of `counts` of `/v2/me` that tells of it.
+    fileprivate var wireName: String {
+        switch self {
+        case .items: "items"
+        case .storedBytes: "stored_bytes"
+        }
     }
 }
 

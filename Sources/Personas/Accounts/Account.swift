@@ -53,6 +53,9 @@ package protocol AccountStore: Sendable {
     /// Gives or takes API access.
     /// - Throws: `notFound`.
     func setAPIAccess(_ hasAPIAccess: Bool, accountNamed name: String) async throws(Failure) -> Account
+    /// Changes how much an account may have. That may be less than it has, which takes nothing away.
+    /// - Throws: `notFound`.
+    func change(_ quota: QuotaChange, accountNamed name: String) async throws(Failure) -> Account
     /// Removes an account with all its items; its training jobs are cancelled, its keys stay as tombstones.
     /// - Throws: `notFound`.
     func delete(accountNamed name: String, in context: WriteContext<Void>) async throws(Failure)

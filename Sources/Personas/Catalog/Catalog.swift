@@ -36,13 +36,16 @@ package struct Catalog: Sendable {
         self.clock = clock
     }
 
-    /// Takes in an item: form, content, name, then images, in this order. What is returned is on disk.
+    /// Takes in an item: form, content, name, quota, then images, in this order. What is returned is on disk.
+    ///
+    /// Whether the quota has room is decided where the item is stored. It is looked at before that, so that for an account without room no image is
+    /// downloaded, decoded or written: for as much as is known, before the images and after them.
     /// - Parameters:
     ///   - memory: what the request holds, its images included.
     ///   - outcome: how training has ended already, for seeds; nil queues a training job.
     ///   - claim: the claim on the client's idempotency key, under which the item is recorded.
-    /// - Throws: `invalid`, `blockedContent`, `nameReserved`, `nameTaken`, `externalIDTaken`, `badImages`, `tooManyRequests`, `usedUp`,
-    ///   `mediaNotStored`.
+    /// - Throws: `invalid`, `blockedContent`, `nameReserved`, `nameTaken`, `externalIDTaken`, `quotaExceeded`, `badImages`, `tooManyRequests`,
+    ///   `usedUp`, `mediaNotStored`.
     package func create(
         _ draft: CreateDraft, mode: Mode, accountID: Identifier, holding memory: MemoryReservation, outcome: TrainingOutcome? = nil,
         claim: IdempotencyClaim<Pikzonality>? = nil
@@ -54,7 +57,7 @@ package struct Catalog: Sendable {
         try policy.check(checked.texts)
         try await requireFree(checked.details.name, externalID: checked.details.externalID, mode: mode, accountID: accountID)
         let item = try await images.withStored(
-            try await imageReader.images(checked.images.sources, of: checked.images.field, holding: memory)
+            try await checkedImages(checked.images, for: accountID, holding: memory)
         ) { (references) async throws(Failure) in
             let now = clock.now
             return try await store.insert(
@@ -79,7 +82,25 @@ package struct Catalog: Sendable {
         }
         try policy.check(given.change.texts)
         try await requireFree(given.change.name, externalID: given.change.externalID ?? nil, mode: mode, accountID: accountID)
-        if let images = given.images { _ = try await imageReader.images(images.sources, of: images.field, holding: memory) }
+        if let images = given.images {
+            _ = try await checkedImages(images, for: accountID, holding: memory)
+        } else {
+            try await store.usage(accountID: accountID).requireRoom(forImageBytes: nil)
+        }
+    }
+
+    /// The checked images of a create, for which the account's quota has room as things stand.
+    private func checkedImages(
+        _ given: CheckedImages, for accountID: Identifier, holding memory: MemoryReservation
+    ) async throws(Failure) -> [SanitizedImage] {
+        let before = try await store.usage(accountID: accountID)
+        try before.requireRoom(forImageBytes: nil)
+        let images = try await imageReader.images(given.sources, of: given.field, holding: memory)
+        if before.quota.storedBytesMax != nil {
+            // Read anew, because to fetch images takes long enough for the account to have deleted something.
+            try await store.usage(accountID: accountID).requireRoom(forImageBytes: images.reduce(0) { $0 + $1.bytes.count })
+        }
+        return images
     }
 
     private func requireFree(_ name: Name?, externalID: String?, mode: Mode, accountID: Identifier) async throws(Failure) {
@@ -152,6 +173,12 @@ package struct Catalog: Sendable {
 
     /// The same, where that needs no waiting; nil where it does.
     package func countsNow(accountID: Identifier) throws(Failure) -> ItemCounts? { try store.countsNow(accountID: accountID) }
+
+    /// What the caller has of what there are quotas of, and how much it may have.
+    package func usage(accountID: Identifier) async throws(Failure) -> AccountUsage { try await store.usage(accountID: accountID) }
+
+    /// The same, where that needs no waiting; nil where it does.
+    package func usageNow(accountID: Identifier) throws(Failure) -> AccountUsage? { try store.usageNow(accountID: accountID) }
 
     /// What is known of the image behind a media URL.
     /// - Throws: `notFound`.

@@ -10,6 +10,9 @@ package struct ItemCounts: Sendable, Equatable {
     /// None of any kind, until its members are set.
     package init() {}
 
+    /// Those of every mode and status.
+    package var total: Int { counts.values.reduce(0, +) }
+
     /// Those of a mode and status.
     package subscript(_ mode: Mode, _ status: Status) -> Int {
         get { counts[Kind(mode: mode, status: status)] ?? 0 }

@@ -180,9 +180,9 @@ package struct PikzonalityPosition: Sendable, Equatable {
 
 /// Remembers personas and styles. Each call is one transaction; a write that returned is on disk, and `ItemChanges` was told of it.
 package protocol PikzonalityStore: Sendable {
-    /// Stores an item, its images' links and its queued job together.
+    /// Stores an item, its images' links and its queued job together, if the quota of the account has room for it in the same transaction.
     /// - Returns: the item as stored.
-    /// - Throws: `nameReserved`, `nameTaken`, `externalIDTaken`; `accountMissing` when the account was deleted meanwhile.
+    /// - Throws: `nameReserved`, `nameTaken`, `externalIDTaken`, `quotaExceeded`; `accountMissing` when the account was deleted meanwhile.
     func insert(_ new: NewPikzonality, in context: WriteContext<Pikzonality>) async throws(Failure) -> Pikzonality
     /// One item of an account; of any mode when `mode` is nil.
     /// - Throws: `notFound`.
@@ -222,6 +222,10 @@ package protocol PikzonalityStore: Sendable {
     func counts(accountID: Identifier) async throws(Failure) -> ItemCounts
     /// The same, where that needs no waiting; nil where it does.
     func countsNow(accountID: Identifier) throws(Failure) -> ItemCounts?
+    /// What an account has of what there are quotas of, and how much it may have; nothing of an account that is gone.
+    func usage(accountID: Identifier) async throws(Failure) -> AccountUsage
+    /// The same, where that needs no waiting; nil where it does.
+    func usageNow(accountID: Identifier) throws(Failure) -> AccountUsage?
     /// The newest items of all accounts for an operator, with their accounts' names.
     func newest(limit: Int) async throws(Failure) -> [OperatorItem]
     /// One item of any account for an operator.

@@ -1,9 +1,13 @@
 import Personas
 
 extension AccountReport: TableRow {
-    static let headings = ["name", "state", "api", "created at", "id"]
+    static let headings = ["name", "state", "api", "items", "bytes", "created at", "id"]
 
-    var cells: [String] { [name, suspended ? "suspended" : "active", apiAccess ? "enabled" : "disabled", createdAt, id.text] }
+    var cells: [String] {
+        [
+            name, suspended ? "suspended" : "active", apiAccess ? "enabled" : "disabled", items.cell, storedBytes.cell, createdAt, id.text,
+        ]
+    }
 }
 
 extension NameReport: TableRow {

@@ -5,7 +5,9 @@ import Personas
 struct AccountsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "accounts", abstract: "Accounts. A new one has API access.",
-        subcommands: [Create.self, List.self, Show.self, Suspend.self, Resume.self, EnableAPI.self, DisableAPI.self, Delete.self])
+        subcommands: [
+            Create.self, List.self, Show.self, Suspend.self, Resume.self, EnableAPI.self, DisableAPI.self, Quota.self, Delete.self,
+        ])
 
     /// A command about one account.
     struct AccountName: ParsableArguments {
@@ -73,6 +75,41 @@ struct AccountsCommand: AsyncParsableCommand {
         @OptionGroup var output: JSONOption
         var operation: SetAPIAccess { SetAPIAccess(false, accountName: account.name) }
         var notFoundMessage: String? { account.notFoundMessage }
+    }
+
+    struct Quota: OperatorCommand {
+        typealias Operation = ChangeQuota
+        static let configuration = CommandConfiguration(
+            commandName: "quota", abstract: "Bound what an account may have, or show it.",
+            discussion: """
+                Without options it shows what the account has and may have. What is beyond a quota is refused with QUOTA_EXCEEDED; everything else \
+                goes on, and what is deleted gives room at once. A quota may be less than what is there, which takes nothing away.
+                """)
+        @OptionGroup var account: AccountName
+        @Option(
+            help: ArgumentHelp("Personas and styles together that the account may have; none for any number", valueName: "n|none"),
+            transform: { try QuotaChange.Bound(items: $0) })
+        var items: QuotaChange.Bound?
+        @Option(
+            help: ArgumentHelp(
+                "Bytes of the images that all of them were created with, as in 500000, 500K (of 1,024), 20M or 2G; none for any number",
+                valueName: "n|none"),
+            transform: { try QuotaChange.Bound(bytes: $0) })
+        var bytes: QuotaChange.Bound?
+        @OptionGroup var data: DataOptions
+        @OptionGroup var output: JSONOption
+
+        func perform() async throws(CommandFailure) {
+            let change = QuotaChange(items: items, storedBytes: bytes)
+            let report: QuotaReport
+            do throws(CommandFailure) {
+                report = try await client().perform(ChangeQuota(change, accountName: account.name))
+            } catch {
+                throw error.isNotFound ? error.saying(account.notFoundMessage) : error
+            }
+            try report.show(asJSON: output.isJSON)
+            if !change.isEmpty { report.warnings.forEach(Output.note) }
+        }
     }
 
     struct Delete: AdministrationCommand {

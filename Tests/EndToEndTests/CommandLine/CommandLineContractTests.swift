@@ -144,7 +144,7 @@ struct CommandLineContractTests {
     func shapes() async throws {
         try await Stage.run { stage in
             #expect(try await stage.command("seed", "demo").exit == .status(0))
-            let account: Set = ["id", "name", "suspended", "api_access", "created_at"]
+            let account: Set = ["id", "name", "suspended", "api_access", "items", "stored_bytes", "created_at"]
             let key: Set = ["id", "prefix", "account", "label", "scopes", "state", "created_at"]
             let item: Set = ["id", "account", "mode", "name", "status", "progress", "created_at", "updated_at"]
             let lists: [([String], Set<String>)] = [
@@ -163,6 +163,7 @@ struct CommandLineContractTests {
             let objects: [([String], Set<String>)] = [
                 (["accounts", "create", "acme"], account), (["accounts", "show", "acme"], account),
                 (["accounts", "suspend", "acme"], account),
+                (["accounts", "quota", "acme", "--bytes", "1K"], ["account", "items", "stored_bytes"]),
                 (["maintenance", "status"], ["on", "retry_after"]), (["names", "release", "root"], ["message"]),
                 (["seed"], ["accounts", "keys", "reserved_names", "blocked_terms", "personas", "styles"]),
                 (["delete", items.first?["id"]?.string ?? ""], ["message"]), (["accounts", "delete", "acme", "--yes"], ["message"]),

@@ -59,6 +59,10 @@ struct CommandLineEndToEndTests {
             _ = try await run("accounts", command, "nobody")
         }
         _ = try await both("accounts", "list")
+        _ = try await both("accounts", "quota", "acme", "--items", "2", "--bytes", "1G")
+        for items in ["0", "-1", "many"] { _ = try await run("accounts", "quota", "acme", "--items", items) }
+        _ = try await run("accounts", "quota", "nobody")
+        _ = try await both("accounts", "quota", "acme", "--items", "none")
         _ = try await run("keys", "create", "--account", "acme", "--label", "ci", "--scopes", "trainer")
         _ = try await run("keys", "create", "--account", "nobody")
         _ = try await run("keys", "create", "--account", "acme", "--expires", "2999-12-31", "--json")
@@ -128,6 +132,8 @@ struct CommandLineEndToEndTests {
             try await expect(200, nil, after: "accounts", "enable-api", "acme", from: list)
             try await expect(409, "NAME_RESERVED", after: "names", "reserve", "chief", from: create)
             try await expect(400, "INVALID_IMAGE", after: "names", "release", "CHIEF", from: create)
+            try await expect(403, "QUOTA_EXCEEDED", after: "accounts", "quota", "acme", "--items", "0", from: create)
+            try await expect(400, "INVALID_IMAGE", after: "accounts", "quota", "acme", "--items", "none", from: create)
             try await expect(503, "SERVICE_UNDER_MAINTENANCE", after: "maintenance", "on", "--retry-after", "30", from: list)
             #expect(try await list().header("Retry-After") == "30")
             for path in ["/healthz", "/readyz"] { #expect(try await service.client().get(path).json == ["status": "ok"]) }

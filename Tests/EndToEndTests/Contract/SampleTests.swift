@@ -10,11 +10,14 @@ struct SampleTests {
         let file = try RequestFile(name)
         try await Stage.run { stage in
             let service = try await stage.serve("--trainer", name == "training.http" ? "worker" : "embedded")
+            let full = try await stage.key(account: "full").secret
+            #expect(try await stage.command("accounts", "quota", "full", "--items", "0").exit == .status(0))
             var run = RequestFileRun(
                 file,
                 variables: [
                     "host": service.address, "key": try await stage.key().secret,
                     "readKey": try await stage.key(scopes: "read").secret, "trainerKey": try await stage.key(scopes: "trainer").secret,
+                    "fullKey": full,
                 ])
             for request in file.requests {
                 let answer = try await run.send(request)

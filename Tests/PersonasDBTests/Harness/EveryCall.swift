@@ -70,6 +70,9 @@ func everyCall(_ open: OpenStorage, round: Int) async throws {
     _ = try await open.accounts.account(named: name)
     _ = try await open.accounts.setSuspended(round % 2 == 0, accountNamed: name)
     _ = try await open.accounts.setAPIAccess(round % 2 == 0, accountNamed: name)
+    _ = try await open.accounts.change(QuotaChange(items: .max(1_000 + round), storedBytes: .max(1 << 40 + round)), accountNamed: name)
+    _ = try await open.items.usage(accountID: account)
+    _ = try open.items.usageNow(accountID: account)
     _ = await result { () throws(Failure) in try await open.accounts.setSuspended(true, accountNamed: "nobody \(round)") }
     _ = await result { () throws(Failure) in try await open.accounts.insert(.fixture(name)) }
     try await open.accounts.delete(accountNamed: name, at: .second(round + 5))

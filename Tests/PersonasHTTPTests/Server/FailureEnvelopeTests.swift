@@ -74,6 +74,16 @@ struct FailureEnvelopeTests {
             [detail("name", "A style with this name already exists", id: id)]
         ),
         (
+            .quotaExceeded([
+                QuotaExcess(.items, limit: 3, used: 4), QuotaExcess(.storedBytes, limit: 9, used: 8, added: 2),
+            ]), .quotaExceeded,
+            "The quota of the account is used up: 4 of 3 items are used; 8 of 9 bytes are used, and these images have 2",
+            [
+                ErrorDetail(field: "items", message: "4 of 3 items are used", limit: 3, used: 4),
+                ErrorDetail(field: "stored_bytes", message: "8 of 9 bytes are used, and these images have 2", limit: 9, used: 8),
+            ]
+        ),
+        (
             .externalIDTaken(.persona, id), .conflict, "A persona with this external_id already exists",
             [detail("external_id", "A persona with this external_id already exists", id: id)]
         ),

@@ -2,6 +2,7 @@ import ErrorEnvelope
 import ErrorEnvelopeHummingbird
 import HTTPTypes
 import Personas
+import TestImages
 import Testing
 
 @testable import PersonasHTTP
@@ -10,18 +11,20 @@ import Testing
 @Suite("Who am I", .serialized)
 struct MeTests {
     private static func counts(_ persona: (Int, Int, Int), _ style: (Int, Int, Int)) -> String {
+        let items = [persona, style].reduce(0) { $0 + $1.0 + $1.1 + $1.2 }
+        let bytes = items * (1...3).reduce(0) { $0 + Picture.png(seed: $1).count }
         func one(_ counts: (Int, Int, Int)) -> String {
             #"{"processing":\#(counts.0),"completed":\#(counts.1),"failed":\#(counts.2),"trash":0}"#
         }
-        return #""counts":{"personas":\#(one(persona)),"styles":\#(one(style))},"credits":null}"#
+        return #""counts":{"personas":\#(one(persona)),"styles":\#(one(style)),"items":\#(items),"stored_bytes":\#(bytes)},"credits":null}"#
     }
 
-    private static func limits(_ configuration: HTTPConfiguration) -> String {
+    private static func limits(_ configuration: HTTPConfiguration, quota: String = #""items":null,"stored_bytes":null"#) -> String {
         """
         "limits":{"reads_per_second":\(configuration.rateLimits.readsPerSecond),\
         "writes_per_second":\(configuration.rateLimits.writesPerSecond),"requests_in_flight":\(configuration.rateLimits.inFlightMax),\
         "streams":0,"webhooks":0,"body_bytes":\(configuration.limits.bodyBytesMax),"image_bytes":10485760,\
-        "page_items":\(configuration.pageItemsMax)}
+        "page_items":\(configuration.pageItemsMax),\(quota)}
         """
     }
 
@@ -56,6 +59,21 @@ struct MeTests {
             let theirs = try await service.send(.get, "/v2/me", key: other)
             #expect(theirs.shape.hasSuffix(Self.counts((1, 0, 0), (0, 0, 0))))
             #expect(theirs.text.contains(#""name":"other""#))
+        }
+    }
+
+    @Test("tells the quota of the account as soon as it is another")
+    func quota() async throws {
+        try await TestService.run { service in
+            for (change, told) in [
+                (QuotaChange(items: .max(7)), #""items":7,"stored_bytes":null"#),
+                (QuotaChange(storedBytes: .max(12_345)), #""items":7,"stored_bytes":12345"#),
+                (QuotaChange(items: QuotaChange.Bound.none, storedBytes: .max(0)), #""items":null,"stored_bytes":0"#),
+            ] {
+                _ = try await service.administration.perform(ChangeQuota(change, accountName: "studio"))
+                let answer = try await service.send(.get, "/v2/me")
+                #expect(answer.text.contains(Self.limits(HTTPConfiguration(), quota: told)), "\(answer.text)")
+            }
         }
     }
 

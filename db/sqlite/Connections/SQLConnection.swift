@@ -206,6 +206,11 @@ struct SQLRow {
         return value
     }
 
+    /// A number that may not be there.
+    func integerIfAny(_ column: Int32) -> Int? {
+        sqlite3_column_type(statement, column) == SQLITE_NULL ? nil : Int(integer(column))
+    }
+
     func timestamp(_ column: Int32) -> Timestamp { Timestamp(milliseconds: integer(column)) }
 
     /// A moment that may not be there.

@@ -2,50 +2,79 @@ import Foundation
 import GRDB
 import Personas
 
-/// Whether the counts of items are what there is.
+/// Whether the counts of items and of their bytes are what there is.
 enum CountCheck {
     /// A count that is not, by what it counts.
     struct Difference: Sendable {
+        /// What is counted.
+        enum Subject: Sendable {
+            case items(mode: String, status: String)
+            case storedBytes
+        }
+
         let accountID: Identifier
-        let mode: String
-        let status: String
+        let subject: Subject
         let kept: Int
         let counted: Int
 
         /// What is wrong.
         /// - Parameter isRepaired: whether it was made good.
         func finding(repaired isRepaired: Bool) -> Finding {
-            let detail = "The account is said to have \(kept) items of mode \(mode) and status \(status), and has \(counted)"
+            let detail =
+                switch subject {
+                case .items(let mode, let status):
+                    "The account is said to have \(kept) items of mode \(mode) and status \(status), and has \(counted)"
+                case .storedBytes: "The images of the account are said to have \(kept) bytes, and have \(counted)"
+                }
             return Finding(.countsDisagree, accountID.text, detail, repaired: isRepaired)
         }
     }
 
     /// Every count that is not what there is at this moment.
     static func differences(_ db: Database) throws -> [Difference] {
-        let rows = try Row.fetchAll(
+        let items = try Row.fetchAll(
             db,
             sql: """
                 SELECT account_id, mode, status, coalesce(count, 0) AS kept, coalesce(number, 0) AS counted FROM item_count FULL JOIN
                 (SELECT account_id, mode, status, count(*) AS number FROM pikzonality GROUP BY account_id, mode, status)
                 USING (account_id, mode, status) WHERE kept <> counted
                 """)
-        return try rows.map { row in
-            Difference(
-                accountID: try row.identifier("account_id"), mode: row["mode"], status: row["status"], kept: row["kept"],
-                counted: row["counted"])
-        }
+        let bytes = try Row.fetchAll(
+            db,
+            sql: """
+                SELECT account_id, coalesce(count, 0) AS kept, coalesce(number, 0) AS counted FROM stored_bytes FULL JOIN
+                (\(StoredBytes.counted) GROUP BY account_id) USING (account_id) WHERE kept <> counted
+                """)
+        return try items.map { try difference($0, .items(mode: $0["mode"], status: $0["status"])) }
+            + bytes.map { try difference($0, .storedBytes) }
+    }
+
+    private static func difference(_ row: Row, _ subject: Difference.Subject) throws -> Difference {
+        Difference(accountID: try row.identifier("account_id"), subject: subject, kept: row["kept"], counted: row["counted"])
     }
 
     /// Counts anew what is counted wrongly. One at a time, because what writes waits meanwhile.
     static func repair(_ difference: Difference, by writer: GroupWriter) async throws(Failure) {
+        let id = difference.accountID.data
         try await writer.write { db in
-            try db.run(
-                """
-                INSERT INTO item_count (account_id, mode, status, count)
-                SELECT account.id, ?2, ?3, (SELECT count(*) FROM pikzonality WHERE account_id = ?1 AND mode = ?2 AND status = ?3)
-                FROM account WHERE account.id = ?1
-                ON CONFLICT (account_id, mode, status) DO UPDATE SET count = excluded.count
-                """, [difference.accountID.data, difference.mode, difference.status])
+            switch difference.subject {
+            case .items(let mode, let status):
+                try db.run(
+                    """
+                    INSERT INTO item_count (account_id, mode, status, count)
+                    SELECT account.id, ?2, ?3, (SELECT count(*) FROM pikzonality WHERE account_id = ?1 AND mode = ?2 AND status = ?3)
+                    FROM account WHERE account.id = ?1
+                    ON CONFLICT (account_id, mode, status) DO UPDATE SET count = excluded.count
+                    """, [id, mode, status])
+            case .storedBytes:
+                try db.run(
+                    """
+                    INSERT INTO stored_bytes (account_id, count)
+                    SELECT account.id, coalesce((SELECT number FROM (\(StoredBytes.counted) AND account_id = ?1)), 0)
+                    FROM account WHERE account.id = ?1
+                    ON CONFLICT (account_id) DO UPDATE SET count = excluded.count
+                    """, [id])
+            }
         }
     }
 }

@@ -43,6 +43,14 @@ struct SQLiteAccountStore: AccountStore {
         try await update("UPDATE account SET has_api_access = ? WHERE name = ?", [hasAPIAccess, name], name: name)
     }
 
+    func change(_ quota: QuotaChange, accountNamed name: String) async throws(Failure) -> Account {
+        try await writer.write { db in
+            if let items = quota.items { try db.run("UPDATE account SET items_max = ? WHERE name = ?", [items.max, name]) }
+            if let bytes = quota.storedBytes { try db.run("UPDATE account SET stored_bytes_max = ? WHERE name = ?", [bytes.max, name]) }
+            return try Self.account(named: name, db)
+        }
+    }
+
     func delete(accountNamed name: String, in context: WriteContext<Void>) async throws(Failure) {
         let id = try await writer.write(in: context, recording: { _ in () }, isUnbounded: true) { db in
             let id = try Self.account(named: name, db).id

@@ -11,12 +11,14 @@ struct SQLitePikzonalityStore: PikzonalityStore {
 
     func insert(_ new: NewPikzonality, in context: WriteContext<Pikzonality>) async throws(Failure) -> Pikzonality {
         try await writer.write(in: context) { db in
-            guard try db.firstRow("SELECT 1 FROM account WHERE id = ?", [new.accountID.data]) != nil else { throw Failure.accountMissing }
+            guard let usage = try StoredBytes.usage(new.accountID, db) else { throw Failure.accountMissing }
             try Self.requireUnreserved(new.details.name, db)
             let tokens = new.references.map { _ in RandomToken.random() }
             let portrait = new.outcome == .completed ? RandomToken.random() : nil
             let item = Pikzonality(new, at: context.now, referenceTokens: ReferenceTokens(tokens), portraitToken: portrait)
             try Self.translatingConflict(item, db) { try ItemRow.insert(item, db) }
+            // After the name, as everywhere; the failure undoes the row.
+            try usage.requireRoom(forImageBytes: new.references.reduce(0) { $0 + $1.byteCount })
             for (position, (image, token)) in zip(new.references, tokens).enumerated() {
                 try ImageLinks.insert(image, token: token, position: position, itemID: new.id, db)
             }
@@ -111,6 +113,14 @@ struct SQLitePikzonalityStore: PikzonalityStore {
 
     func countsNow(accountID: Identifier) throws(Failure) -> ItemCounts? {
         try readers.readNow { connection in try Self.counts(accountID, connection) }
+    }
+
+    func usage(accountID: Identifier) async throws(Failure) -> AccountUsage {
+        try readers.read { connection in try StoredBytes.usage(accountID, connection) } ?? AccountUsage()
+    }
+
+    func usageNow(accountID: Identifier) throws(Failure) -> AccountUsage? {
+        try readers.readNow { connection in try StoredBytes.usage(accountID, connection) ?? AccountUsage() }
     }
 
     func newest(limit: Int) async throws(Failure) -> [OperatorItem] {

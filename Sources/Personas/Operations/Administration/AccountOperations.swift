@@ -12,7 +12,7 @@ package struct CreateAccount: AdministrationOperation {
         let account = Account(
             id: .timeOrdered(at: now), name: try Account.label(name, field: .name), isSuspended: false, hasAPIAccess: true, createdAt: now)
         try await administration.stores.accounts.insert(account)
-        return AccountReport(account)
+        return AccountReport(account, AccountUsage())
     }
 }
 
@@ -28,7 +28,11 @@ package struct ListAccounts: PagedOperation {
     }
 
     package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> [AccountReport] {
-        try await administration.stores.accounts.accounts(after: name, limit: limit).map(AccountReport.init)
+        var reports: [AccountReport] = []
+        for account in try await administration.stores.accounts.accounts(after: name, limit: limit) {
+            reports.append(try await administration.report(of: account))
+        }
+        return reports
     }
 
     package func next(after page: [AccountReport]) -> ListAccounts? {
@@ -46,7 +50,7 @@ package struct ShowAccount: AdministrationOperation {
 
     /// - Throws: `notFound`.
     package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> AccountReport {
-        AccountReport(try await administration.stores.accounts.account(named: Account.normalName(name)))
+        try await administration.report(of: try await administration.stores.accounts.account(named: Account.normalName(name)))
     }
 }
 
@@ -62,7 +66,8 @@ package struct SetSuspended: AdministrationOperation {
 
     /// - Throws: `notFound`.
     package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> AccountReport {
-        AccountReport(try await administration.stores.accounts.setSuspended(isSuspended, accountNamed: Account.normalName(accountName)))
+        let (accounts, name) = (administration.stores.accounts, Account.normalName(accountName))
+        return try await administration.report(of: try await accounts.setSuspended(isSuspended, accountNamed: name))
     }
 }
 
@@ -78,7 +83,28 @@ package struct SetAPIAccess: AdministrationOperation {
 
     /// - Throws: `notFound`.
     package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> AccountReport {
-        AccountReport(try await administration.stores.accounts.setAPIAccess(hasAPIAccess, accountNamed: Account.normalName(accountName)))
+        let (accounts, name) = (administration.stores.accounts, Account.normalName(accountName))
+        return try await administration.report(of: try await accounts.setAPIAccess(hasAPIAccess, accountNamed: name))
+    }
+}
+
+/// Changes how much an account may have, or tells it.
+package struct ChangeQuota: AdministrationOperation {
+    private let change: QuotaChange
+    private let accountName: String
+
+    /// - Parameter change: what is to be different; empty to be told how things stand.
+    package init(_ change: QuotaChange, accountName: String) {
+        self.change = change
+        self.accountName = accountName
+    }
+
+    /// - Throws: `notFound`.
+    package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> QuotaReport {
+        let (accounts, name) = (administration.stores.accounts, Account.normalName(accountName))
+        let account =
+            change.isEmpty ? try await accounts.account(named: name) : try await accounts.change(change, accountNamed: name)
+        return QuotaReport(account, try await administration.catalog.usage(accountID: account.id))
     }
 }
 
@@ -98,5 +124,12 @@ package struct DeleteAccount: AdministrationOperation {
         try await administration.stores.accounts.delete(accountNamed: name, in: WriteContext(at: administration.clock.now))
         administration.signals.removals.notify()
         return Confirmation(message: "Account \(name) deleted")
+    }
+}
+
+extension Administration {
+    /// An account with what it has.
+    fileprivate func report(of account: Account) async throws(Failure) -> AccountReport {
+        AccountReport(account, try await catalog.usage(accountID: account.id))
     }
 }

@@ -8,15 +8,59 @@ package struct AccountReport: Sendable, Codable, Equatable {
     package let suspended: Bool
     /// Whether its keys may use the API.
     package let apiAccess: Bool
+    /// How many items it has and may have.
+    package let items: UsageReport
+    /// How many bytes its images have and may have.
+    package let storedBytes: UsageReport
     /// RFC 3339.
     package let createdAt: String
 
-    init(_ account: Account) {
+    init(_ account: Account, _ usage: AccountUsage) {
         id = account.id
         name = account.name
         suspended = account.isSuspended
         apiAccess = account.hasAPIAccess
+        items = UsageReport(itemsOf: usage)
+        storedBytes = UsageReport(storedBytesOf: usage)
         createdAt = account.createdAt.text
+    }
+}
+
+/// How much of something an account has and may have, as an operator's program sees it.
+package struct UsageReport: Sendable, Codable, Equatable {
+    /// How much it has.
+    package let used: Int
+    /// How much it may have; nil for any number.
+    package let limit: Int?
+
+    init(itemsOf usage: AccountUsage) { (used, limit) = (usage.items, usage.quota.itemsMax) }
+
+    init(storedBytesOf usage: AccountUsage) { (used, limit) = (usage.storedBytes, usage.quota.storedBytesMax) }
+
+    /// Whether it has more than it may have now.
+    package var isExceeded: Bool { limit.map { used > $0 } ?? false }
+
+    /// Writes every member, `null` included.
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(used, forKey: .used)
+        try container.encode(limit, forKey: .limit)
+    }
+}
+
+/// The quota of an account as an operator's program sees it.
+package struct QuotaReport: Sendable, Codable, Equatable {
+    /// The account's name.
+    package let account: String
+    /// How many items it has and may have.
+    package let items: UsageReport
+    /// How many bytes its images have and may have.
+    package let storedBytes: UsageReport
+
+    init(_ account: Account, _ usage: AccountUsage) {
+        self.account = account.name
+        items = UsageReport(itemsOf: usage)
+        storedBytes = UsageReport(storedBytesOf: usage)
     }
 }
 

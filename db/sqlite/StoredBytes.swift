@@ -1,0 +1,48 @@
+import Foundation
+import GRDB
+import Personas
+
+/// What accounts have of what there are quotas of, as triggers keep it.
+enum StoredBytes {
+    private static let usage = FixedQuery(
+        """
+        SELECT items_max, stored_bytes_max, (SELECT coalesce(sum(count), 0) FROM item_count WHERE account_id = ?1),
+            coalesce((SELECT count FROM stored_bytes WHERE account_id = ?1), 0) FROM account WHERE id = ?1
+        """)
+
+    /// What an account has, and how much it may have; nil where there is no such account.
+    static func usage(_ accountID: Identifier, _ connection: some SQLConnection) throws -> AccountUsage? {
+        try connection.first(usage) {
+            $0.bind(accountID)
+        } row: { row in
+            AccountUsage(
+                quota: AccountQuota(itemsMax: row.integerIfAny(0), storedBytesMax: row.integerIfAny(1)), items: Int(row.integer(2)),
+                storedBytes: Int(row.integer(3)))
+        }
+    }
+
+    /// What the images of items have together, by account. What follows chooses the items.
+    static let counted = """
+        SELECT account_id, sum(byte_count) AS number FROM pikzonality JOIN image_link ON pikzonality_id = pikzonality.id
+        JOIN media USING (digest) WHERE position >= 0
+        """
+
+    /// Counts the images of all items, so many items at a time. It begins anew after a process that ended in between, because nothing says of an
+    /// item that it was counted.
+    static func fill(atMost count: Int) -> Migration.Round {
+        { db, last in
+            if last == nil { try db.run("DELETE FROM stored_bytes", []) }
+            let start = last ?? Data()
+            let end = try db.firstRow(
+                "SELECT max(id) AS id FROM (SELECT id FROM pikzonality WHERE id > ? ORDER BY id LIMIT ?)", [start, count])
+            guard let end: Data = end?["id"] else { return nil }
+            try db.run(
+                """
+                INSERT INTO stored_bytes (account_id, count)
+                SELECT account_id, number FROM (\(counted) AND pikzonality.id > ? AND pikzonality.id <= ? GROUP BY account_id) WHERE true
+                ON CONFLICT (account_id) DO UPDATE SET count = count + excluded.count
+                """, [start, end])
+            return end
+        }
+    }
+}
