@@ -6,7 +6,7 @@ import Testing
 
 /// Debian's nginx with `http/samples/nginx.conf`, on ports and in a folder of its own.
 ///
-/// The sample is run as it stands, but for what an operator fits as well (the service's port, the places of the certificate and of the log) and
+/// The sample is run as it stands, but for what an operator fits as well (the service's port, the places of certificate, log and files) and
 /// for the ports that nginx listens on, of 127.0.0.1 alone. A text to be replaced that is not there any more is a failure.
 struct Nginx: Sendable {
     /// The name that the sample has for the service, and the certificate.
@@ -48,6 +48,7 @@ struct Nginx: Sendable {
             "server 127.0.0.1:8080;": "server 127.0.0.1:\(port);", "listen 80;": "listen 127.0.0.1:\(ports.plain);",
             "listen 443 ssl http2;": "listen 127.0.0.1:\(ports.secure) ssl http2;", "listen [::]:80;": "", "listen [::]:443 ssl http2;": "",
             "/etc/letsencrypt/live/\(host)/": "\(folder)/", "/var/log/nginx/": "\(folder)/",
+            "/var/www/html": "\(folder)/www",
         ]
         for (text, replacement) in fitted.merging(changes, uniquingKeysWith: { $1 }) {
             try #require(sample.contains(text), "the sample does not hold \(text)")

@@ -195,6 +195,11 @@ struct NginxTests {
                 let plain = try await client.send(.POST, "\(scene.nginx.plainAddress)/v2/personas?a=b", json: [:])
                 #expect(plain.status == 308 && plain.header("Location") == "https://\(Nginx.host)/v2/personas?a=b")
                 #expect(plain.header("Server") == "nginx", "which version it is is nobody's business")
+                let challenge = "/.well-known/acme-challenge/token"
+                let file = URL(fileURLWithPath: "\(scene.stage.folder)/nginx/www\(challenge)")
+                try FileManager.default.createDirectory(at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+                try Data("proof".utf8).write(to: file)
+                #expect(try await client.get(scene.nginx.plainAddress + challenge).text == "proof", "certificates can be renewed")
                 let answer = try await client.get("/v2/me")
                 #expect(answer.header("Strict-Transport-Security") != nil && answer.header("Server") == "nginx")
             }
