@@ -258,7 +258,7 @@ def sends(reader, report):
     report.check(
         "lines take what is typed for what it is, whatever it is",
         lines(page),
-        lambda text: text.startswith("curl -g ") and text.endswith("/v2/personas?metadata[campaign]=a%20b%21&metadata[owner]=mia'"),
+        lambda text: text.startswith("curl -g ") and text.endswith("/v2/personas?metadata[campaign]=a%20b%21&metadata[owner]=mia'; echo"),
     )
     page = reader.open_with_key("#/createPersona")
     report.check("nothing is sent before the button is pressed", [request.url for request in page.requests if "/v2/" in request.url], [])
@@ -270,7 +270,7 @@ def sends(reader, report):
     identifier = re.search(r'"id": "([0-9a-f-]{36})"', page.locator(".outcome").inner_text()).group(1)
     page.locator(".next a", has_text="Get a persona").first.click()
     arrive(page, "#/getPersona", "Get a persona")
-    report.check("the next call has its id", lines(page), lambda text: text.endswith(f"/v2/personas/{identifier}'"))
+    report.check("the next call has its id", lines(page), lambda text: text.endswith(f"/v2/personas/{identifier}'; echo"))
     report.check("and finds it", send(page), lambda text: text.startswith("200 OK") and identifier in text)
     page.locator(".outcome summary").click()
     report.check("the headers of the answer can be read", page.locator(".outcome details").inner_text(), lambda text: "x-request-id: " in text)

@@ -195,7 +195,9 @@ struct TidyTests {
         }
     }
 
-    @Test("Every path that a document names exists", arguments: ["README.md", "db/README.md", "http/README.md", ".github/SECURITY.md"])
+    @Test(
+        "Every path that a document names exists",
+        arguments: ["README.md", "db/README.md", "http/README.md", ".github/OPERATING.md", ".github/PROOFS.md", ".github/SECURITY.md"])
     func documentedPaths(_ document: String) throws {
         try #require(SourceTree.exists(document), "\(document) is missing: write it")
         let folder = document.contains("/") ? String(document.prefix { $0 != "/" }) + "/" : ""

@@ -67,6 +67,7 @@ export function build(operation, values) {
     method: operation.method,
     ...target(operation, values),
     needsKey: operation.needsKey,
+    answersJSON: operation.responses.some(({ status, contents }) => status < 300 && contents.some(({ type }) => type === "application/json")),
     headers,
     json: operation.body && !isForm ? values.json : "",
     form: operation.body && isForm ? formParts(values.form) : null,
@@ -98,7 +99,8 @@ export function curl(request) {
     else options.push(`${/^[@<]|;/.test(text) ? "--form-string" : "-F"} ${single(`${name}=${text}`)}`);
   }
   options.push(request.hasVariables ? `"${request.url}"` : single(request.url));
-  return `curl ${options.join(" \\\n  ")}`;
+  // Bodies of JSON end without a line end, and the prompt would stand behind them.
+  return `curl ${options.join(" \\\n  ")}${request.answersJSON ? "; echo" : ""}`;
 }
 
 /** JSON on one line where that is short, else on several; other text as it is. */

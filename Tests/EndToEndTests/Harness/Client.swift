@@ -44,8 +44,10 @@ struct Client: Sendable {
     var key: String?
     /// Headers of every request.
     var headers: [(name: String, value: String)] = []
+    /// How it connects.
+    var http = Self.shared
 
-    private static let http: HTTPClient = {
+    private static let shared: HTTPClient = {
         var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
         configuration.timeout.connect = .seconds(20)
         configuration.connectionPool.retryConnectionEstablishment = false
@@ -72,7 +74,7 @@ struct Client: Sendable {
         if let body { request.body = .bytes(ByteBuffer(bytes: body)) }
         let sent = request
         return try await bounded("the answer to \(method) \(target)", within: limit) {
-            let response = try await Self.http.execute(sent, deadline: .distantFuture)
+            let response = try await http.execute(sent, deadline: .distantFuture)
             let buffer = try await response.body.collect(upTo: Self.answerBytesMax)
             return ClientAnswer(status: Int(response.status.code), headers: response.headers, body: Array(buffer: buffer))
         }

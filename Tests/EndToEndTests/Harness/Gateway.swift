@@ -14,6 +14,8 @@ final class Gateway: Sendable {
         case cut
         /// The client gets these bytes and then the connection ends, as if the server had died in the middle of its answer.
         case half(String)
+        /// The client gets these bytes as they come, and then the connection ends.
+        case parts(AsyncStream<String>)
         /// The client gets this for an answer, and the server never hears of it.
         case answer(Int, [UInt8])
 
@@ -28,6 +30,8 @@ final class Gateway: Sendable {
     private let seen = Mutex<[String]>([])
     /// Where the client finds it.
     let address: String
+    /// The port of that address; 0 for a socket with a path.
+    let port: Int
 
     /// The calls that came, in their order: `media` for an image, otherwise the last part of the path, such as `heartbeat`.
     var calls: [String] { seen.withLock { $0 } }
@@ -35,6 +39,7 @@ final class Gateway: Sendable {
     private init(serverPort: Int, port: Int, rule: @escaping @Sendable (String, Int) -> Ruling) {
         self.serverPort = serverPort
         self.rule = rule
+        self.port = port
         address = "http://127.0.0.1:\(port)"
     }
 
@@ -95,6 +100,9 @@ final class Gateway: Sendable {
                                 case .half(let text):
                                     // Not through the writer, which returns before everything is sent.
                                     return try await client.channel.writeAndFlush(ByteBuffer(string: text))
+                                case .parts(let parts):
+                                    for await part in parts { try await client.channel.writeAndFlush(ByteBuffer(string: part)) }
+                                    return
                                 case .answer(let status, let body):
                                     let head = "HTTP/1.1 \(status) X\r\nContent-Length: \(body.count)\r\n\r\n"
                                     try await toClient.write(ByteBuffer(bytes: Array(head.utf8) + body))
