@@ -19,6 +19,7 @@ enum Serve {
         let log = LogWriter()
         let logger = LineLogHandler.bootstrap(settings, writer: log)
         defer { log.flush() }
+        try FolderUse.making.requireDatabase(settings)
         let lock = try await lock(settings.dataDirectory)
         defer { withExtendedLifetime(lock) {} }
         let app = try await open(settings, logger: logger)
@@ -54,13 +55,10 @@ enum Serve {
         do throws(Failure) {
             let app = try Application(settings, logger: logger)
             do throws(Failure) {
-                let pending = try await app.pendingMigrations()
-                if !pending.isEmpty {
-                    guard settings.migrate else { throw .schemaMismatch(.pending(migrations: pending)) }
+                let applied = try await app.migrate(isAllowed: settings.migrate) { pending in
                     // Nothing is answered meanwhile, and a large store may take a minute.
                     logger.info("applying migrations", metadata: ["names": .array(pending.map { .string($0) })])
                 }
-                let applied = try await app.migrate()
                 if !applied.isEmpty { logger.info("migrations applied", metadata: ["names": .array(applied.map { .string($0) })]) }
             } catch {
                 app.close()

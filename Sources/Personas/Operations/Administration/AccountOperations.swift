@@ -60,6 +60,8 @@ package struct SetSuspended: AdministrationOperation {
         self.accountName = accountName
     }
 
+    package static let aimsAtServer = true
+
     /// - Throws: `notFound`.
     package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> AccountReport {
         AccountReport(try await administration.stores.accounts.setSuspended(isSuspended, accountNamed: Account.normalName(accountName)))
@@ -75,6 +77,8 @@ package struct SetAPIAccess: AdministrationOperation {
         self.hasAPIAccess = hasAPIAccess
         self.accountName = accountName
     }
+
+    package static let aimsAtServer = true
 
     /// - Throws: `notFound`.
     package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> AccountReport {
