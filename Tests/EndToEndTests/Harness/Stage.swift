@@ -44,9 +44,11 @@ final class Stage: Sendable {
     func start(
         _ arguments: [String], data: String?, environment: [String: String] = [:], launcher: [String] = []
     ) throws -> ChildProcess {
-        note(
+        // No balancer looks at these servers, and each would wait for one that did before it stops.
+        let drain = arguments.first == "serve" && !arguments.contains("--drain-seconds") ? ["--drain-seconds", "0"] : []
+        return note(
             try ChildProcess(
-                arguments + (data.map { ["--data", $0] } ?? []), environment: environment, folder: folder, launcher: launcher))
+                arguments + drain + (data.map { ["--data", $0] } ?? []), environment: environment, folder: folder, launcher: launcher))
     }
 
     /// Starts another program than the service and does not wait for it.

@@ -87,12 +87,12 @@ extension RequestGuard {
         guard self.requestsRead > self.requestsAnswered else {
             // The request is not complete. The connection lives on only if Hummingbird will have read the rest in a moment. A client that was
             // not told to send its body may do so or not, so that its body could not be told from the next request.
-            guard case .serving = self.phase, !self.isQuiescing, !self.owesContinue, let facts = self.facts, !facts.isLast else {
+            guard case .serving = self.phase, !self.isEnding, !self.owesContinue, let facts = self.facts, !facts.isLast else {
                 return true
             }
             return facts.bodyBytes.map { $0 - self.bodyBytes > self.limits.drainBytesMax } ?? true
         }
-        return self.requestsStarted == self.requestsAnswered + 1 && (self.isQuiescing || self.facts?.isLast == true)
+        return self.requestsStarted == self.requestsAnswered + 1 && (self.isEnding || self.facts?.isLast == true)
     }
 
     /// Whether something that happened after the head of the answer now makes it the last of the connection.
