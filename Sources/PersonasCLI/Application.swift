@@ -78,8 +78,17 @@ struct Application: Sendable {
     }
 
     /// Brings the database to the schema of this binary, and gives a new one its reserved names.
+    /// - Parameters:
+    ///   - isAllowed: whether pending migrations may be applied. Whoever says no to one command or server says it to all of them.
+    ///   - willApply: told which they are, before.
     /// - Returns: the names of the migrations applied now.
-    func migrate() async throws(Failure) -> [String] {
+    /// - Throws: `schemaMismatch` when some are pending and may not be applied, among others.
+    func migrate(isAllowed: Bool, willApply: ([String]) -> Void = { _ in }) async throws(Failure) -> [String] {
+        let pending = try await storage.schema.migrations().filter { $0.state == .pending }.map(\.name)
+        if !pending.isEmpty {
+            guard isAllowed else { throw .schemaMismatch(.pending(migrations: pending)) }
+            willApply(pending)
+        }
         let applied = try await storage.migrate()
         // Whether it is new is told by what it holds, so that a start that was cut short before this line is made good by the next.
         let accounts = try await storage.accounts.accounts(after: nil, limit: 1)
@@ -87,11 +96,6 @@ struct Application: Sendable {
             _ = try await administration.perform(LoadSeed(try SeedFile.reservedNames().document))
         }
         return applied
-    }
-
-    /// The migrations that were not applied yet.
-    func pendingMigrations() async throws(Failure) -> [String] {
-        try await storage.schema.migrations().filter { $0.state == .pending }.map(\.name)
     }
 
     /// What HTTP does with requests.

@@ -19,5 +19,9 @@ struct AdministrationRegistryTests {
         #expect(AdministrationRegistry.ofCommands.operation(named: "BrewCoffee") == nil)
         #expect(AdministrationRegistry.ofCommands.operation(named: "BackUp")?.isLong == true)
         #expect(AdministrationRegistry.ofCommands.operation(named: "ListKeys")?.isLong == false)
+        // Whoever asks for one of these has a running server in mind. What only looks, or makes what a server is begun with, has none.
+        let aiming = names.filter { AdministrationRegistry.ofCommands.operation(named: $0)?.aimsAtServer == true }
+        #expect(
+            Set(aiming) == ["SetMaintenance", "SetSuspended", "SetAPIAccess", "SetKeyState", "ReserveNames", "ReleaseNames"])
     }
 }

@@ -61,6 +61,7 @@ struct LineAccessLogTests {
             add { $0.method = text }
             add { $0.route = text }
             add { $0.address = text }
+            add { $0.reason = text }
         }
         for code in ErrorCode.allCases { add { ($0.code, $0.status) = (code, code.status) } }
         for number in [0, 1, 9, 10, 99, 100, 65_536, 2_000_000_001, .max, -1, .min] {
@@ -76,6 +77,7 @@ struct LineAccessLogTests {
                 entry.method = oddTexts.randomElement(using: &random)!
                 entry.route = oddTexts.randomElement(using: &random)! + oddTexts.randomElement(using: &random)!
                 entry.address = Bool.random(using: &random) ? oddTexts.randomElement(using: &random) : nil
+                entry.reason = Bool.random(using: &random) ? oddTexts.randomElement(using: &random) : nil
                 entry.code = Bool.random(using: &random) ? ErrorCode.allCases.randomElement(using: &random) : nil
                 entry.caller = Bool.random(using: &random) ? Caller(accountID: .random(), keyID: .random(), scopes: []) : nil
                 entry.trace = Bool.random(using: &random) ? trace : nil
@@ -96,6 +98,7 @@ struct LineAccessLogTests {
         ]
         metadata["bytes_out"] = entry.bytesOut.map { .stringConvertible($0) }
         metadata["address"] = entry.address.map { .string($0) }
+        metadata["reason"] = entry.reason.map { .string($0) }
         metadata["code"] = entry.code.map { .string($0.rawValue) }
         metadata["account"] = entry.caller.map { .string($0.accountID.text) }
         metadata["key"] = entry.caller.map { .string($0.keyID.text) }
@@ -128,6 +131,7 @@ struct LineAccessLogTests {
     func words() {
         var entry = Self.plain
         entry.code = .notFound
+        entry.reason = "Not found"
         entry.status = 404
         entry.trace = Self.trace
         for (format, line) in [
@@ -136,14 +140,14 @@ struct LineAccessLogTests {
                 #"{"time":"2026-11-21T03:29:00.123Z","level":"info","message":"request","account":"018f3c2a-0000-7000-8000-0000000000ff","#
                     + #""address":"203.0.113.5","bytes_in":0,"bytes_out":1234,"code":"NOT_FOUND","duration_us":33,"#
                     + #""key":"ffffffff-ffff-4fff-bfff-fedcba987654","method":"GET","parent_id":"b7ad6b7169203331","#
-                    + #""request_id":"0b5f3c52-3b0f-4a56-8c1c-6f5c1a1de001","route":"/v2/personas/{id}","status":404,"#
+                    + #""reason":"Not found","request_id":"0b5f3c52-3b0f-4a56-8c1c-6f5c1a1de001","route":"/v2/personas/{id}","status":404,"#
                     + #""trace_id":"0af7651916cd43dd8448eb211c80319c"}"#
             ),
             (
                 .text,
                 "2026-11-21T03:29:00.123Z INFO request account=018f3c2a-0000-7000-8000-0000000000ff address=203.0.113.5 bytes_in=0 "
                     + "bytes_out=1234 code=NOT_FOUND duration_us=33 key=ffffffff-ffff-4fff-bfff-fedcba987654 method=GET "
-                    + "parent_id=b7ad6b7169203331 request_id=0b5f3c52-3b0f-4a56-8c1c-6f5c1a1de001 route=/v2/personas/{id} status=404 "
+                    + "parent_id=b7ad6b7169203331 reason=\"Not found\" request_id=0b5f3c52-3b0f-4a56-8c1c-6f5c1a1de001 route=/v2/personas/{id} status=404 "
                     + "trace_id=0af7651916cd43dd8448eb211c80319c"
             ),
         ] {

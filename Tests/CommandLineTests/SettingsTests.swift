@@ -247,6 +247,22 @@ struct SettingsTests {
         #expect(LeasePolicy(settings) == LeasePolicy())
     }
 
+    @Test("What depends on the terminal is told in words, and as it is in force")
+    func terminal() throws {
+        let settings = try settings()
+        let isTerminal = isatty(STDERR_FILENO) == 1
+        #expect(settings.logFormat == (isTerminal ? .text : .json))
+        #expect(settings.drainSeconds == (isTerminal ? 0 : 5))
+        let help = ServeCommand.helpMessage(columns: 1_000)
+        #expect(help.contains("(PERSONAS_LOG_FORMAT, default text where standard error is a terminal, else json)"))
+        #expect(help.contains("(PERSONAS_DRAIN_SECONDS, default 0 where standard error is a terminal, else 5)"))
+        let rows = ConfigCommand.rows(settings)
+        let row = try #require(rows.first { $0.name == "log-format" })
+        #expect(row.value == .text(isTerminal ? "text" : "json") && row.source == .default)
+        for seconds in ["-1", "601", "soon"] { #expect(throws: Failure.self) { try self.settings(flags: ["drain-seconds": seconds]) } }
+        #expect(try self.settings(flags: ["drain-seconds": "600"]).drainSeconds == 600)
+    }
+
     @Test("Secrets are hidden where settings are shown")
     func secrets() throws {
         let rows = ConfigCommand.rows(try settings(environment: ["PERSONAS_KEY": "pkz_secret"]))

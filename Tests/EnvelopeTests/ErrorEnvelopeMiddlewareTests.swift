@@ -32,6 +32,17 @@ private struct ToldContext: EnvelopeRequestContext {
     func noteError(_ code: ErrorCode) { told.withLock { $0.append(code.rawValue) } }
 }
 
+/// A context that is told whole errors, and says of them what it was told.
+private struct ErrorContext: EnvelopeRequestContext {
+    var coreContext: CoreRequestContextStorage
+    var requestID = ""
+    static let told = Shared<[String]>([])
+
+    init(source: ApplicationRequestContextSource) { coreContext = CoreRequestContextStorage(source: source) }
+
+    func noteError(_ error: EnvelopeError) { Self.told.withLock { $0.append("\(error.code.rawValue): \(error.message)") } }
+}
+
 /// Keeps what the contexts of requests were told, once they are answered.
 private struct ToldMiddleware: RouterMiddleware {
     let told: Shared<[[String]]>
@@ -105,6 +116,21 @@ struct ErrorEnvelopeMiddlewareTests {
         }
         let ids = "\(trace) \(parent)"
         #expect(told.value == [[], [ids], [], [], ["NAME_RESERVED"], [ids, "INTERNAL_ERROR"], ["NOT_FOUND"]])
+    }
+
+    @Test("tells a context that asks for it the whole error, in the words that the client is told")
+    func toldWhole() async throws {
+        let router = Router(context: ErrorContext.self)
+        router.add(middleware: ErrorEnvelopeMiddleware())
+        router.get("bad") { _, _ -> HTTPResponse.Status in throw EnvelopeError.invalid([ErrorDetail(field: "a", message: "a is odd")]) }
+        router.get("broken") { _, _ -> HTTPResponse.Status in throw SecretError() }
+        try await Application(router: router, logger: LogRecorder().logger).test(.router) { client in
+            for path in ["/bad", "/broken"] { _ = try await client.executeRequest(uri: path, method: .get, headers: [:], body: nil) }
+        }
+        #expect(
+            ErrorContext.told.value == [
+                "VALIDATION_ERROR: The request is invalid: a is odd", "INTERNAL_ERROR: \(ErrorCode.internalError.defaultMessage)",
+            ])
     }
 
     @Test("passes on the reason of a client error but not that of a server error")

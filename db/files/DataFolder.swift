@@ -44,6 +44,9 @@ package struct DataFolder: Sendable {
     /// Where a whole restored state waits to take its place.
     var restoreComplete: DataFolder { DataFolder("\(path)/\(Self.restoreCompleteName)") }
 
-    /// Whether there is a database here. A restore that was cut short may hold the only one there is, until the folder is opened.
-    package var hasDatabase: Bool { access(database, F_OK) == 0 || access(restoreComplete.path, F_OK) == 0 }
+    /// Whether there is a database here, which looking does not make. A restore that was cut short may hold the only one there is, until the folder is
+    /// opened. What cannot be looked at for another reason counts as one, so that its opening says what that is.
+    package var hasDatabase: Bool { Self.mayExist(database) || Self.mayExist(restoreComplete.path) }
+
+    private static func mayExist(_ path: String) -> Bool { access(path, F_OK) == 0 || errno != ENOENT }
 }

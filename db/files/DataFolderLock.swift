@@ -45,6 +45,25 @@ package final class DataFolderLock: Sendable {
         return DataFolderLock(directory: directory, folder: folder, file: file)
     }
 
+    /// Keeps others from taking the lock for as long as the result lives, and changes nothing: whatever is not there is not made.
+    /// - Returns: nil while another process has the lock.
+    /// - Throws: `configuration` when the folder cannot be looked into.
+    package static func holdOff(directory: String) throws(Failure) -> DataFolderHold? {
+        let folder = try openFolder(directory)
+        let descriptor = openat(folder.number, fileName, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
+        guard descriptor >= 0 else {
+            // Nobody has worked on the folder yet, or only a version that knew no such file.
+            if errno == ENOENT { return DataFolderHold(file: nil) }
+            throw refusal(directory, "its \(fileName) cannot be opened: \(String(cString: strerror(errno)))")
+        }
+        let file = Descriptor(number: descriptor)
+        guard flock(file.number, LOCK_SH | LOCK_NB) == 0 else {
+            if errno == EWOULDBLOCK { return nil }
+            throw refusal(directory, "its \(fileName) cannot be locked: \(String(cString: strerror(errno)))")
+        }
+        return DataFolderHold(file: file)
+    }
+
     /// Takes the folder away if it holds nothing but the lock: for a command that made it in vain.
     package func removeEmptyFolder() {
         guard (try? PosixFile.names(in: directory)) == [Self.fileName] else { return }
@@ -59,6 +78,10 @@ package final class DataFolderLock: Sendable {
         } catch {
             throw .configuration(setting: "data", reason: "the folder \(directory) cannot be made: \(error)")
         }
+        return try openFolder(directory)
+    }
+
+    private static func openFolder(_ directory: String) throws(Failure) -> Descriptor {
         let descriptor = Foundation.open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else {
             throw .configuration(setting: "data", reason: "the folder \(directory) cannot be opened: \(String(cString: strerror(errno)))")
@@ -113,5 +136,14 @@ package final class DataFolderLock: Sendable {
             throw refusal(directory, "its \(fileName) is open to other users: \(String(cString: strerror(errno)))")
         }
         return file
+    }
+}
+
+/// What keeps the lock of a data folder free while the folder is looked at; see `DataFolderLock.holdOff`.
+package final class DataFolderHold: Sendable {
+    private let file: Descriptor?
+
+    fileprivate init(file: consuming Descriptor?) {
+        self.file = file
     }
 }

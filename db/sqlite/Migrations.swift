@@ -109,7 +109,12 @@ struct Migrator: SchemaStore {
     }
 
     func migrations() async throws(Failure) -> [MigrationReport] {
-        reports(of: try readers.read(Self.book))
+        Self.reports(on: migrations, of: try readers.read(Self.book))
+    }
+
+    /// How migrations stand in the database of a folder that nobody writes to, which is left as it is.
+    static func migrations(_ migrations: [Migration] = Migration.all, in folder: DataFolder) throws -> [MigrationReport] {
+        reports(on: migrations, of: try UntouchedDatabase(in: folder).read(book))
     }
 
     func isReady() async -> Bool {
@@ -123,10 +128,12 @@ struct Migrator: SchemaStore {
         return isReady(entries)
     }
 
-    private func isReady(_ entries: [Entry]) -> Bool { reports(of: entries).allSatisfy { $0.state == .applied } }
+    private func isReady(_ entries: [Entry]) -> Bool {
+        Self.reports(on: migrations, of: entries).allSatisfy { $0.state == .applied }
+    }
 
     /// How each migration stands that is known here or stands in the book.
-    private func reports(of entries: [Entry]) -> [MigrationReport] {
+    private static func reports(on migrations: [Migration], of entries: [Entry]) -> [MigrationReport] {
         let known = migrations.map { migration in
             let applied = entries.first { $0.name == migration.name }
             let entry = applied ?? entries.first { $0.name == migration.nameBegun }
@@ -139,7 +146,7 @@ struct Migrator: SchemaStore {
         return known + unknown.map { MigrationReport(name: $0.name, state: .unknown, appliedAt: $0.appliedAt, hash: $0.hash) }
     }
 
-    private static func book(_ connection: ReadConnection) throws -> [Entry] {
+    private static func book(_ connection: any SQLConnection) throws -> [Entry] {
         guard
             try connection.first("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'migration'", [], row: { _ in true })
                 != nil

@@ -93,6 +93,19 @@ package final class Storage: AdministrationStores {
     /// Lets backups and checks have the data folder one at a time.
     private let maintenanceTurn = AsyncMutex()
 
+    /// The names of the migrations that bring a database to the schema of this version.
+    package static var migrationNames: [String] { Migration.all.map(\.name) }
+
+    /// How migrations stand in the database of a folder, of which nothing is changed. To be called while no process writes to it; see
+    /// `DataFolderLock.holdOff`.
+    package static func migrations(in directory: String) throws(Failure) -> [MigrationReport] {
+        do {
+            return try Migrator.migrations(in: DataFolder(directory))
+        } catch {
+            throw Failure(storage: error)
+        }
+    }
+
     /// Opens the folder's database and media, making what is missing. Nothing is migrated yet.
     /// - Throws: `unexpected` when the database cannot be opened or does not promise durability.
     package static func open(_ configuration: Configuration) throws(Failure) -> Storage {

@@ -88,7 +88,7 @@ public struct ErrorEnvelopeMiddleware<Context: EnvelopeRequestContext>: RouterMi
             return Response(status: httpError.status, headers: httpError.headers + [.xRequestID: context.requestID])
         }
         let envelopeError = EnvelopeError(converting: error)
-        context.noteError(envelopeError.code)
+        context.noteError(envelopeError)
         self.log(envelopeError, request: request, context: context)
         return envelopeError.response(to: request.method, requestID: context.requestID)
     }

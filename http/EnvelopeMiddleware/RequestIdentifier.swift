@@ -16,6 +16,9 @@ public protocol EnvelopeRequestContext: RequestContext {
 
     /// Told the code of the error that the request is about to be answered with.
     func noteError(_ code: ErrorCode)
+
+    /// Told the whole error that the request is about to be answered with. By default its code is all that is handed on.
+    func noteError(_ error: EnvelopeError)
 }
 
 // Optional requirements. A context that keeps what it is told for the layers outside, such as a log of requests, keeps it in an object that its
@@ -26,6 +29,9 @@ extension EnvelopeRequestContext {
 
     /// Keeps nothing.
     public func noteError(_ code: ErrorCode) {}
+
+    /// Tells of the code.
+    public func noteError(_ error: EnvelopeError) { self.noteError(error.code) }
 }
 
 /// The context of a service that needs nothing beyond the request id.

@@ -42,10 +42,12 @@ struct AccessLog: RouterMiddleware {
         _ request: Request, _ context: Context, _ bytesIn: ByteCount?, status: Int, bytesOut: Int?, since start: ContinuousClock.Instant
     ) {
         let peer = addresses.peer(at: context.channel.remoteAddress)
+        let error = context.error
         writer.write(
             AccessLogEntry(
                 requestID: context.requestID, method: request.method.rawValue, route: context.route ?? Self.noRoute, status: status,
-                code: context.errorCode, duration: start.duration(to: .now), caller: context.caller, trace: context.trace,
+                code: error?.code, reason: error?.loggedReason, duration: start.duration(to: .now), caller: context.caller,
+                trace: context.trace,
                 address: addresses.text(of: peer, forwardedFor: request.headers[values: .xForwardedFor]), bytesIn: bytesIn?.total ?? 0,
                 bytesOut: bytesOut))
     }

@@ -18,6 +18,9 @@ package struct AllowedOrigins: Sendable {
     private(set) var allowsAll = false
     private var patterns: [OriginPattern] = []
 
+    /// How many were listed.
+    package var count: Int { patterns.count + (allowsAll ? 1 : 0) }
+
     /// No origin at all.
     package init() {}
 

@@ -32,7 +32,7 @@ struct ImmediateReads: ImmediateResponder {
         var route: String?
         var caller: Caller?
         /// Why the request is refused, where it is.
-        var code: ErrorCode?
+        var refusal: EnvelopeError?
         var standing: RateLimiter.Standing?
         /// Whether answers of the route say where its caller stands.
         var isLimited = true
@@ -109,7 +109,7 @@ struct ImmediateReads: ImmediateResponder {
         accessLog.writer.write(
             AccessLogEntry(
                 requestID: requestID, method: head.method.rawValue, route: facts.route ?? AccessLog.noRoute, status: status,
-                code: facts.code, duration: duration, caller: facts.caller, trace: head.trace,
+                code: facts.refusal?.code, reason: facts.refusal?.loggedReason, duration: duration, caller: facts.caller, trace: head.trace,
                 address: accessLog.addresses.text(of: connection, forwardedFor: head.forwardedFor), bytesIn: 0,
                 bytesOut: answer.body?.readableBytes ?? 0))
     }
@@ -123,7 +123,7 @@ struct ImmediateReads: ImmediateResponder {
         } catch {
             let error = EnvelopeError(converting: error)
             guard error.cause == nil, error.code.status != 500 else { return nil }
-            facts.code = error.code
+            facts.refusal = error
             let (head, body) = error.answer(requestID: requestID)
             return ImmediateAnswer(head: head, body: body)
         }
@@ -186,7 +186,7 @@ struct ImmediateReads: ImmediateResponder {
         crossOrigin.add(to: &fields, origin: head.origin, isOpen: facts.isOpen)
         SecurityHeaders.add(to: &fields)
         // Every envelope says it already.
-        if facts.code == nil { fields.append(HTTPField(name: .xRequestID, value: requestID)) }
+        if facts.refusal == nil { fields.append(HTTPField(name: .xRequestID, value: requestID)) }
         fields.append(HTTPDate.field)
     }
 }

@@ -139,18 +139,25 @@ package struct HTTPService: Service {
     }
 
     /// Serves until graceful shutdown, and returns once the last request is answered.
-    package func run() async throws {
-        let application = application()
-        try await withGracefulShutdownHandler {
-            try await application.run()
-        } onGracefulShutdown: {
-            stopping.set()
-        }
+    package func run() async throws { try await application().run() }
+
+    /// Says from now on that the service is not ready, and has connections end with their next answers, while everything goes on being answered: so balancers
+    /// and clients turn elsewhere before the socket closes. What waits for a change goes on waiting, because whoever were answered now would come back
+    /// to the same server at once; it is answered when the socket closes.
+    package func drain() {
+        stopping.set()
+        connections.drain()
     }
+
+    /// Counts from now on the requests that are cut off, because nobody waits for them any longer.
+    package func countCutOffRequests() { connections.countCutOffRequests() }
+
+    /// How many there were.
+    package var cutOffRequestCount: Int { connections.cutOffRequestCount }
 
     /// The server as Hummingbird runs it, which tests drive as well.
     package func application() -> some ApplicationProtocol {
-        // Hummingbird tells at this level that it listens, which is told here already, with the address as clients see it.
+        // Hummingbird tells at this level that it listens, which whoever is told by `onListening` tells better.
         var serverLogger = logger
         if serverLogger.logLevel == .info { serverLogger.logLevel = .notice }
         let (responder, immediate) = ways()
@@ -274,7 +281,6 @@ package struct HTTPService: Service {
     private func listening(port: Int) async {
         let address = PublicURL.address(host: configuration.host, port: port)
         publicURL.listening(at: address)
-        logger.info("listening", metadata: ["address": .string(address)])
         await onListening(address)
     }
 }

@@ -13,9 +13,12 @@ package final class PublicURL: Sendable {
 
     /// Where this machine's own clients reach a server on a host and port. An address that stands for all of them is no place to link to.
     package static func address(host: String, port: Int) -> String {
-        let local = ["0.0.0.0", "::", "*"].contains(host) ? "127.0.0.1" : host
+        let local = standsForAll(host) ? "127.0.0.1" : host
         return "http://\(local.contains(":") ? "[\(local)]" : local):\(port)"
     }
+
+    /// Whether a host to listen on stands for all addresses of the machine.
+    package static func standsForAll(_ host: String) -> Bool { ["0.0.0.0", "::", "*"].contains(host) }
 
     /// Notes the address that the server listens on, for when there is no setting.
     package func listening(at address: String) {

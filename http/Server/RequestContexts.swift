@@ -1,4 +1,3 @@
-import ErrorEnvelope
 import ErrorEnvelopeHummingbird
 import Hummingbird
 import NIOCore
@@ -46,12 +45,12 @@ struct PersonasRequestContext: EnvelopeRequestContext {
     /// The trace that the request belongs to; nil where it names none.
     var trace: TraceParent? { facts.state.withLock { $0.trace } }
 
-    /// The code of the error that the request is answered with; nil as long as it is answered with none.
-    var errorCode: ErrorCode? { facts.state.withLock { $0.errorCode } }
+    /// The error that the request is answered with; nil as long as it is answered with none.
+    var error: EnvelopeError? { facts.state.withLock { $0.error } }
 
     func noteTrace(_ trace: TraceParent) { facts.state.withLock { $0.trace = trace } }
 
-    func noteError(_ code: ErrorCode) { facts.state.withLock { $0.errorCode = code } }
+    func noteError(_ error: EnvelopeError) { facts.state.withLock { $0.error = error } }
 }
 
 /// What the layers find out about a request, in one place for all copies of its context: the access log learns the caller and the error
@@ -63,7 +62,7 @@ private final class RequestFacts: Sendable {
         var isKeyUnknown = false
         var rateLimit: RateLimiter.Standing?
         var trace: TraceParent?
-        var errorCode: ErrorCode?
+        var error: EnvelopeError?
     }
 
     let state = Mutex(State())

@@ -8,7 +8,7 @@ struct AdministrationClient<Operation: AdministrationOperation>: Sendable {
     private static var timeout: Duration { .seconds(10) }
     private static var pause: Duration { .milliseconds(50) }
 
-    private let settings: Settings
+    let settings: Settings
 
     fileprivate init(_ settings: Settings) {
         self.settings = settings
@@ -16,14 +16,20 @@ struct AdministrationClient<Operation: AdministrationOperation>: Sendable {
 
     /// Opens the way to the data, does something with it and closes it again.
     /// - Parameters:
-    ///   - migrating: whether pending migrations are applied first, as a server would.
+    ///   - use: what may be done with the data folder before. Beside a server none of it is needed.
     ///   - progress: told how far operations have come that take long.
     ///   - body: is handed what carries out an operation.
     func withSession<Result>(
-        migrating: Bool = true, progress: @escaping ProgressHandler = { _ in },
+        _ use: FolderUse = .existing, progress: @escaping ProgressHandler = { _ in },
         _ body: (_ perform: (Operation) async throws(CommandFailure) -> Operation.Reply) async throws(CommandFailure) -> Result
     ) async throws(CommandFailure) -> Result {
-        let session = try await open(migrating: migrating)
+        try use.requireDatabase(settings)
+        let session: any AdministrationSession = try await reach { () throws(Failure) in
+            guard let lock = try DataFolderLock.acquireUnlessServed(settings.dataDirectory) else { return nil }
+            return try await LocalSession.open(settings, lock: lock, use)
+        } remote: { (session) throws(CommandFailure) in
+            session
+        }
         do throws(CommandFailure) {
             let result = try await body { (operation) throws(CommandFailure) in try await session.perform(operation, progress: progress) }
             await session.close()
@@ -34,14 +40,10 @@ struct AdministrationClient<Operation: AdministrationOperation>: Sendable {
         }
     }
 
-    /// Carries out one operation; one that takes long on data that must be there, because a mistyped folder is not to pass for an empty one.
+    /// Carries out one operation.
     func perform(_ operation: Operation) async throws(CommandFailure) -> Operation.Reply {
         guard Operation.isLong else {
             return try await withSession { (perform) throws(CommandFailure) in try await perform(operation) }
-        }
-        let directory = settings.dataDirectory
-        guard DataFolder(directory).hasDatabase else {
-            throw CommandFailure(.unavailable, "there is no database in the data folder \(directory)")
         }
         return try await Interruption.cancelling { () throws(CommandFailure) in
             let bar = WorkProgressBar()
@@ -50,18 +52,24 @@ struct AdministrationClient<Operation: AdministrationOperation>: Sendable {
         }
     }
 
-    private func open(migrating: Bool) async throws(CommandFailure) -> any AdministrationSession {
+    /// Finds a way to the data, waiting for those who have them for a moment.
+    /// - Parameters:
+    ///   - local: the way within this process; nil while another one works on the data folder.
+    ///   - remote: the way through the server that does.
+    func reach<Way>(
+        local: () async throws(Failure) -> Way?, remote: (RemoteSession) async throws(CommandFailure) -> Way
+    ) async throws(CommandFailure) -> Way {
         let deadline = ContinuousClock.now + Self.timeout
         let directory = settings.dataDirectory
         while true {
+            let session: RemoteSession?
             do throws(Failure) {
-                if let lock = try DataFolderLock.acquireUnlessServed(directory) {
-                    return try await LocalSession.open(settings, lock: lock, migrating: migrating)
-                }
-                if let session = await RemoteSession.open(socketPath: try AdministrationSocket.path(in: directory)) { return session }
+                if let way = try await local() { return way }
+                session = await RemoteSession.open(socketPath: try AdministrationSocket.path(in: directory))
             } catch {
                 throw CommandFailure(opening: directory, error)
             }
+            if let session { return try await remote(session) }
             guard ContinuousClock.now < deadline else {
                 throw CommandFailure(
                     .unavailable, "the data folder \(directory) is in use, and no server answers on its \(DataFolder.socketName)")
@@ -89,20 +97,19 @@ protocol AdministrationSession: Sendable {
 
 /// The data, opened by this process under the folder's lock.
 private struct LocalSession: AdministrationSession {
+    let directory: String
     let app: Application
     let lock: DataFolderLock
 
-    static func open(_ settings: Settings, lock: DataFolderLock, migrating: Bool) async throws(Failure) -> LocalSession {
+    static func open(_ settings: Settings, lock: DataFolderLock, _ use: FolderUse) async throws(Failure) -> LocalSession {
         let app = try Application(settings, logger: Application.silentLogger)
-        if migrating {
-            do throws(Failure) {
-                _ = try await app.migrate()
-            } catch {
-                app.close()
-                throw error
-            }
+        do throws(Failure) {
+            _ = try await app.migrate(isAllowed: use.mayMigrate(settings))
+        } catch {
+            app.close()
+            throw error
         }
-        return LocalSession(app: app, lock: lock)
+        return LocalSession(directory: settings.dataDirectory, app: app, lock: lock)
     }
 
     func perform<Operation: AdministrationOperation>(
@@ -116,6 +123,7 @@ private struct LocalSession: AdministrationSession {
             throw CommandFailure(error)
         }
         if Operation.leavesImages, app.signals.removals.count != seen { await collect() }
+        if Operation.aimsAtServer { Output.note("personas: no server runs on \(directory); this takes effect when one does") }
         if Operation.leavesTraining { Output.note("personas: done; no server runs on the data folder, and training begins once one does") }
         return reply
     }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Personas
+import PersonasDB
 
 /// `personas migrate`.
 struct MigrateCommand: AsyncParsableCommand {
@@ -13,21 +14,25 @@ struct MigrateCommand: AsyncParsableCommand {
         @OptionGroup var output: JSONOption
 
         func perform() async throws(CommandFailure) {
-            let before = try await migrations()
+            let client = try client()
+            let isNew = !DataFolder(try reporting(data.settings).dataDirectory).hasDatabase
+            let before = isNew ? [] : try await client.migrations()
             // Opening applies what is pending. A server that runs has done so already, or it would not run.
-            try await client().perform(ListMigrations()).show(asJSON: output.isJSON)
-            let count = before.count { $0.state == .pending }
+            let after = try await client.withSession(.migrating) { (perform) throws(CommandFailure) in try await perform(ListMigrations()) }
+            try after.show(asJSON: output.isJSON)
+            let count = after.count { $0.state == .applied } - before.count { $0.state == .applied }
             Output.note(count == 0 ? "Nothing was pending." : count == 1 ? "1 migration applied." : "\(count) migrations applied.")
         }
     }
 
     struct Status: MigrationCommand {
-        static let configuration = CommandConfiguration(commandName: "status", abstract: "List the migrations; changes nothing.")
+        static let configuration = CommandConfiguration(
+            commandName: "status", abstract: "List the migrations; changes nothing, whatever the data folder is.")
         @OptionGroup var data: DataOptions
         @OptionGroup var output: JSONOption
 
         func perform() async throws(CommandFailure) {
-            try await migrations().show(asJSON: output.isJSON)
+            try await client().migrations().show(asJSON: output.isJSON)
         }
     }
 
@@ -38,7 +43,7 @@ struct MigrateCommand: AsyncParsableCommand {
         @OptionGroup var output: JSONOption
 
         func perform() async throws(CommandFailure) {
-            let migrations = try await migrations()
+            let migrations = try await client().migrations()
             try migrations.show(asJSON: output.isJSON)
             for migration in migrations where migration.state == .changed || migration.state == .unknown {
                 let reason = migration.state == .changed ? "was changed after it was applied" : "is unknown to this version"
@@ -50,10 +55,3 @@ struct MigrateCommand: AsyncParsableCommand {
 
 /// A command about the migrations.
 private protocol MigrationCommand: OperatorCommand where Operation == ListMigrations {}
-
-extension MigrationCommand {
-    /// The migrations as they stand; none is applied.
-    fileprivate func migrations() async throws(CommandFailure) -> [MigrationReport] {
-        try await client().withSession(migrating: false) { (perform) throws(CommandFailure) in try await perform(ListMigrations()) }
-    }
-}

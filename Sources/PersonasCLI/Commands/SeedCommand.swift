@@ -21,7 +21,8 @@ struct SeedCommand: OperatorCommand {
         var loaded: [SeedFile] = []
         for name in seeds { loaded.append(try reporting { () throws(Failure) in try SeedFile.named(name) }) }
         let seeds = loaded
-        let report = try await client.withSession { (load: (LoadSeed) async throws(CommandFailure) -> SeedReport) throws(CommandFailure) in
+        let report = try await client.withSession(.making) {
+            (load: (LoadSeed) async throws(CommandFailure) -> SeedReport) throws(CommandFailure) in
             let progress = ProgressBar("Seeding", total: seeds.reduce(0) { $0 + $1.partCount })
             return try await SeedLoading.load(seeds, progress: progress, by: load)
         }

@@ -54,6 +54,7 @@ extension LogText {
         if let caller = entry.caller { putMember("key", caller.keyID, format) }
         putMember("method", entry.method, format)
         if let trace = entry.trace { putMember("parent_id", trace.parentID, format) }
+        if let reason = entry.reason { putMember("reason", reason, format) }
         putMember("request_id", entry.requestID, format)
         putMember("route", entry.route, format)
         putMember("status", entry.status, format)

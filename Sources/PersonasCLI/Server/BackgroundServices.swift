@@ -120,30 +120,6 @@ struct Following: Service {
     }
 }
 
-/// Makes sure that the process ends, once it was told to, even when something in it never comes to its end.
-struct ShutdownWatchdog: Service {
-    /// Seconds for what is left to do after the grace: cancelled requests and jobs, and the store's last commit.
-    private static let extraSeconds = 10
-
-    let graceSeconds: Int
-    let log: LogWriter
-    let logger: Logger
-
-    func run() async throws {
-        try await gracefulShutdown()
-        logger.info("stopping")
-        // A thread of its own, because whatever hangs may hold all threads of the others. Whatever was answered is on disk already.
-        let seconds = graceSeconds + Self.extraSeconds
-        let thread = Thread { [log, logger] in
-            Thread.sleep(forTimeInterval: TimeInterval(seconds))
-            logger.critical("the process did not stop in time", metadata: ["seconds": .stringConvertible(seconds)])
-            log.flush()
-            _exit(ExitStatus.failed.rawValue)
-        }
-        thread.start()
-    }
-}
-
 /// Gives memory that was freed in small pieces back to the system after a peak, which the allocator does not do by itself.
 struct MemoryReturn: Service {
     /// Growth that is worth a walk over all that the allocator has.

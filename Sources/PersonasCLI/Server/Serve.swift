@@ -19,18 +19,23 @@ enum Serve {
         let log = LogWriter()
         let logger = LineLogHandler.bootstrap(settings, writer: log)
         defer { log.flush() }
+        try FolderUse.making.requireDatabase(settings)
         let lock = try await lock(settings.dataDirectory)
         defer { withExtendedLifetime(lock) {} }
         let app = try await open(settings, logger: logger)
+        let cutOffCount: Int
         do throws(CommandFailure) {
             let demoKey = withDemo ? try await Demo.load(into: app.administration) : nil
-            try await run(app, settings, demoKey: demoKey, log: log, logger: logger)
+            cutOffCount = try await run(app, settings, demoKey: demoKey, log: log, logger: logger)
         } catch {
             app.close()
             throw error
         }
         app.close()
-        logger.info("stopped")
+        guard cutOffCount > 0 else { return logger.info("stopped") }
+        logger.warning("stopped", metadata: ["requests_cut_off": .stringConvertible(cutOffCount)])
+        throw CommandFailure(
+            .failed, "\(cutOffCount) \(cutOffCount == 1 ? "request" : "requests") cut off (grace-seconds is \(settings.graceSeconds))")
     }
 
     /// Takes the right to write to a data folder.
@@ -54,13 +59,10 @@ enum Serve {
         do throws(Failure) {
             let app = try Application(settings, logger: logger)
             do throws(Failure) {
-                let pending = try await app.pendingMigrations()
-                if !pending.isEmpty {
-                    guard settings.migrate else { throw .schemaMismatch(.pending(migrations: pending)) }
+                let applied = try await app.migrate(isAllowed: settings.migrate) { pending in
                     // Nothing is answered meanwhile, and a large store may take a minute.
                     logger.info("applying migrations", metadata: ["names": .array(pending.map { .string($0) })])
                 }
-                let applied = try await app.migrate()
                 if !applied.isEmpty { logger.info("migrations applied", metadata: ["names": .array(applied.map { .string($0) })]) }
             } catch {
                 app.close()
@@ -72,8 +74,10 @@ enum Serve {
         }
     }
 
+    /// Answers until the process is told to stop.
+    /// - Returns: how many requests were cut off then, because they were not answered within the grace.
     private static func run(_ app: Application, _ settings: Settings, demoKey: String?, log: LogWriter, logger: Logger)
-        async throws(CommandFailure)
+        async throws(CommandFailure) -> Int
     {
         if settings.developmentDownloads {
             logger.warning("development downloads are on: images are fetched by plain HTTP and from private addresses; never in production")
@@ -84,16 +88,42 @@ enum Serve {
         } catch {
             throw CommandFailure(error)
         }
-        let listening = WakeSignal()
+        let (listening, stopping, brokenOff) = (WakeSignal(), WakeSignal(), WakeSignal())
+        let (publicURL, serverLogger) = (PublicURL(settings.publicURL), logger.ofServer(until: brokenOff))
+        let connectionsMax = try connectionsMax(settings, logger: logger)
         let http = app.http(
-            HTTPConfiguration(settings, connectionsMax: try connectionsMax(settings, logger: logger)),
-            publicURL: PublicURL(settings.publicURL), logger: logger,
+            HTTPConfiguration(settings, connectionsMax: connectionsMax), publicURL: publicURL, logger: serverLogger,
             accessLog: LineAccessLog(level: settings.logLevel, format: settings.logFormat, writer: log)
         ) { address in
+            StartReport(settings: settings, connectionsMax: connectionsMax, address: address, links: publicURL.base).log(to: logger)
             listening.notify()
             if let demoKey { Demo.introduce(key: demoKey, address: address) }
         }
+        let administration = AdministrationService(
+            socketPath: socketPath, administration: app.administration, registry: .ofCommands, decoding: app.decoding,
+            logger: serverLogger)
         // They are stopped from the last to the first: requests end before the work behind them, and that before the store.
+        let (drainSeconds, graceSeconds) = (settings.drainSeconds, settings.graceSeconds)
+        let services: [any Service] =
+            [GracePeriod(begun: stopping, seconds: drainSeconds + graceSeconds, http: http, brokenOff: brokenOff)]
+            + background(app, settings, logger: logger)
+            + [
+                Following(signal: listening, service: administration), http, Draining(http: http, seconds: drainSeconds),
+                ShutdownWatchdog(drainSeconds: drainSeconds, graceSeconds: graceSeconds, begun: stopping, log: log, logger: logger),
+            ]
+        let group = ServiceGroupConfiguration(services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet(logger))
+        do {
+            try await ServiceGroup(configuration: group).run()
+        } catch is GracePeriod.IsOver {
+            return http.cutOffRequestCount
+        } catch {
+            throw failure(error, settings, logger)
+        }
+        return 0
+    }
+
+    /// The work behind the requests.
+    private static func background(_ app: Application, _ settings: Settings, logger: Logger) -> [any Service] {
         var services: [any Service] = [
             KeyUseSaving(uses: app.authentication.uses, logger: logger),
             BlobCollection(collector: app.collector, signal: app.signals.removals, logger: logger),
@@ -102,21 +132,7 @@ enum Serve {
         case .embedded: services.append(EmbeddedTraining(training: app.training, images: app.images, logger: logger))
         case .worker: services.append(LeaseExpiry(training: app.training, logger: logger))
         }
-        services.append(MemoryReturn())
-        services.append(IdempotencyRecordExpiry(idempotency: app.idempotency, logger: logger))
-        let administration = AdministrationService(
-            socketPath: socketPath, administration: app.administration, registry: .ofCommands, decoding: app.decoding,
-            logger: logger)
-        services.append(Following(signal: listening, service: administration))
-        services.append(http)
-        services.append(ShutdownWatchdog(graceSeconds: settings.graceSeconds, log: log, logger: logger))
-        var group = ServiceGroupConfiguration(services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet(logger))
-        group.maximumGracefulShutdownDuration = .seconds(settings.graceSeconds)
-        do {
-            try await ServiceGroup(configuration: group).run()
-        } catch {
-            throw failure(error, settings, logger)
-        }
+        return services + [MemoryReturn(), IdempotencyRecordExpiry(idempotency: app.idempotency, logger: logger)]
     }
 
     /// The connections that are set, or as many as there are file descriptors for where none are. Whoever sets a number relies on it, and is told at

@@ -42,6 +42,8 @@ struct SettingDefinition: Sendable {
     let help: String
     /// The default as it is shown.
     let shownDefault: ShownValue
+    /// The default in words, where it is not the same everywhere.
+    var defaultWords: String?
     /// Makes a value of the setting's type from what was read, or says in words which values are allowed.
     let read: @Sendable (ConfigContent) throws(SettingProblem) -> ReadSetting
 
@@ -99,11 +101,12 @@ extension Setting {
     ///   - read: the value in what was read, or which values are allowed.
     fileprivate init(
         _ name: String, _ type: ConfigType, value valueName: String?, of group: SettingGroup, isSecret: Bool = false,
-        default defaultValue: Value, _ help: String, show: @escaping @Sendable (Value) -> ShownValue,
+        default defaultValue: Value, defaultWords: String? = nil, _ help: String, show: @escaping @Sendable (Value) -> ShownValue,
         read: @escaping @Sendable (ConfigContent) throws(SettingProblem) -> Value
     ) {
         definition = SettingDefinition(
-            name: name, type: type, valueName: valueName, group: group, isSecret: isSecret, help: help, shownDefault: show(defaultValue)
+            name: name, type: type, valueName: valueName, group: group, isSecret: isSecret, help: help, shownDefault: show(defaultValue),
+            defaultWords: defaultWords
         ) { (content) throws(SettingProblem) in
             let value = try read(content)
             return ReadSetting(value: value, shown: show(value))
@@ -144,9 +147,11 @@ extension Setting where Value == Int {
     /// A number within bounds.
     static func integer(
         _ name: String, value valueName: String = "N", of group: SettingGroup = .server, default defaultValue: Int,
-        in range: ClosedRange<Int>, _ help: String
+        defaultWords: String? = nil, in range: ClosedRange<Int>, _ help: String
     ) -> Self {
-        Setting(name, .int, value: valueName, of: group, default: defaultValue, help, show: { .integer($0) }) {
+        Setting(
+            name, .int, value: valueName, of: group, default: defaultValue, defaultWords: defaultWords, help, show: { .integer($0) }
+        ) {
             (content) throws(SettingProblem) in
             try content.integer(in: range)
         }
@@ -231,9 +236,13 @@ extension Setting {
 extension Setting where Value: RawRepresentable & CaseIterable, Value.RawValue == String {
     /// One of a few words.
     static func choice(
-        _ name: String, value valueName: String, of group: SettingGroup = .server, default defaultValue: Value, _ help: String
+        _ name: String, value valueName: String, of group: SettingGroup = .server, default defaultValue: Value,
+        defaultWords: String? = nil, _ help: String
     ) -> Self {
-        Setting(name, .string, value: valueName, of: group, default: defaultValue, help, show: { .text($0.rawValue) }) {
+        Setting(
+            name, .string, value: valueName, of: group, default: defaultValue, defaultWords: defaultWords, help,
+            show: { .text($0.rawValue) }
+        ) {
             (content) throws(SettingProblem) in
             guard case .string(let text) = content, let value = Value(rawValue: text) else {
                 throw SettingProblem(reason: "must be one of \(Value.allCases.map(\.rawValue).joined(separator: ", "))")

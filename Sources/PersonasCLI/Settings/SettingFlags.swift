@@ -49,7 +49,8 @@ extension SettingDefinition {
 
     /// The line of `--help`.
     private var argumentHelp: ArgumentHelp {
-        let initial = shownDefault.text.isEmpty ? "" : ", default \(shownDefault.text)"
+        let value = defaultWords ?? shownDefault.text
+        let initial = value.isEmpty ? "" : ", default \(value)"
         return ArgumentHelp("\(help) (\(environmentName)\(initial))", valueName: valueName)
     }
 }

@@ -19,6 +19,8 @@ private let http = HTTPConfiguration()
 private let storage = Storage.Configuration(directory: "./data")
 private let downloads = GuardedImageFetcher.Configuration()
 private let leases = LeasePolicy()
+/// Whether a person watches the process, who wants to read its log, and to have it stop at once.
+private let isWatched = Output.standardErrorIsTerminal
 
 /// Every setting there is, in the order in which they are shown.
 ///
@@ -43,7 +45,8 @@ struct SettingsList: Sendable {
     let logLevel = Setting.choice(
         "log-level", value: "LEVEL", of: .processes, default: Logger.Level.info, "Least important events to log")
     let logFormat = Setting.choice(
-        "log-format", value: "FORM", of: .processes, default: LogFormat.json, "Form of log lines: json or text")
+        "log-format", value: "FORM", of: .processes, default: isWatched ? LogFormat.text : .json,
+        defaultWords: "text where standard error is a terminal, else json", "Form of log lines: json or text")
     let trustRequestID = Setting.toggle(
         "trust-request-id", default: http.trustsIncomingRequestID,
         "Take X-Request-Id from requests; only behind a proxy that sets it")
@@ -64,6 +67,9 @@ struct SettingsList: Sendable {
     let graceSeconds = Setting.integer(
         "grace-seconds", of: .processes, default: 10, in: 1...3_600,
         "Seconds that running requests get to finish when the process is stopped")
+    let drainSeconds = Setting.integer(
+        "drain-seconds", default: isWatched ? 0 : 5, defaultWords: "0 where standard error is a terminal, else 5", in: 0...600,
+        "Seconds before the grace during which a server that is stopped answers on, with /readyz 503, for balancers to notice")
     let readers = Setting.integer("readers", default: storage.readers, in: 1...64, "Read connections to the database")
     let databaseMappedBytes = Setting.integer(
         "database-mmap-bytes", default: storage.mappedBytesMax, in: 0...1_099_511_627_776,

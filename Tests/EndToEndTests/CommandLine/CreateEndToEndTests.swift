@@ -86,6 +86,7 @@ struct CreateEndToEndTests {
     @Test("What is refused names the file, in the same words beside a server and without one, and leaves nothing behind")
     func refused() async throws {
         try await Stage.run { stage in
+            try await stage.migrate()
             try writeFiles(stage)
             try stage.write(Array(Picture.png().dropLast(9)), to: "cut.png")
             try stage.write(Array("no image".utf8), to: "text.jpg")

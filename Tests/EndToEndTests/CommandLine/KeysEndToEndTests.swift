@@ -84,6 +84,7 @@ struct KeysEndToEndTests {
     @Test("A key with an end is let in until then, without anybody doing anything; show and list tell it")
     func expiry() async throws {
         try await Stage.run { stage in
+            try await stage.migrate()
             _ = try await stage.command("accounts", "create", "acme")
             let service = try await stage.serve()
             let end = Timestamp.now.adding(seconds: 8)

@@ -13,6 +13,8 @@ final class Stage: Sendable {
     let folder: String
     /// What they get as `--data`.
     var data: String { folder + "/data" }
+    /// What commands say on standard error that aim at a running server, where there is none.
+    var noServerNote: String { "personas: no server runs on \(data); this takes effect when one does\n" }
     private let processes = Mutex<[ChildProcess]>([])
 
     private init() throws {
@@ -42,9 +44,11 @@ final class Stage: Sendable {
     func start(
         _ arguments: [String], data: String?, environment: [String: String] = [:], launcher: [String] = []
     ) throws -> ChildProcess {
-        note(
+        // No balancer looks at these servers, and each would wait for one that did before it stops.
+        let drain = arguments.first == "serve" && !arguments.contains("--drain-seconds") ? ["--drain-seconds", "0"] : []
+        return note(
             try ChildProcess(
-                arguments + (data.map { ["--data", $0] } ?? []), environment: environment, folder: folder, launcher: launcher))
+                arguments + drain + (data.map { ["--data", $0] } ?? []), environment: environment, folder: folder, launcher: launcher))
     }
 
     /// Starts another program than the service and does not wait for it.
@@ -69,6 +73,11 @@ final class Stage: Sendable {
 
     /// Runs a command without `--data` to its end.
     func bareCommand(_ arguments: String..., environment: [String: String] = [:]) async throws -> CommandResult {
+        try await bareCommand(arguments, environment: environment)
+    }
+
+    /// Runs a command without `--data` to its end.
+    func bareCommand(_ arguments: [String], environment: [String: String] = [:]) async throws -> CommandResult {
         try await CommandResult(of: try start(arguments, data: nil, environment: environment), arguments)
     }
 
@@ -89,8 +98,16 @@ final class Stage: Sendable {
         try await serve(flags, environment: faults.environment)
     }
 
+    /// Makes the database, unless it is there.
+    func migrate() async throws {
+        guard !FileManager.default.fileExists(atPath: data + "/personas.sqlite") else { return }
+        let result = try await command("migrate", "up")
+        try #require(result.exit == .status(0), "\(result)")
+    }
+
     /// Makes an account, unless it is there, and a key for it.
     func key(account: String = "acme", scopes: String = "read,write") async throws -> Key {
+        try await migrate()
         _ = try await command("accounts", "create", account)
         let issued = try await command("keys", "create", "--account", account, "--scopes", scopes, "--json")
         try #require(issued.exit == .status(0), "\(issued)")

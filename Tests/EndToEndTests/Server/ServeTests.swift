@@ -88,8 +88,12 @@ struct ServeTests {
             let cut = clock.now
             #expect(exchange.wasClosed)
             #expect(exchange.statuses == [100])
-            #expect(try await service.process.exit(within: .seconds(20)) == .status(0))
+            #expect(try await service.process.exit(within: .seconds(20)) == .status(1))
             #expect(clock.now - cut < .seconds(10))
+            #expect(service.log("stopped").map { $0["requests_cut_off"] } == [.integer(1)])
+            let lines = service.process.standardError.split(separator: "\n")
+            #expect(lines.last == "personas: 1 request cut off (grace-seconds is 2)")
+            #expect(!lines.contains { $0.contains("Error") }, "what the libraries say of being cancelled")
         }
     }
 

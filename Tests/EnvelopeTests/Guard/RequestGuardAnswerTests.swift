@@ -199,7 +199,9 @@ struct RequestGuardAnswerTests {
         #expect(try connection.passed() == 0)
         try connection.answer(.badRequest, [.connection: "close", .contentLength: "0"])
         #expect(try connection.sent() == ["400 close"])
-        #expect(connection.recorder.lines.map { $0.metadata["reason"] } == [refusal.rawValue])
+        #expect(connection.recorder.lines.map { $0.metadata["reason"] } == [refusal.envelopeError.message])
+        #expect(connection.recorder.lines.map { $0.metadata["code"] } == ["VALIDATION_ERROR"])
+        #expect(connection.recorder.lines.map { $0.metadata["status"] } == ["400"])
     }
 
     @Test("takes chunks in any case, and other bytes in a query", arguments: ["chunked", "Chunked", "CHUNKED"])

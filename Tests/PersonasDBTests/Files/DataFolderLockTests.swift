@@ -191,4 +191,23 @@ struct DataFolderLockTests {
     private func exitCode(_ arguments: [String]) throws -> Int32 {
         try Program.run(try #require(Self.flockPath), arguments).status
     }
+
+    @Test("Whoever looks at a folder keeps others from locking it meanwhile, and makes nothing")
+    func heldOff() async throws {
+        try await withDataFolder { directory in
+            #expect(throws: Failure.self) { try DataFolderLock.holdOff(directory: directory + "/missing") }
+            #expect(try DataFolderLock.holdOff(directory: directory) != nil)
+            #expect(try FileManager.default.contentsOfDirectory(atPath: directory) == [])
+            var lock = try DataFolderLock.acquire(directory: directory)
+            try #require(lock != nil)
+            #expect(try DataFolderLock.holdOff(directory: directory) == nil)
+            withExtendedLifetime(lock) {}
+            lock = nil
+            var holds = [try #require(try DataFolderLock.holdOff(directory: directory))]
+            holds.append(try #require(try DataFolderLock.holdOff(directory: directory)))
+            #expect(try DataFolderLock.acquire(directory: directory) == nil)
+            holds = []
+            #expect(try DataFolderLock.acquire(directory: directory) != nil)
+        }
+    }
 }

@@ -4,10 +4,11 @@ import ErrorEnvelopeHummingbird
 import HTTPTypes
 import Logging
 import Personas
-import PersonasHTTP
 import TestImages
 import TestSupport
 import Testing
+
+@testable import PersonasHTTP
 
 /// The access log: one entry per request, and no secret in any line.
 @Suite("The access log", .serialized)
@@ -50,6 +51,9 @@ struct AccessLogTests {
                 #expect(entry.route == route, "\(path)")
                 #expect(entry.status == status && answer.status == status, "\(path)")
                 #expect(entry.code == code, "\(path)")
+                // The answer to HEAD has no body to compare with.
+                if method != .head { #expect(entry.reason == (code == nil ? nil : try answer.envelope.error.message), "\(path)") }
+                #expect((entry.reason == nil) == (code == nil))
                 #expect(entry.duration > .zero)
                 #expect(entry.bytesOut == answer.bytes.count, "\(path)")
                 #expect(entry.trace == nil)
@@ -57,6 +61,45 @@ struct AccessLogTests {
                 let isCallerKnown = route.hasPrefix("/v2/") && status != 401
                 #expect(entry.caller == (isCallerKnown ? caller : nil), "\(path)")
             }
+        }
+    }
+
+    @Test("says why a request was refused, with every field that is at fault, and nothing of what was sent")
+    func reasons() async throws {
+        try await TestService.run { service in
+            let key = try #require(HTTPField.Name("Idempotency-Key"))
+            let secrets: [TestBody] = [
+                #"{"name":"secret\u0007","mode":"secret","image_urls":["http://secret/","secret","https://10.0.0.1/secret"]}"#,
+                #"{"name":"Nova","image_base64s":["secret","c2VjcmV0","x"]}"#, #"{"secret":"#, #"{"name":"Nova","metadata":{"":"secret"}}"#,
+                #"{"name":"Nova","external_id":"sécret","special_instructions":7}"#,
+            ]
+            for body in secrets { try await service.send(.post, "/v2/personas", body) }
+            try await service.send(.get, "/v2/personas?limit=secret&cursor=secret&status=secret&sort=secret")
+            try await service.send(.get, "/v2/personas/secret")
+            try await service.send(.post, "/v2/personas", .create("Nova"), headers: [key: "secret secret"])
+            let entries = service.accessLog.entries
+            #expect(entries.count == 8 && entries.allSatisfy { $0.status == 400 })
+            for entry in entries {
+                let reason = try #require(entry.reason)
+                #expect(!reason.isEmpty && !reason.contains("secret") && !reason.contains("sécret"), "\(reason)")
+            }
+            for (entry, words) in zip(entries, ["image_urls[0]", "image_base64s[2]", "body", "metadata", "special_instructions"]) {
+                #expect(entry.reason?.contains(words) == true, "\(entry)")
+            }
+            #expect(entries[5].reason?.contains("limit") == true && entries[5].reason?.contains("cursor") == true, "\(entries[5])")
+        }
+    }
+
+    @Test("cuts a reason that is very long, between characters")
+    func longReason() {
+        let max = EnvelopeError.loggedReasonBytesMax
+        for (message, expected) in [
+            (String(repeating: "x", count: max), String(repeating: "x", count: max)),
+            (String(repeating: "x", count: max + 1), String(repeating: "x", count: max) + "…"),
+            (String(repeating: "x", count: max - 1) + "é", String(repeating: "x", count: max - 1) + "…"),
+            (String(repeating: "é", count: max), String(repeating: "é", count: max / 2) + "…"),
+        ] {
+            #expect(EnvelopeError(.validationError, message: message).loggedReason == expected)
         }
     }
 

@@ -66,4 +66,48 @@ struct StoppingTests {
             }
         }
     }
+
+    @Test(
+        "answers on while it drains, says that it is not ready, and ends each connection with its answer, on both ways",
+        arguments: [true, false])
+    func drains(immediately: Bool) async throws {
+        try await TestService.run { service in
+            let id = try await service.create(.persona, "Nova")
+            var configuration = HTTPConfiguration()
+            configuration.port = 0
+            configuration.answersImmediately = immediately
+            let (addresses, listening) = AsyncStream.makeStream(of: String.self)
+            let http = HTTPService(
+                configuration: configuration, useCases: service.useCases, publicURL: PublicURL(), logger: service.log.logger,
+                accessLog: service.accessLog
+            ) { listening.yield($0) }
+            let group = ServiceGroup(configuration: ServiceGroupConfiguration(services: [http], logger: service.log.logger))
+            try await withThrowingTaskGroup(of: Void.self) { tasks in
+                tasks.addTask { try await group.run() }
+                let address = try #require(await addresses.first { _ in true })
+                let port = try #require(address.split(separator: ":").last.flatMap { Int($0) })
+                @Sendable func get(_ path: String) -> String { "GET \(path) HTTP/1.1\r\nHost: a\r\nX-Api-Key: \(service.key)\r\n\r\n" }
+                // One that was there before is answered once more.
+                let kept = try await rawExchange(.port(port)) { writer in
+                    try await writer.write(get("/readyz"))
+                    try await writer.awaitAnswer(#"{"status":"ok"}"#)
+                    http.drain()
+                    try await writer.write(get("/v2/personas/\(id)"))
+                }
+                #expect(kept.answers.map(\.status) == [200, 200] && kept.wasClosed)
+                #expect(kept.answers.map { $0.headers[.connection] } == [nil, "close"])
+                let bad = "GET / HTTP/1.1\r\n\r\n"
+                for (request, status) in [
+                    (get("/readyz"), 503), (get("/healthz"), 200), (get("/v2/personas/\(id)"), 200), (get("/nowhere"), 404), (bad, 400),
+                ] {
+                    let exchange = try await rawExchange(.port(port), sending: request)
+                    #expect(exchange.answers.map(\.status) == [status] && exchange.wasClosed, "\(request)")
+                    #expect(exchange.answers.map { $0.headers[.connection] } == ["close"], "\(request)")
+                }
+                #expect(http.cutOffRequestCount == 0)
+                await group.triggerGracefulShutdown()
+                try await tasks.waitForAll()
+            }
+        }
+    }
 }

@@ -23,7 +23,7 @@ package final class ServerProcess: Sendable {
         _ executable: String, data: String, port: Int = 0, flags: [String] = [], launcher: [String] = [],
         environment: [String: String] = [:]
     ) throws -> ServerProcess {
-        let command = launcher + [executable, "serve", "--data", data, "--port", "\(port)"] + flags
+        let command = launcher + [executable, "serve", "--data", data, "--port", "\(port)", "--drain-seconds", "0"] + flags
         return try ServerProcess(command[0], Array(command.dropFirst()), logPath: "\(data).log", environment: environment)
     }
 

@@ -43,6 +43,9 @@ public final class ConnectionRegistry: Sendable {
     private let state = Mutex(State())
     /// Until when connections are short, in nanoseconds of the same clock.
     private let shortUntil = Atomic<UInt64>(0)
+    private let draining = Atomic(false)
+    /// Requests that connections closed on since those are counted; -1 before.
+    private let cutOff = Atomic(-1)
 
     /// A registry without connections.
     public init(limits: Limits = Limits()) {
@@ -82,6 +85,27 @@ public final class ConnectionRegistry: Sendable {
     var isShort: Bool {
         let until = self.shortUntil.load(ordering: .relaxed)
         return until > 0 && NIODeadline.now().uptimeNanoseconds < until
+    }
+
+    /// Whether connections end with the answer to what their clients have sent so far.
+    var isDraining: Bool { self.draining.load(ordering: .relaxed) }
+
+    /// Has every connection, new ones as well, end with the answer to what its client has sent so far. For a server that is about to stop: whoever comes
+    /// back is led elsewhere by then.
+    public func drain() { self.draining.store(true, ordering: .relaxed) }
+
+    /// Counts from now on the requests whose connections are closed before their answers are out.
+    public func countCutOffRequests() {
+        _ = self.cutOff.compareExchange(expected: -1, desired: 0, ordering: .relaxed)
+    }
+
+    /// How many there were, since they are counted.
+    public var cutOffRequestCount: Int { max(0, self.cutOff.load(ordering: .relaxed)) }
+
+    /// Notes that a connection was closed on requests that were not answered in full.
+    func noteCutOff(_ count: Int) {
+        guard count > 0, self.cutOff.load(ordering: .relaxed) >= 0 else { return }
+        self.cutOff.add(count, ordering: .relaxed)
     }
 
     /// Gives the place of a connection back that was closed.

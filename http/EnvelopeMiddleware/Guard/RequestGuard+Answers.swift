@@ -1,3 +1,4 @@
+import ErrorEnvelope
 import Foundation
 import HTTPTypes
 import Logging
@@ -65,13 +66,20 @@ extension RequestGuard {
 
     private func writeRefusal(_ refusal: RequestRefusal, context: ChannelHandlerContext, promise: EventLoopPromise<Void>?) {
         let requestID = RequestIdentifier.random()
-        var (head, body) = refusal.envelopeError.answer(requestID: requestID)
+        let error = refusal.envelopeError
+        var (head, body) = error.answer(requestID: requestID)
         head.headerFields[.connection] = "close"
         head.headerFields[.date] = HTTPDate.field.value
         head.headerFields.append(contentsOf: self.refusalFields(self.requestFields))
         context.write(Self.wrapOutboundOut(.head(head)), promise: nil)
         context.write(Self.wrapOutboundOut(.body(body)), promise: promise)
-        self.logger.info("Request refused", metadata: ["hb.request.id": .string(requestID), "reason": .string(refusal.rawValue)])
+        // No other line tells of it: it never became a request.
+        self.logger.info(
+            "Request refused",
+            metadata: [
+                "hb.request.id": .string(requestID), "status": .stringConvertible(error.code.status), "code": .string(error.code.rawValue),
+                "reason": .string(error.message),
+            ])
     }
 
     /// Whether the answer whose head is about to be written is the last of the connection.
@@ -79,12 +87,12 @@ extension RequestGuard {
         guard self.requestsRead > self.requestsAnswered else {
             // The request is not complete. The connection lives on only if Hummingbird will have read the rest in a moment. A client that was
             // not told to send its body may do so or not, so that its body could not be told from the next request.
-            guard case .serving = self.phase, !self.isQuiescing, !self.owesContinue, let facts = self.facts, !facts.isLast else {
+            guard case .serving = self.phase, !self.isEnding, !self.owesContinue, let facts = self.facts, !facts.isLast else {
                 return true
             }
             return facts.bodyBytes.map { $0 - self.bodyBytes > self.limits.drainBytesMax } ?? true
         }
-        return self.requestsStarted == self.requestsAnswered + 1 && (self.isQuiescing || self.facts?.isLast == true)
+        return self.requestsStarted == self.requestsAnswered + 1 && (self.isEnding || self.facts?.isLast == true)
     }
 
     /// Whether something that happened after the head of the answer now makes it the last of the connection.

@@ -165,8 +165,12 @@ extension RequestGuard {
     }
 
     private func end() {
+        let isAnswerCut = self.openAnswer != nil || self.isCut
+        if !self.hasEnded {
+            self.connections?.noteCutOff(max(self.requestsStarted - self.requestsAnswered, isAnswerCut ? 1 : 0))
+        }
         self.hasEnded = true
-        if self.openAnswer != nil || self.isCut {
+        if isAnswerCut {
             let requestID = self.lastAnswer?[.xRequestID] ?? ""
             self.logger.info("Answer cut off", metadata: ["hb.request.id": .string(requestID)])
         }

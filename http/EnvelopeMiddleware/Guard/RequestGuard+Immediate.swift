@@ -13,7 +13,7 @@ extension RequestGuard {
 
     /// Whether a request that has come now is the only thing to do on the connection, and not the last one.
     var isFree: Bool {
-        guard case .serving = self.phase, self.writesWaiting == 0, self.heldCloses.isEmpty, !self.isQuiescing else { return false }
+        guard case .serving = self.phase, self.writesWaiting == 0, self.heldCloses.isEmpty, !self.isEnding else { return false }
         return self.requestsStarted == self.requestsRead && self.requestsRead == self.requestsAnswered && !self.isDone
             && self.place?.refusal == nil && self.connections?.isShort != true
     }
@@ -49,7 +49,7 @@ extension RequestGuard {
     func notePendingAnswer(_ answer: ImmediateAnswer) -> Bool {
         self.noteWaitAnswered()
         self.noteAnswer(answer)
-        return self.isSpared || self.isQuiescing || self.connections?.isShort == true
+        return self.isSpared || self.isEnding || self.connections?.isShort == true
     }
 
     /// Takes back that a request waits: it comes here after all.

@@ -18,7 +18,8 @@ public import NIOHTTPTypes
 /// - `100 Continue` for clients that wait for it, once a handler wants the body;
 /// - an ``ErrorEnvelope/ErrorEnvelope`` in place of the empty 400 for requests that are no HTTP, have too large a header, or have not
 ///   exactly one `Host` header, and a 503 where there is no place for the connection (``ConnectionRegistry``);
-/// - `Connection: close` on the last answer before the server stops, and after every request of HTTP/1.0.
+/// - `Connection: close` on the last answer before the server stops, on every answer while it drains (``ConnectionRegistry/drain()``) behind which no
+///   other is due, and after every request of HTTP/1.0.
 ///
 /// Requests may be pipelined: all accounting is by number of request, because a later request may be half read while an earlier one is
 /// answered. On requests that arrive whole and answers that are taken at once it costs one pass over the header and one timer for the
@@ -127,6 +128,9 @@ public final class RequestGuard: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     var isReading: Bool { self.requestsStarted > self.requestsRead }
+
+    /// Whether the connection ends once everything is answered that has come, because the server stops or is about to.
+    var isEnding: Bool { self.isQuiescing || self.connections?.isDraining == true }
 
     /// Whether a request was the last of its connection and has been read.
     var isDone: Bool { self.facts?.isLast == true && !self.isReading }

@@ -4,7 +4,7 @@ import NIOHTTP1
 import NIOHTTPTypes
 
 /// Why a ``RequestGuard`` refuses a request that no handler has to see.
-enum RequestRefusal: String {
+enum RequestRefusal {
     /// The bytes are no HTTP/1.1 request.
     case malformed
     /// The request ended, with the connection, before it was complete.

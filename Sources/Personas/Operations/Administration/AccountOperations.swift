@@ -64,6 +64,8 @@ package struct SetSuspended: AdministrationOperation {
         self.accountName = accountName
     }
 
+    package static let aimsAtServer = true
+
     /// - Throws: `notFound`.
     package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> AccountReport {
         let (accounts, name) = (administration.stores.accounts, Account.normalName(accountName))
@@ -80,6 +82,8 @@ package struct SetAPIAccess: AdministrationOperation {
         self.hasAPIAccess = hasAPIAccess
         self.accountName = accountName
     }
+
+    package static let aimsAtServer = true
 
     /// - Throws: `notFound`.
     package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> AccountReport {

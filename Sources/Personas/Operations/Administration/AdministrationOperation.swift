@@ -13,6 +13,9 @@ package protocol AdministrationOperation: Sendable, Codable {
     /// Whether it leaves a training job, which waits until a server runs.
     static var leavesTraining: Bool { get }
 
+    /// Whether it is asked for in order to change at once what a running server does, so that the operator is to be told where none runs.
+    static var aimsAtServer: Bool { get }
+
     /// The use case.
     /// - Parameter progress: told how far it has come, if it takes long.
     func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> Reply
@@ -27,6 +30,8 @@ extension AdministrationOperation {
     package static var leavesImages: Bool { false }
 
     package static var leavesTraining: Bool { false }
+
+    package static var aimsAtServer: Bool { false }
 }
 
 /// An operation that answers one page of a list, however long that is.

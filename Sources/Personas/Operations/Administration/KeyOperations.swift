@@ -95,6 +95,8 @@ package struct SetKeyState: AdministrationOperation {
         self.id = id
     }
 
+    package static let aimsAtServer = true
+
     /// - Throws: `invalid`, `notFound`, `keyStaysDeleted`.
     package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> KeyReport {
         KeyReport(try await administration.stores.keys.setState(state, of: try Identifier(argument: id)))

@@ -8,6 +8,8 @@ package struct SetMaintenance: AdministrationOperation {
         self.retryAfterSeconds = retryAfterSeconds
     }
 
+    package static let aimsAtServer = true
+
     /// - Throws: `invalid`.
     package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> MaintenanceReport
     {

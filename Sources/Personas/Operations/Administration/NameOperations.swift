@@ -6,6 +6,8 @@ package struct ReserveNames: AdministrationOperation {
         self.names = names
     }
 
+    package static let aimsAtServer = true
+
     /// - Returns: all reserved names.
     /// - Throws: `invalid`.
     package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> [NameReport] {
@@ -21,6 +23,8 @@ package struct ReleaseNames: AdministrationOperation {
     package init(_ names: [String]) {
         self.names = names
     }
+
+    package static let aimsAtServer = true
 
     /// - Throws: `invalid`.
     package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> Confirmation {

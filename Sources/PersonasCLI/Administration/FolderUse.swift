@@ -1,0 +1,29 @@
+import Personas
+import PersonasDB
+
+/// What a command may do with a data folder before it does what it is for.
+enum FolderUse {
+    /// There has to be a database. A mistyped folder must not pass for an empty one.
+    case existing
+    /// A database is made where there is none.
+    case making
+    /// The same, and what is pending is applied whatever the settings say, because that is what was asked for.
+    case migrating
+
+    /// Whether pending migrations may be applied.
+    func mayMigrate(_ settings: Settings) -> Bool { self == .migrating || settings.migrate }
+
+    /// Makes sure that there is a database, or that one may be made; before anything is.
+    /// - Throws: `unavailable`.
+    func requireDatabase(_ settings: Settings) throws(CommandFailure) {
+        let directory = settings.dataDirectory
+        guard !DataFolder(directory).hasDatabase else { return }
+        if self == .existing {
+            throw CommandFailure(.unavailable, "there is no database in \(directory) (give --data or PERSONAS_DATA)")
+        }
+        // An empty database would be left behind.
+        guard mayMigrate(settings) else {
+            throw CommandFailure(opening: directory, .schemaMismatch(.pending(migrations: Storage.migrationNames)))
+        }
+    }
+}
