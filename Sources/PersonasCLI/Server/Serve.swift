@@ -19,6 +19,7 @@ enum Serve {
         let log = LogWriter()
         let logger = LineLogHandler.bootstrap(settings, writer: log)
         defer { log.flush() }
+        UnknownVariables.warn(logger)
         let lock = try await lock(settings.dataDirectory)
         defer { withExtendedLifetime(lock) {} }
         let app = try await open(settings, logger: logger)

@@ -69,6 +69,11 @@ final class Stage: Sendable {
 
     /// Runs a command without `--data` to its end.
     func bareCommand(_ arguments: String..., environment: [String: String] = [:]) async throws -> CommandResult {
+        try await bareCommand(arguments, environment: environment)
+    }
+
+    /// Runs a command without `--data` to its end.
+    func bareCommand(_ arguments: [String], environment: [String: String] = [:]) async throws -> CommandResult {
         try await CommandResult(of: try start(arguments, data: nil, environment: environment), arguments)
     }
 

@@ -44,9 +44,9 @@ package struct ShowAccount: AdministrationOperation {
         self.name = name
     }
 
-    /// - Throws: `notFound`.
+    /// - Throws: `invalid`, `notFound`.
     package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> AccountReport {
-        AccountReport(try await administration.stores.accounts.account(named: Account.normalName(name)))
+        AccountReport(try await administration.stores.accounts.account(named: try Account.normalName(name, field: .name)))
     }
 }
 
@@ -60,9 +60,11 @@ package struct SetSuspended: AdministrationOperation {
         self.accountName = accountName
     }
 
-    /// - Throws: `notFound`.
+    /// - Throws: `invalid`, `notFound`.
     package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> AccountReport {
-        AccountReport(try await administration.stores.accounts.setSuspended(isSuspended, accountNamed: Account.normalName(accountName)))
+        AccountReport(
+            try await administration.stores.accounts.setSuspended(
+                isSuspended, accountNamed: try Account.normalName(accountName, field: .name)))
     }
 }
 
@@ -76,9 +78,11 @@ package struct SetAPIAccess: AdministrationOperation {
         self.accountName = accountName
     }
 
-    /// - Throws: `notFound`.
+    /// - Throws: `invalid`, `notFound`.
     package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> AccountReport {
-        AccountReport(try await administration.stores.accounts.setAPIAccess(hasAPIAccess, accountNamed: Account.normalName(accountName)))
+        AccountReport(
+            try await administration.stores.accounts.setAPIAccess(
+                hasAPIAccess, accountNamed: try Account.normalName(accountName, field: .name)))
     }
 }
 
@@ -92,9 +96,9 @@ package struct DeleteAccount: AdministrationOperation {
 
     package static let leavesImages = true
 
-    /// - Throws: `notFound`.
+    /// - Throws: `invalid`, `notFound`.
     package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> Confirmation {
-        let name = Account.normalName(name)
+        let name = try Account.normalName(name, field: .name)
         try await administration.stores.accounts.delete(accountNamed: name, in: WriteContext(at: administration.clock.now))
         administration.signals.removals.notify()
         return Confirmation(message: "Account \(name) deleted")

@@ -30,6 +30,37 @@ package struct NameReport: Sendable, Codable, Equatable {
     }
 }
 
+/// What a reservation of names changed, as an operator's program sees it.
+package struct ReservationReport: Sendable, Codable, Equatable {
+    /// The names that became reserved.
+    package let reserved: [String]
+    /// Those of the names that were reserved before.
+    package let alreadyReserved: [String]
+
+    init(_ names: [Name], reserved: [Name]) {
+        let keys = Set(reserved.map(\.key))
+        self.reserved = reserved.map(\.text)
+        alreadyReserved = names.filter { !keys.contains($0.key) }.map(\.text)
+    }
+}
+
+/// What a release of names changed, as an operator's program sees it.
+package struct ReleaseReport: Sendable, Codable, Equatable {
+    /// How many were released, in words for a person.
+    package let message: String
+    /// The names that are free now.
+    package let released: [String]
+    /// Those of the names that were not reserved.
+    package let notReserved: [String]
+
+    init(_ names: [Name], released: [Name]) {
+        let keys = Set(released.map(\.key))
+        message = "\(released.count) \(released.count == 1 ? "name" : "names") released"
+        self.released = released.map(\.text)
+        notReserved = names.filter { !keys.contains($0.key) }.map(\.text)
+    }
+}
+
 /// Maintenance as an operator's program sees it.
 package struct MaintenanceReport: Sendable, Codable, Equatable {
     /// Whether clients are turned away.
