@@ -9,7 +9,7 @@ struct KeysCommand: AsyncParsableCommand {
 
     /// A command about one key.
     struct KeyID: ParsableArguments {
-        @Argument(help: ArgumentHelp("Id of the key, as `personas keys list` shows it", valueName: "ID"))
+        @Argument(help: ArgumentHelp("The key's id, as `personas keys list` shows it", valueName: "ID"))
         var id: String
 
         var notFoundMessage: String { "there is no key \(id)" }
@@ -46,7 +46,7 @@ struct KeysCommand: AsyncParsableCommand {
         var notFoundMessage: String? { "there is no account \(account.debugDescription)" }
 
         func validate() throws {
-            if let expires, expires <= .now { throw ValidationError("--expires must be in the future, which \(expires.text) is not.") }
+            if let expires, expires <= .now { throw ValidationError("--expires is in the past: \(expires.text).") }
         }
 
         @Sendable private static func moment(_ text: String) throws -> Timestamp {
