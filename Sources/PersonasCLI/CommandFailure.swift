@@ -1,5 +1,6 @@
 import ErrorEnvelope
 import Foundation
+import JSONText
 import NIOCore
 import Personas
 
@@ -7,10 +8,23 @@ import Personas
 enum ExitStatus: Int32, Sendable {
     /// It could not be done.
     case failed = 1
+    /// What it was asked for is wrong, whatever the data are.
+    case usage = 64
     /// The database or the server cannot be reached.
     case unavailable = 69
     /// A setting is missing or invalid.
     case configuration = 78
+
+    /// The code of the catalogue for a failure that has none of its own.
+    fileprivate var code: ErrorCode {
+        switch self {
+        // The state of a file, a folder or the data stands against it.
+        case .failed: .conflict
+        case .usage: .validationError
+        case .unavailable: .serviceUnavailable
+        case .configuration: .configurationError
+        }
+    }
 }
 
 /// Why a command did not do what it was asked for: one line for people and a number for programs.
@@ -36,15 +50,17 @@ struct CommandFailure: Error, Equatable {
         self.init(isUnavailable ? .unavailable : .failed, code: body.codeText, body.message)
     }
 
-    /// What a failed connection was about, in the system's words where it has some.
-    static func reason(of error: any Error) -> String {
-        if let error = error as? IOError { return String(cString: strerror(error.errnoCode)) }
-        if error is CancellationError { return "it took too long" }
-        return String(describing: error)
-    }
-
     /// The line for people.
     var line: String { "personas: " + (code.map { "\($0): " } ?? "") + message }
+
+    /// The line for programs: JSON, and always with a code of the catalogue.
+    var json: [UInt8] {
+        var line = Array(#"{"error":{"code":""#.utf8)
+        line.append(json: code ?? status.code.rawValue, .logs)
+        line += Array(#"","message":""#.utf8)
+        line.append(json: message, .logs)
+        return line + Array(#""}}"#.utf8)
+    }
 
     /// Whether the reason is that something named does not exist.
     var isNotFound: Bool { code == ErrorCode.notFound.rawValue }

@@ -3,28 +3,37 @@ import Personas
 
 extension CommandFailure {
     /// A failure of a use case, as the operator that asked for it is to be told: with the reasons that a client of the API has no business to know.
-    /// - Parameter files: those that the images were read from, by which they are named then.
-    init(_ failure: Failure, imageFiles files: [String] = []) {
-        self.init(wordsFor: failure, files)
+    /// - Parameters:
+    ///   - files: those that the images were read from, by which they are named then.
+    ///   - fieldName: what the operator knows a field of the input by.
+    init(_ failure: Failure, imageFiles files: [String] = [], naming fieldName: (InputField) -> String = \.commandName) {
+        self.init(wordsFor: failure, files, fieldName)
         self.failure = failure
     }
 
-    private init(wordsFor failure: Failure, _ files: [String]) {
+    /// The same of what was read from a seed: told by its members, and no wrong use of the command, whose arguments were right.
+    var ofSeed: CommandFailure {
+        guard let failure else { return self }
+        let words = CommandFailure(failure, naming: \.seedName)
+        return words.status == .usage ? CommandFailure(.failed, code: words.code, words.message) : words
+    }
+
+    private init(wordsFor failure: Failure, _ files: [String], _ fieldName: (InputField) -> String) {
         switch failure {
         case .invalid(let violations):
-            self.init(.failed, .validationError, violations.map { $0.message(naming: \.commandName) }.joined(separator: "; "))
+            self.init(.usage, .validationError, violations.map { $0.message(naming: fieldName) }.joined(separator: "; "))
         case .badImages(let first, let others):
             let code: ErrorCode = first.problem == .tooLarge ? .imageTooLarge : .invalidImage
-            self.init(.failed, code, ([first] + others).map { Self.words(for: $0, files) }.joined(separator: "; "))
+            self.init(.failed, code, ([first] + others).map { Self.words(for: $0, files, fieldName) }.joined(separator: "; "))
         case .stillProcessing(let mode): self.init(.failed, .cannotDeleteProcessing, "This \(mode.rawValue) is still processing")
         case .notFound: self.init(.failed, .notFound, "there is no such account, key, persona or style")
         case .accountMissing: self.init(.failed, .apiUserNotFound, "the account was deleted meanwhile")
-        case .blockedContent(let field): self.init(.failed, .contentPolicy, "\(field.commandName) holds a blocked term")
+        case .blockedContent(let field): self.init(.failed, .contentPolicy, "\(fieldName(field)) holds a blocked term")
         case .nameReserved: self.init(.failed, .nameReserved, "the name is reserved")
         case .nameTaken(let mode, let id):
             self.init(.failed, .nameAlreadyExists, "a \(mode.rawValue) with this name already exists: \(id.text)")
         case .externalIDTaken(let mode, let id):
-            self.init(.failed, .conflict, "a \(mode.rawValue) with this external_id already exists: \(id.text)")
+            self.init(.failed, .conflict, "a \(mode.rawValue) with this \(fieldName(.externalID)) already exists: \(id.text)")
         case .quotaExceeded(let excesses):
             self.init(.failed, .quotaExceeded, "the quota of the account is used up: \(excesses.map(\.text).joined(separator: "; "))")
         case .accountNameTaken(let name): self.init(.failed, .conflict, "an account named \(name) already exists")
@@ -66,8 +75,8 @@ extension CommandFailure {
         self.init(status, code: code.rawValue, message)
     }
 
-    private static func words(for image: BadImage, _ files: [String]) -> String {
-        let name = image.position.name(among: files)
+    private static func words(for image: BadImage, _ files: [String], _ fieldName: (InputField) -> String) -> String {
+        let name = image.position.name(among: files, else: fieldName)
         return switch image.problem {
         case .unusable(let reason): "\(name) \(reason)"
         case .tooLarge: "\(name) is larger than \(Limits.imageBytesMax) bytes"
@@ -105,8 +114,8 @@ extension CommandFailure {
 
 extension ImagePosition {
     /// What an operator knows the image by: its file, if it was read from one.
-    fileprivate func name(among files: [String]) -> String {
-        guard let index, files.indices.contains(index) else { return text(naming: \.commandName) }
+    fileprivate func name(among files: [String], else fieldName: (InputField) -> String) -> String {
+        guard let index, files.indices.contains(index) else { return text(naming: fieldName) }
         return files[index]
     }
 }

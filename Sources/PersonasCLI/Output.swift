@@ -16,13 +16,13 @@ enum Output {
     /// Writes one JSON document as a result, on one line.
     static func json(_ value: some Encodable) throws(CommandFailure) { text(try jsonText(value) + "\n") }
 
-    /// A value as JSON, on one line. Names of members are those of the types with their words parted by `_`, as the API has them.
+    /// A value as JSON, on one line, with every member. Names of members are those of the types with their words parted by `_`, as the API has them.
     static func jsonText(_ value: some Encodable) throws(CommandFailure) -> String {
         let encoder = JSONEncoder()
         encoder.keyEncodingStrategy = .convertToSnakeCase
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         do {
-            return String(decoding: try encoder.encode(value), as: UTF8.self)
+            return String(decoding: try encoder.encode(EveryMember(value: value)), as: UTF8.self)
         } catch {
             throw CommandFailure(.failed, "the answer cannot be written as JSON")
         }
@@ -70,24 +70,34 @@ enum Output {
 
     /// Lines of a table that continue those above, whose columns become wider where they need to.
     static func lines(_ rows: [[String]], widening widths: inout [Int]) -> [String] {
+        let rows = rows.map { $0.map(printable) }
         for row in rows {
             for (column, cell) in row.enumerated() {
                 if column == widths.count { widths.append(0) }
-                widths[column] = max(widths[column], cell.count)
+                widths[column] = max(widths[column], TextWidth.columns(of: cell))
             }
         }
         return rows.map { row in
-            let cells = row.indices.map { row[$0] + String(repeating: " ", count: widths[$0] - row[$0].count) }
+            let cells = row.indices.map { row[$0] + String(repeating: " ", count: widths[$0] - TextWidth.columns(of: row[$0])) }
             return String(cells.joined(separator: "  ").reversed().drop { $0 == " " }.reversed())
         }
     }
 
-    /// A text that cannot move the cursor or colour the terminal: control characters become visible.
+    /// A text that cannot move the cursor or colour the terminal: control characters become visible. What joins emoji to one stays between them.
     static func printable(_ text: String) -> String {
         guard text.unicodeScalars.contains(where: isControl) else { return text }
-        return String(
-            String.UnicodeScalarView(text.unicodeScalars.flatMap { isControl($0) ? Array($0.escaped(asASCII: true).unicodeScalars) : [$0] })
-        )
+        var scalars = String.UnicodeScalarView()
+        for character in text {
+            let isEmoji = character.unicodeScalars.first?.properties.isEmojiPresentation == true
+            for scalar in character.unicodeScalars {
+                if isControl(scalar), !(isEmoji && scalar == "\u{200D}") {
+                    scalars += scalar.escaped(asASCII: true).unicodeScalars
+                } else {
+                    scalars.append(scalar)
+                }
+            }
+        }
+        return String(scalars)
     }
 
     private static func isControl(_ scalar: Unicode.Scalar) -> Bool {

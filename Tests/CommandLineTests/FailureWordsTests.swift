@@ -1,3 +1,4 @@
+import ErrorEnvelope
 import Foundation
 import Personas
 import Testing
@@ -10,8 +11,8 @@ struct FailureWordsTests {
 
     private static let rows: [(failure: Failure, status: PersonasCLI.ExitStatus, line: String)] = [
         (
-            .invalid([Violation(.name, "is required"), Violation(.label, "is odd")]), .failed,
-            "VALIDATION_ERROR: name is required; label is odd"
+            .invalid([Violation(.name, "is required"), Violation(.label, "is odd")]), .usage,
+            "VALIDATION_ERROR: NAME is required; --label is odd"
         ),
         (
             .invalidImage(ImagePosition(field: .imageBase64s, index: 1), reason: "is truncated"), .failed,
@@ -30,9 +31,9 @@ struct FailureWordsTests {
         (.stillProcessing(.style), .failed, "CANNOT_DELETE_PROCESSING: This style is still processing"),
         (.notFound, .failed, "NOT_FOUND: there is no such account, key, persona or style"),
         (.accountMissing, .failed, "API_USER_NOT_FOUND: the account was deleted meanwhile"),
-        (.blockedContent(field: .name), .failed, "CONTENT_POLICY: name holds a blocked term"),
+        (.blockedContent(field: .name), .failed, "CONTENT_POLICY: NAME holds a blocked term"),
         (.nameReserved, .failed, "NAME_RESERVED: the name is reserved"),
-        (.externalIDTaken(.style, id), .failed, "CONFLICT: a style with this external_id already exists: \(id.text)"),
+        (.externalIDTaken(.style, id), .failed, "CONFLICT: a style with this --external-id already exists: \(id.text)"),
         (.nameTaken(.persona, id), .failed, "NAME_ALREADY_EXISTS: a persona with this name already exists: \(id.text)"),
         (
             .quotaExceeded([QuotaExcess(.items, limit: 3, used: 4), QuotaExcess(.storedBytes, limit: 9, used: 9)]), .failed,
@@ -115,6 +116,32 @@ struct FailureWordsTests {
         }
         let large = Failure.imageTooLarge(ImagePosition(field: .imageBase64s, index: 2))
         #expect(CommandFailure(large, imageFiles: files).line == "personas: IMAGE_TOO_LARGE: c.webp is larger than 10485760 bytes")
+    }
+
+    @Test("name the members of a seed where the input is one, which is no wrong use of the command")
+    func seeds() {
+        let invalid = Failure.invalid([Violation(.externalID, "is odd"), Violation(.imageBase64s, "are odd")])
+        let failure = CommandFailure(invalid).ofSeed
+        #expect(failure.status == .failed && failure.line == "personas: VALIDATION_ERROR: external_id is odd; images are odd")
+        #expect(CommandFailure(.invalid([Violation(.specialInstructions, "is odd")])).ofSeed.message == "special_instructions is odd")
+        #expect(CommandFailure(Failure.storeBusy("full")).ofSeed == CommandFailure(Failure.storeBusy("full")))
+        let own = CommandFailure(.unavailable, "gone")
+        #expect(own.ofSeed == own)
+    }
+
+    @Test("are for programs one line of JSON, always with a code of the catalogue")
+    func json() throws {
+        for (failure, code) in [
+            (CommandFailure(Failure.notFound), "NOT_FOUND"), (CommandFailure(.usage, "a"), "VALIDATION_ERROR"),
+            (CommandFailure(.unavailable, "a"), "SERVICE_UNAVAILABLE"), (CommandFailure(.configuration, "a"), "CONFIGURATION_ERROR"),
+            (CommandFailure(Failure.backupsElsewhere), "CONFLICT"),
+            (CommandFailure(.failed, "a \"quoted\"\nline, 👩‍👩‍👧 and \u{1B}[31m \u{202E}"), "CONFLICT"),
+        ] {
+            let object = try JSONSerialization.jsonObject(with: Data(failure.json)) as? [String: [String: String]]
+            #expect(object == ["error": ["code": code, "message": failure.message]])
+            #expect(!failure.json.contains { $0 < 0x20 })
+            #expect(ErrorCode(rawValue: code) != nil)
+        }
     }
 
     @Test("name the failure that no command should meet, so that it is found")

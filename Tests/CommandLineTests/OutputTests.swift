@@ -52,8 +52,46 @@ struct OutputTests {
         }
     }
 
+    @Test("JSON has every member, null included, wherever it stands; keys of metadata are nobody's but their owner's")
+    func everyMember() throws {
+        struct Inner: Encodable {
+            var aText: String?
+            var aNumber: Int?
+            var list: [Inner] = []
+        }
+        struct Outer: Encodable {
+            var inner: Inner?
+            var isThere: Bool?
+            var scopes: Set<Scope>? = [.read]
+            var metadata: [String: String]? = ["aKey": "aB"]
+            var shown: [ShownValue] = [.nothing, .text("x"), .list(["y"]), .integer(1), .toggle(true)]
+        }
+        #expect(
+            try Output.jsonText([Outer(), Outer(inner: Inner(list: [Inner(aText: "t", aNumber: 2)]))])
+                == #"[{"inner":null,"is_there":null,"metadata":{"aKey":"aB"},"scopes":["read"],"shown":[null,"x",["y"],1,true]},"#
+                + #"{"inner":{"a_number":null,"a_text":null,"list":[{"a_number":2,"a_text":"t","list":[]}]},"is_there":null,"#
+                + #""metadata":{"aKey":"aB"},"scopes":["read"],"shown":[null,"x",["y"],1,true]}]"#)
+        let pending = MigrationReport(name: "v0001_first", state: .pending, appliedAt: nil, hash: "aB")
+        #expect(try Output.jsonText(pending) == #"{"applied_at":null,"hash":"aB","name":"v0001_first","state":"pending"}"#)
+    }
+
+    @Test("Columns stay under one another whatever the characters are, and whatever had to be made visible")
+    func wideCharacters() {
+        for (text, columns) in [
+            ("", 0), ("Ann", 3), ("Jürgen", 6), ("Ju\u{308}rgen", 6), ("日本語", 6), ("한국어", 6), ("\u{1112}\u{1161}\u{11AB}", 2), ("ｱｲｳ", 3),
+            ("ＡＢ", 4), ("🙂", 2), ("👩‍👩‍👧", 2), ("❤️", 2), ("❤", 1), ("🇩🇪", 2), ("é\u{301}\u{301}", 1), ("א", 1), ("…", 1), ("¹", 1), ("𠀀", 2),
+        ] {
+            #expect(TextWidth.columns(of: text) == columns, "\(text)")
+        }
+        #expect(Output.tableLines(["name", "state"], [["日本", "on"], ["abcd", "off"]]) == ["NAME  STATE", "日本  on", "abcd  off"])
+        let lines = Output.tableLines(["name", "x"], [["a\u{1B}b", "on"], ["👩‍👩‍👧", "on"]])
+        #expect(lines == ["NAME      X", #"a\u{1B}b  on"#, "👩‍👩‍👧        on"])
+    }
+
     @Test("Control characters become visible")
     func printable() {
+        #expect(Output.printable("👩‍👩‍👧") == "👩‍👩‍👧")
+        #expect(Output.printable("a\u{200D}b") == #"a\u{200D}b"#)
         #expect(Output.printable("plain ü 🙂") == "plain ü 🙂")
         #expect(!Output.printable("a\u{1B}[31mb\nc").unicodeScalars.contains { $0.value < 0x20 })
     }

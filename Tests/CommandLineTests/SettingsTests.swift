@@ -157,6 +157,49 @@ struct SettingsTests {
         #expect(setting == culprit)
     }
 
+    @Test(
+        "A fault of the configuration file is told with the file and the line, what was meant, and no words of a parser",
+        arguments: [
+            ("{\n  \"port\": }", "is not a JSON object (line 2)"), ("{\n\"port\": 1,\n", "is not a JSON object (line 3)"),
+            ("[1]", "is not a JSON object"), ("", "is not a JSON object (line 1)"), (#"{"prot": 1}"#, "; did you mean port?"),
+            (#"{"nothing-like-it": 1}"#, "; see personas config"), (#"{"port": [[]]}"#, "a value that no setting can have"),
+        ])
+    func fileFaults(content: String, words: String) throws {
+        let failure = CommandFailure(try #require(throws: Failure.self) { try settings(file: content) })
+        #expect(failure.message.contains(words) && failure.message.contains("settings.json"), "\(failure)")
+        #expect(failure.status == .configuration)
+        for word in ["Error", "NS", "character", "operation"] { #expect(!failure.message.contains(word), "\(failure)") }
+    }
+
+    @Test("A file that cannot be read is told with the reason, unless there is none")
+    func unreadableFile() throws {
+        try withTemporaryFolder("settings") { folder in
+            #expect(throws: Failure.configuration(setting: "config", reason: "the file \(folder) cannot be read: Is a directory")) {
+                try Settings(flags: [:], configurationFile: folder, environment: [:])
+            }
+            let path = "\(folder)/large.json"
+            try Data(repeating: UInt8(ascii: " "), count: 1_048_577).write(to: URL(fileURLWithPath: path))
+            #expect(throws: Failure.configuration(setting: "config", reason: "the file \(path) is larger than 1048576 bytes")) {
+                try Settings(flags: [:], configurationFile: path, environment: [:])
+            }
+        }
+    }
+
+    @Test("Variables that look like settings and are none are found, with what was meant; others are nobody's business")
+    func unknownVariables() {
+        let found = UnknownVariables.found(in: [
+            "PERSONAS_PROT": "1", "PERSONAS_PUBLIC_ULR": "", "PERSONAS_COFFEE": "1", "PERSONAS_PORT": "1", "PERSONAS_CONFIG": "x",
+            "PATH": "y",
+            "personas_port": "1", "MY_PERSONAS_PORT": "1",
+        ])
+        #expect(
+            found.map(\.line) == [
+                "PERSONAS_COFFEE is no setting, and changes nothing",
+                "PERSONAS_PROT is no setting, and changes nothing; did you mean PERSONAS_PORT?",
+                "PERSONAS_PUBLIC_ULR is no setting, and changes nothing; did you mean PERSONAS_PUBLIC_URL?",
+            ])
+    }
+
     @Test("A setting that a command cannot do without is asked for by name")
     func required() throws {
         let settings = try settings(environment: ["PERSONAS_KEY": "pkz_x"])
@@ -283,6 +326,7 @@ struct SettingsTests {
         #expect(port["value"] as? Int == 0)
         #expect(port["source"] as? String == "flag")
         #expect(port["help"] is String)
+        #expect(port["variable"] as? String == "PERSONAS_PORT")
         #expect(list.first { $0["name"] as? String == "migrate" }?["value"] as? Bool == true)
         #expect(list.first { $0["name"] as? String == "public-url" }?["value"] is NSNull)
     }

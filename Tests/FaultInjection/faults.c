@@ -1,9 +1,9 @@
 // A layer between a program and the C library (LD_PRELOAD) that fails, shortens, delays, skips, counts and records what the program does to
 // the files of one folder, or kills the program at an exact call. Everything else passes untouched.
 //
-// PERSONAS_FAULT_FOLDER   the folder; what lies below its media/ is media, all other files are the database
-// PERSONAS_FAULT_CONTROL  a file of 256 bytes, mapped by both sides: the rule in force, and counters
-// PERSONAS_FAULT_TRACE    where to record every change and every answer; absent for no record
+// FAULTS_FOLDER   the folder; what lies below its media/ is media, all other files are the database
+// FAULTS_CONTROL  a file of 256 bytes, mapped by both sides: the rule in force, and counters
+// FAULTS_TRACE    where to record every change and every answer; absent for no record
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -80,7 +80,7 @@ static void find_real_calls(void) {
 
 __attribute__((constructor)) static void start(void) {
     find_real_calls();
-    const char *name = getenv("PERSONAS_FAULT_FOLDER"), *control_path = getenv("PERSONAS_FAULT_CONTROL");
+    const char *name = getenv("FAULTS_FOLDER"), *control_path = getenv("FAULTS_CONTROL");
     if (!name || !control_path) return;
     snprintf(folder, sizeof folder, "%s", name);
     folder_length = strlen(folder);
@@ -93,7 +93,7 @@ __attribute__((constructor)) static void start(void) {
     }
     real_close(descriptor);
     control = map;
-    const char *trace_path = getenv("PERSONAS_FAULT_TRACE");
+    const char *trace_path = getenv("FAULTS_TRACE");
     if (trace_path) trace = real_open(trace_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 }
 

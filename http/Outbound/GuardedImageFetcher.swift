@@ -31,6 +31,9 @@ package final class GuardedImageFetcher: ImageFetcher {
 
         /// The defaults.
         package init() {}
+
+        /// Whether a file can be what `trustRootsFile` names.
+        package static func holdsCertificates(file: String) -> Bool { (try? NIOSSLCertificate.fromPEMFile(file)) != nil }
     }
 
     private let configuration: Configuration

@@ -47,10 +47,7 @@ package struct SeedDocument: Sendable, Codable, Equatable {
 
         /// What the item's owner would send.
         var details: DetailsDraft {
-            DetailsDraft(
-                name: .value(name), specialInstructions: specialInstructions.map(JSONField.value) ?? .absent,
-                externalID: externalID.map(JSONField.value) ?? .absent,
-                metadata: metadata.map { .value($0.map { MetadataMemberDraft(key: $0.key, value: .value($0.value)) }) } ?? .absent)
+            DetailsDraft(name: name, specialInstructions: specialInstructions, externalID: externalID, metadata: metadata)
         }
     }
 

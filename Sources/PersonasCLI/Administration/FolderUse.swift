@@ -5,20 +5,22 @@ import PersonasDB
 enum FolderUse {
     /// There has to be a database. A mistyped folder must not pass for an empty one.
     case existing
+    /// The same, and nothing is changed by the way: pending migrations stay so.
+    case looking
     /// A database is made where there is none.
     case making
-    /// The same, and what is pending is applied whatever the settings say, because that is what was asked for.
+    /// As `making`, and what is pending is applied whatever the settings say, because that is what was asked for.
     case migrating
 
     /// Whether pending migrations may be applied.
-    func mayMigrate(_ settings: Settings) -> Bool { self == .migrating || settings.migrate }
+    func mayMigrate(_ settings: Settings) -> Bool { self == .migrating || (self != .looking && settings.migrate) }
 
     /// Makes sure that there is a database, or that one may be made; before anything is.
     /// - Throws: `unavailable`.
     func requireDatabase(_ settings: Settings) throws(CommandFailure) {
         let directory = settings.dataDirectory
         guard !DataFolder(directory).hasDatabase else { return }
-        if self == .existing {
+        if self == .existing || self == .looking {
             throw CommandFailure(.unavailable, "there is no database in \(directory) (give --data or PERSONAS_DATA)")
         }
         // An empty database would be left behind.

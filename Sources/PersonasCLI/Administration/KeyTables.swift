@@ -27,37 +27,20 @@ extension KeyReport: TableRow {
     }
 }
 
-/// What `keys show` prints: all that is known of a key, in JSON with every member.
+/// What `keys show` prints: all that is known of a key.
 struct KeyDetails: TableRenderable {
     let report: KeyReport
 
     var tables: [Table] { [report.details] }
 
-    private enum CodingKeys: String, CodingKey {
-        case id, prefix, account, label, scopes, state, createdAt, expiresAt, lastUsedAt, previousSecretExpiresAt, previousSecretLastUsedAt
-    }
-
-    func encode(to encoder: any Encoder) throws {
-        var members = encoder.container(keyedBy: CodingKeys.self)
-        try members.encode(report.id, forKey: .id)
-        try members.encode(report.prefix, forKey: .prefix)
-        try members.encode(report.account, forKey: .account)
-        try members.encode(report.label, forKey: .label)
-        try members.encode(report.scopes, forKey: .scopes)
-        try members.encode(report.state, forKey: .state)
-        try members.encode(report.createdAt, forKey: .createdAt)
-        try members.encode(report.expiresAt, forKey: .expiresAt)
-        try members.encode(report.lastUsedAt, forKey: .lastUsedAt)
-        try members.encode(report.previousSecretExpiresAt, forKey: .previousSecretExpiresAt)
-        try members.encode(report.previousSecretLastUsedAt, forKey: .previousSecretLastUsedAt)
-    }
+    func encode(to encoder: any Encoder) throws { try report.encode(to: encoder) }
 }
 
 extension IssuedKey: Presentable {
     /// The key alone on standard output, so that a script can take it from there. It is never shown again, so that a command whose output was lost has
     /// failed, whatever it has done.
     func show(asJSON isJSON: Bool) throws(CommandFailure) {
-        let text = isJSON ? try Output.jsonText(PlainIssuedKey(self)) : key
+        let text = isJSON ? try Output.jsonText(PlainIssuedKey(issued: self)) : key
         do {
             try Output.deliver(text + "\n")
         } catch {
@@ -91,24 +74,24 @@ extension IssuedKey: Presentable {
 
     private func isEnded(_ end: String) -> Bool { Timestamp(text: end).map { $0 <= .now } ?? false }
 
-    /// What `keys create --json` and `keys rotate --json` print; a member that is nil is left out.
+    /// What `keys create --json` and `keys rotate --json` print: the members that are published for all keys, and what only such a key has that was
+    /// given an end or is rotated.
     private struct PlainIssuedKey: Encodable {
-        let id: Identifier
-        let key: String
-        let prefix: String
-        let account: String?
-        let scopes: [Scope]
-        let expiresAt: String?
-        let previousSecretExpiresAt: String?
+        let issued: IssuedKey
 
-        init(_ issued: IssuedKey) {
-            id = issued.id
-            key = issued.key
-            prefix = issued.prefix
-            account = issued.account
-            scopes = issued.scopes
-            expiresAt = issued.expiresAt
-            previousSecretExpiresAt = issued.previousSecretExpiresAt
+        private enum CodingKeys: String, CodingKey {
+            case id, key, prefix, account, scopes, expiresAt, previousSecretExpiresAt
+        }
+
+        func encode(to encoder: any Encoder) throws {
+            var members = encoder.container(keyedBy: CodingKeys.self)
+            try members.encode(issued.id, forKey: .id)
+            try members.encode(issued.key, forKey: .key)
+            try members.encode(issued.prefix, forKey: .prefix)
+            try members.encode(issued.account, forKey: .account)
+            try members.encode(issued.scopes, forKey: .scopes)
+            if let end = issued.expiresAt { try members.encode(end, forKey: .expiresAt) }
+            if let end = issued.previousSecretExpiresAt { try members.encode(end, forKey: .previousSecretExpiresAt) }
         }
     }
 }

@@ -46,6 +46,23 @@ extension Array: TableRenderable where Element: TableRow {
     var tables: [Table] { [Table(headings: Element.headings, rows: map(\.cells))] }
 }
 
+/// A reply that people see as one line, which says what became of each of the names that they gave.
+protocol ChangeReport: Presentable, Encodable {
+    /// What became of the names, and of which.
+    var changes: [(title: String, names: [String])] { get }
+}
+
+extension ChangeReport {
+    /// The line: "reserved: Ann, Bob; already reserved: Boss".
+    var line: String {
+        changes.filter { !$0.names.isEmpty }.map { "\($0.title): \($0.names.joined(separator: ", "))" }.joined(separator: "; ")
+    }
+
+    func show(asJSON isJSON: Bool) throws(CommandFailure) {
+        if isJSON { try Output.json(self) } else { Output.line(line) }
+    }
+}
+
 /// A list on its way to standard output page by page, so that it is nowhere held whole.
 struct Listing<Row: TableRow> {
     private let isJSON: Bool

@@ -16,6 +16,14 @@ extension NameReport: TableRow {
     var cells: [String] { [name] }
 }
 
+extension ReservationReport: ChangeReport {
+    var changes: [(title: String, names: [String])] { [("reserved", reserved), ("already reserved", alreadyReserved)] }
+}
+
+extension ReleaseReport: ChangeReport {
+    var changes: [(title: String, names: [String])] { [("released", released), ("not reserved", notReserved)] }
+}
+
 extension MaintenanceReport: TableRow {
     static let headings = ["maintenance", "retry after"]
 

@@ -4,21 +4,22 @@ import Personas
 /// `personas accounts`.
 struct AccountsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "accounts", abstract: "Accounts. A new one has API access.",
+        commandName: "accounts", abstract: "Create, list, suspend, bound and delete accounts, which own personas, styles and keys.",
         subcommands: [
             Create.self, List.self, Show.self, Suspend.self, Resume.self, EnableAPI.self, DisableAPI.self, Quota.self, Delete.self,
         ])
 
     /// A command about one account.
     struct AccountName: ParsableArguments {
-        @Argument(help: "Name of the account")
+        @Argument(help: ArgumentHelp("The account's name", valueName: "NAME"), completion: Completions.accounts)
         var name: String
 
         var notFoundMessage: String { "there is no account \(name.debugDescription)" }
     }
 
     struct Create: AdministrationCommand {
-        static let configuration = CommandConfiguration(commandName: "create", abstract: "Create an account.")
+        static let configuration = CommandConfiguration(
+            commandName: "create", abstract: "Create an account. It has API access, and needs a key: `personas keys create`.")
         @OptionGroup var account: AccountName
         @OptionGroup var data: DataOptions
         @OptionGroup var output: JSONOption
@@ -42,7 +43,8 @@ struct AccountsCommand: AsyncParsableCommand {
     }
 
     struct Suspend: AdministrationCommand {
-        static let configuration = CommandConfiguration(commandName: "suspend", abstract: "Refuse every call of an account's keys.")
+        static let configuration = CommandConfiguration(
+            commandName: "suspend", abstract: "Refuse every call of an account's keys (ACCOUNT_SUSPENDED), until `resume`.")
         @OptionGroup var account: AccountName
         @OptionGroup var data: DataOptions
         @OptionGroup var output: JSONOption
@@ -60,7 +62,7 @@ struct AccountsCommand: AsyncParsableCommand {
     }
 
     struct EnableAPI: AdministrationCommand {
-        static let configuration = CommandConfiguration(commandName: "enable-api", abstract: "Give an account API access.")
+        static let configuration = CommandConfiguration(commandName: "enable-api", abstract: "Give API access back to an account.")
         @OptionGroup var account: AccountName
         @OptionGroup var data: DataOptions
         @OptionGroup var output: JSONOption
@@ -69,7 +71,8 @@ struct AccountsCommand: AsyncParsableCommand {
     }
 
     struct DisableAPI: AdministrationCommand {
-        static let configuration = CommandConfiguration(commandName: "disable-api", abstract: "Take API access from an account.")
+        static let configuration = CommandConfiguration(
+            commandName: "disable-api", abstract: "Take API access from an account (API_ACCESS_NOT_ENABLED).")
         @OptionGroup var account: AccountName
         @OptionGroup var data: DataOptions
         @OptionGroup var output: JSONOption
@@ -125,7 +128,9 @@ struct AccountsCommand: AsyncParsableCommand {
 
         func validate() throws {
             guard isConfirmed else {
-                throw ValidationError("This deletes account \(account.name.debugDescription) with all its personas and styles: add --yes.")
+                throw ValidationError(
+                    "This deletes the account \(account.name.debugDescription) with all its personas and styles for good; to do so, add --yes."
+                )
             }
         }
     }

@@ -5,7 +5,9 @@ import PersonasDB
 
 /// The folder of a backup, as the command's own working directory makes it absolute.
 struct BackupFolderArgument: ParsableArguments {
-    @Argument(help: "Folder of the backup", completion: .directory, transform: { URL(fileURLWithPath: $0).standardizedFileURL.path })
+    @Argument(
+        help: ArgumentHelp("Folder of the backup", valueName: "DIR"), completion: .directory,
+        transform: { URL(fileURLWithPath: $0).standardizedFileURL.path })
     var directory: String
 }
 

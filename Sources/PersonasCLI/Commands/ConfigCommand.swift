@@ -16,16 +16,26 @@ struct ConfigCommand: PersonasSubcommand {
         let name: String
         let value: ShownValue
         let source: SettingSource
+        /// The environment variable.
+        let variable: String
         let help: String
     }
 
     func perform() async throws(CommandFailure) {
         let settings = try reporting { () throws(Failure) in try data.settings(with: [process, service, worker]) }
+        // It depends on the process that serves as well, which may have other limits than this one: said, but no reason to fail.
+        do throws(Failure) {
+            _ = try ProcessLimits.fit(connectionsMax: settings.connectionsMax, isExact: settings.source(of: \.connectionsMax) != .default)
+        } catch {
+            Output.note("personas: with the limits of this process serve would not start: \(CommandFailure(error).message)")
+        }
         let rows = Self.rows(settings)
         if output.isJSON {
             try Output.json(rows)
         } else {
-            Output.table(["name", "value", "source", "help"], rows.map { [$0.name, $0.value.text, $0.source.rawValue, $0.help] })
+            Output.table(
+                ["name", "value", "source", "variable", "help"],
+                rows.map { [$0.name, $0.value.text, $0.source.rawValue, $0.variable, $0.help] })
         }
     }
 
@@ -35,7 +45,7 @@ struct ConfigCommand: PersonasSubcommand {
             let isHidden = entry.definition.isSecret && entry.shown != .nothing
             return Row(
                 name: entry.definition.name, value: isHidden ? .text("(hidden)") : entry.shown, source: entry.source,
-                help: entry.definition.help)
+                variable: entry.definition.environmentName, help: entry.definition.help)
         }
     }
 }

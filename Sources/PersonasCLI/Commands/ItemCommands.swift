@@ -3,7 +3,7 @@ import Personas
 
 /// A command about one stored item.
 struct ItemID: ParsableArguments {
-    @Argument(help: "Id of the persona or style")
+    @Argument(help: ArgumentHelp("The persona's or style's id, as `personas list` shows it", valueName: "ID"))
     var id: String
 
     var notFoundMessage: String { "there is no persona and no style \(id)" }

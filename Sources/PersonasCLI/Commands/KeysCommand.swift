@@ -4,22 +4,35 @@ import Personas
 /// `personas keys`.
 struct KeysCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "keys", abstract: "API keys.",
+        commandName: "keys", abstract: "Issue, list, rotate and disable the API keys of accounts.",
         subcommands: [Create.self, List.self, Show.self, Rotate.self, Disable.self, Enable.self, Delete.self])
 
     /// A command about one key.
     struct KeyID: ParsableArguments {
-        @Argument(help: "Id of the key, as `personas keys list` shows it")
+        @Argument(help: ArgumentHelp("The key's id, as `personas keys list` shows it", valueName: "ID"))
         var id: String
 
         var notFoundMessage: String { "there is no key \(id)" }
     }
 
     struct Create: AdministrationCommand {
-        static let configuration = CommandConfiguration(commandName: "create", abstract: "Issue a key and print it, this once.")
-        @Option(help: "Name of the account that the key acts for") var account: String
-        @Option(help: "A note to tell the key apart") var label: String?
-        @Option(help: ArgumentHelp("What the key may do: read, write, trainer", valueName: "LIST"), transform: Self.scopes)
+        static let configuration = CommandConfiguration(
+            commandName: "create", abstract: "Issue a key and print it, this once.",
+            usage: "personas keys create --account NAME [--label TEXT] [--scopes LIST] [<options>]",
+            discussion: """
+                The key alone goes to standard output, so that a script can keep it:
+
+                  KEY=$(personas keys create --account acme --label "web shop")
+                  personas keys create --account acme --label "render farm" --scopes trainer
+                  personas keys create --account acme --expires 2027-01-31
+                """)
+        @Option(
+            help: ArgumentHelp("Name of the account that the key acts for", valueName: "NAME"), completion: Completions.accounts)
+        var account: String
+        @Option(help: ArgumentHelp("A note to tell the key apart", valueName: "TEXT")) var label: String?
+        @Option(
+            help: ArgumentHelp("What the key may do: read, write, trainer, separated by commas (default: read,write)", valueName: "LIST"),
+            completion: Completions.scopes, transform: Self.scopes)
         var scopes: Set<Scope> = APIKey.defaultScopes
         @Option(
             help: ArgumentHelp(
@@ -33,7 +46,7 @@ struct KeysCommand: AsyncParsableCommand {
         var notFoundMessage: String? { "there is no account \(account.debugDescription)" }
 
         func validate() throws {
-            if let expires, expires <= .now { throw ValidationError("A key cannot expire in the past: \(expires.text).") }
+            if let expires, expires <= .now { throw ValidationError("--expires is in the past: \(expires.text).") }
         }
 
         @Sendable private static func moment(_ text: String) throws -> Timestamp {
@@ -56,7 +69,7 @@ struct KeysCommand: AsyncParsableCommand {
 
     struct List: AdministrationCommand {
         static let configuration = CommandConfiguration(commandName: "list", abstract: "List the keys, without their secrets.")
-        @Option(help: "Only those of an account") var account: String?
+        @Option(help: ArgumentHelp("Only those of an account", valueName: "NAME"), completion: Completions.accounts) var account: String?
         @OptionGroup var data: DataOptions
         @OptionGroup var output: JSONOption
         var operation: ListKeys { ListKeys(accountName: account) }
@@ -96,22 +109,19 @@ struct KeysCommand: AsyncParsableCommand {
         @OptionGroup var key: KeyID
         @Option(
             help: ArgumentHelp(
-                "Hours for which the previous secret stays good, up to \(KeyOverlap.hoursMax); 0 ends it at once", valueName: "HOURS"))
+                "Hours for which the previous secret stays good, up to \(KeyOverlap.hoursMax) (default: \(KeyOverlap.default.hours)); 0 ends it at once",
+                valueName: "HOURS"),
+            transform: NumberArgument.within(0...KeyOverlap.hoursMax))
         var overlap = KeyOverlap.default.hours
         @OptionGroup var data: DataOptions
         @OptionGroup var output: JSONOption
         var operation: RotateKey { RotateKey(id: key.id, overlapHours: overlap) }
         var notFoundMessage: String? { key.notFoundMessage }
-
-        func validate() throws {
-            guard (0...KeyOverlap.hoursMax).contains(overlap) else {
-                throw ValidationError("The overlap is a number of hours from 0 to \(KeyOverlap.hoursMax).")
-            }
-        }
     }
 
     struct Disable: AdministrationCommand {
-        static let configuration = CommandConfiguration(commandName: "disable", abstract: "Refuse a key until it is enabled again.")
+        static let configuration = CommandConfiguration(
+            commandName: "disable", abstract: "Refuse a key (API_KEY_INACTIVE) until it is enabled again.")
         @OptionGroup var key: KeyID
         @OptionGroup var data: DataOptions
         @OptionGroup var output: JSONOption
@@ -129,7 +139,7 @@ struct KeysCommand: AsyncParsableCommand {
     }
 
     struct Delete: AdministrationCommand {
-        static let configuration = CommandConfiguration(commandName: "delete", abstract: "Refuse a key for good.")
+        static let configuration = CommandConfiguration(commandName: "delete", abstract: "Refuse a key (API_KEY_DELETED) for good.")
         @OptionGroup var key: KeyID
         @OptionGroup var data: DataOptions
         @OptionGroup var output: JSONOption

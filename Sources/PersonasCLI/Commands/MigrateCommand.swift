@@ -5,7 +5,8 @@ import PersonasDB
 /// `personas migrate`.
 struct MigrateCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "migrate", abstract: "The schema of the database.", subcommands: [Up.self, Status.self, Verify.self],
+        commandName: "migrate", abstract: "Bring the database to the schema of this version, or look how it stands.",
+        subcommands: [Up.self, Status.self, Verify.self],
         defaultSubcommand: Up.self)
 
     struct Up: MigrationCommand {

@@ -11,7 +11,9 @@ struct SeedCommand: OperatorCommand {
             A seed is reserved-names, demo, or a JSON file with any of the members accounts, keys, reserved_names, blocked_terms, personas \
             and styles; image files are named relative to it. Without arguments reserved-names is loaded.
             """)
-    @Argument(help: ArgumentHelp("reserved-names, demo, or files", valueName: "NAME or FILE")) var seeds: [String] = ["reserved-names"]
+    @Argument(help: ArgumentHelp("reserved-names, demo, or files", valueName: "NAME or FILE"), completion: .file()) var seeds: [String] = [
+        "reserved-names"
+    ]
     @OptionGroup var data: DataOptions
     @OptionGroup var output: JSONOption
 
@@ -19,7 +21,7 @@ struct SeedCommand: OperatorCommand {
         let client = try client()
         // All files are read before the first is loaded, so that a typing error leaves nothing half done.
         var loaded: [SeedFile] = []
-        for name in seeds { loaded.append(try reporting { () throws(Failure) in try SeedFile.named(name) }) }
+        for name in seeds { loaded.append(try SeedLoading.read(name)) }
         let seeds = loaded
         let report = try await client.withSession(.making) {
             (load: (LoadSeed) async throws(CommandFailure) -> SeedReport) throws(CommandFailure) in
@@ -46,13 +48,22 @@ enum SeedLoading {
                 do throws(CommandFailure) {
                     report.add(try await load(LoadSeed(try document(of: seed, part: part))))
                 } catch {
-                    throw error.at(seed.title(ofPart: part))
+                    throw error.ofSeed.at(seed.title(ofPart: part))
                 }
                 done += 1
                 progress.show(done)
             }
         }
         return report
+    }
+
+    /// The seed of a name or file.
+    static func read(_ name: String) throws(CommandFailure) -> SeedFile {
+        do throws(Failure) {
+            return try SeedFile.named(name)
+        } catch {
+            throw CommandFailure(error).ofSeed
+        }
     }
 
     private static func document(of seed: SeedFile, part: Int) throws(CommandFailure) -> SeedDocument {

@@ -20,6 +20,7 @@ enum Serve {
         let logger = LineLogHandler.bootstrap(settings, writer: log)
         defer { log.flush() }
         try FolderUse.making.requireDatabase(settings)
+        UnknownVariables.warn(logger)
         let lock = try await lock(settings.dataDirectory)
         defer { withExtendedLifetime(lock) {} }
         let app = try await open(settings, logger: logger)

@@ -1,3 +1,4 @@
+import ArgumentParser
 import Configuration
 import Foundation
 import Personas
@@ -36,6 +37,8 @@ struct SettingDefinition: Sendable {
     let valueName: String?
     /// Which commands take the flag.
     let group: SettingGroup
+    /// What a shell offers for the value.
+    let completion: CompletionKind
     /// Whether the value is never shown.
     let isSecret: Bool
     /// One line for `personas config` and `--help`.
@@ -100,13 +103,13 @@ extension Setting {
     ///   - show: a value in the form of the configuration file.
     ///   - read: the value in what was read, or which values are allowed.
     fileprivate init(
-        _ name: String, _ type: ConfigType, value valueName: String?, of group: SettingGroup, isSecret: Bool = false,
-        default defaultValue: Value, defaultWords: String? = nil, _ help: String, show: @escaping @Sendable (Value) -> ShownValue,
-        read: @escaping @Sendable (ConfigContent) throws(SettingProblem) -> Value
+        _ name: String, _ type: ConfigType, value valueName: String?, of group: SettingGroup, completion: CompletionKind = .default,
+        isSecret: Bool = false, default defaultValue: Value, defaultWords: String? = nil, _ help: String,
+        show: @escaping @Sendable (Value) -> ShownValue, read: @escaping @Sendable (ConfigContent) throws(SettingProblem) -> Value
     ) {
         definition = SettingDefinition(
-            name: name, type: type, valueName: valueName, group: group, isSecret: isSecret, help: help, shownDefault: show(defaultValue),
-            defaultWords: defaultWords
+            name: name, type: type, valueName: valueName, group: group, completion: completion, isSecret: isSecret, help: help,
+            shownDefault: show(defaultValue), defaultWords: defaultWords
         ) { (content) throws(SettingProblem) in
             let value = try read(content)
             return ReadSetting(value: value, shown: show(value))
@@ -118,9 +121,10 @@ extension Setting {
 extension Setting where Value == String {
     /// Any text but none.
     static func text(
-        _ name: String, value valueName: String, of group: SettingGroup = .server, default defaultValue: String, _ help: String
+        _ name: String, value valueName: String, of group: SettingGroup = .server, completion: CompletionKind = .default,
+        default defaultValue: String, _ help: String
     ) -> Self {
-        Setting(name, .string, value: valueName, of: group, default: defaultValue, help, show: { .text($0) }) {
+        Setting(name, .string, value: valueName, of: group, completion: completion, default: defaultValue, help, show: { .text($0) }) {
             (content) throws(SettingProblem) in
             guard case .string(let text) = content, !text.isEmpty else { throw SettingProblem(reason: "must be a text") }
             return text
@@ -131,11 +135,13 @@ extension Setting where Value == String {
 extension Setting where Value == String? {
     /// A text that may be missing; `check` returns it in its final form or says what it must be.
     static func optionalText(
-        _ name: String, value valueName: String, of group: SettingGroup = .server, isSecret: Bool = false, _ help: String,
+        _ name: String, value valueName: String, of group: SettingGroup = .server, completion: CompletionKind = .default,
+        isSecret: Bool = false, _ help: String,
         check: @escaping @Sendable (String) throws(SettingProblem) -> String = { (text) throws(SettingProblem) in text }
     ) -> Self {
         Setting(
-            name, .string, value: valueName, of: group, isSecret: isSecret, default: nil, help, show: { $0.map { .text($0) } ?? .nothing }
+            name, .string, value: valueName, of: group, completion: completion, isSecret: isSecret, default: nil, help,
+            show: { $0.map { .text($0) } ?? .nothing }
         ) { (content) throws(SettingProblem) in
             guard case .string(let text) = content, !text.isEmpty else { throw SettingProblem(reason: "must be a text") }
             return try check(text)
@@ -224,7 +230,8 @@ extension Setting {
         read: @escaping @Sendable ([String]) throws(SettingProblem) -> Value
     ) -> Self {
         let definition = SettingDefinition(
-            name: name, type: .stringArray, valueName: "LIST", group: .server, isSecret: false, help: help, shownDefault: .list([])
+            name: name, type: .stringArray, valueName: "LIST", group: .server, completion: .default, isSecret: false, help: help,
+            shownDefault: .list([])
         ) { (content) throws(SettingProblem) in
             guard case .stringArray(let texts) = content else { throw SettingProblem(reason: "must be a list of \(elements)") }
             return ReadSetting(value: try read(texts), shown: .list(texts))
@@ -239,13 +246,14 @@ extension Setting where Value: RawRepresentable & CaseIterable, Value.RawValue =
         _ name: String, value valueName: String, of group: SettingGroup = .server, default defaultValue: Value,
         defaultWords: String? = nil, _ help: String
     ) -> Self {
-        Setting(
-            name, .string, value: valueName, of: group, default: defaultValue, defaultWords: defaultWords, help,
+        let words = Value.allCases.map(\.rawValue)
+        return Setting(
+            name, .string, value: valueName, of: group, completion: .list(words), default: defaultValue, defaultWords: defaultWords, help,
             show: { .text($0.rawValue) }
         ) {
             (content) throws(SettingProblem) in
             guard case .string(let text) = content, let value = Value(rawValue: text) else {
-                throw SettingProblem(reason: "must be one of \(Value.allCases.map(\.rawValue).joined(separator: ", "))")
+                throw SettingProblem(reason: "must be one of \(words.joined(separator: ", "))")
             }
             return value
         }

@@ -45,7 +45,7 @@ private struct FlagKey: CodingKey {
 extension SettingDefinition {
     fileprivate var flag: Flag<Bool?> { Flag(name: .customLong(name), inversion: .prefixedNo, help: argumentHelp) }
 
-    fileprivate var option: Option<String?> { Option(name: .customLong(name), help: argumentHelp) }
+    fileprivate var option: Option<String?> { Option(name: .customLong(name), help: argumentHelp, completion: completion) }
 
     /// The line of `--help`.
     private var argumentHelp: ArgumentHelp {

@@ -59,7 +59,7 @@ struct Settings: Sendable {
             // An empty variable is one that a compose file or a unit passes on without having it.
             Source(kind: .environment, snapshot: Self.textSnapshot(environment.filter { !$0.value.isEmpty }), origin: \.environmentName),
         ]
-        let file = configurationFile ?? environment["PERSONAS_CONFIG"].flatMap { $0.isEmpty ? nil : $0 }
+        let file = configurationFile ?? environment[UnknownVariables.configurationFile].flatMap { $0.isEmpty ? nil : $0 }
         if let file { sources.append(Source(kind: .file, snapshot: try ConfigurationFile.snapshot(of: file), origin: { _ in file })) }
         var entries: [Entry] = []
         for definition in SettingsList.all { entries.append(try Self.entry(of: definition, in: sources)) }
@@ -128,16 +128,16 @@ enum ConfigurationFile {
     /// The file's values.
     /// - Throws: `configuration` when the file cannot be read, is no JSON object, or has a member that is no setting.
     static func snapshot(of path: String) throws(Failure) -> any ConfigSnapshot {
-        guard let data = FileManager.default.contents(atPath: path), data.count <= bytesMax else {
-            throw .configuration(setting: "config", reason: "the file \(path) cannot be read")
-        }
+        let data = try bytes(of: path)
         // Foundation's parser is asked first, because the members themselves are to be checked, which the snapshot does not show.
         guard let object = try? JSONSerialization.jsonObject(with: data), let members = object as? [String: Any] else {
-            throw .configuration(setting: "config", reason: "the file \(path) is not a JSON object")
+            let line = JSONFault.line(in: data).map { " (line \($0))" } ?? ""
+            throw .configuration(setting: "config", reason: "the file \(path) is not a JSON object\(line)")
         }
         let known = Set(SettingsList.all.map(\.name))
         if let unknown = members.keys.sorted().first(where: { !known.contains($0) }) {
-            throw .configuration(setting: unknown, reason: "is not a setting (in \(path)); see personas config")
+            let question = Suggestion.question(unknown, among: known.sorted()) ?? "; see personas config"
+            throw .configuration(setting: unknown, reason: "is not a setting (in \(path))\(question)")
         }
         for (name, value) in members.sorted(by: { $0.key < $1.key }) where value is [String: Any] || value is NSNull {
             throw .configuration(setting: name, reason: "must not be an object or null (from \(path))")
@@ -147,5 +147,19 @@ enum ConfigurationFile {
         } catch {
             throw .configuration(setting: "config", reason: "the file \(path) holds a value that no setting can have")
         }
+    }
+
+    private static func bytes(of path: String) throws(Failure) -> Data {
+        let bytes: [UInt8]
+        do throws(GivenFile.ReadFailure) {
+            bytes = try GivenFile.read(path, bytesMax: bytesMax)
+        } catch {
+            let reason = error.code == ENOENT ? "" : ": \(error.reason)"
+            throw .configuration(setting: "config", reason: "the file \(path) cannot be read\(reason)")
+        }
+        guard bytes.count <= bytesMax else {
+            throw .configuration(setting: "config", reason: "the file \(path) is larger than \(bytesMax) bytes")
+        }
+        return Data(bytes)
     }
 }

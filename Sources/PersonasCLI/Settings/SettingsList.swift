@@ -1,3 +1,4 @@
+import ArgumentParser
 import ErrorEnvelopeHummingbird
 import Foundation
 import Logging
@@ -28,7 +29,7 @@ private let isWatched = Output.standardErrorIsTerminal
 /// `--help`, environment variable, member of the configuration file, bounds, and row of `personas config`.
 struct SettingsList: Sendable {
     let dataDirectory = Setting.text(
-        "data", value: "DIR", of: .everyCommand, default: storage.directory,
+        "data", value: "DIR", of: .everyCommand, completion: .directory, default: storage.directory,
         "Folder of everything that must survive: the database and the images")
     let host = Setting.text("host", value: "ADDRESS", default: http.host, "Address to listen on")
     let port = Setting.integer("port", value: "PORT", default: http.port, in: 0...65_535, "TCP port to listen on; 0 picks a free one")
@@ -56,8 +57,8 @@ struct SettingsList: Sendable {
         "development-downloads", default: downloads.isDevelopment,
         "Fetch images by plain HTTP and from private addresses; never in production")
     let downloadTrustRoots = Setting.optionalText(
-        "download-trust-roots", value: "FILE",
-        "PEM file of certificate authorities to trust for image downloads instead of the system's", check: readableFile)
+        "download-trust-roots", value: "FILE", completion: .file(),
+        "PEM file of certificate authorities to trust for image downloads instead of the system's", check: certificateFile)
     let blockedDownloadPrefixes = Setting.networks(
         "blocked-download-prefixes", "Further networks that images are never fetched from, such as 203.0.113.0/24")
     let leaseSeconds = Setting.integer(
@@ -170,8 +171,10 @@ struct SettingsList: Sendable {
         return String(text.reversed().drop { $0 == "/" }.reversed())
     }
 
-    @Sendable private static func readableFile(_ path: String) throws(SettingProblem) -> String {
-        guard FileManager.default.isReadableFile(atPath: path) else { throw SettingProblem(reason: "must be a file that can be read") }
+    @Sendable private static func certificateFile(_ path: String) throws(SettingProblem) -> String {
+        guard GuardedImageFetcher.Configuration.holdsCertificates(file: path) else {
+            throw SettingProblem(reason: "must be a file of certificates in PEM form that can be read, which \(path) is not")
+        }
         return path
     }
 }

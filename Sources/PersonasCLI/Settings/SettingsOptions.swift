@@ -8,7 +8,7 @@ struct DataOptions: ParsableArguments {
 
     @Option(
         name: .customLong("config"),
-        help: ArgumentHelp("Configuration file: a JSON object of settings (PERSONAS_CONFIG)", valueName: "FILE"))
+        help: ArgumentHelp("JSON file of settings, such as {\"port\": 8081} (PERSONAS_CONFIG)", valueName: "FILE"), completion: .file())
     var config: String?
 
     /// The settings in force for a command that has no others.
@@ -23,7 +23,7 @@ struct DataOptions: ParsableArguments {
 
 /// The flag of every command that prints something.
 struct JSONOption: ParsableArguments {
-    @Flag(name: .customLong("json"), help: "Print one JSON document instead of a table")
+    @Flag(name: .customLong("json"), help: "Print one JSON document, and a failure as JSON on standard error")
     var isJSON = false
 }
 

@@ -14,6 +14,7 @@ enum WorkerProcess {
         let log = LogWriter()
         let logger = LineLogHandler.bootstrap(settings, writer: log)
         defer { log.flush() }
+        UnknownVariables.warn(logger)
         var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow, timeout: .init(connect: .seconds(5)))
         configuration.connectionPool.retryConnectionEstablishment = false
         let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)

@@ -139,7 +139,7 @@ struct BackupEndToEndTests {
             let faults = try FaultInjector(stage, folder: "backup", isTracing: true)
             let result = try await stage.command("backup", "backup", environment: faults.environment)
             try #require(result.exit == .status(0), "\(result)")
-            let root = try #require(faults.environment["PERSONAS_FAULT_FOLDER"])
+            let root = try #require(faults.environment["FAULTS_FOLDER"])
             var (syncs, synced, isWhole) = ([Int: String](), [String](), false)
             for event in try TraceEvent.read(try #require(faults.trace)) {
                 switch event {

@@ -18,12 +18,12 @@ struct CommandLineContractTests {
             let table: [(Int32, [String], String)] = [
                 (0, ["--help"], ""), (0, ["serve", "--help"], ""), (0, ["migrate", "up"], ""), (0, ["accounts", "create", "acme"], ""),
                 (0, ["names", "release", "nobody"], ""),
-                (1, ["accounts", "create", "acme"], "CONFLICT"), (1, ["accounts", "create", ""], "VALIDATION_ERROR"),
+                (1, ["accounts", "create", "acme"], "CONFLICT"), (64, ["accounts", "create", ""], "VALIDATION_ERROR"),
                 (1, ["accounts", "show", "nobody"], "there is no account"),
                 (1, ["keys", "create", "--account", "nobody"], "there is no account"),
-                (1, ["keys", "delete", "nothing"], "VALIDATION_ERROR"),
+                (64, ["keys", "delete", "nothing"], "VALIDATION_ERROR"),
                 (1, ["show", UUID().uuidString], "there is no persona and no style"),
-                (1, ["names", "reserve", "n@me"], "VALIDATION_ERROR"), (1, ["seed", "missing.json"], "missing.json"),
+                (64, ["names", "reserve", "n@me"], "VALIDATION_ERROR"), (1, ["seed", "missing.json"], "missing.json"),
                 (1, ["seed", "list.json"], "list.json"), (1, ["seed", "bad.json"], "admin"),
                 (64, ["frobnicate"], "personas --help"), (64, ["accounts", "create"], "name"),
                 (64, ["accounts", "list", "--nothing"], "--nothing"),
@@ -60,17 +60,21 @@ struct CommandLineContractTests {
         try await Stage.run { stage in
             try await stage.migrate()
             #expect(try await stage.command("accounts", "create", "acme").exit == .status(0))
-            let commands = [
-                ["accounts", "create", "acme"], ["accounts", "create", ""], ["accounts", "show", "nobody"], ["keys", "delete", "nothing"],
-                ["keys", "enable", UUID().uuidString], ["show", UUID().uuidString], ["names", "reserve", "n@me"],
-                ["maintenance", "on", "--retry-after", "0"], ["backup", "data/backup"], ["backup", "data/personas.sqlite/below"],
+            let failures = [
+                ["accounts", "create", "acme"], ["accounts", "show", "nobody"], ["keys", "enable", UUID().uuidString],
+                ["show", UUID().uuidString], ["backup", "data/backup"], ["backup", "data/personas.sqlite/below"],
             ]
+            let misuses = [
+                ["accounts", "create", ""], ["keys", "delete", "nothing"], ["names", "reserve", "n@me"],
+                ["maintenance", "on", "--retry-after", "0"],
+            ]
+            let commands = failures + misuses
             var alone: [CommandResult] = []
             for command in commands { alone.append(try await stage.command(command)) }
             let service = try await stage.serve()
             for (command, expected) in zip(commands, alone) {
                 let result = try await stage.command(command)
-                #expect(result.exit == expected.exit && expected.exit == .status(1), "\(result)")
+                #expect(result.exit == expected.exit && expected.exit == .status(misuses.contains(command) ? 64 : 1), "\(result)")
                 #expect(result.error == expected.error, "\(command)")
             }
             #expect(try await service.stop() == .status(0))
@@ -146,11 +150,20 @@ struct CommandLineContractTests {
         try await Stage.run { stage in
             #expect(try await stage.command("seed", "demo").exit == .status(0))
             let account: Set = ["id", "name", "suspended", "api_access", "items", "stored_bytes", "created_at"]
-            let key: Set = ["id", "prefix", "account", "label", "scopes", "state", "created_at"]
-            let item: Set = ["id", "account", "mode", "name", "status", "progress", "created_at", "updated_at"]
+            let key: Set = [
+                "id", "prefix", "account", "label", "scopes", "state", "created_at", "expires_at", "last_used_at",
+                "previous_secret_expires_at",
+                "previous_secret_last_used_at",
+            ]
+            let item: Set = [
+                "id", "account", "mode", "name", "status", "progress", "special_instructions", "external_id", "metadata", "error",
+                "created_at",
+                "updated_at",
+            ]
             let lists: [([String], Set<String>)] = [
                 (["accounts", "list"], account), (["keys", "list"], key), (["names", "list"], ["name"]),
-                (["migrate", "status"], ["name", "state", "applied_at", "hash"]), (["config"], ["name", "value", "source", "help"]),
+                (["migrate", "status"], ["name", "state", "applied_at", "hash"]),
+                (["config"], ["name", "value", "source", "variable", "help"]),
             ]
             for (arguments, names) in lists {
                 let result = try await stage.command(arguments + ["--json"])
@@ -160,12 +173,14 @@ struct CommandLineContractTests {
             }
             let items = try await stage.command("list", "--json").json.array ?? []
             #expect(items.count == 3)
-            for row in items { #expect(item.isSubset(of: row.names ?? [])) }
+            for row in items { #expect(row.names == item) }
             let objects: [([String], Set<String>)] = [
                 (["accounts", "create", "acme"], account), (["accounts", "show", "acme"], account),
                 (["accounts", "suspend", "acme"], account),
                 (["accounts", "quota", "acme", "--bytes", "1K"], ["account", "items", "stored_bytes"]),
-                (["maintenance", "status"], ["on", "retry_after"]), (["names", "release", "root"], ["message"]),
+                (["maintenance", "status"], ["on", "retry_after"]),
+                (["names", "release", "root"], ["message", "released", "not_reserved"]),
+                (["names", "reserve", "root"], ["reserved", "already_reserved"]),
                 (["seed"], ["accounts", "keys", "reserved_names", "blocked_terms", "personas", "styles"]),
                 (["delete", items.first?["id"]?.string ?? ""], ["message"]), (["accounts", "delete", "acme", "--yes"], ["message"]),
             ]

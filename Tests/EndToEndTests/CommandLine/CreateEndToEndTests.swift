@@ -43,6 +43,26 @@ struct CreateEndToEndTests {
         }
     }
 
+    @Test("The owner's own id and labels are stored as the API would, beside a server and without one", arguments: [true, false])
+    func details(isServed: Bool) async throws {
+        try await Stage.run { stage in
+            try writeFiles(stage)
+            let key = try await stage.key()
+            let service = isServed ? try await stage.serve() : nil
+            let more = ["--external-id", "shop-42", "--metadata", "team=a=b", "--metadata", "empty="]
+            let created = try await stage.command(
+                ["create", "--account", "acme", "--mode", "persona", "--name", "Ann", "--json"] + more + Self.files)
+            #expect(created.json["external_id"] == "shop-42" && created.json["metadata"] == ["team": "a=b", "empty": ""], "\(created)")
+            let taken = try await create(stage, "Bob", "--external-id", "shop-42")
+            #expect(taken.exit == .status(1) && taken.error.contains("with this --external-id already exists"), "\(taken)")
+            let running = if let service { service } else { try await stage.serve() }
+            let id = try #require(created.json["id"]?.string)
+            _ = try await running.client(key).trained(id)
+            let item = try await running.client(key).get("/v2/personas/\(id)").json
+            #expect(item["external_id"] == "shop-42" && item["metadata"] == ["team": "a=b", "empty": ""], "\(item)")
+        }
+    }
+
     @Test("Without a server the item waits, which is said, and is trained by the next one")
     func withoutServer() async throws {
         try await Stage.run { stage in
@@ -104,7 +124,7 @@ struct CreateEndToEndTests {
                     1, named("none.jpg", "b.png", "."),
                     "none.jpg cannot be read: No such file or directory; . cannot be read: Is a directory"
                 ),
-                (1, arguments("n@me"), "VALIDATION_ERROR: name "), (1, arguments("boss"), "NAME_RESERVED"),
+                (64, arguments("n@me"), "VALIDATION_ERROR: --name "), (1, arguments("boss"), "NAME_RESERVED"),
                 (1, arguments("ANN"), "NAME_ALREADY_EXISTS"),
                 (1, arguments("Bob", account: "nobody"), #"there is no account "nobody""#),
                 (64, named("a.jpg", "b.png"), "3 image files, not from 2"),

@@ -70,8 +70,10 @@ struct KeysEndToEndTests {
             for arguments in [["keys", "rotate", key.id], ["keys", "rotate", key.id, "--json"]] {
                 let result = try await run(arguments)
                 #expect(result.exit == .status(1), "\(result)")
+                let beginning = arguments.last == "--json" ? #"{"error":{"code":"CONFLICT","message":""# : "personas: "
                 #expect(
-                    result.error.hasPrefix("personas: the key \(key.id) was rotated, but its new secret could not be written"), "\(result)")
+                    result.error.hasPrefix("\(beginning)the key \(key.id) was rotated, but its new secret could not be written"),
+                    "\(result)")
                 #expect(result.error.contains("the previous secret is good until 2") && !result.error.contains("pkz_"), "\(result)")
             }
             let created = try await run(["keys", "create", "--account", "acme"])
@@ -144,8 +146,8 @@ struct KeysEndToEndTests {
             let table: [(Int32, [String], String)] = [
                 (1, ["keys", "rotate", key.id], "CONFLICT: the key \(key.id) is disabled; enable it first"),
                 (1, ["keys", "rotate", gone.id], "CONFLICT: the key \(gone.id) was deleted, and stays so"),
-                (1, ["keys", "rotate", missing], "there is no key \(missing)"), (1, ["keys", "rotate", "nothing"], "VALIDATION_ERROR"),
-                (1, ["keys", "show", missing], "there is no key \(missing)"), (1, ["keys", "show", "nothing"], "VALIDATION_ERROR"),
+                (1, ["keys", "rotate", missing], "there is no key \(missing)"), (64, ["keys", "rotate", "nothing"], "VALIDATION_ERROR"),
+                (1, ["keys", "show", missing], "there is no key \(missing)"), (64, ["keys", "show", "nothing"], "VALIDATION_ERROR"),
                 (64, ["keys", "rotate", key.id, "--overlap", "721"], "from 0 to 720"),
                 (64, ["keys", "rotate", key.id, "--overlap", "-1"], "overlap"),
                 (64, ["keys", "rotate", key.id, "--overlap", "soon"], "soon"), (64, ["keys", "rotate"], "id"),

@@ -58,7 +58,7 @@ struct PowerLossTests {
             _ = try await before.client(key).trained(try await before.client(key).create(name: "Before").id)
             #expect(try await before.stop() == .status(0))
             let faults = try FaultInjector(stage, isTracing: true)
-            let root = try #require(faults.environment["PERSONAS_FAULT_FOLDER"])
+            let root = try #require(faults.environment["FAULTS_FOLDER"])
             let replay = try PowerLossReplay(root)
             if lying.isEmpty {
                 // As slow as a disk, so that others use an image between its renaming and the sync of its folder.

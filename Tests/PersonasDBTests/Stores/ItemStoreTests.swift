@@ -203,7 +203,7 @@ struct ItemNameTests {
             let recased = try await open.items.update(
                 holder.id, mode: nil, accountID: account, change: PikzonalityChange(name: Name(stored: "ADMIN")), at: .second(1))
             #expect(recased.name.text == "ADMIN")
-            #expect(try await open.storage.names.release([Name(stored: "Root")]) == 1)
+            #expect(try await open.storage.names.release([Name(stored: "Root")]).map(\.key) == ["root"])
             _ = try await open.insert("Root", of: account)
         }
     }

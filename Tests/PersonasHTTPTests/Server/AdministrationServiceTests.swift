@@ -81,6 +81,8 @@ struct AdministrationServiceTests {
             let key = try await service.key(scopes: [.read])
             let seed = try JSONDecoder().decode(
                 SeedDocument.self, from: Data(#"{"reserved_names":["Root"],"accounts":[{"name":"seeded"}]}"#.utf8))
+            let reserved = try await service.administration.perform(ReserveNames(["Admin", "Me", "ME"]))
+            #expect(reserved.reserved == ["Admin", "Me"] && reserved.alreadyReserved == [])
             try await serve(service) { path in
                 // What changes something answers the same a second time.
                 for operation in [
@@ -101,7 +103,10 @@ struct AdministrationServiceTests {
                 #expect(try await service.send(.get, "/v2/personas", key: .text(report.key)).status == 200)
                 #expect(try await send(path, DeleteItem(id: gone)).text.contains("Style deleted"))
                 #expect(try await service.send(.get, "/v2/styles/\(gone)").status == 404)
-                #expect(try await send(path, ReleaseNames(["Me"])).text.contains("1 name released"))
+                let some = try await reply(path, to: ReserveNames(["me", "Chief"]))
+                #expect(some.reserved == ["Chief"] && some.alreadyReserved == ["me"])
+                let released = try await reply(path, to: ReleaseNames(["Me", "nobody"]))
+                #expect(released.message == "1 name released" && released.released == ["Me"] && released.notReserved == ["nobody"])
                 #expect(try await send(path, DeleteAccount(name: "new")).status == 200)
                 #expect(try await service.send(.get, "/v2/personas", key: .text(report.key)).status == 404)
             }

@@ -6,24 +6,23 @@ struct SQLiteReservedNameStore: ReservedNameStore {
     let writer: GroupWriter
     let readers: ReadPool
 
-    func reserve(_ names: [Name], in context: WriteContext<Void>) async throws(Failure) {
-        try await writer.write(in: context) { db in
-            for name in names {
+    func reserve(_ names: [Name], in context: WriteContext<Void>) async throws(Failure) -> [Name] {
+        try await writer.write(in: context, recording: { _ in () }) { db in
+            try names.filter { name in
                 try db.run(
                     "INSERT INTO reserved_name (name_key, name, created_at) VALUES (?, ?, ?) ON CONFLICT (name_key) DO NOTHING",
                     [name.key, name.text, context.now.milliseconds])
+                return db.changesCount > 0
             }
         }
     }
 
-    func release(_ names: [Name]) async throws(Failure) -> Int {
+    func release(_ names: [Name]) async throws(Failure) -> [Name] {
         try await writer.write { db in
-            var released = 0
-            for name in names {
+            try names.filter { name in
                 try db.run("DELETE FROM reserved_name WHERE name_key = ?", [name.key])
-                released += db.changesCount
+                return db.changesCount > 0
             }
-            return released
         }
     }
 

@@ -48,9 +48,10 @@ package struct ShowAccount: AdministrationOperation {
         self.name = name
     }
 
-    /// - Throws: `notFound`.
+    /// - Throws: `invalid`, `notFound`.
     package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> AccountReport {
-        try await administration.report(of: try await administration.stores.accounts.account(named: Account.normalName(name)))
+        let name = try Account.normalName(name, field: .name)
+        return try await administration.report(of: try await administration.stores.accounts.account(named: name))
     }
 }
 
@@ -66,9 +67,9 @@ package struct SetSuspended: AdministrationOperation {
 
     package static let aimsAtServer = true
 
-    /// - Throws: `notFound`.
+    /// - Throws: `invalid`, `notFound`.
     package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> AccountReport {
-        let (accounts, name) = (administration.stores.accounts, Account.normalName(accountName))
+        let (accounts, name) = (administration.stores.accounts, try Account.normalName(accountName, field: .name))
         return try await administration.report(of: try await accounts.setSuspended(isSuspended, accountNamed: name))
     }
 }
@@ -85,9 +86,9 @@ package struct SetAPIAccess: AdministrationOperation {
 
     package static let aimsAtServer = true
 
-    /// - Throws: `notFound`.
+    /// - Throws: `invalid`, `notFound`.
     package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> AccountReport {
-        let (accounts, name) = (administration.stores.accounts, Account.normalName(accountName))
+        let (accounts, name) = (administration.stores.accounts, try Account.normalName(accountName, field: .name))
         return try await administration.report(of: try await accounts.setAPIAccess(hasAPIAccess, accountNamed: name))
     }
 }
@@ -103,9 +104,9 @@ package struct ChangeQuota: AdministrationOperation {
         self.accountName = accountName
     }
 
-    /// - Throws: `notFound`.
+    /// - Throws: `invalid`, `notFound`.
     package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> QuotaReport {
-        let (accounts, name) = (administration.stores.accounts, Account.normalName(accountName))
+        let (accounts, name) = (administration.stores.accounts, try Account.normalName(accountName, field: .name))
         let account =
             change.isEmpty ? try await accounts.account(named: name) : try await accounts.change(change, accountNamed: name)
         return QuotaReport(account, try await administration.catalog.usage(accountID: account.id))
@@ -122,9 +123,9 @@ package struct DeleteAccount: AdministrationOperation {
 
     package static let leavesImages = true
 
-    /// - Throws: `notFound`.
+    /// - Throws: `invalid`, `notFound`.
     package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> Confirmation {
-        let name = Account.normalName(name)
+        let name = try Account.normalName(name, field: .name)
         try await administration.stores.accounts.delete(accountNamed: name, in: WriteContext(at: administration.clock.now))
         administration.signals.removals.notify()
         return Confirmation(message: "Account \(name) deleted")

@@ -67,8 +67,10 @@ package struct Administration: Sendable {
 }
 
 extension Account {
-    /// The form in which accounts are named; a text that can be no account's name stays, and finds none.
-    static func normalName(_ raw: String) -> String { (try? checkedLabel(raw, field: .account)) ?? raw }
+    /// The form in which accounts are named.
+    /// - Parameter field: what stands for the name where it is asked for.
+    /// - Throws: `invalid` for what can be no account's name.
+    static func normalName(_ raw: String, field: InputField = .account) throws(Failure) -> String { try label(raw, field: field) }
 
     /// An account's name or a key's label in the form in which it is stored.
     /// - Throws: `invalid`.

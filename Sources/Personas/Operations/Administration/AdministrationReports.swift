@@ -39,13 +39,6 @@ package struct UsageReport: Sendable, Codable, Equatable {
 
     /// Whether it has more than it may have now.
     package var isExceeded: Bool { limit.map { used > $0 } ?? false }
-
-    /// Writes every member, `null` included.
-    package func encode(to encoder: any Encoder) throws {
-        var container = encoder.container(keyedBy: CodingKeys.self)
-        try container.encode(used, forKey: .used)
-        try container.encode(limit, forKey: .limit)
-    }
 }
 
 /// The quota of an account as an operator's program sees it.
@@ -71,6 +64,37 @@ package struct NameReport: Sendable, Codable, Equatable {
 
     init(_ name: Name) {
         self.name = name.text
+    }
+}
+
+/// What a reservation of names changed, as an operator's program sees it.
+package struct ReservationReport: Sendable, Codable, Equatable {
+    /// The names that became reserved.
+    package let reserved: [String]
+    /// Those of the names that were reserved before.
+    package let alreadyReserved: [String]
+
+    init(_ names: [Name], reserved: [Name]) {
+        let keys = Set(reserved.map(\.key))
+        self.reserved = reserved.map(\.text)
+        alreadyReserved = names.filter { !keys.contains($0.key) }.map(\.text)
+    }
+}
+
+/// What a release of names changed, as an operator's program sees it.
+package struct ReleaseReport: Sendable, Codable, Equatable {
+    /// How many were released, in words for a person.
+    package let message: String
+    /// The names that are free now.
+    package let released: [String]
+    /// Those of the names that were not reserved.
+    package let notReserved: [String]
+
+    init(_ names: [Name], released: [Name]) {
+        let keys = Set(released.map(\.key))
+        message = "\(released.count) \(released.count == 1 ? "name" : "names") released"
+        self.released = released.map(\.text)
+        notReserved = names.filter { !keys.contains($0.key) }.map(\.text)
     }
 }
 

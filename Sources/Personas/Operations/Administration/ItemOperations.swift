@@ -4,14 +4,21 @@ package struct CreateItem: AdministrationOperation {
     private let mode: Mode
     private let name: String
     private let specialInstructions: String?
+    private let externalID: String?
+    private let metadata: [String: String]
     private let imageBase64s: [String]
 
     /// Takes the images as base64, in their order.
-    package init(accountName: String, mode: Mode, name: String, specialInstructions: String?, imageBase64s: [String]) {
+    package init(
+        accountName: String, mode: Mode, name: String, specialInstructions: String?, externalID: String? = nil,
+        metadata: [String: String] = [:], imageBase64s: [String]
+    ) {
         self.accountName = accountName
         self.mode = mode
         self.name = name
         self.specialInstructions = specialInstructions
+        self.externalID = externalID
+        self.metadata = metadata
         self.imageBase64s = imageBase64s
     }
 
@@ -22,8 +29,19 @@ package struct CreateItem: AdministrationOperation {
 
     /// - Throws: `notFound` for an account that is not there, and what `Catalog.create` throws.
     package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> ItemReport {
-        let details = DetailsDraft(name: .value(name), specialInstructions: specialInstructions.map(JSONField.value) ?? .absent)
+        let details = DetailsDraft(
+            name: name, specialInstructions: specialInstructions, externalID: externalID, metadata: metadata.isEmpty ? nil : metadata)
         return ItemReport(try await administration.create(details, mode: mode, imageBase64s: imageBase64s, accountName: accountName))
+    }
+}
+
+extension DetailsDraft {
+    /// What an item's owner would send, as a command or a seed has it: what is nil is not sent.
+    init(name: String, specialInstructions: String?, externalID: String?, metadata: [String: String]?) {
+        self.init(
+            name: .value(name), specialInstructions: specialInstructions.map(JSONField.value) ?? .absent,
+            externalID: externalID.map(JSONField.value) ?? .absent,
+            metadata: metadata.map { .value($0.map { MetadataMemberDraft(key: $0.key, value: .value($0.value)) }) } ?? .absent)
     }
 }
 
@@ -34,7 +52,7 @@ extension Administration {
     func create(
         _ details: DetailsDraft, mode: Mode, imageBase64s: [String], accountName: String, outcome: TrainingOutcome? = nil
     ) async throws(Failure) -> OperatorItem {
-        let account = try await stores.accounts.account(named: Account.normalName(accountName))
+        let account = try await stores.accounts.account(named: try Account.normalName(accountName))
         let draft = CreateDraft(
             details: details, imageURLs: .absent, imageBase64s: .value(imageBase64s.map { ArraySlice($0.utf8) }))
         let item = try await catalog.create(

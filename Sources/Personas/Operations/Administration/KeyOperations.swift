@@ -15,7 +15,7 @@ package struct CreateKey: AdministrationOperation {
 
     /// - Throws: `notFound` when the account is not there, `invalid`.
     package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> IssuedKey {
-        let account = try await administration.stores.accounts.account(named: Account.normalName(accountName))
+        let account = try await administration.stores.accounts.account(named: try Account.normalName(accountName))
         var label: String?
         if let raw = self.label { label = try Account.label(raw, field: .label) }
         let now = administration.clock.now
@@ -75,8 +75,10 @@ package struct ListKeys: PagedOperation {
         self.limit = Limits.administrationRows(limit)
     }
 
+    /// - Throws: `invalid`.
     package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> [KeyReport] {
-        let name = accountName.map(Account.normalName)
+        var name: String?
+        if let accountName { name = try Account.normalName(accountName) }
         return try await administration.stores.keys.keys(accountName: name, after: id, limit: limit).map(KeyReport.init)
     }
 

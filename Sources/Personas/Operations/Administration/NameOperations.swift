@@ -8,11 +8,12 @@ package struct ReserveNames: AdministrationOperation {
 
     package static let aimsAtServer = true
 
-    /// - Returns: all reserved names.
     /// - Throws: `invalid`.
-    package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> [NameReport] {
-        try await administration.stores.names.reserve(try Name.normalised(names), in: WriteContext(at: administration.clock.now))
-        return try await administration.perform(ListNames())
+    package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> ReservationReport
+    {
+        let names = try Name.normalised(names)
+        let reserved = try await administration.stores.names.reserve(names, in: WriteContext(at: administration.clock.now))
+        return ReservationReport(names, reserved: reserved)
     }
 }
 
@@ -27,9 +28,9 @@ package struct ReleaseNames: AdministrationOperation {
     package static let aimsAtServer = true
 
     /// - Throws: `invalid`.
-    package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> Confirmation {
-        let count = try await administration.stores.names.release(try Name.normalised(names))
-        return Confirmation(message: "\(count) \(count == 1 ? "name" : "names") released")
+    package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> ReleaseReport {
+        let names = try Name.normalised(names)
+        return ReleaseReport(names, released: try await administration.stores.names.release(names))
     }
 }
 
@@ -44,13 +45,15 @@ package struct ListNames: AdministrationOperation {
 }
 
 extension Name {
-    /// Names as an operator writes them, in the form in which they are stored.
+    /// Names as an operator writes them, in the form in which they are stored, each once.
     /// - Throws: `invalid` for the first that can be no name.
     static func normalised(_ texts: [String]) throws(Failure) -> [Name] {
         var names: [Name] = []
+        var keys: Set<String> = []
         for text in texts {
             do {
-                names.append(try Name(normalising: text))
+                let name = try Name(normalising: text)
+                if keys.insert(name.key).inserted { names.append(name) }
             } catch {
                 throw .invalid([error.quoting(text)])
             }

@@ -73,11 +73,11 @@ final class FaultInjector: Sendable {
         control = try #require(FileHandle(forUpdatingAtPath: path))
         trace = isTracing ? path + ".trace" : nil
         var environment = [
-            "LD_PRELOAD": try Self.library.get(), "PERSONAS_FAULT_CONTROL": path,
+            "LD_PRELOAD": try Self.library.get(), "FAULTS_CONTROL": path,
             // The service names its files by their true paths.
-            "PERSONAS_FAULT_FOLDER": URL(fileURLWithPath: stage.folder).resolvingSymlinksInPath().path + "/" + folder,
+            "FAULTS_FOLDER": URL(fileURLWithPath: stage.folder).resolvingSymlinksInPath().path + "/" + folder,
         ]
-        environment["PERSONAS_FAULT_TRACE"] = trace
+        environment["FAULTS_TRACE"] = trace
         self.environment = environment
     }
 

@@ -1,0 +1,44 @@
+import ArgumentParser
+import Foundation
+
+/// One call of the program: from its arguments to the number that it ends with.
+struct Invocation {
+    /// Without the name of the program.
+    let arguments: [String]
+
+    /// Whether the caller is a program, which is to read failures as well. Asked of the arguments themselves, because it holds for those, too, that
+    /// cannot be parsed.
+    private var isJSON: Bool { arguments.prefix { $0 != "--" }.contains("--json") }
+
+    /// Does what the arguments ask for, and ends the process.
+    func run() async -> Never {
+        do {
+            try CommandPath.check(arguments)
+            var command = try PersonasCommand.parseAsRoot(arguments)
+            if var command = command as? any AsyncParsableCommand { try await command.run() } else { try command.run() }
+        } catch let fault as CommandPath.Fault {
+            end(CommandFailure(.usage, fault.message), help: fault.help)
+        } catch let failure as CommandFailure {
+            end(failure)
+        } catch {
+            // What parses arguments answers --help and --version in this way as well, which are results as any other.
+            let status = PersonasCommand.exitCode(for: error)
+            if status == .success { Output.text(PersonasCommand.fullMessage(for: error) + "\n") }
+            if isJSON, status == .validationFailure { end(CommandFailure(.usage, PersonasCommand.message(for: error))) }
+            if status != .success { PersonasCommand.exit(withError: error) }
+        }
+        exit(EXIT_SUCCESS)
+    }
+
+    private func end(_ failure: CommandFailure, help: String? = nil) -> Never {
+        if isJSON {
+            Output.log(failure.json + [UInt8(ascii: "\n")])
+        } else {
+            Output.note(failure.line)
+            for line in (help ?? "").split(separator: "\n", omittingEmptySubsequences: false) where help != nil {
+                Output.note(String(line))
+            }
+        }
+        exit(failure.status.rawValue)
+    }
+}
