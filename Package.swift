@@ -173,6 +173,7 @@ let package = Package(
                 "PersonasDB",
                 "PersonasHTTP",
                 "PersonasOutbound",
+                "TestImages",
                 "TestSupport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),

@@ -21,6 +21,32 @@ struct PersonasCommand: AsyncParsableCommand {
         ])
 
     static var _errorPrefix: String { "personas: " }
+
+    /// Parses and runs a command. What asks for help or the version is written as every result is, so that it is no success where it was lost.
+    static func main() async {
+        Output.prepare()
+        do {
+            var command = try await asyncParseAsRoot()
+            if var command = command as? any AsyncParsableCommand { return try await command.run() }
+            try command.run()
+        } catch {
+            guard exitCode(for: error) == .success else { exit(withError: error) }
+            Output.text(fullMessage(for: error) + "\n")
+            do throws(CommandFailure) {
+                try Output.finish()
+            } catch {
+                exit(withError: report(error))
+            }
+        }
+    }
+
+    /// Tells a failure, in one line or more.
+    /// - Returns: the number that the process is to end with.
+    static func report(_ failure: CommandFailure) -> ExitCode {
+        if failure == Output.readerGone { Output.endWithoutReader() }
+        for line in failure.lines { Output.note(line) }
+        return ExitCode(failure.status.rawValue)
+    }
 }
 
 /// A command that does something itself: failures end it with one line and its number.
@@ -37,8 +63,12 @@ extension PersonasSubcommand {
         do throws(CommandFailure) {
             try await perform()
         } catch {
-            Output.note(error.line)
-            throw ExitCode(error.status.rawValue)
+            throw PersonasCommand.report(error)
+        }
+        do throws(CommandFailure) {
+            try Output.finish()
+        } catch {
+            throw PersonasCommand.report(error == Output.readerGone ? error : error.saying("done, but \(error.message)"))
         }
     }
 

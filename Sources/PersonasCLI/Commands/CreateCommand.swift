@@ -60,7 +60,7 @@ enum ImageFiles {
             do throws(ReadFailure) {
                 return try read(path)
             } catch {
-                problems.append("\(path) cannot be read: \(String(cString: strerror(error.code)))")
+                problems.append("\(path) cannot be read: \(error.words)")
                 return []
             }
         }
@@ -69,11 +69,15 @@ enum ImageFiles {
     }
 
     /// A call that failed; with its errno.
-    private struct ReadFailure: Error {
+    struct ReadFailure: Error {
         let code: Int32
+
+        /// The system's words for it.
+        var words: String { String(cString: strerror(code)) }
     }
 
-    private static func read(_ path: String) throws(ReadFailure) -> [UInt8] {
+    /// What is in a file, of one that is too large for an image no more than shows it.
+    static func read(_ path: String) throws(ReadFailure) -> [UInt8] {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw ReadFailure(code: errno) }
         defer { close(descriptor) }

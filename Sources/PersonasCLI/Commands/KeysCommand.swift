@@ -15,8 +15,13 @@ struct KeysCommand: AsyncParsableCommand {
         var notFoundMessage: String { "there is no key \(id)" }
     }
 
-    struct Create: AdministrationCommand {
-        static let configuration = CommandConfiguration(commandName: "create", abstract: "Issue a key and print it, this once.")
+    struct Create: OperatorCommand {
+        typealias Operation = PrepareKey
+
+        static let furtherOperations: [any AdministrationOperation.Type] = [CreateKey.self]
+        static let configuration = CommandConfiguration(
+            commandName: "create", abstract: "Issue a key and print it, this once.",
+            discussion: "A key whose secret cannot be printed is not issued.")
         @Option(help: "Name of the account that the key acts for") var account: String
         @Option(help: "A note to tell the key apart") var label: String?
         @Option(help: ArgumentHelp("What the key may do: read, write, trainer", valueName: "LIST"), transform: Self.scopes)
@@ -29,11 +34,24 @@ struct KeysCommand: AsyncParsableCommand {
         var expires: Timestamp?
         @OptionGroup var data: DataOptions
         @OptionGroup var output: JSONOption
-        var operation: CreateKey { CreateKey(accountName: account, label: label, scopes: scopes, expiresAt: expires) }
-        var notFoundMessage: String? { "there is no account \(account.debugDescription)" }
 
         func validate() throws {
             if let expires, expires <= .now { throw ValidationError("A key cannot expire in the past: \(expires.text).") }
+        }
+
+        func perform() async throws(CommandFailure) {
+            try await client().withConnection { (connection) throws(CommandFailure) in
+                let issued: IssuedKey
+                do throws(CommandFailure) {
+                    issued = try await connection.perform(
+                        PrepareKey(accountName: account, label: label, scopes: scopes, expiresAt: expires))
+                } catch {
+                    throw error.isNotFound ? error.saying("there is no account \(account.debugDescription)") : error
+                }
+                try await KeyDelivery(issued: issued, purpose: .issue).perform(asJSON: output.isJSON) { () throws(CommandFailure) in
+                    _ = try await connection.perform(CreateKey(issued))
+                }
+            }
         }
 
         @Sendable private static func moment(_ text: String) throws -> Timestamp {
@@ -86,12 +104,15 @@ struct KeysCommand: AsyncParsableCommand {
         }
     }
 
-    struct Rotate: AdministrationCommand {
+    struct Rotate: OperatorCommand {
+        typealias Operation = PrepareRotation
+
+        static let furtherOperations: [any AdministrationOperation.Type] = [RotateKey.self]
         static let configuration = CommandConfiguration(
             commandName: "rotate", abstract: "Give a key a new secret and print it, this once.",
             discussion: """
                 The id stays. The secret that the key had is good for the overlap; rotated again meanwhile, the key keeps the last two. A key that \
-                is disabled or deleted, or has expired, is not rotated.
+                is disabled or deleted, or has expired, is not rotated, nor is one whose new secret cannot be printed.
                 """)
         @OptionGroup var key: KeyID
         @Option(
@@ -100,12 +121,25 @@ struct KeysCommand: AsyncParsableCommand {
         var overlap = KeyOverlap.default.hours
         @OptionGroup var data: DataOptions
         @OptionGroup var output: JSONOption
-        var operation: RotateKey { RotateKey(id: key.id, overlapHours: overlap) }
-        var notFoundMessage: String? { key.notFoundMessage }
 
         func validate() throws {
             guard (0...KeyOverlap.hoursMax).contains(overlap) else {
                 throw ValidationError("The overlap is a number of hours from 0 to \(KeyOverlap.hoursMax).")
+            }
+        }
+
+        func perform() async throws(CommandFailure) {
+            try await client().withConnection { (connection) throws(CommandFailure) in
+                let rotation: PreparedRotation
+                do throws(CommandFailure) {
+                    rotation = try await connection.perform(PrepareRotation(id: key.id, overlapHours: overlap))
+                } catch {
+                    throw error.isNotFound ? error.saying(key.notFoundMessage) : error
+                }
+                let delivery = KeyDelivery(issued: rotation.issued, purpose: .rotation)
+                try await delivery.perform(asJSON: output.isJSON) { () throws(CommandFailure) in
+                    _ = try await connection.perform(RotateKey(rotation))
+                }
             }
         }
     }

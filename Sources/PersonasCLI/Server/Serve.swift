@@ -23,7 +23,7 @@ enum Serve {
         defer { withExtendedLifetime(lock) {} }
         let app = try await open(settings, logger: logger)
         do throws(CommandFailure) {
-            let demoKey = withDemo ? try await Demo.load(into: app.administration) : nil
+            let demoKey = withDemo ? try await Demo.load(into: app, keepingKeyIn: DataFolder(settings.dataDirectory).demoKey) : nil
             try await run(app, settings, demoKey: demoKey, log: log, logger: logger)
         } catch {
             app.close()
@@ -91,7 +91,7 @@ enum Serve {
             accessLog: LineAccessLog(level: settings.logLevel, format: settings.logFormat, writer: log)
         ) { address in
             listening.notify()
-            if let demoKey { Demo.introduce(key: demoKey, address: address) }
+            if let demoKey { introduceDemo(key: demoKey, address: address, settings, logger) }
         }
         // They are stopped from the last to the first: requests end before the work behind them, and that before the store.
         var services: [any Service] = [
@@ -116,6 +116,17 @@ enum Serve {
             try await ServiceGroup(configuration: group).run()
         } catch {
             throw failure(error, settings, logger)
+        }
+    }
+
+    /// Prints how to try the demo. Who runs it learns at once where the key is if that is lost, and not only at the end.
+    private static func introduceDemo(key: String, address: String, _ settings: Settings, _ logger: Logger) {
+        Demo.introduce(key: key, address: address)
+        do throws(CommandFailure) {
+            try Output.requireTaken()
+        } catch {
+            logger.warning(
+                "the demo could not print its key", metadata: ["file": .string(DataFolder(settings.dataDirectory).demoKey.path)])
         }
     }
 
