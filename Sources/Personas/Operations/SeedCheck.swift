@@ -2,11 +2,17 @@
 package struct SeedEntry: Sendable, Codable, Hashable {
     /// The lists of a seed, by the names that people write.
     package enum List: String, Sendable, Codable, CaseIterable {
+        /// Accounts to be there.
         case accounts
+        /// Keys to be there.
         case keys
+        /// Names to be reserved.
         case reservedNames = "reserved_names"
+        /// Terms to be blocked.
         case blockedTerms = "blocked_terms"
+        /// Personas to be there.
         case personas
+        /// Styles to be there.
         case styles
     }
 

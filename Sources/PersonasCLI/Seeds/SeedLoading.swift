@@ -56,6 +56,7 @@ struct SeedOutput {
     private let tail: String
     private var widths: [Int] = []
     private var keyCount = 0
+    private var hasIssued = false
 
     /// Writes what was loaded.
     /// - Parameter keys: those that are going to be issued.
@@ -88,16 +89,18 @@ struct SeedOutput {
         defer { keyCount += 1 }
         if isJSON {
             if keyCount > 0 { Output.text(",") }
-            return try await delivery.write(json: try Output.jsonText(issued), end: "", store)
+            try await delivery.write(json: try Output.jsonText(issued), end: "", store)
+            return
         }
         let cells = Self.cells(account: issued.account ?? "", label: issued.label ?? "", scopes: Set(issued.scopes), key: issued.key)
         try await delivery.write(Output.lines([cells], widening: &widths)[0] + "\n", store)
+        hasIssued = true
     }
 
     /// Writes what belongs behind the last key.
     func end() {
         Output.text(tail)
-        if keyCount > 0, !isJSON { Output.note("Each key is shown this once.") }
+        if hasIssued { Output.note("Each key is shown this once.") }
     }
 
     private static func cells(account: String, label: String, scopes: Set<Scope>, key: String = "") -> [String] {

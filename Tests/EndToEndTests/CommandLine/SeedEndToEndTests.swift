@@ -97,7 +97,7 @@ struct SeedEndToEndTests {
         }
     }
 
-    private static let keyCount = 60
+    private static let keyCount = 120
 
     /// A seed whose keys a narrow pipe has no room for.
     private static func write(to stage: Stage) throws {

@@ -30,8 +30,8 @@ package struct PrepareKey: AdministrationOperation {
 package struct CreateKey: AdministrationOperation {
     private let issued: IssuedKey
 
-    package init(_ prepared: IssuedKey) {
-        issued = prepared
+    package init(_ issued: IssuedKey) {
+        self.issued = issued
     }
 
     /// - Throws: `notFound` when the account is not there any more, `invalid` when the key has come to its end meanwhile.
@@ -88,8 +88,8 @@ package struct PrepareRotation: AdministrationOperation {
 package struct RotateKey: AdministrationOperation {
     private let rotation: PreparedRotation
 
-    package init(_ prepared: PreparedRotation) {
-        rotation = prepared
+    package init(_ rotation: PreparedRotation) {
+        self.rotation = rotation
     }
 
     /// - Throws: `invalid`, `notFound`, `keyStaysDeleted`, `keyDisabled`, `keyExpired`.
