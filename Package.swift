@@ -175,6 +175,7 @@ let package = Package(
                 "PersonasDB",
                 "PersonasHTTP",
                 "PersonasOutbound",
+                "TestImages",
                 "TestSupport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),

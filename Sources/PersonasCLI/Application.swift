@@ -93,7 +93,7 @@ struct Application: Sendable {
         // Whether it is new is told by what it holds, so that a start that was cut short before this line is made good by the next.
         let accounts = try await storage.accounts.accounts(after: nil, limit: 1)
         if accounts.isEmpty, try await storage.names.reservedNames().isEmpty {
-            _ = try await administration.perform(LoadSeed(try SeedFile.reservedNames().document))
+            _ = try await administration.perform(LoadSeed(SeedFile.reservedNames().document))
         }
         return applied
     }

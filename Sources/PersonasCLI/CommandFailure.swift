@@ -37,11 +37,19 @@ struct CommandFailure: Error, Equatable {
     let message: String
     /// What the use case failed with, where it was one that did, for those who have better words for it.
     var failure: Failure?
+    /// One line for each of several things that are wrong at once; the message has them all.
+    private var separateLines: [String] = []
 
     init(_ status: ExitStatus, code: String? = nil, _ message: String) {
         self.status = status
         self.code = code
         self.message = message
+    }
+
+    /// A failure for several reasons, each with the place where a person has to look.
+    init(lines: [String]) {
+        self.init(.failed, code: ErrorCode.validationError.rawValue, lines.joined(separator: "\n"))
+        separateLines = lines
     }
 
     /// A failure that a server reports in its own words.
@@ -52,6 +60,9 @@ struct CommandFailure: Error, Equatable {
 
     /// The line for people.
     var line: String { "personas: " + (code.map { "\($0): " } ?? "") + message }
+
+    /// All lines for people.
+    var lines: [String] { separateLines.isEmpty ? [line] : separateLines.map { "personas: " + $0 } }
 
     /// The line for programs: JSON, and always with a code of the catalogue.
     var json: [UInt8] {
@@ -66,7 +77,11 @@ struct CommandFailure: Error, Equatable {
     var isNotFound: Bool { code == ErrorCode.notFound.rawValue }
 
     /// The same with other words.
-    func saying(_ message: String) -> CommandFailure { CommandFailure(status, code: code, message) }
+    func saying(_ message: String) -> CommandFailure {
+        var other = CommandFailure(status, code: code, message)
+        other.failure = failure
+        return other
+    }
 
     /// The same with words in front that say what it happened to.
     func at(_ place: String) -> CommandFailure { saying("\(place): \(message)") }

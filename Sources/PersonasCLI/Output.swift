@@ -4,6 +4,11 @@ import Synchronization
 /// The only place that writes to the terminal: results to standard output, everything else to standard error.
 enum Output {
     private static let order = Mutex(())
+    /// Why standard output did not take all that it was to, as errno has it; 0 as long as it did.
+    private static let lossCode = Mutex<Int32>(0)
+
+    /// What a command failed with whose output has no reader any more.
+    static let readerGone = CommandFailure(.failed, "the reader of the output is gone")
 
     /// Whether a person is likely to look at standard error right now.
     static var standardErrorIsTerminal: Bool { isatty(STDERR_FILENO) == 1 }
@@ -36,10 +41,43 @@ enum Output {
     /// Writes a result that cannot be had a second time.
     /// - Throws: `failed` with the reason when not all of it was taken.
     static func deliver(_ text: String) throws(CommandFailure) {
-        // So that a reader that is gone is an error here, and not the end of the process.
-        signal(SIGPIPE, SIG_IGN)
         let code = write(Array(text.utf8), to: STDOUT_FILENO)
         guard code == 0 else { throw CommandFailure(.failed, String(cString: strerror(code))) }
+    }
+
+    /// Makes sure that standard output has taken all that it was to; whoever writes much asks in between, to stop where nobody reads it.
+    /// - Throws: `failed` when it has not; `readerGone` when that is because its reader wants no more.
+    static func requireTaken() throws(CommandFailure) {
+        let code = lossCode.withLock { $0 }
+        if code == EPIPE { throw readerGone }
+        if code != 0 { throw CommandFailure(.failed, "the output could not be written: \(String(cString: strerror(code)))") }
+    }
+
+    /// Makes sure, as the last thing, that what standard output took is where it belongs: some file systems tell of a full disk only at the end.
+    static func finish() throws(CommandFailure) {
+        let copy = dup(STDOUT_FILENO)
+        if copy >= 0, close(copy) != 0, errno != EINTR { lose(errno) }
+        try requireTaken()
+    }
+
+    /// Prepares the three descriptors that every process has, before anything is opened.
+    ///
+    /// One that the caller has closed would go to the next file that is opened, such as the database, and what is meant for people would be written into
+    /// that. So it gets what refuses to be written to, or read from. A reader that is gone is an error, and not the end of the process.
+    static func prepare() {
+        for (descriptor, mode) in [(STDIN_FILENO, O_WRONLY), (STDOUT_FILENO, O_RDONLY), (STDERR_FILENO, O_RDONLY)]
+        where fcntl(descriptor, F_GETFD) < 0 {
+            // The lowest free number is this one, because those below it are open by now.
+            _ = open("/dev/null", mode)
+        }
+        signal(SIGPIPE, SIG_IGN)
+    }
+
+    /// Ends the process as the signal does that tells a program of a reader that is gone: without a word, as `head` expects it.
+    static func endWithoutReader() -> Never {
+        signal(SIGPIPE, SIG_DFL)
+        raise(SIGPIPE)
+        exit(ExitStatus.failed.rawValue)
     }
 
     /// Writes a table as a result: columns as wide as they need to be, nothing at all for no rows but the headings.
@@ -104,10 +142,22 @@ enum Output {
         scalar.properties.generalCategory == .control || scalar.properties.generalCategory == .format
     }
 
-    /// Writes bytes; what is lost because the reader is gone has mostly none left to be told.
-    /// - Returns: why not all were written, as errno has it; 0 where they were.
+    /// Remembers the first reason for which standard output took no more.
+    private static func lose(_ code: Int32) { lossCode.withLock { if $0 == 0 { $0 = code } } }
+
+    /// Writes bytes, none of them behind a gap.
+    /// - Returns: why not all were written, as errno has it; 0 where they were. `requireTaken` tells the same of standard output later.
     @discardableResult
     private static func write(_ bytes: [UInt8], to descriptor: Int32) -> Int32 {
+        let isOutput = descriptor == STDOUT_FILENO
+        let lostBefore = isOutput ? lossCode.withLock { $0 } : 0
+        guard lostBefore == 0 else { return lostBefore }
+        let code = writeAll(bytes, to: descriptor)
+        if isOutput, code != 0 { lose(code) }
+        return code
+    }
+
+    private static func writeAll(_ bytes: [UInt8], to descriptor: Int32) -> Int32 {
         order.withLock { _ in
             var start = 0
             while start < bytes.count {

@@ -9,7 +9,7 @@ import Testing
 struct DemoPictureTests {
     /// Every image file that the demo's seed hands to the service.
     private func files() throws -> [[UInt8]] {
-        let demo = try SeedFile.demo()
+        let demo = SeedFile.demo()
         var files: [[UInt8]] = []
         for index in 1..<demo.partCount {
             let part = try demo.part(index)
@@ -41,13 +41,16 @@ struct DemoPictureTests {
 
 @Suite("The demo's introduction")
 struct DemoIntroductionTests {
-    @Test("It names the address and the key, and its create is one that the rules accept")
+    @Test("It names the address and the key, which its lines take from the environment, and its create is one that the rules accept")
     func introduction() throws {
         let lines = Demo.introduction(key: "pkz_x", address: "http://127.0.0.1:8080")
-        let curls = lines.filter { $0.hasPrefix("curl ") }
-        #expect(curls.first == "curl -H 'X-Api-Key: pkz_x' http://127.0.0.1:8080/v2/personas")
-        let body = try #require(curls.last?.split(separator: "'").first { $0.hasPrefix("{") })
-        let object = try JSONSerialization.jsonObject(with: Data(body.utf8))
+        let commands = lines.filter { $0.hasPrefix("curl ") || $0.hasPrefix("export ") }
+        #expect(commands.count == 3)
+        #expect(commands[0] == "export KEY=pkz_x")
+        #expect(commands[1] == "curl -H \"X-Api-Key: $KEY\" http://127.0.0.1:8080/v2/personas; echo")
+        #expect(commands[2].hasSuffix(" http://127.0.0.1:8080/v2/personas; echo"))
+        let body = try #require(commands[2].firstMatch(of: #/-d '(\{.*)'"\$\(date \+%d%H%M%S%N\)"'(.*\})' /#)).output
+        let object = try JSONSerialization.jsonObject(with: Data("\(body.1)22235959999999999\(body.2)".utf8))
         let members = try #require(object as? [String: Any])
         let images = try #require(members["image_base64s"] as? [String])
         #expect(images.count == Limits.referenceImages)

@@ -25,8 +25,6 @@ struct OutputTests {
     func json() throws {
         var check = IntegrityReport()
         check.add(Finding(.rowOrphaned, "someFile", "camelCase", repaired: true))
-        var seed = SeedReport()
-        (seed.reservedNames, seed.blockedTerms) = (1, 2)
         let moment = Timestamp(milliseconds: 0)
         for (json, text) in [
             (
@@ -38,10 +36,6 @@ struct OutputTests {
                 #"{"counts":{"files":0,"findings":1,"image_bytes":0,"images":0,"items":0,"oldest_removal_seconds":0,"#
                     + #""pending_removals":0,"repaired":1},"findings":[{"detail":"camelCase","kind":"row_orphaned","repaired":true,"#
                     + #""subject":"someFile"}],"sound":true}"#
-            ),
-            (
-                try Output.jsonText(seed),
-                #"{"accounts":0,"blocked_terms":2,"keys":[],"personas":0,"reserved_names":1,"styles":0}"#
             ),
             (
                 try Output.jsonText(MigrationReport(name: "v0001_first", state: .applied, appliedAt: moment, hash: "aB")),
@@ -106,6 +100,14 @@ struct OutputTests {
         #expect(CommandFailure(opening: "d", .unexpected("disk I/O error")).status == .unavailable)
         #expect(CommandFailure(opening: "d", .unexpected("disk I/O error")).line.contains("disk I/O error"))
         #expect(CommandFailure(opening: "d", .configuration(setting: "data", reason: "is a file")).status == .configuration)
+    }
+
+    @Test("A failure for several reasons is a line for each, and one message")
+    func severalReasons() {
+        let failure = CommandFailure(lines: ["a.json:1: x", "b.json:2: y"])
+        #expect(failure.lines == ["personas: a.json:1: x", "personas: b.json:2: y"])
+        #expect(failure.message == "a.json:1: x\nb.json:2: y" && failure.code == "VALIDATION_ERROR" && failure.status == .failed)
+        #expect(CommandFailure(.unavailable, "no server answers").lines == ["personas: no server answers"])
     }
 
     @Test("What a worker fetches stays on its server, whatever address an answer names")

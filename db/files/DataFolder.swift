@@ -12,13 +12,16 @@ package struct DataFolder: Sendable {
     static let lockName = "personas.lock"
     /// The name of the socket at which a running server takes what operators ask for.
     package static let socketName = "admin.sock"
+    /// The name of the file with the demo's key.
+    private static let demoKeyName = "demo.key"
     private static let restoreIncompleteName = "restore.incomplete"
     private static let restoreCompleteName = "restore.complete"
 
     /// What a folder of ours may hold before it has a database.
-    static let namesWithoutDatabase: Set<String> = [lockName, socketName, mediaName, restoreIncompleteName, restoreCompleteName]
-    /// What remains in a folder that nothing is stored in: a socket is what a killed server leaves.
-    static let namesOfNoWorth: Set<String> = [lockName, socketName]
+    static let namesWithoutDatabase = namesOfNoWorth.union([mediaName, restoreIncompleteName, restoreCompleteName])
+    /// What remains in a folder that nothing is stored in: a socket is what a killed server leaves, and a key is good for nothing without the database
+    /// that knows it.
+    static let namesOfNoWorth: Set<String> = [lockName, socketName, demoKeyName, SecretFile.incompleteName(demoKeyName)]
 
     /// The folder itself.
     package let path: String
@@ -39,6 +42,8 @@ package struct DataFolder: Sendable {
     var replacedMedia: String { "\(path)/\(Self.mediaName).replaced" }
     /// The socket of a running server.
     package var socket: String { "\(path)/\(Self.socketName)" }
+    /// The key that the demo shows, to be the same when it is started again. No backup has it: what was issued is there as a hash, as every key is.
+    package var demoKey: SecretFile { SecretFile("\(path)/\(Self.demoKeyName)") }
     /// Where a restore builds a state; without worth until it is whole.
     var restoreIncomplete: DataFolder { DataFolder("\(path)/\(Self.restoreIncompleteName)") }
     /// Where a whole restored state waits to take its place.

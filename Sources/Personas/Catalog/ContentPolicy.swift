@@ -22,10 +22,15 @@ package struct ContentPolicy: Sendable {
         text.lowercased().precomposedStringWithCanonicalMapping
     }
 
-    /// Looks for blocked terms, ignoring case, by bytes: as texts both would be taken apart into characters once more for every term.
+    /// Looks for blocked terms.
     /// - Throws: `blockedContent` with the field that holds one.
     package func check(_ texts: [(field: InputField, text: String?)]) throws(Failure) {
-        let terms = terms.blockedTerms
+        try Self.check(texts, against: terms.blockedTerms)
+    }
+
+    /// Looks for terms, ignoring case, by bytes: as texts both would be taken apart into characters once more for every term.
+    /// - Throws: `blockedContent` with the field that holds one.
+    static func check(_ texts: [(field: InputField, text: String?)], against terms: [String]) throws(Failure) {
         guard !terms.isEmpty else { return }
         for case (let field, let text?) in texts {
             let bytes = Array(Self.comparable(text).utf8)

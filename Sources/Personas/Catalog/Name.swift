@@ -91,6 +91,19 @@ package enum NameAvailability: Sendable, Equatable {
     case externalIDTaken(Identifier)
 }
 
+/// Who has what a new item would be told apart by.
+package struct ItemHolders: Sendable, Equatable {
+    /// The item of the name, if there is one.
+    package let ofName: Identifier?
+    /// The item of the owner's own id, if there is one.
+    package let ofExternalID: Identifier?
+
+    package init(ofName: Identifier?, ofExternalID: Identifier?) {
+        self.ofName = ofName
+        self.ofExternalID = ofExternalID
+    }
+}
+
 /// Remembers the names that operators keep from being given.
 package protocol ReservedNameStore: Sendable {
     /// Adds names; those already there stay as they are. Items that have such a name keep it. Returns those that were added.

@@ -218,6 +218,8 @@ package protocol PikzonalityStore: Sendable {
     ) async throws(Failure) -> Mode
     /// Whether a name, and the owner's own id, may be given to a new item, as far as they are known.
     func availability(of name: Name?, externalID: String?, mode: Mode, accountID: Identifier) async throws(Failure) -> NameAvailability
+    /// Which items have a name and the owner's own id, reserved or not.
+    func holders(of name: Name, externalID: String?, mode: Mode, accountID: Identifier) async throws(Failure) -> ItemHolders
     /// How many items an account has, by mode and status: as quickly of many as of few.
     func counts(accountID: Identifier) async throws(Failure) -> ItemCounts
     /// The same, where that needs no waiting; nil where it does.

@@ -6,6 +6,10 @@ package struct SeedDocument: Sendable, Codable, Equatable {
     package struct AccountEntry: Sendable, Codable, Equatable {
         /// The account's name.
         package let name: String
+
+        package init(name: String) {
+            self.name = name
+        }
     }
 
     /// A key to be there, told apart by its account and label.
@@ -16,6 +20,12 @@ package struct SeedDocument: Sendable, Codable, Equatable {
         package let label: String
         /// What it may be used for; `read` and `write` if not said.
         package let scopes: Set<Scope>?
+
+        package init(account: String, label: String, scopes: Set<Scope>?) {
+            self.account = account
+            self.label = label
+            self.scopes = scopes
+        }
     }
 
     /// A persona or style to be there, told apart by its account and name.
@@ -31,7 +41,7 @@ package struct SeedDocument: Sendable, Codable, Equatable {
         /// The owner's own labels.
         package let metadata: [String: String]?
         /// Image files, relative to the seed file.
-        package let images: [String]
+        package var images: [String]
         /// The images' bytes as base64, filled in by the command that reads the files.
         package var imageBase64s: [String]?
         /// How training has ended; if not said, the trainer gets the job.
@@ -45,9 +55,24 @@ package struct SeedDocument: Sendable, Codable, Equatable {
             case imageBase64s = "image_base64s"
         }
 
+        package init(
+            account: String, name: String, specialInstructions: String?, externalID: String?, metadata: [String: String]?, images: [String],
+            outcome: TrainingOutcome?
+        ) {
+            self.account = account
+            self.name = name
+            self.specialInstructions = specialInstructions
+            self.externalID = externalID
+            self.metadata = metadata
+            self.images = images
+            self.outcome = outcome
+        }
+
         /// What the item's owner would send.
-        var details: DetailsDraft {
-            DetailsDraft(name: name, specialInstructions: specialInstructions, externalID: externalID, metadata: metadata)
+        func draft(imageBase64s: [String]) -> CreateDraft {
+            CreateDraft(
+                DetailsDraft(name: name, specialInstructions: specialInstructions, externalID: externalID, metadata: metadata),
+                imageBase64s: imageBase64s)
         }
     }
 
@@ -72,14 +97,15 @@ package struct SeedDocument: Sendable, Codable, Equatable {
 
     /// A document with nothing in it.
     package init() {}
+
+    /// The blocked terms in the form in which they are compared; an empty one, which every text holds, is none.
+    var comparableTerms: [String] { (blockedTerms ?? []).filter { !$0.isEmpty }.map(ContentPolicy.comparable) }
 }
 
-/// What loading a seed changed.
+/// What loading a seed changed, keys aside.
 package struct SeedReport: Sendable, Codable, Equatable {
     /// Accounts created.
     package var accounts = 0
-    /// Keys created; their secrets are shown here once.
-    package var keys: [IssuedKey] = []
     /// Names that became reserved.
     package var reservedNames = 0
     /// Terms that became blocked.

@@ -9,9 +9,11 @@ struct AdministrationClient<Operation: AdministrationOperation>: Sendable {
     private static var pause: Duration { .milliseconds(50) }
 
     let settings: Settings
+    private let operations: [any AdministrationOperation.Type]
 
-    fileprivate init(_ settings: Settings) {
+    fileprivate init(_ settings: Settings, operations: [any AdministrationOperation.Type]) {
         self.settings = settings
+        self.operations = operations
     }
 
     /// Opens the way to the data, does something with it and closes it again.
@@ -23,6 +25,16 @@ struct AdministrationClient<Operation: AdministrationOperation>: Sendable {
         _ use: FolderUse = .existing, progress: @escaping ProgressHandler = { _ in },
         _ body: (_ perform: (Operation) async throws(CommandFailure) -> Operation.Reply) async throws(CommandFailure) -> Result
     ) async throws(CommandFailure) -> Result {
+        try await withConnection(use, progress: progress) { (connection) throws(CommandFailure) in
+            try await body { (operation) throws(CommandFailure) in try await connection.perform(operation) }
+        }
+    }
+
+    /// The same for a command that asks for operations of several types.
+    func withConnection<Result>(
+        _ use: FolderUse = .existing, progress: @escaping ProgressHandler = { _ in },
+        _ body: (AdministrationConnection) async throws(CommandFailure) -> Result
+    ) async throws(CommandFailure) -> Result {
         try use.requireDatabase(settings)
         let session: any AdministrationSession = try await reach { () throws(Failure) in
             guard let lock = try DataFolderLock.acquireUnlessServed(settings.dataDirectory) else { return nil }
@@ -31,7 +43,7 @@ struct AdministrationClient<Operation: AdministrationOperation>: Sendable {
             session
         }
         do throws(CommandFailure) {
-            let result = try await body { (operation) throws(CommandFailure) in try await session.perform(operation, progress: progress) }
+            let result = try await body(AdministrationConnection(session: session, operations: operations, progress: progress))
             await session.close()
             return result
         } catch {
@@ -81,7 +93,23 @@ struct AdministrationClient<Operation: AdministrationOperation>: Sendable {
 
 extension OperatorCommand {
     /// What carries out the command's operation. No other way leads to the data, so that what is sent to a server is what a command declares.
-    func client() throws(CommandFailure) -> AdministrationClient<Operation> { AdministrationClient(try reporting(data.settings)) }
+    func client() throws(CommandFailure) -> AdministrationClient<Operation> {
+        AdministrationClient(try reporting(data.settings), operations: Self.operations)
+    }
+}
+
+/// A way to the data of a folder for what one command declares.
+struct AdministrationConnection {
+    fileprivate let session: any AdministrationSession
+    fileprivate let operations: [any AdministrationOperation.Type]
+    fileprivate let progress: ProgressHandler
+
+    /// Carries out an operation of the command's.
+    func perform<Operation: AdministrationOperation>(_ operation: Operation) async throws(CommandFailure) -> Operation.Reply {
+        // A server would not know it.
+        precondition(operations.contains { $0 == Operation.self }, "the command does not declare \(Operation.self)")
+        return try await session.perform(operation, progress: progress)
+    }
 }
 
 /// A way to the data of a folder.

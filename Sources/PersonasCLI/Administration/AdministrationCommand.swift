@@ -8,12 +8,17 @@ import Personas
 protocol OperatorCommand: PersonasSubcommand {
     /// What it has carried out.
     associatedtype Operation: AdministrationOperation
+    /// What else it asks for on its way, none by default.
+    static var furtherOperations: [any AdministrationOperation.Type] { get }
     var data: DataOptions { get }
     var output: JSONOption { get }
 }
 
 extension OperatorCommand {
-    fileprivate static var operationType: any AdministrationOperation.Type { Operation.self }
+    static var furtherOperations: [any AdministrationOperation.Type] { [] }
+
+    /// All that it may ask for.
+    static var operations: [any AdministrationOperation.Type] { [Operation.self] + furtherOperations }
 }
 
 extension AdministrationRegistry {
@@ -21,8 +26,8 @@ extension AdministrationRegistry {
     static let ofCommands = AdministrationRegistry(operations(of: PersonasCommand.self))
 
     private static func operations(of command: any ParsableCommand.Type) -> [any AdministrationOperation.Type] {
-        let own = (command as? any OperatorCommand.Type).map { [$0.operationType] } ?? []
-        return own + command.configuration.subcommands.flatMap(operations)
+        ((command as? any OperatorCommand.Type)?.operations ?? [])
+            + command.configuration.subcommands.flatMap(operations)
     }
 }
 

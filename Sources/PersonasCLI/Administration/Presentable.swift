@@ -76,18 +76,20 @@ struct Listing<Row: TableRow> {
 
     /// Writes the next page.
     mutating func show(_ page: [Row]) throws(CommandFailure) {
-        defer { isBegun = true }
-        guard isJSON else {
+        if isJSON {
+            if !isBegun { Output.text("[") }
+            for row in page {
+                let text = try Output.jsonText(row)
+                Output.text(isEmpty ? text : "," + text)
+                isEmpty = false
+            }
+        } else {
             let headings = isBegun ? [] : [Row.headings.map { $0.uppercased() }]
             for line in Output.lines(headings + page.map(\.cells), widening: &widths) { Output.line(line) }
-            return
         }
-        if !isBegun { Output.text("[") }
-        for row in page {
-            let text = try Output.jsonText(row)
-            Output.text(isEmpty ? text : "," + text)
-            isEmpty = false
-        }
+        isBegun = true
+        // Pages that nobody reads need not be asked for.
+        try Output.requireTaken()
     }
 
     /// Writes what belongs after the last page.

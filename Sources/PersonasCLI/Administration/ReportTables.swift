@@ -48,16 +48,6 @@ extension ItemReport: TableRow {
     }
 }
 
-extension SeedReport: TableRenderable {
-    var tables: [Table] {
-        let rows = [
-            ["accounts", String(accounts)], ["reserved names", String(reservedNames)], ["blocked terms", String(blockedTerms)],
-            ["personas", String(personas)], ["styles", String(styles)],
-        ]
-        return [Table(headings: ["what", "created"], rows: rows + keys.map { ["key of account \($0.account ?? "")", $0.key] })]
-    }
-}
-
 extension MigrationReport: TableRow {
     static let headings = ["name", "state", "applied at", "hash"]
 

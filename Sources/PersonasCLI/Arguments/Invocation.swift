@@ -12,10 +12,12 @@ struct Invocation {
 
     /// Does what the arguments ask for, and ends the process.
     func run() async -> Never {
+        Output.prepare()
         do {
             try CommandPath.check(arguments)
             var command = try PersonasCommand.parseAsRoot(arguments)
             if var command = command as? any AsyncParsableCommand { try await command.run() } else { try command.run() }
+            finish { $0.saying("done, but \($0.message)") }
         } catch let fault as CommandPath.Fault {
             end(CommandFailure(.usage, fault.message), help: fault.help)
         } catch let failure as CommandFailure {
@@ -23,18 +25,31 @@ struct Invocation {
         } catch {
             // What parses arguments answers --help and --version in this way as well, which are results as any other.
             let status = PersonasCommand.exitCode(for: error)
-            if status == .success { Output.text(PersonasCommand.fullMessage(for: error) + "\n") }
+            if status == .success {
+                Output.text(PersonasCommand.fullMessage(for: error) + "\n")
+                finish { $0 }
+            }
             if isJSON, status == .validationFailure { end(CommandFailure(.usage, PersonasCommand.message(for: error))) }
             if status != .success { PersonasCommand.exit(withError: error) }
         }
         exit(EXIT_SUCCESS)
     }
 
+    /// Makes sure that the result was taken; where it was lost, the call has failed.
+    private func finish(_ words: (CommandFailure) -> CommandFailure) {
+        do throws(CommandFailure) {
+            try Output.finish()
+        } catch {
+            end(error == Output.readerGone ? error : words(error))
+        }
+    }
+
     private func end(_ failure: CommandFailure, help: String? = nil) -> Never {
+        if failure == Output.readerGone { Output.endWithoutReader() }
         if isJSON {
             Output.log(failure.json + [UInt8(ascii: "\n")])
         } else {
-            Output.note(failure.line)
+            for line in failure.lines { Output.note(line) }
             for line in (help ?? "").split(separator: "\n", omittingEmptySubsequences: false) where help != nil {
                 Output.note(String(line))
             }

@@ -15,12 +15,15 @@ struct KeysCommand: AsyncParsableCommand {
         var notFoundMessage: String { "there is no key \(id)" }
     }
 
-    struct Create: AdministrationCommand {
+    struct Create: OperatorCommand {
+        typealias Operation = PrepareKey
+
+        static let furtherOperations: [any AdministrationOperation.Type] = [CreateKey.self]
         static let configuration = CommandConfiguration(
             commandName: "create", abstract: "Issue a key and print it, this once.",
             usage: "personas keys create --account NAME [--label TEXT] [--scopes LIST] [<options>]",
             discussion: """
-                The key alone goes to standard output, so that a script can keep it:
+                The key alone goes to standard output, so that a script can keep it; one that cannot be printed is not issued:
 
                   KEY=$(personas keys create --account acme --label "web shop")
                   personas keys create --account acme --label "render farm" --scopes trainer
@@ -42,11 +45,24 @@ struct KeysCommand: AsyncParsableCommand {
         var expires: Timestamp?
         @OptionGroup var data: DataOptions
         @OptionGroup var output: JSONOption
-        var operation: CreateKey { CreateKey(accountName: account, label: label, scopes: scopes, expiresAt: expires) }
-        var notFoundMessage: String? { "there is no account \(account.debugDescription)" }
 
         func validate() throws {
             if let expires, expires <= .now { throw ValidationError("--expires is in the past: \(expires.text).") }
+        }
+
+        func perform() async throws(CommandFailure) {
+            try await client().withConnection { (connection) throws(CommandFailure) in
+                let issued: IssuedKey
+                do throws(CommandFailure) {
+                    issued = try await connection.perform(
+                        PrepareKey(accountName: account, label: label, scopes: scopes, expiresAt: expires))
+                } catch {
+                    throw error.isNotFound ? error.saying("there is no account \(account.debugDescription)") : error
+                }
+                try await KeyDelivery(issued: issued, purpose: .issue).perform(asJSON: output.isJSON) { () throws(CommandFailure) in
+                    _ = try await connection.perform(CreateKey(issued))
+                }
+            }
         }
 
         @Sendable private static func moment(_ text: String) throws -> Timestamp {
@@ -99,12 +115,15 @@ struct KeysCommand: AsyncParsableCommand {
         }
     }
 
-    struct Rotate: AdministrationCommand {
+    struct Rotate: OperatorCommand {
+        typealias Operation = PrepareRotation
+
+        static let furtherOperations: [any AdministrationOperation.Type] = [RotateKey.self]
         static let configuration = CommandConfiguration(
             commandName: "rotate", abstract: "Give a key a new secret and print it, this once.",
             discussion: """
                 The id stays. The secret that the key had is good for the overlap; rotated again meanwhile, the key keeps the last two. A key that \
-                is disabled or deleted, or has expired, is not rotated.
+                is disabled or deleted, or has expired, is not rotated, nor is one whose new secret cannot be printed.
                 """)
         @OptionGroup var key: KeyID
         @Option(
@@ -115,8 +134,21 @@ struct KeysCommand: AsyncParsableCommand {
         var overlap = KeyOverlap.default.hours
         @OptionGroup var data: DataOptions
         @OptionGroup var output: JSONOption
-        var operation: RotateKey { RotateKey(id: key.id, overlapHours: overlap) }
-        var notFoundMessage: String? { key.notFoundMessage }
+
+        func perform() async throws(CommandFailure) {
+            try await client().withConnection { (connection) throws(CommandFailure) in
+                let rotation: PreparedRotation
+                do throws(CommandFailure) {
+                    rotation = try await connection.perform(PrepareRotation(id: key.id, overlapHours: overlap))
+                } catch {
+                    throw error.isNotFound ? error.saying(key.notFoundMessage) : error
+                }
+                let delivery = KeyDelivery(issued: rotation.issued, purpose: .rotation)
+                try await delivery.perform(asJSON: output.isJSON) { () throws(CommandFailure) in
+                    _ = try await connection.perform(RotateKey(rotation))
+                }
+            }
+        }
     }
 
     struct Disable: AdministrationCommand {

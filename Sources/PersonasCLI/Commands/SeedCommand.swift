@@ -1,15 +1,20 @@
 import ArgumentParser
 import Personas
+import PersonasDB
 
 /// `personas seed`.
 struct SeedCommand: OperatorCommand {
     typealias Operation = LoadSeed
 
+    static let furtherOperations: [any AdministrationOperation.Type] = [CheckSeed.self, PrepareKey.self, CreateKey.self]
     static let configuration = CommandConfiguration(
         commandName: "seed", abstract: "Load seeds, through the same rules as the API; a second time changes nothing.",
         discussion: """
             A seed is reserved-names, demo, or a JSON file with any of the members accounts, keys, reserved_names, blocked_terms, personas \
             and styles; image files are named relative to it. Without arguments reserved-names is loaded.
+
+            All of it is checked before any of it is loaded, and each fault is told with its file and line. Keys come last; each is printed, \
+            this once, and issued after that. If the command ends early, run it again: what is there stays as it is, and what is missing is made.
             """)
     @Argument(help: ArgumentHelp("reserved-names, demo, or files", valueName: "NAME or FILE"), completion: .file()) var seeds: [String] = [
         "reserved-names"
@@ -17,60 +22,46 @@ struct SeedCommand: OperatorCommand {
     @OptionGroup var data: DataOptions
     @OptionGroup var output: JSONOption
 
+    func validate() throws {
+        if seeds.contains("") { throw ValidationError("A seed is reserved-names, demo, or the name of a file, and not empty.") }
+    }
+
     func perform() async throws(CommandFailure) {
-        let client = try client()
-        // All files are read before the first is loaded, so that a typing error leaves nothing half done.
-        var loaded: [SeedFile] = []
-        for name in seeds { loaded.append(try SeedLoading.read(name)) }
-        let seeds = loaded
-        let report = try await client.withSession(.making) {
-            (load: (LoadSeed) async throws(CommandFailure) -> SeedReport) throws(CommandFailure) in
-            let progress = ProgressBar("Seeding", total: seeds.reduce(0) { $0 + $1.partCount })
-            return try await SeedLoading.load(seeds, progress: progress, by: load)
+        let settings = try reporting(data.settings)
+        let seeds = SeedSet(seeds.map(SeedFile.named))
+        let faults = seeds.faults(keepingMetadata: settings.keepImageMetadata)
+        // A seed with faults makes no data folder either.
+        if !DataFolder(settings.dataDirectory).hasDatabase {
+            let surroundings = SeedSurroundings(reserving: SeedFile.reservedNames().document.reservedNames ?? [])
+            let problems = SeedCheck.problems(of: seeds.document, amid: surroundings)
+            if let failure = seeds.failure(faults + seeds.faults(problems)) { throw failure }
         }
-        try report.show(asJSON: output.isJSON)
-    }
-}
-
-/// Loading seeds part by part.
-enum SeedLoading {
-    /// Loads seeds in their order.
-    /// - Parameter load: loads one part.
-    static func load(
-        _ seeds: [SeedFile], progress: ProgressBar, by load: (LoadSeed) async throws(CommandFailure) -> SeedReport
-    ) async throws(CommandFailure) -> SeedReport {
-        var progress = progress
-        defer { progress.finish() }
-        var report = SeedReport()
-        var done = 0
-        for seed in seeds {
-            for part in 0..<seed.partCount {
-                do throws(CommandFailure) {
-                    report.add(try await load(LoadSeed(try document(of: seed, part: part))))
-                } catch {
-                    throw error.ofSeed.at(seed.title(ofPart: part))
-                }
-                done += 1
-                progress.show(done)
+        try await client().withConnection(.making) { (connection) throws(CommandFailure) in
+            let findings = try await connection.perform(CheckSeed(seeds.document))
+            if let failure = seeds.failure(faults + seeds.faults(findings.problems)) { throw failure }
+            let progress = ProgressBar("Seeding", total: seeds.files.reduce(0) { $0 + $1.partCount })
+            let report = try await SeedLoading.load(seeds.files, progress: progress) { (part) throws(CommandFailure) in
+                try await connection.perform(part)
             }
-        }
-        return report
-    }
-
-    /// The seed of a name or file.
-    static func read(_ name: String) throws(CommandFailure) -> SeedFile {
-        do throws(Failure) {
-            return try SeedFile.named(name)
-        } catch {
-            throw CommandFailure(error).ofSeed
+            let keys = findings.missingKeys.compactMap { seeds.document.keys?[$0] }
+            try await issue(keys, SeedOutput(report, keys: keys, asJSON: output.isJSON), connection)
         }
     }
 
-    private static func document(of seed: SeedFile, part: Int) throws(CommandFailure) -> SeedDocument {
-        do throws(Failure) {
-            return try seed.part(part)
-        } catch {
-            throw CommandFailure(error)
+    private func issue(
+        _ keys: [SeedDocument.KeyEntry], _ output: SeedOutput, _ connection: AdministrationConnection
+    ) async throws(CommandFailure) {
+        var output = output
+        defer { output.end() }
+        for key in keys {
+            do throws(CommandFailure) {
+                let issued = try await connection.perform(
+                    PrepareKey(accountName: key.account, label: key.label, scopes: key.scopes ?? APIKey.defaultScopes))
+                try await output.deliver(issued) { () throws(CommandFailure) in _ = try await connection.perform(CreateKey(issued)) }
+            } catch {
+                let message = error.ofSeed.at("key \(key.label.debugDescription) of account \(key.account.debugDescription)").message
+                throw error.saying("\(message); what was loaded stays, and another run issues the keys that are missing")
+            }
         }
     }
 }

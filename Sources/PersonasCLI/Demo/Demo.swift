@@ -1,7 +1,8 @@
 import Foundation
 import Personas
+import PersonasDB
 
-/// The demo of `personas serve --demo`: something to look at, a key, and a line to paste.
+/// The demo of `personas serve --demo`: something to look at, a key, and lines to paste.
 enum Demo {
     private static let account = "demo"
     private static let label = "demo"
@@ -14,38 +15,43 @@ enum Demo {
     ]
 
     /// Loads the demo's seed.
-    /// - Returns: a key's secret text. It cannot be shown a second time, so a later start issues another and deletes the former.
-    static func load(into administration: Administration) async throws(CommandFailure) -> String {
-        let seed: SeedFile
-        do throws(Failure) {
-            seed = try SeedFile.demo()
-        } catch {
-            throw CommandFailure(error)
-        }
-        let report = try await SeedLoading.load([seed], progress: ProgressBar("Demo", total: seed.partCount)) {
-            (part) throws(CommandFailure) in
+    /// - Returns: a key's secret text, the same as at the last start as long as the key is good for anything.
+    static func load(into app: Application, keepingKeyIn file: SecretFile) async throws(CommandFailure) -> String {
+        let seed = SeedFile.demo()
+        _ = try await SeedLoading.load([seed], progress: ProgressBar("Demo", total: seed.partCount)) { (part) throws(CommandFailure) in
             do throws(Failure) {
-                return try await administration.perform(part)
+                return try await app.administration.perform(part)
             } catch {
                 throw CommandFailure(error)
             }
         }
-        if let issued = report.keys.first(where: { $0.label == label }) { return issued.key }
         do throws(Failure) {
-            return try await replaceKey(administration)
+            if let secret = file.read(), try await isGood(secret, app) { return secret }
+            return try await newKey(app.administration, file)
         } catch {
             throw CommandFailure(error)
         }
     }
 
-    private static func replaceKey(_ administration: Administration) async throws(Failure) -> String {
+    /// Whether a secret is good for the demo's account. What was done to the account is no reason for another key, which would be no better.
+    private static func isGood(_ secret: String, _ app: Application) async throws(Failure) -> Bool {
+        guard let found = try await app.storage.keys.find(secret: secret), found.account?.name == account else { return false }
+        return found.key.state == .active && found.isCurrent(at: .now)
+    }
+
+    /// Issues a key in the place of those of its label. The file has the secret first, so that a start that is cut short leaves no key behind whose
+    /// secret nobody has.
+    private static func newKey(_ administration: Administration, _ file: SecretFile) async throws(Failure) -> String {
         try await administration.walk(ListKeys(accountName: account)) { (page) throws(Failure) in
             for key in page where key.label == label && key.state != .deleted {
                 _ = try await administration.perform(SetKeyState(.deleted, id: key.id.text))
             }
             return true
         }
-        return try await administration.perform(CreateKey(accountName: account, label: label, scopes: APIKey.defaultScopes)).key
+        let issued = try await administration.perform(PrepareKey(accountName: account, label: label, scopes: APIKey.defaultScopes))
+        try file.write(issued.key)
+        _ = try await administration.perform(CreateKey(issued))
+        return issued.key
     }
 
     /// Prints how to try the service.
@@ -53,15 +59,16 @@ enum Demo {
         for line in introduction(key: key, address: address) { Output.line(line) }
     }
 
-    /// The lines of the introduction; those with `curl` work as they are.
+    /// The lines of the introduction. Those that begin with `export` and `curl` work as they are, as often as they are pasted, in any shell: whoever
+    /// creates gives another name each time.
     static func introduction(key: String, address: String) -> [String] {
         let images = swatches.map { "\"\($0)\"" }.joined(separator: ",")
-        let body = "{\"name\":\"My persona\",\"image_base64s\":[\(images)]}"
+        let body = #"'{"name":"Persona '"$(date +%d%H%M%S%N)"'","image_base64s":["# + images + "]}'"
         return [
-            "The demo is ready.", "", "  address  \(address)", "  account  \(account)", "  key      \(key)", "", "List the personas:", "",
-            "curl -H 'X-Api-Key: \(key)' \(address)/v2/personas", "", "Create one:", "",
-            "curl -H 'X-Api-Key: \(key)' -H 'Content-Type: application/json' -d '\(body)' \(address)/v2/personas", "",
+            "The demo is ready. Its key stays the same when it is started again.", "", "  address  \(address)", "  account  \(account)",
+            "  key      \(key)", "", "Keep the key for the lines below:", "", "export KEY=\(key)", "", "List the personas:", "",
+            "curl -H \"X-Api-Key: $KEY\" \(address)/v2/personas; echo", "", "Create one:", "",
+            "curl -H \"X-Api-Key: $KEY\" -H 'Content-Type: application/json' -d \(body) \(address)/v2/personas; echo", "",
         ]
     }
-
 }

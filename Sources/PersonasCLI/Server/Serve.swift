@@ -26,7 +26,7 @@ enum Serve {
         let app = try await open(settings, logger: logger)
         let cutOffCount: Int
         do throws(CommandFailure) {
-            let demoKey = withDemo ? try await Demo.load(into: app.administration) : nil
+            let demoKey = withDemo ? try await Demo.load(into: app, keepingKeyIn: DataFolder(settings.dataDirectory).demoKey) : nil
             cutOffCount = try await run(app, settings, demoKey: demoKey, log: log, logger: logger)
         } catch {
             app.close()
@@ -98,7 +98,7 @@ enum Serve {
         ) { address in
             StartReport(settings: settings, connectionsMax: connectionsMax, address: address, links: publicURL.base).log(to: logger)
             listening.notify()
-            if let demoKey { Demo.introduce(key: demoKey, address: address) }
+            if let demoKey { introduceDemo(key: demoKey, address: address, settings, logger) }
         }
         let administration = AdministrationService(
             socketPath: socketPath, administration: app.administration, registry: .ofCommands, decoding: app.decoding,
@@ -134,6 +134,17 @@ enum Serve {
         case .worker: services.append(LeaseExpiry(training: app.training, logger: logger))
         }
         return services + [MemoryReturn(), IdempotencyRecordExpiry(idempotency: app.idempotency, logger: logger)]
+    }
+
+    /// Prints how to try the demo. Who runs it learns at once where the key is if that is lost, and not only at the end.
+    private static func introduceDemo(key: String, address: String, _ settings: Settings, _ logger: Logger) {
+        Demo.introduce(key: key, address: address)
+        do throws(CommandFailure) {
+            try Output.requireTaken()
+        } catch {
+            logger.warning(
+                "the demo could not print its key", metadata: ["file": .string(DataFolder(settings.dataDirectory).demoKey.path)])
+        }
     }
 
     /// The connections that are set, or as many as there are file descriptors for where none are. Whoever sets a number relies on it, and is told at

@@ -7,44 +7,6 @@ import Testing
 /// The server as a process: how it starts, what it logs, what it takes, how it ends.
 @Suite("The server process", .timeLimit(.minutes(10)))
 struct ServeTests {
-    @Test("serve --demo prints a key and curl lines that work, every time it is started")
-    func demo() async throws {
-        try await Stage.run { stage in
-            var keys: [String] = []
-            for start in 0..<2 {
-                let service = try await stage.serve("--demo")
-                let text = try await eventually("the demo's curl lines") {
-                    let output = service.process.standardOutput
-                    return output.matches(of: /\ncurl [^\n]+\n/).count == 2 ? output : nil
-                }
-                let list = try #require(text.firstMatch(of: /curl -H 'X-Api-Key: (pkz_[0-9A-Za-z]+)' (http:[^ \n]+)\n/)).output
-                let create = /curl -H 'X-Api-Key: ([^']+)' -H 'Content-Type: application\/json' -d '([^']+)' ([^ \n]+)\n/
-                let creation = try #require(text.firstMatch(of: create)).output
-                let client = Client(base: service.address, key: String(list.1))
-                let personas = try await client.get(String(list.2))
-                let items = try #require(personas.json["data"]?.array)
-                #expect(items.count == 2 + start)
-                #expect(Set(items.compactMap { $0["status"]?.string }) == ["completed", "failed"])
-                #expect(try await client.all("/v2/styles").count == 1)
-                for item in items where item["status"] == "completed" {
-                    #expect(
-                        try await service.client().get(try #require(item["portrait_url"]?.string)).header("Content-Type") == "image/png")
-                }
-                let created = try await Client(base: service.address, key: String(creation.1)).post(
-                    String(creation.3), try JSONValue(parsing: creation.2.utf8))
-                #expect(created.status == (start == 0 ? 201 : 409))
-                if start == 0 { _ = try await client.trained(try created.id) }
-                keys.append(String(list.1))
-                #expect(!service.process.standardError.contains(keys[start]))
-                #expect(try await service.stop() == .status(0))
-            }
-            #expect(keys[0] != keys[1])
-            let service = try await stage.serve()
-            #expect(try await Client(base: service.address, key: keys[0]).get("/v2/personas").code == "API_KEY_DELETED")
-            #expect(try await Client(base: service.address, key: keys[1]).get("/v2/personas").status == 200)
-        }
-    }
-
     @Test("SIGTERM does not cut off a request under way; readiness ends at once, the process with 0")
     func gracefulStop() async throws {
         try await Stage.run { stage in

@@ -130,6 +130,7 @@ private func everyCallOfItems(_ open: OpenStorage, _ round: Int, _ account: Iden
     _ = try await items.availability(
         of: Name(stored: "Free \(round)"), externalID: "free-\(round)", mode: .persona, accountID: account)
     _ = try await items.availability(of: nil, externalID: "free-\(round)", mode: .persona, accountID: account)
+    _ = try await items.holders(of: Name(stored: "Free \(round)"), externalID: "free-\(round)", mode: .persona, accountID: account)
     _ = try await items.counts(accountID: account)
     _ = try await items.newest(limit: 3 + round)
     _ = try await items.operatorItem(made[0].id)

@@ -210,7 +210,21 @@ extension Administration {
 
     /// Gives an account a key.
     func issueKey(account: String, scopes: Set<Scope>) async throws -> IssuedKey {
-        try await perform(CreateKey(accountName: account, label: nil, scopes: scopes))
+        try await issueKey(PrepareKey(accountName: account, label: nil, scopes: scopes))
+    }
+
+    /// Makes up a key and stores it.
+    func issueKey(_ preparation: PrepareKey) async throws -> IssuedKey {
+        let issued = try await perform(preparation)
+        _ = try await perform(CreateKey(issued))
+        return issued
+    }
+
+    /// Gives a key another secret.
+    func rotateKey(_ preparation: PrepareRotation) async throws -> IssuedKey {
+        let rotation = try await perform(preparation)
+        _ = try await perform(RotateKey(rotation))
+        return rotation.issued
     }
 }
 

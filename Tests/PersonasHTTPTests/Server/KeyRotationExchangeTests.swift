@@ -19,8 +19,8 @@ struct KeyRotationExchangeTests {
     ) async throws {
         let clock = Shared(Self.start)
         try await TestService.run(clock: WallClock { clock.value }) { service in
-            let issued = try await service.administration.perform(
-                CreateKey(
+            let issued = try await service.administration.issueKey(
+                PrepareKey(
                     accountName: "studio", label: nil, scopes: [.read, .write],
                     expiresAt: seconds.map { Self.start.adding(seconds: $0) }))
             try await test(service, issued, clock)
@@ -66,7 +66,7 @@ struct KeyRotationExchangeTests {
                 return statuses
             }
             #expect(try await statuses(issued) == [200])
-            let second = try await service.administration.perform(RotateKey(id: issued.id.text))
+            let second = try await service.administration.rotateKey(PrepareRotation(id: issued.id.text))
             #expect(second.id == issued.id && second.key != issued.key && second.account == "studio" && second.expiresAt == nil)
             #expect(second.previousSecretExpiresAt == Self.start.adding(seconds: 86_400).text)
             #expect(try await statuses(issued, second) == [200, 200])
@@ -74,11 +74,11 @@ struct KeyRotationExchangeTests {
             #expect(try await statuses(issued, second) == [200, 200])
             clock.withLock { $0 = Self.start.adding(seconds: 86_400) }
             #expect(try await statuses(issued, second) == [401, 200])
-            let third = try await service.administration.perform(RotateKey(id: issued.id.text, overlapHours: 1))
+            let third = try await service.administration.rotateKey(PrepareRotation(id: issued.id.text, overlapHours: 1))
             #expect(try await statuses(issued, second, third) == [401, 200, 200])
-            let fourth = try await service.administration.perform(RotateKey(id: issued.id.text, overlapHours: 720))
+            let fourth = try await service.administration.rotateKey(PrepareRotation(id: issued.id.text, overlapHours: 720))
             #expect(try await statuses(issued, second, third, fourth) == [401, 401, 200, 200])
-            let fifth = try await service.administration.perform(RotateKey(id: issued.id.text, overlapHours: 0))
+            let fifth = try await service.administration.rotateKey(PrepareRotation(id: issued.id.text, overlapHours: 0))
             #expect(try await statuses(issued, second, third, fourth, fifth) == [401, 401, 401, 401, 200])
             _ = try await service.administration.perform(SetKeyState(.disabled, id: issued.id.text))
             try await service.send(.get, "/v2/personas", key: .text(fifth.key)).expect(401, .apiKeyInactive, "The API key is disabled")
@@ -106,7 +106,7 @@ struct KeyRotationExchangeTests {
             #expect(try await shown() == [nil, nil])
             try await use(issued, after: 59)
             #expect(try await shown() == [minute(0), nil])
-            let second = try await service.administration.perform(RotateKey(id: issued.id.text, overlapHours: 1))
+            let second = try await service.administration.rotateKey(PrepareRotation(id: issued.id.text, overlapHours: 1))
             try await use(second, after: 130)
             #expect(try await shown() == [minute(120), nil])
             try await use(issued, after: 190)

@@ -107,6 +107,14 @@ struct SQLitePikzonalityStore: PikzonalityStore {
         }
     }
 
+    func holders(of name: Name, externalID: String?, mode: Mode, accountID: Identifier) async throws(Failure) -> ItemHolders {
+        try readers.read { connection in
+            ItemHolders(
+                ofName: try Self.holder(of: name, mode, accountID, connection),
+                ofExternalID: try externalID.flatMap { try Self.holder(ofExternalID: $0, mode, accountID, connection) })
+        }
+    }
+
     func counts(accountID: Identifier) async throws(Failure) -> ItemCounts {
         try readers.read { connection in try Self.counts(accountID, connection) }
     }

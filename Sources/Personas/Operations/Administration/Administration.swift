@@ -72,6 +72,9 @@ extension Account {
     /// - Throws: `invalid` for what can be no account's name.
     static func normalName(_ raw: String, field: InputField = .account) throws(Failure) -> String { try label(raw, field: field) }
 
+    /// The form in which a name is compared with those of accounts; a text that can be no account's name stays, and finds none.
+    static func comparableName(_ raw: String) -> String { (try? checkedLabel(raw, field: .account)) ?? raw }
+
     /// An account's name or a key's label in the form in which it is stored.
     /// - Throws: `invalid`.
     static func label(_ raw: String, field: InputField) throws(Failure) -> String {

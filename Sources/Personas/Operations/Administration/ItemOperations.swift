@@ -31,7 +31,15 @@ package struct CreateItem: AdministrationOperation {
     package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> ItemReport {
         let details = DetailsDraft(
             name: name, specialInstructions: specialInstructions, externalID: externalID, metadata: metadata.isEmpty ? nil : metadata)
-        return ItemReport(try await administration.create(details, mode: mode, imageBase64s: imageBase64s, accountName: accountName))
+        return ItemReport(
+            try await administration.create(CreateDraft(details, imageBase64s: imageBase64s), mode: mode, accountName: accountName))
+    }
+}
+
+extension CreateDraft {
+    /// What an operator's command makes of an item.
+    init(_ details: DetailsDraft, imageBase64s: [String]) {
+        self.init(details: details, imageURLs: .absent, imageBase64s: .value(imageBase64s.map { ArraySlice($0.utf8) }))
     }
 }
 
@@ -50,11 +58,9 @@ extension Administration {
     /// - Parameter outcome: how training has ended already; nil queues a training job.
     /// - Throws: `notFound` for an account that is not there, and what `Catalog.create` throws.
     func create(
-        _ details: DetailsDraft, mode: Mode, imageBase64s: [String], accountName: String, outcome: TrainingOutcome? = nil
+        _ draft: CreateDraft, mode: Mode, accountName: String, outcome: TrainingOutcome? = nil
     ) async throws(Failure) -> OperatorItem {
         let account = try await stores.accounts.account(named: try Account.normalName(accountName))
-        let draft = CreateDraft(
-            details: details, imageURLs: .absent, imageBase64s: .value(imageBase64s.map { ArraySlice($0.utf8) }))
         let item = try await catalog.create(
             draft, mode: mode, accountID: account.id, holding: .unlimited(for: account.id), outcome: outcome)
         return OperatorItem(item: item, accountName: account.name)

@@ -1,5 +1,6 @@
-/// Issues a key.
-package struct CreateKey: AdministrationOperation {
+/// Makes a key up, with a secret, and stores nothing: nobody can use it before `CreateKey` has stored it. So whoever asks for a key first puts the
+/// secret where it is kept, and no key is ever there whose secret nobody has.
+package struct PrepareKey: AdministrationOperation {
     private let accountName: String
     private let label: String?
     private let scopes: Set<Scope>
@@ -19,18 +20,49 @@ package struct CreateKey: AdministrationOperation {
         var label: String?
         if let raw = self.label { label = try Account.label(raw, field: .label) }
         let now = administration.clock.now
-        if let expiresAt, expiresAt <= now { throw .invalid([Violation(.expires, "must be in the future")]) }
-        let secret = APIKeySecret.random()
-        let key = APIKey(
-            id: .timeOrdered(at: now), accountID: account.id, prefix: secret.prefix, label: label, scopes: scopes, state: .active,
-            createdAt: now, expiresAt: expiresAt)
-        try await administration.stores.keys.insert(key, secret: secret)
-        return IssuedKey(key, secret: secret, accountName: account.name)
+        try CreateKey.requireFuture(expiresAt, at: now)
+        return IssuedKey(
+            id: .timeOrdered(at: now), secret: .random(), accountName: account.name, label: label, scopes: scopes, expiresAt: expiresAt)
     }
 }
 
-/// Gives a key another secret, beside which the one that it had is good for a while.
-package struct RotateKey: AdministrationOperation {
+/// Stores a key that was made up before, from when on it is good for what it is for.
+package struct CreateKey: AdministrationOperation {
+    private let issued: IssuedKey
+
+    package init(_ issued: IssuedKey) {
+        self.issued = issued
+    }
+
+    /// - Throws: `notFound` when the account is not there any more, `invalid` when the key has come to its end meanwhile.
+    package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> KeyReport {
+        guard let accountName = issued.account else { throw .notFound }
+        let account = try await administration.stores.accounts.account(named: accountName)
+        let now = administration.clock.now
+        let expiresAt = issued.expiresAt.flatMap { Timestamp(text: $0) }
+        try Self.requireFuture(expiresAt, at: now)
+        let key = APIKey(
+            id: issued.id, accountID: account.id, prefix: issued.prefix, label: issued.label, scopes: Set(issued.scopes), state: .active,
+            createdAt: now, expiresAt: expiresAt)
+        try await administration.stores.keys.insert(key, secret: APIKeySecret(text: issued.key))
+        return KeyReport(ListedKey(key: key, accountName: account.name))
+    }
+
+    fileprivate static func requireFuture(_ end: Timestamp?, at now: Timestamp) throws(Failure) {
+        if let end, end <= now { throw .invalid([Violation(.expires, "must be in the future")]) }
+    }
+}
+
+/// Another secret for a key, and what becomes of the one that it has; nothing is stored yet.
+package struct PreparedRotation: Sendable, Codable, Equatable {
+    /// The key with the new secret.
+    package let issued: IssuedKey
+    fileprivate let overlapHours: Int
+    fileprivate let preparedAt: Timestamp
+}
+
+/// Makes up another secret for a key, and stores nothing: the key keeps the one that it has until `RotateKey` has stored the other.
+package struct PrepareRotation: AdministrationOperation {
     private let id: String
     private let overlapHours: Int
 
@@ -40,11 +72,33 @@ package struct RotateKey: AdministrationOperation {
     }
 
     /// - Throws: `invalid`, `notFound`, `keyStaysDeleted`, `keyDisabled`, `keyExpired`.
-    package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> IssuedKey {
-        let secret = APIKeySecret.random()
+    package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> PreparedRotation {
+        let overlap = try KeyOverlap(hours: overlapHours)
+        let found = try await administration.stores.keys.key(try Identifier(argument: id))
+        let now = administration.clock.now
+        let end = try found.key.endOfPresentSecret(after: overlap, at: now)
+        let issued = IssuedKey(
+            id: found.key.id, secret: .random(), accountName: found.accountName, label: found.key.label, scopes: found.key.scopes,
+            expiresAt: found.key.expiresAt, previousSecretExpiresAt: end)
+        return PreparedRotation(issued: issued, overlapHours: overlapHours, preparedAt: now)
+    }
+}
+
+/// Gives a key a secret that was made up before, beside which the one that it had is good for a while.
+package struct RotateKey: AdministrationOperation {
+    private let rotation: PreparedRotation
+
+    package init(_ rotation: PreparedRotation) {
+        self.rotation = rotation
+    }
+
+    /// - Throws: `invalid`, `notFound`, `keyStaysDeleted`, `keyDisabled`, `keyExpired`.
+    package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> KeyReport {
+        // By the moment at which the end of the former secret was told.
         let rotated = try await administration.stores.keys.rotate(
-            try Identifier(argument: id), to: secret, overlap: try KeyOverlap(hours: overlapHours), at: administration.clock.now)
-        return IssuedKey(rotated.key, secret: secret, accountName: rotated.accountName)
+            rotation.issued.id, to: APIKeySecret(text: rotation.issued.key), overlap: try KeyOverlap(hours: rotation.overlapHours),
+            at: rotation.preparedAt)
+        return KeyReport(rotated)
     }
 }
 

@@ -17,15 +17,18 @@ package struct IssuedKey: Sendable, Codable, Equatable {
     /// From when on the secret before this one is good for nothing, RFC 3339; nil for a new key.
     package let previousSecretExpiresAt: String?
 
-    init(_ key: APIKey, secret: APIKeySecret, accountName: String?) {
-        id = key.id
-        self.key = secret.text
-        prefix = key.prefix
+    init(
+        id: Identifier, secret: APIKeySecret, accountName: String?, label: String?, scopes: Set<Scope>, expiresAt: Timestamp?,
+        previousSecretExpiresAt: Timestamp? = nil
+    ) {
+        self.id = id
+        key = secret.text
+        prefix = secret.prefix
         account = accountName
-        label = key.label
-        scopes = key.scopes.sorted { $0.rawValue < $1.rawValue }
-        expiresAt = key.expiresAt?.text
-        previousSecretExpiresAt = key.previousSecretExpiresAt?.text
+        self.label = label
+        self.scopes = scopes.sorted { $0.rawValue < $1.rawValue }
+        self.expiresAt = expiresAt?.text
+        self.previousSecretExpiresAt = previousSecretExpiresAt?.text
     }
 }
 

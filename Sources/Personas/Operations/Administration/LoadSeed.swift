@@ -1,4 +1,5 @@
-/// Loads a seed whose images are filled in. Everything is compared in the form in which it is stored, so that loading it again changes nothing.
+/// Loads a seed whose images are filled in, all but its keys, which come last and one by one (`PrepareKey`). Everything is compared in the form in
+/// which it is stored, so that loading it again changes nothing.
 package struct LoadSeed: AdministrationOperation {
     private let document: SeedDocument
 
@@ -13,9 +14,6 @@ package struct LoadSeed: AdministrationOperation {
     package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> SeedReport {
         var report = SeedReport()
         for entry in document.accounts ?? [] where try await create(entry, in: administration) { report.accounts += 1 }
-        for entry in document.keys ?? [] {
-            if let issued = try await create(entry, in: administration) { report.keys.append(issued) }
-        }
         report.reservedNames = try await reserveNames(administration)
         report.blockedTerms = try await blockTerms(administration)
         for entry in document.personas ?? [] where try await create(entry, .persona, in: administration) { report.personas += 1 }
@@ -33,19 +31,6 @@ package struct LoadSeed: AdministrationOperation {
         }
     }
 
-    /// Issues a key unless the account has one of its label that was not deleted.
-    private func create(_ entry: SeedDocument.KeyEntry, in administration: Administration) async throws(Failure) -> IssuedKey? {
-        let label = try Account.label(entry.label, field: .label)
-        var isThere = false
-        try await administration.walk(ListKeys(accountName: entry.account)) { page in
-            isThere = page.contains { $0.label == label && $0.state != .deleted }
-            return !isThere
-        }
-        guard !isThere else { return nil }
-        return try await administration.perform(
-            CreateKey(accountName: entry.account, label: label, scopes: entry.scopes ?? APIKey.defaultScopes))
-    }
-
     private func reserveNames(_ administration: Administration) async throws(Failure) -> Int {
         let names = administration.stores.names
         var reserved = Set(try await names.reservedNames().map(\.key))
@@ -56,16 +41,24 @@ package struct LoadSeed: AdministrationOperation {
 
     private func blockTerms(_ administration: Administration) async throws(Failure) -> Int {
         var blocked = Set(administration.stores.terms.blockedTerms)
-        let missing = (document.blockedTerms ?? []).filter { !$0.isEmpty && blocked.insert(ContentPolicy.comparable($0)).inserted }
+        let missing = document.comparableTerms.filter { blocked.insert($0).inserted }
         if !missing.isEmpty { try await administration.stores.terms.block(missing) }
         return missing.count
     }
 
     /// Creates an item unless one of its name is there. Returns whether it did.
     private func create(_ entry: SeedDocument.ItemEntry, _ mode: Mode, in administration: Administration) async throws(Failure) -> Bool {
+        let account = try await administration.stores.accounts.account(named: try Account.normalName(entry.account))
+        // Looked for first, because by now its name may be reserved, or hold a blocked term.
+        if let name = try? Name(normalising: entry.name),
+            try await administration.stores.pikzonalities.holders(of: name, externalID: nil, mode: mode, accountID: account.id).ofName
+                != nil
+        {
+            return false
+        }
         do throws(Failure) {
             _ = try await administration.create(
-                entry.details, mode: mode, imageBase64s: entry.imageBase64s ?? [], accountName: entry.account, outcome: entry.outcome)
+                entry.draft(imageBase64s: entry.imageBase64s ?? []), mode: mode, accountName: entry.account, outcome: entry.outcome)
             return true
         } catch .nameTaken {
             return false
