@@ -78,9 +78,10 @@ struct Application: Sendable {
     }
 
     /// Brings the database to the schema of this binary, and gives a new one its reserved names.
+    /// - Parameter author: who has asked for just that; nil where it is a part of a start.
     /// - Returns: the names of the migrations applied now.
-    func migrate() async throws(Failure) -> [String] {
-        let applied = try await storage.migrate()
+    func migrate(for author: Operator? = nil) async throws(Failure) -> [String] {
+        let applied = try await storage.migrate(for: author)
         // Whether it is new is told by what it holds, so that a start that was cut short before this line is made good by the next.
         let accounts = try await storage.accounts.accounts(after: nil, limit: 1)
         if accounts.isEmpty, try await storage.names.reservedNames().isEmpty {

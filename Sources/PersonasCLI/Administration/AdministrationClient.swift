@@ -17,13 +17,14 @@ struct AdministrationClient<Operation: AdministrationOperation>: Sendable {
     /// Opens the way to the data, does something with it and closes it again.
     /// - Parameters:
     ///   - migrating: whether pending migrations are applied first, as a server would.
+    ///   - isAskedToMigrate: whether that is what the command is for.
     ///   - progress: told how far operations have come that take long.
     ///   - body: is handed what carries out an operation.
     func withSession<Result>(
-        migrating: Bool = true, progress: @escaping ProgressHandler = { _ in },
+        migrating: Bool = true, isAskedToMigrate: Bool = false, progress: @escaping ProgressHandler = { _ in },
         _ body: (_ perform: (Operation) async throws(CommandFailure) -> Operation.Reply) async throws(CommandFailure) -> Result
     ) async throws(CommandFailure) -> Result {
-        let session = try await open(migrating: migrating)
+        let session = try await open(migrating: migrating, isAskedToMigrate: isAskedToMigrate)
         do throws(CommandFailure) {
             let result = try await body { (operation) throws(CommandFailure) in try await session.perform(operation, progress: progress) }
             await session.close()
@@ -50,13 +51,14 @@ struct AdministrationClient<Operation: AdministrationOperation>: Sendable {
         }
     }
 
-    private func open(migrating: Bool) async throws(CommandFailure) -> any AdministrationSession {
+    private func open(migrating: Bool, isAskedToMigrate: Bool) async throws(CommandFailure) -> any AdministrationSession {
         let deadline = ContinuousClock.now + Self.timeout
         let directory = settings.dataDirectory
         while true {
             do throws(Failure) {
                 if let lock = try DataFolderLock.acquireUnlessServed(directory) {
-                    return try await LocalSession.open(settings, lock: lock, migrating: migrating)
+                    return try await LocalSession.open(
+                        settings, lock: lock, migrating: migrating, isAskedToMigrate: isAskedToMigrate)
                 }
                 if let session = await RemoteSession.open(socketPath: try AdministrationSocket.path(in: directory)) { return session }
             } catch {
@@ -92,11 +94,13 @@ private struct LocalSession: AdministrationSession {
     let app: Application
     let lock: DataFolderLock
 
-    static func open(_ settings: Settings, lock: DataFolderLock, migrating: Bool) async throws(Failure) -> LocalSession {
+    static func open(
+        _ settings: Settings, lock: DataFolderLock, migrating: Bool, isAskedToMigrate: Bool
+    ) async throws(Failure) -> LocalSession {
         let app = try Application(settings, logger: Application.silentLogger)
         if migrating {
             do throws(Failure) {
-                _ = try await app.migrate()
+                _ = try await app.migrate(for: isAskedToMigrate ? .ofProcess : nil)
             } catch {
                 app.close()
                 throw error
@@ -111,7 +115,7 @@ private struct LocalSession: AdministrationSession {
         let seen = app.signals.removals.count
         let reply: Operation.Reply
         do throws(Failure) {
-            reply = try await app.administration.perform(operation, progress: progress)
+            reply = try await app.administration.acting(as: .ofProcess).perform(operation, progress: progress)
         } catch {
             throw CommandFailure(error)
         }

@@ -11,8 +11,14 @@ extension KeyReport: TableRow {
 
     /// What a person wants to know: whether it works.
     private var stateWord: String {
-        guard state == .active, let expiresAt, Timestamp(text: expiresAt).map({ $0 <= .now }) ?? false else { return state.rawValue }
-        return "expired"
+        switch (accountState, state) {
+        case (.deleted, _): return "account deleted"
+        case (_, .disabled), (_, .deleted): return state.rawValue
+        case _ where expiresAt.flatMap(Timestamp.init(text:)).map({ $0 <= .now }) ?? false: return "expired"
+        case (.suspended, .active): return "account suspended"
+        case (.apiDisabled, .active): return "account without API"
+        case (.active, .active): return state.rawValue
+        }
     }
 
     fileprivate var details: Table {
@@ -34,7 +40,8 @@ struct KeyDetails: TableRenderable {
     var tables: [Table] { [report.details] }
 
     private enum CodingKeys: String, CodingKey {
-        case id, prefix, account, label, scopes, state, createdAt, expiresAt, lastUsedAt, previousSecretExpiresAt, previousSecretLastUsedAt
+        case id, prefix, account, label, scopes, state, accountState, createdAt, expiresAt, lastUsedAt, previousSecretExpiresAt,
+            previousSecretLastUsedAt
     }
 
     func encode(to encoder: any Encoder) throws {
@@ -45,6 +52,7 @@ struct KeyDetails: TableRenderable {
         try members.encode(report.label, forKey: .label)
         try members.encode(report.scopes, forKey: .scopes)
         try members.encode(report.state, forKey: .state)
+        try members.encode(report.accountState, forKey: .accountState)
         try members.encode(report.createdAt, forKey: .createdAt)
         try members.encode(report.expiresAt, forKey: .expiresAt)
         try members.encode(report.lastUsedAt, forKey: .lastUsedAt)

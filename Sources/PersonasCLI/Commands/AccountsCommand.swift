@@ -7,6 +7,9 @@ struct AccountsCommand: AsyncParsableCommand {
         commandName: "accounts", abstract: "Accounts. A new one has API access.",
         subcommands: [Create.self, List.self, Show.self, Suspend.self, Resume.self, EnableAPI.self, DisableAPI.self, Delete.self])
 
+    /// What to say of an account that does not exist, where a list is of it alone.
+    static func missing(_ name: String) -> String { "there is no account named \(name)" }
+
     /// A command about one account.
     struct AccountName: ParsableArguments {
         @Argument(help: "Name of the account")

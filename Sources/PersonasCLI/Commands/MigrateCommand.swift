@@ -15,7 +15,10 @@ struct MigrateCommand: AsyncParsableCommand {
         func perform() async throws(CommandFailure) {
             let before = try await migrations()
             // Opening applies what is pending. A server that runs has done so already, or it would not run.
-            try await client().perform(ListMigrations()).show(asJSON: output.isJSON)
+            let after = try await client().withSession(isAskedToMigrate: true) { (perform) throws(CommandFailure) in
+                try await perform(ListMigrations())
+            }
+            try after.show(asJSON: output.isJSON)
             let count = before.count { $0.state == .pending }
             Output.note(count == 0 ? "Nothing was pending." : count == 1 ? "1 migration applied." : "\(count) migrations applied.")
         }

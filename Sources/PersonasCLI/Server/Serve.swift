@@ -23,7 +23,8 @@ enum Serve {
         defer { withExtendedLifetime(lock) {} }
         let app = try await open(settings, logger: logger)
         do throws(CommandFailure) {
-            let demoKey = withDemo ? try await Demo.load(into: app.administration) : nil
+            let demoKey =
+                withDemo ? try await Demo.load(into: app.administration.acting(as: Operator(logging: logger, uid: geteuid()))) : nil
             try await run(app, settings, demoKey: demoKey, log: log, logger: logger)
         } catch {
             app.close()

@@ -6,24 +6,26 @@ struct SQLiteReservedNameStore: ReservedNameStore {
     let writer: GroupWriter
     let readers: ReadPool
 
-    func reserve(_ names: [Name], in context: WriteContext<Void>) async throws(Failure) {
+    func reserve(_ names: [Name], in context: WriteContext<[Name]>) async throws(Failure) -> [Name] {
         try await writer.write(in: context) { db in
-            for name in names {
+            try names.filter { name in
                 try db.run(
                     "INSERT INTO reserved_name (name_key, name, created_at) VALUES (?, ?, ?) ON CONFLICT (name_key) DO NOTHING",
                     [name.key, name.text, context.now.milliseconds])
+                return db.changesCount > 0
             }
         }
     }
 
-    func release(_ names: [Name]) async throws(Failure) -> Int {
-        try await writer.write { db in
-            var released = 0
-            for name in names {
+    func release(_ names: [Name], in context: WriteContext<[Name]>) async throws(Failure) -> [Name] {
+        try await writer.write(in: context) { db in
+            try names.compactMap { name in
+                let stored = try db.first("SELECT name FROM reserved_name WHERE name_key = ?", [.text(name.key)]) {
+                    Name(stored: try $0.requiredText(0))
+                }
                 try db.run("DELETE FROM reserved_name WHERE name_key = ?", [name.key])
-                released += db.changesCount
+                return stored
             }
-            return released
         }
     }
 

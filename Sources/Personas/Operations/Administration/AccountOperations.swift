@@ -11,7 +11,7 @@ package struct CreateAccount: AdministrationOperation {
         let now = administration.clock.now
         let account = Account(
             id: .timeOrdered(at: now), name: try Account.label(name, field: .name), isSuspended: false, hasAPIAccess: true, createdAt: now)
-        try await administration.stores.accounts.insert(account)
+        try await administration.stores.accounts.insert(account, in: administration.context(.accountsCreate, at: now, account.name))
         return AccountReport(account)
     }
 }
@@ -62,7 +62,10 @@ package struct SetSuspended: AdministrationOperation {
 
     /// - Throws: `notFound`.
     package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> AccountReport {
-        AccountReport(try await administration.stores.accounts.setSuspended(isSuspended, accountNamed: Account.normalName(accountName)))
+        let name = Account.normalName(accountName)
+        return AccountReport(
+            try await administration.stores.accounts.setSuspended(
+                isSuspended, accountNamed: name, in: administration.context(isSuspended ? .accountsSuspend : .accountsResume, name)))
     }
 }
 
@@ -78,7 +81,11 @@ package struct SetAPIAccess: AdministrationOperation {
 
     /// - Throws: `notFound`.
     package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> AccountReport {
-        AccountReport(try await administration.stores.accounts.setAPIAccess(hasAPIAccess, accountNamed: Account.normalName(accountName)))
+        let name = Account.normalName(accountName)
+        return AccountReport(
+            try await administration.stores.accounts.setAPIAccess(
+                hasAPIAccess, accountNamed: name, in: administration.context(hasAPIAccess ? .accountsEnableAPI : .accountsDisableAPI, name))
+        )
     }
 }
 
@@ -95,7 +102,7 @@ package struct DeleteAccount: AdministrationOperation {
     /// - Throws: `notFound`.
     package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> Confirmation {
         let name = Account.normalName(name)
-        try await administration.stores.accounts.delete(accountNamed: name, in: WriteContext(at: administration.clock.now))
+        try await administration.stores.accounts.delete(accountNamed: name, in: administration.context(.accountsDelete, name))
         administration.signals.removals.notify()
         return Confirmation(message: "Account \(name) deleted")
     }

@@ -24,7 +24,7 @@ package struct CreateKey: AdministrationOperation {
         let key = APIKey(
             id: .timeOrdered(at: now), accountID: account.id, prefix: secret.prefix, label: label, scopes: scopes, state: .active,
             createdAt: now, expiresAt: expiresAt)
-        try await administration.stores.keys.insert(key, secret: secret)
+        try await administration.stores.keys.insert(key, secret: secret, in: administration.context(.keysCreate, at: now, key.id.text))
         return IssuedKey(key, secret: secret, accountName: account.name)
     }
 }
@@ -42,9 +42,10 @@ package struct RotateKey: AdministrationOperation {
     /// - Throws: `invalid`, `notFound`, `keyStaysDeleted`, `keyDisabled`, `keyExpired`.
     package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> IssuedKey {
         let secret = APIKeySecret.random()
+        let id = try Identifier(argument: id)
         let rotated = try await administration.stores.keys.rotate(
-            try Identifier(argument: id), to: secret, overlap: try KeyOverlap(hours: overlapHours), at: administration.clock.now)
-        return IssuedKey(rotated.key, secret: secret, accountName: rotated.accountName)
+            id, to: secret, overlap: try KeyOverlap(hours: overlapHours), in: administration.context(.keysRotate, id.text))
+        return IssuedKey(rotated.key, secret: secret, accountName: rotated.account?.name)
     }
 }
 
@@ -65,23 +66,32 @@ package struct ShowKey: AdministrationOperation {
 /// Lists keys, of one account or of all, oldest first, a page at a time.
 package struct ListKeys: PagedOperation {
     private let accountName: String?
+    private let includesDeleted: Bool
     private let id: Identifier?
     private let limit: Int
 
     /// Asks for those after a key, or for the first.
-    package init(accountName: String?, after id: Identifier? = nil, limit: Int = Limits.administrationPageRows) {
+    /// - Parameter includesDeleted: whether keys are wanted that are good for nothing for ever: deleted ones, and those of deleted accounts.
+    package init(
+        accountName: String?, includesDeleted: Bool = false, after id: Identifier? = nil, limit: Int = Limits.administrationPageRows
+    ) {
         self.accountName = accountName
+        self.includesDeleted = includesDeleted
         self.id = id
         self.limit = Limits.administrationRows(limit)
     }
 
+    /// - Throws: `notFound` for an account that is not there.
     package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> [KeyReport] {
         let name = accountName.map(Account.normalName)
-        return try await administration.stores.keys.keys(accountName: name, after: id, limit: limit).map(KeyReport.init)
+        return try await administration.stores.keys.keys(accountName: name, includingDeleted: includesDeleted, after: id, limit: limit)
+            .map(KeyReport.init)
     }
 
     package func next(after page: [KeyReport]) -> ListKeys? {
-        page.count < limit ? nil : page.last.map { ListKeys(accountName: accountName, after: $0.id, limit: limit) }
+        page.count < limit
+            ? nil
+            : page.last.map { ListKeys(accountName: accountName, includesDeleted: includesDeleted, after: $0.id, limit: limit) }
     }
 }
 
@@ -97,6 +107,13 @@ package struct SetKeyState: AdministrationOperation {
 
     /// - Throws: `invalid`, `notFound`, `keyStaysDeleted`.
     package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> KeyReport {
-        KeyReport(try await administration.stores.keys.setState(state, of: try Identifier(argument: id)))
+        let id = try Identifier(argument: id)
+        let action: AuditAction =
+            switch state {
+            case .active: .keysEnable
+            case .disabled: .keysDisable
+            case .deleted: .keysDelete
+            }
+        return KeyReport(try await administration.stores.keys.setState(state, of: id, in: administration.context(action, id.text)))
     }
 }

@@ -9,7 +9,8 @@ package struct ReserveNames: AdministrationOperation {
     /// - Returns: all reserved names.
     /// - Throws: `invalid`.
     package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> [NameReport] {
-        try await administration.stores.names.reserve(try Name.normalised(names), in: WriteContext(at: administration.clock.now))
+        _ = try await administration.stores.names.reserve(
+            try Name.normalised(names), in: administration.context(.namesReserve) { $0.map(\.text) })
         return try await administration.perform(ListNames())
     }
 }
@@ -24,7 +25,9 @@ package struct ReleaseNames: AdministrationOperation {
 
     /// - Throws: `invalid`.
     package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> Confirmation {
-        let count = try await administration.stores.names.release(try Name.normalised(names))
+        let count = try await administration.stores.names.release(
+            try Name.normalised(names), in: administration.context(.namesRelease) { $0.map(\.text) }
+        ).count
         return Confirmation(message: "\(count) \(count == 1 ? "name" : "names") released")
     }
 }
