@@ -50,6 +50,15 @@ package enum Limits {
     package static let idempotencyClaimSeconds = 90
     /// Seconds within which the bytes of a deleted item leave the disk of a running server: several rounds of what removes them.
     package static let removalSecondsMax = 300
+    /// Entries of the audit that are kept: decades of what people type, months of a script that creates an item every few seconds, and at some 100 bytes
+    /// each no more than a disk is sure to have.
+    package static let auditEntriesMax = 1_000_000
+    /// Bytes of what one entry of the audit names, unless a single name is longer; what was changed beyond that stands in further entries.
+    package static let auditTargetBytesMax = 1_000
+    /// Rows of all accounts' items that one call passes over for an operator's list; the list goes on from there.
+    package static let operatorRowsPassedMax = 20_000
+    /// Characters of a blocked term, so that a text is looked through in bounded time.
+    package static let termCharactersMax = 100
     /// Findings that one check lists: enough to see what is wrong; all of them are counted.
     package static let findingsMax = 1_000
 

@@ -26,6 +26,8 @@ package enum InputField: Sendable, Equatable, Codable {
     case account
     /// The id of a key or an item.
     case id
+    /// What no text may hold.
+    case term
     /// What clients are told to wait.
     case retryAfter
     /// When a key ends.
@@ -51,6 +53,7 @@ package enum InputField: Sendable, Equatable, Codable {
         case .label: "label"
         case .account: "account"
         case .id: "id"
+        case .term: "term"
         case .retryAfter: "retry_after"
         case .expires: "expires"
         case .overlap: "overlap"

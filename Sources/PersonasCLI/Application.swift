@@ -80,16 +80,19 @@ struct Application: Sendable {
     /// Brings the database to the schema of this binary, and gives a new one its reserved names.
     /// - Parameters:
     ///   - isAllowed: whether pending migrations may be applied. Whoever says no to one command or server says it to all of them.
+    ///   - author: who has asked for just that; nil where it is a part of a start.
     ///   - willApply: told which they are, before.
     /// - Returns: the names of the migrations applied now.
     /// - Throws: `schemaMismatch` when some are pending and may not be applied, among others.
-    func migrate(isAllowed: Bool, willApply: ([String]) -> Void = { _ in }) async throws(Failure) -> [String] {
+    func migrate(
+        isAllowed: Bool, for author: Operator? = nil, willApply: ([String]) -> Void = { _ in }
+    ) async throws(Failure) -> [String] {
         let pending = try await storage.schema.migrations().filter { $0.state == .pending }.map(\.name)
         if !pending.isEmpty {
             guard isAllowed else { throw .schemaMismatch(.pending(migrations: pending)) }
             willApply(pending)
         }
-        let applied = try await storage.migrate()
+        let applied = try await storage.migrate(for: author)
         // Whether it is new is told by what it holds, so that a start that was cut short before this line is made good by the next.
         let accounts = try await storage.accounts.accounts(after: nil, limit: 1)
         if accounts.isEmpty, try await storage.names.reservedNames().isEmpty {

@@ -76,6 +76,9 @@ struct CommandFailure: Error, Equatable {
     /// Whether the reason is that something named does not exist.
     var isNotFound: Bool { code == ErrorCode.notFound.rawValue }
 
+    /// The same in other words, if they say what it is that does not exist, and that is why.
+    func naming(_ missing: String?) -> CommandFailure { isNotFound ? missing.map(saying) ?? self : self }
+
     /// The same with other words.
     func saying(_ message: String) -> CommandFailure {
         var other = CommandFailure(status, code: code, message)

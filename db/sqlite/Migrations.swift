@@ -25,6 +25,9 @@ struct Migration: Sendable {
     /// What the book calls it while its rounds are not at their end. A binary that does not know the migration refuses the database by it.
     var nameBegun: String { name + " (begun)" }
 
+    /// What makes the audit, which a restore needs of a database from before it.
+    static let audit = Migration(name: "v0009_audit", sql: String(decoding: PackageResources.v0009_audit_sql, as: UTF8.self))
+
     /// Every migration, oldest first. The build embeds the files; a test compares this list with the folder.
     static let all = [
         Migration(name: "v0001_initial", sql: String(decoding: PackageResources.v0001_initial_sql, as: UTF8.self)),
@@ -38,6 +41,7 @@ struct Migration: Sendable {
         Migration(name: "v0006_epoch", sql: String(decoding: PackageResources.v0006_epoch_sql, as: UTF8.self)),
         Migration(name: "v0007_own_names", sql: String(decoding: PackageResources.v0007_own_names_sql, as: UTF8.self)),
         Migration(name: "v0008_key_rotation", sql: String(decoding: PackageResources.v0008_key_rotation_sql, as: UTF8.self)),
+        audit,
         Migration(
             name: "v0010_quotas", sql: String(decoding: PackageResources.v0010_quotas_sql, as: UTF8.self),
             rounds: [StoredBytes.fill(atMost: 5_000)]),
@@ -55,9 +59,11 @@ struct Migrator: SchemaStore {
 
     /// Applies what is pending: each migration in a transaction of its own with its entry in the book, and its rounds, if it has any, in further
     /// ones, with the entry in the last.
+    /// - Parameter author: who has asked for it, if somebody has. Then each has an entry in the audit, in the same transaction; those from before there
+    ///   was one get theirs with that which makes it.
     /// - Returns: the names of those applied now.
     /// - Throws: `schemaMismatch` when an applied migration was changed, or the database is from a newer binary.
-    func migrate() async throws(Failure) -> [String] {
+    func migrate(for author: Operator? = nil) async throws(Failure) -> [String] {
         try await writer.write { db in
             try db.execute(
                 sql: """
@@ -76,19 +82,31 @@ struct Migrator: SchemaStore {
         }
         let begun = try readers.read(Self.book).map(\.name)
         let pending = migrations.filter { migration in reports.contains { $0.name == migration.name && $0.state == .pending } }
-        for migration in pending { try await apply(migration, isBegun: begun.contains(migration.nameBegun)) }
+        var untold: [String] = []
+        for migration in pending {
+            untold.append(migration.name)
+            let told = untold
+            let note = author.map { AuditNote<Bool>(.migrateUp, by: $0) { _ in told } }
+            if try await apply(migration, isBegun: begun.contains(migration.nameBegun), note) { untold = [] }
+        }
         return pending.map(\.name)
     }
 
-    private func apply(_ migration: Migration, isBegun: Bool) async throws(Failure) {
+    /// - Returns: whether the audit tells of it, which it does from when it is there.
+    private func apply(_ migration: Migration, isBegun: Bool, _ note: AuditNote<Bool>?) async throws(Failure) -> Bool {
         let now = clock.now
+        guard !migration.rounds.isEmpty else {
+            return try await writer.write(in: WriteContext(at: now, audit: note), recording: { $0 ? $0 : nil }, isUnbounded: true) { db in
+                try db.execute(sql: migration.sql)
+                return try Self.enter(migration.name, migration, at: now, db)
+            }
+        }
         if !isBegun {
             try await writer.write(isUnbounded: true) { db in
                 try db.execute(sql: migration.sql)
-                try Self.enter(migration.rounds.isEmpty ? migration.name : migration.nameBegun, migration, at: now, db)
+                _ = try Self.enter(migration.nameBegun, migration, at: now, db)
             }
         }
-        guard !migration.rounds.isEmpty else { return }
         for round in migration.rounds {
             var last: Data?
             repeat {
@@ -97,15 +115,17 @@ struct Migrator: SchemaStore {
             } while last != nil
         }
         let end = clock.now
-        try await writer.write { db in
+        return try await writer.write(in: WriteContext(at: end, audit: note), recording: { $0 ? $0 : nil }) { db in
             try db.execute(sql: "DELETE FROM migration WHERE name = ?", arguments: [migration.nameBegun])
-            try Self.enter(migration.name, migration, at: end, db)
+            return try Self.enter(migration.name, migration, at: end, db)
         }
     }
 
-    private static func enter(_ name: String, _ migration: Migration, at now: Timestamp, _ db: Database) throws {
+    /// - Returns: whether there is an audit to tell of it.
+    private static func enter(_ name: String, _ migration: Migration, at now: Timestamp, _ db: Database) throws -> Bool {
         try db.execute(
             sql: "INSERT INTO migration (name, hash, applied_at) VALUES (?, ?, ?)", arguments: [name, migration.hash, now.milliseconds])
+        return try db.tableExists("audit")
     }
 
     func migrations() async throws(Failure) -> [MigrationReport] {

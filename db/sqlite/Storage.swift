@@ -52,6 +52,8 @@ package final class Storage: AdministrationStores {
     package let names: any ReservedNameStore
     /// Records under idempotency keys.
     package let idempotency: any IdempotencyStore
+    /// What operators changed.
+    package let audit: any AuditStore
     /// Blocked terms.
     package var terms: any BlockedTermStore { termCache }
     /// Whether maintenance is on.
@@ -145,13 +147,15 @@ package final class Storage: AdministrationStores {
         self.keys = keys
         accounts = SQLiteAccountStore(writer: writer, readers: readers, keys: keys, changes: changes)
         names = SQLiteReservedNameStore(writer: writer, readers: readers)
+        audit = SQLiteAuditStore(writer: writer, readers: readers)
     }
 
     /// Applies the pending migrations.
+    /// - Parameter author: who has asked for it; nil where that is a part of a start. The audit says what it tells of.
     /// - Returns: the names of those applied now.
     /// - Throws: `schemaMismatch` when an applied migration was changed, or the database is from a newer binary.
-    package func migrate() async throws(Failure) -> [String] {
-        let applied = try await migrator.migrate()
+    package func migrate(for author: Operator? = nil) async throws(Failure) -> [String] {
+        let applied = try await migrator.migrate(for: author)
         try maintenanceCache.load()
         try epochCache.load()
         try termCache.load()

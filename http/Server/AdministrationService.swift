@@ -54,9 +54,11 @@ package struct AdministrationService: Service {
     /// - Throws: `Failure.configuration` when something is in its place that is not a socket that a killed server left.
     package func run() async throws {
         try SocketFile.requireFree(socketPath)
-        let router = Router(context: EnvelopeContext.self)
+        let router = Router(context: OperatorContext.self)
         router.add(middleware: ErrorEnvelopeMiddleware())
-        router.post(RouterPath(Self.path)) { request, _ in try await perform(request) }
+        router.post(RouterPath(Self.path)) { request, context in
+            try await perform(request, for: Operator(logging: logger, uid: try await context.uid()))
+        }
         var quiet = logger
         quiet.logLevel = .warning
         let application = Application(
@@ -68,13 +70,14 @@ package struct AdministrationService: Service {
         try await application.run()
     }
 
-    private func perform(_ request: Request) async throws -> Response {
+    private func perform(_ request: Request, for author: Operator) async throws -> Response {
         let declared = request.headers[.contentLength].flatMap { Int($0) }
         guard declared.map({ $0 > Self.smallBodyBytesMax }) ?? (request.headers[.transferEncoding] != nil) else {
-            return try await answer(try await operation(in: Data(try await request.bodyBytes(upTo: Self.smallBodyBytesMax)), of: request))
+            return try await answer(
+                try await operation(in: Data(try await request.bodyBytes(upTo: Self.smallBodyBytesMax)), of: request), for: author)
         }
         return try await largeRequests.withLock {
-            try await answer(try await operation(in: try await largeBody(of: request), of: request))
+            try await answer(try await operation(in: try await largeBody(of: request), of: request), for: author)
         }
     }
 
@@ -106,8 +109,8 @@ package struct AdministrationService: Service {
         return operation
     }
 
-    private func answer<Operation: AdministrationOperation>(_ operation: Operation) async throws -> Response {
-        let run = AdministrationRun(operation: operation, administration: administration, logger: logger)
+    private func answer<Operation: AdministrationOperation>(_ operation: Operation, for author: Operator) async throws -> Response {
+        let run = AdministrationRun(operation: operation, administration: administration.acting(as: author), logger: logger)
         if Operation.isLong {
             return Response(
                 status: .ok, headers: [.contentType: AdministrationProgress.contentType], body: AdministrationProgress.body(of: run))

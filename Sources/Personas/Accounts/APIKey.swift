@@ -129,16 +129,16 @@ package struct Credentials: Sendable, Equatable {
 package struct ListedKey: Sendable, Equatable {
     /// The key.
     package let key: APIKey
-    /// The name of its account, nil when that was deleted.
-    package let accountName: String?
+    /// Its account, nil when that was deleted.
+    package let account: Account?
     /// The minute in which a call was let in with it last, as far as that is stored; nil where none was.
     package let lastUsedAt: Timestamp?
     /// The same of the secret before the present one, from the rotation on.
     package let previousSecretLastUsedAt: Timestamp?
 
-    package init(key: APIKey, accountName: String?, lastUsedAt: Timestamp? = nil, previousSecretLastUsedAt: Timestamp? = nil) {
+    package init(key: APIKey, account: Account?, lastUsedAt: Timestamp? = nil, previousSecretLastUsedAt: Timestamp? = nil) {
         self.key = key
-        self.accountName = accountName
+        self.account = account
         self.lastUsedAt = lastUsedAt
         self.previousSecretLastUsedAt = previousSecretLastUsedAt
     }
@@ -197,22 +197,28 @@ package enum KeyLookup: Sendable {
 package protocol APIKeyStore: Sendable {
     /// Stores a new key.
     /// - Throws: `notFound` when the account is not there.
-    func insert(_ key: APIKey, secret: APIKeySecret) async throws(Failure)
+    func insert(_ key: APIKey, secret: APIKeySecret, in context: WriteContext<Void>) async throws(Failure)
     /// The key that has a secret, or had it before a rotation, nil where none did. Answers from memory where it can.
     func find(secret: String) async throws(Failure) -> PresentedKey?
     /// The same, where that needs no waiting.
     func findNow(secret: String) throws(Failure) -> KeyLookup
     /// Keys of all accounts or of one, oldest first: those after a key, or the first, and so many at most.
-    func keys(accountName: String?, after id: Identifier?, limit: Int) async throws(Failure) -> [ListedKey]
+    /// - Parameter includesDeleted: whether those are among them that are deleted, or whose account is.
+    /// - Throws: `notFound` when the account is not there.
+    func keys(
+        accountName: String?, includingDeleted includesDeleted: Bool, after id: Identifier?, limit: Int
+    ) async throws(Failure) -> [ListedKey]
     /// One key of any account.
     /// - Throws: `notFound`.
     func key(_ id: Identifier) async throws(Failure) -> ListedKey
     /// Gives a key another secret, beside which the one that it had is good for the overlap; one that it had before that ends now.
     /// - Throws: `notFound`, and what `APIKey.endOfPresentSecret` throws.
-    func rotate(_ id: Identifier, to secret: APIKeySecret, overlap: KeyOverlap, at now: Timestamp) async throws(Failure) -> ListedKey
+    func rotate(
+        _ id: Identifier, to secret: APIKeySecret, overlap: KeyOverlap, in context: WriteContext<ListedKey>
+    ) async throws(Failure) -> ListedKey
     /// Notes when keys were used last, unless a later use is noted already. What is said of a key that is no more there is passed over.
     func record(_ uses: [KeyUse]) async throws(Failure)
     /// Disables, enables or deletes a key.
     /// - Throws: `notFound`, `keyStaysDeleted`.
-    func setState(_ state: APIKey.State, of id: Identifier) async throws(Failure) -> ListedKey
+    func setState(_ state: APIKey.State, of id: Identifier, in context: WriteContext<ListedKey>) async throws(Failure) -> ListedKey
 }

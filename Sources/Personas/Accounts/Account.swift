@@ -41,7 +41,7 @@ package struct Account: Sendable, Equatable, Codable {
 package protocol AccountStore: Sendable {
     /// Stores a new account.
     /// - Throws: `accountNameTaken`.
-    func insert(_ account: Account) async throws(Failure)
+    func insert(_ account: Account, in context: WriteContext<Void>) async throws(Failure)
     /// Accounts by name: those after a name, or the first, and so many at most.
     func accounts(after name: String?, limit: Int) async throws(Failure) -> [Account]
     /// The account of a name.
@@ -49,13 +49,17 @@ package protocol AccountStore: Sendable {
     func account(named name: String) async throws(Failure) -> Account
     /// Suspends or resumes an account.
     /// - Throws: `notFound`.
-    func setSuspended(_ isSuspended: Bool, accountNamed name: String) async throws(Failure) -> Account
+    func setSuspended(
+        _ isSuspended: Bool, accountNamed name: String, in context: WriteContext<Account>
+    ) async throws(Failure) -> Account
     /// Gives or takes API access.
     /// - Throws: `notFound`.
-    func setAPIAccess(_ hasAPIAccess: Bool, accountNamed name: String) async throws(Failure) -> Account
+    func setAPIAccess(
+        _ hasAPIAccess: Bool, accountNamed name: String, in context: WriteContext<Account>
+    ) async throws(Failure) -> Account
     /// Changes how much an account may have. That may be less than it has, which takes nothing away.
     /// - Throws: `notFound`.
-    func change(_ quota: QuotaChange, accountNamed name: String) async throws(Failure) -> Account
+    func change(_ quota: QuotaChange, accountNamed name: String, in context: WriteContext<Account>) async throws(Failure) -> Account
     /// Removes an account with all its items; its training jobs are cancelled, its keys stay as tombstones.
     /// - Throws: `notFound`.
     func delete(accountNamed name: String, in context: WriteContext<Void>) async throws(Failure)

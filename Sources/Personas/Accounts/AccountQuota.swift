@@ -47,6 +47,12 @@ package struct QuotaChange: Sendable, Equatable, Codable {
 
     /// Whether everything stays as it is.
     package var isEmpty: Bool { items == nil && storedBytes == nil }
+
+    /// The change as the audit names it: `items=100 bytes=none`.
+    var text: String {
+        [("items", items), ("bytes", storedBytes)].compactMap { name, bound in bound.map { "\(name)=\($0.max.map(String.init) ?? "none")" } }
+            .joined(separator: " ")
+    }
 }
 
 /// One bound that stands in the way of a create.

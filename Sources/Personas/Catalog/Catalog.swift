@@ -44,11 +44,12 @@ package struct Catalog: Sendable {
     ///   - memory: what the request holds, its images included.
     ///   - outcome: how training has ended already, for seeds; nil queues a training job.
     ///   - claim: the claim on the client's idempotency key, under which the item is recorded.
+    ///   - audit: what the audit is to say of it, where an operator asks.
     /// - Throws: `invalid`, `blockedContent`, `nameReserved`, `nameTaken`, `externalIDTaken`, `quotaExceeded`, `badImages`, `tooManyRequests`,
     ///   `usedUp`, `mediaNotStored`.
     package func create(
         _ draft: CreateDraft, mode: Mode, accountID: Identifier, holding memory: MemoryReservation, outcome: TrainingOutcome? = nil,
-        claim: IdempotencyClaim<Pikzonality>? = nil
+        claim: IdempotencyClaim<Pikzonality>? = nil, audit: AuditNote<Pikzonality>? = nil
     ) async throws(Failure) -> Pikzonality {
         let formBytes = draft.formBytes(ofHeld: memory.heldBytes)
         let checked = try await decoding.perform(on: formBytes, for: accountID) { () throws(Failure) in
@@ -64,7 +65,7 @@ package struct Catalog: Sendable {
                 NewPikzonality(
                     id: .timeOrdered(at: now), accountID: accountID, mode: mode, details: checked.details, references: references,
                     outcome: outcome),
-                in: WriteContext(at: now, claim: claim))
+                in: WriteContext(at: now, claim: claim, audit: audit))
         }
         signals.jobs.notify()
         return item
@@ -143,11 +144,17 @@ package struct Catalog: Sendable {
     /// - Parameters:
     ///   - accountID: nil for an operator, who reaches every account.
     ///   - precondition: what the item has to be for that.
+    ///   - endsTraining: whether an item in training goes, too. Its job is cancelled with it, and its worker's reports change nothing any more.
+    ///   - audit: what the audit is to say of it, where an operator asks.
     /// - Throws: `notFound`, `stillProcessing`, `preconditionFailed`.
     package func delete(
-        _ id: Identifier, mode: Mode?, accountID: Identifier?, if precondition: Precondition = .none
+        _ id: Identifier, mode: Mode?, accountID: Identifier?, if precondition: Precondition = .none,
+        endingTraining endsTraining: Bool = false,
+        audit: AuditNote<Mode>? = nil
     ) async throws(Failure) -> Mode {
-        let mode = try await store.delete(id, mode: mode, accountID: accountID, if: precondition, in: WriteContext(at: clock.now))
+        let mode = try await store.delete(
+            id, mode: mode, accountID: accountID, if: precondition, endingTraining: endsTraining,
+            in: WriteContext(at: clock.now, audit: audit))
         signals.removals.notify()
         return mode
     }

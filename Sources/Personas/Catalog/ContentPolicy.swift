@@ -1,13 +1,3 @@
-import Foundation
-
-/// Remembers the terms that no text of a client's own words may hold.
-package protocol BlockedTermStore: Sendable {
-    /// The terms as `ContentPolicy.comparable` has them; answered from memory, because every create asks.
-    var blockedTerms: [String] { get }
-    /// Adds terms; those already there stay.
-    func block(_ terms: [String]) async throws(Failure)
-}
-
 /// Refuses texts that hold a blocked term.
 package struct ContentPolicy: Sendable {
     private let terms: any BlockedTermStore
@@ -17,29 +7,28 @@ package struct ContentPolicy: Sendable {
         self.terms = terms
     }
 
-    /// The form in which texts and terms are compared: in lower case, and composed (Unicode's normalisation form C).
-    package static func comparable(_ text: String) -> String {
-        text.lowercased().precomposedStringWithCanonicalMapping
-    }
-
     /// Looks for blocked terms.
     /// - Throws: `blockedContent` with the field that holds one.
     package func check(_ texts: [(field: InputField, text: String?)]) throws(Failure) {
         try Self.check(texts, against: terms.blockedTerms)
     }
 
-    /// Looks for terms, ignoring case, by bytes: as texts both would be taken apart into characters once more for every term.
+    /// Looks for terms.
     /// - Throws: `blockedContent` with the field that holds one.
-    static func check(_ texts: [(field: InputField, text: String?)], against terms: [String]) throws(Failure) {
-        guard !terms.isEmpty else { return }
-        for case (let field, let text?) in texts {
-            let bytes = Array(Self.comparable(text).utf8)
-            if terms.contains(where: { Self.holds(bytes, Array($0.utf8)) }) { throw .blockedContent(field: field) }
-        }
+    static func check(_ texts: [(field: InputField, text: String?)], against terms: BlockedTerms) throws(Failure) {
+        guard !terms.all.isEmpty else { return }
+        for case (let field, let text?) in texts where terms.isFound(in: text) { throw .blockedContent(field: field) }
     }
+}
 
-    private static func holds(_ bytes: [UInt8], _ term: [UInt8]) -> Bool {
-        guard let first = term.first, term.count <= bytes.count else { return term.isEmpty }
-        return (0...(bytes.count - term.count)).contains { bytes[$0] == first && bytes[$0...].starts(with: term) }
-    }
+/// Remembers the terms that no text of a client's own words may hold.
+package protocol BlockedTermStore: Sendable {
+    /// The terms; answered from memory, because every create asks.
+    var blockedTerms: BlockedTerms { get }
+    /// Adds terms; those already there stay.
+    /// - Returns: those that were added.
+    func block(_ terms: [BlockedTerm], in context: WriteContext<[BlockedTerm]>) async throws(Failure) -> [BlockedTerm]
+    /// Removes terms; those not there are passed over.
+    /// - Returns: those that were removed.
+    func release(_ terms: [BlockedTerm], in context: WriteContext<[BlockedTerm]>) async throws(Failure) -> [BlockedTerm]
 }

@@ -106,11 +106,12 @@ package struct ItemHolders: Sendable, Equatable {
 
 /// Remembers the names that operators keep from being given.
 package protocol ReservedNameStore: Sendable {
-    /// Adds names; those already there stay as they are. Items that have such a name keep it. Returns those that were added.
-    @discardableResult
-    func reserve(_ names: [Name], in context: WriteContext<Void>) async throws(Failure) -> [Name]
-    /// Removes names; those not there are passed over. Returns those that were removed.
-    func release(_ names: [Name]) async throws(Failure) -> [Name]
+    /// Adds names; those already there stay as they are. Items that have such a name keep it.
+    /// - Returns: those that were added.
+    func reserve(_ names: [Name], in context: WriteContext<[Name]>) async throws(Failure) -> [Name]
+    /// Removes names; those not there are passed over.
+    /// - Returns: those that were removed, as they were stored.
+    func release(_ names: [Name], in context: WriteContext<[Name]>) async throws(Failure) -> [Name]
     /// All reserved names in alphabetical order.
     func reservedNames() async throws(Failure) -> [Name]
 }

@@ -211,10 +211,12 @@ package protocol PikzonalityStore: Sendable {
     /// - Parameters:
     ///   - accountID: nil for an operator, who reaches every account.
     ///   - precondition: compared with the item in the same transaction, as the last of all checks.
+    ///   - endsTraining: whether an item in training is removed as well; its job is cancelled then, and stays for its worker to be told.
     /// - Returns: the mode of what was removed.
     /// - Throws: `notFound`, `stillProcessing`, `preconditionFailed`.
     func delete(
-        _ id: Identifier, mode: Mode?, accountID: Identifier?, if precondition: Precondition, in context: WriteContext<Mode>
+        _ id: Identifier, mode: Mode?, accountID: Identifier?, if precondition: Precondition, endingTraining endsTraining: Bool,
+        in context: WriteContext<Mode>
     ) async throws(Failure) -> Mode
     /// Whether a name, and the owner's own id, may be given to a new item, as far as they are known.
     func availability(of name: Name?, externalID: String?, mode: Mode, accountID: Identifier) async throws(Failure) -> NameAvailability
@@ -228,11 +230,15 @@ package protocol PikzonalityStore: Sendable {
     func usage(accountID: Identifier) async throws(Failure) -> AccountUsage
     /// The same, where that needs no waiting; nil where it does.
     func usageNow(accountID: Identifier) throws(Failure) -> AccountUsage?
-    /// The newest items of all accounts for an operator, with their accounts' names.
-    func newest(limit: Int) async throws(Failure) -> [OperatorItem]
-    /// One item of any account for an operator.
+    /// Items of all accounts for an operator, newest first, with their accounts' names. Of the filter mode, status and text count.
+    ///
+    /// One call passes over `Limits.operatorRowsPassedMax` items at most, so there may be fewer than `limit` on a page that others follow.
+    func operatorItems(
+        _ filter: PikzonalityFilter, after place: ItemPlace?, limit: Int
+    ) async throws(Failure) -> OperatorPage<OperatorItem, ItemPlace>
+    /// One item of any account for an operator, with what stands behind it.
     /// - Throws: `notFound`.
-    func operatorItem(_ id: Identifier) async throws(Failure) -> OperatorItem
+    func operatorItem(_ id: Identifier) async throws(Failure) -> OperatorItemDetails
 }
 
 /// An item as an operator sees it.
@@ -246,5 +252,27 @@ package struct OperatorItem: Sendable, Equatable {
     package init(item: Pikzonality, accountName: String) {
         self.item = item
         self.accountName = accountName
+    }
+}
+
+/// An item with its job and its images, as an operator sees it.
+package struct OperatorItemDetails: Sendable {
+    /// The item.
+    package let item: OperatorItem
+    /// Its training job; nil for one that came trained, from a seed.
+    package let job: (job: TrainingJob, createdAt: Timestamp)?
+    /// The reference images in their order.
+    package let references: [StoredImage]
+    /// The portrait, once there is one.
+    package let portrait: StoredImage?
+
+    /// Puts together what belongs to one item.
+    package init(
+        item: OperatorItem, job: (job: TrainingJob, createdAt: Timestamp)?, references: [StoredImage], portrait: StoredImage?
+    ) {
+        self.item = item
+        self.job = job
+        self.references = references
+        self.portrait = portrait
     }
 }

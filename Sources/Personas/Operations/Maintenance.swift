@@ -21,5 +21,5 @@ package protocol MaintenanceStore: Sendable {
     /// The state in force; answered from memory, because every request asks.
     var maintenance: Maintenance { get }
     /// Turns maintenance on or off, for good until the next change.
-    func set(_ maintenance: Maintenance) async throws(Failure)
+    func set(_ maintenance: Maintenance, in context: WriteContext<Void>) async throws(Failure)
 }

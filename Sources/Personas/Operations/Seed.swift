@@ -97,9 +97,6 @@ package struct SeedDocument: Sendable, Codable, Equatable {
 
     /// A document with nothing in it.
     package init() {}
-
-    /// The blocked terms in the form in which they are compared; an empty one, which every text holds, is none.
-    var comparableTerms: [String] { (blockedTerms ?? []).filter { !$0.isEmpty }.map(ContentPolicy.comparable) }
 }
 
 /// What loading a seed changed, keys aside.

@@ -76,7 +76,7 @@ package struct SeedSurroundings: Sendable {
     /// The keys of the names that are reserved.
     var reservedNames: Set<String>
     /// The terms that are blocked.
-    var blockedTerms: [String]
+    var blockedTerms: BlockedTerms
     /// Keys and items that are there already, so that loading the seed passes over them, whatever the rules say by now.
     var present: Set<SeedEntry>
     /// Which other item has the owner's own id that an entry wants.
@@ -84,7 +84,7 @@ package struct SeedSurroundings: Sendable {
 
     /// Those of a new store, in which nothing but names is reserved.
     package init(reserving names: [String]) {
-        (accountNames, blockedTerms, present, externalIDHolders) = ([], [], [], [:])
+        (accountNames, blockedTerms, present, externalIDHolders) = ([], BlockedTerms([]), [], [:])
         reservedNames = Set(names.compactMap { try? Name(normalising: $0).key })
     }
 }
@@ -117,8 +117,9 @@ package struct SeedCheck {
         check.accounts()
         check.keys()
         let reserved = check.reservedNames()
-        check.items(document.personas ?? [], .persona, reserved: reserved)
-        check.items(document.styles ?? [], .style, reserved: reserved)
+        let terms = check.blockedTerms()
+        check.items(document.personas ?? [], .persona, reserved: reserved, blocked: terms)
+        check.items(document.styles ?? [], .style, reserved: reserved, blocked: terms)
         return check.found
     }
 
@@ -166,9 +167,21 @@ package struct SeedCheck {
         return reserved
     }
 
-    private mutating func items(_ items: [SeedDocument.ItemEntry], _ mode: Mode, reserved: Set<String>) {
+    /// Looks at the terms, and returns all that will be blocked once the seed is loaded.
+    private mutating func blockedTerms() -> BlockedTerms {
+        var terms = surroundings.blockedTerms.all
+        for (index, text) in (document.blockedTerms ?? []).enumerated() {
+            do throws(Violation) {
+                terms.append(try BlockedTerm(text))
+            } catch {
+                add(error.quoting(text), to: SeedEntry(.blockedTerms, index))
+            }
+        }
+        return BlockedTerms(terms)
+    }
+
+    private mutating func items(_ items: [SeedDocument.ItemEntry], _ mode: Mode, reserved: Set<String>, blocked terms: BlockedTerms) {
         let list = SeedEntry.List(mode)
-        let terms = surroundings.blockedTerms + document.comparableTerms
         var names: [Title: (entry: SeedEntry, content: (PikzonalityChange, [String], TrainingOutcome?))] = [:]
         var externalIDs: [Title: SeedEntry] = [:]
         for (index, item) in items.enumerated() {

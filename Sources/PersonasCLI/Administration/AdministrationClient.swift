@@ -132,7 +132,7 @@ private struct LocalSession: AdministrationSession {
     static func open(_ settings: Settings, lock: DataFolderLock, _ use: FolderUse) async throws(Failure) -> LocalSession {
         let app = try Application(settings, logger: Application.silentLogger)
         do throws(Failure) {
-            _ = try await app.migrate(isAllowed: use.mayMigrate(settings))
+            _ = try await app.migrate(isAllowed: use.mayMigrate(settings), for: use == .migrating ? .ofProcess : nil)
         } catch {
             app.close()
             throw error
@@ -146,7 +146,7 @@ private struct LocalSession: AdministrationSession {
         let seen = app.signals.removals.count
         let reply: Operation.Reply
         do throws(Failure) {
-            reply = try await app.administration.perform(operation, progress: progress)
+            reply = try await app.administration.acting(as: .ofProcess).perform(operation, progress: progress)
         } catch {
             throw CommandFailure(error)
         }

@@ -11,8 +11,14 @@ extension KeyReport: TableRow {
 
     /// What a person wants to know: whether it works.
     private var stateWord: String {
-        guard state == .active, let expiresAt, Timestamp(text: expiresAt).map({ $0 <= .now }) ?? false else { return state.rawValue }
-        return "expired"
+        switch (accountState, state) {
+        case (.deleted, _): return "account deleted"
+        case (_, .disabled), (_, .deleted): return state.rawValue
+        case _ where expiresAt.flatMap(Timestamp.init(text:)).map({ $0 <= .now }) ?? false: return "expired"
+        case (.suspended, .active): return "account suspended"
+        case (.apiDisabled, .active): return "account without API"
+        case (.active, .active): return state.rawValue
+        }
     }
 
     fileprivate var details: Table {

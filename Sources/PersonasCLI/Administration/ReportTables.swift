@@ -48,6 +48,47 @@ extension ItemReport: TableRow {
     }
 }
 
+extension ItemDetails: TableRenderable {
+    var tables: [Table] {
+        let jobTable = job.map { job in
+            Table(
+                headings: ["job", "state", "attempts", "progress", "lease until", "created at"],
+                rows: [
+                    [
+                        job.id.text, job.state.rawValue, String(job.attempts), "\(job.progress) %", job.leaseExpiresAt ?? "", job.createdAt,
+                    ]
+                ])
+        }
+        let imageRows = images.map { [$0.use, $0.format.rawValue, "\($0.width) x \($0.height)", String($0.bytes), $0.sha256] }
+        return item.tables + (jobTable.map { [$0] } ?? [])
+            + [Table(headings: ["image", "format", "pixels", "bytes", "sha256"], rows: imageRows)]
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case job, images
+    }
+
+    /// The members of the item, and beside them what stands behind it.
+    func encode(to encoder: any Encoder) throws {
+        try item.encode(to: encoder)
+        var members = encoder.container(keyedBy: CodingKeys.self)
+        try members.encode(job, forKey: .job)
+        try members.encode(images, forKey: .images)
+    }
+}
+
+extension TermReport: TableRow {
+    static let headings = ["term"]
+
+    var cells: [String] { [term] }
+}
+
+extension AuditReport: TableRow {
+    static let headings = ["at", "user", "action", "target"]
+
+    var cells: [String] { [at, UserNames.named(uid), action, target] }
+}
+
 extension MigrationReport: TableRow {
     static let headings = ["name", "state", "applied at", "hash"]
 

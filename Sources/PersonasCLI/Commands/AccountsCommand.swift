@@ -9,6 +9,9 @@ struct AccountsCommand: AsyncParsableCommand {
             Create.self, List.self, Show.self, Suspend.self, Resume.self, EnableAPI.self, DisableAPI.self, Quota.self, Delete.self,
         ])
 
+    /// What to say of an account that does not exist, where a list is of it alone.
+    static func missing(_ name: String) -> String { "there is no account named \(name)" }
+
     /// A command about one account.
     struct AccountName: ParsableArguments {
         @Argument(help: ArgumentHelp("The account's name", valueName: "NAME"), completion: Completions.accounts)

@@ -47,7 +47,7 @@ struct RestoreCommand: PersonasSubcommand {
                 let bar = WorkProgressBar()
                 defer { bar.finish() }
                 do throws(Failure) {
-                    return try await restore.restore(into: directory, under: lock, isForced: isForced) { bar.show($0) }
+                    return try await restore.restore(into: directory, under: lock, isForced: isForced, for: .ofProcess) { bar.show($0) }
                 } catch .folderUnusable(let path, .notEmpty) {
                     throw CommandFailure(.failed, "\(path) is not empty; with --force its database and images are replaced")
                 } catch {

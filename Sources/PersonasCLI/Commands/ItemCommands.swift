@@ -10,23 +10,32 @@ struct ItemID: ParsableArguments {
 }
 
 /// `personas list`.
-struct ListCommand: AdministrationCommand {
-    static let configuration = CommandConfiguration(commandName: "list", abstract: "List the newest personas and styles of all accounts.")
-    @Option(help: "At most so many, up to \(Limits.administrationRowsMax)") var limit = 100
+struct ListCommand: ContinuedCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list", abstract: "List personas and styles, the newest first, of all accounts or of one.",
+        discussion: "When there is more than the limit, a note on standard error says how to go on.")
+    @Option(help: ArgumentHelp("Only those of an account", valueName: "NAME")) var account: String?
+    @Option(help: ArgumentHelp("Only personas, or only styles", valueName: "MODE")) var mode: Mode?
+    @Option(help: ArgumentHelp("Only those that stand so", valueName: "STATUS")) var status: Status?
+    @Option(help: ArgumentHelp("Only those whose name holds a text, ignoring case", valueName: "TEXT")) var q: String?
+    @OptionGroup var part: ListPart<ItemPlace>
     @OptionGroup var data: DataOptions
     @OptionGroup var output: JSONOption
-    var operation: ListItems { ListItems(limit: limit) }
+    var notFoundMessage: String? { account.map(AccountsCommand.missing) }
 
-    func validate() throws {
-        guard (1...Limits.administrationRowsMax).contains(limit) else {
-            throw ValidationError("The limit is a number from 1 to \(Limits.administrationRowsMax).")
-        }
+    func operation(after place: ItemPlace?, limit: Int) -> ListItems {
+        ListItems(accountName: account, mode: mode, status: status, search: q, after: place, limit: limit)
     }
 }
 
+extension Status: ExpressibleByArgument {}
+
+extension ItemPlace: ExpressibleByArgument {}
+
 /// `personas show`.
 struct ShowCommand: AdministrationCommand {
-    static let configuration = CommandConfiguration(commandName: "show", abstract: "Show a persona or style of any account.")
+    static let configuration = CommandConfiguration(
+        commandName: "show", abstract: "Show a persona or style of any account, with its training job and its images.")
     @OptionGroup var item: ItemID
     @OptionGroup var data: DataOptions
     @OptionGroup var output: JSONOption
@@ -36,10 +45,17 @@ struct ShowCommand: AdministrationCommand {
 
 /// `personas delete`.
 struct DeleteCommand: AdministrationCommand {
-    static let configuration = CommandConfiguration(commandName: "delete", abstract: "Delete a persona or style of any account.")
+    static let configuration = CommandConfiguration(
+        commandName: "delete", abstract: "Delete a persona or style of any account. Its links are dead at once, its images go soon after.")
     @OptionGroup var item: ItemID
+    @Flag(help: "Delete it while its training runs, too; the training ends with it") var force = false
     @OptionGroup var data: DataOptions
     @OptionGroup var output: JSONOption
-    var operation: DeleteItem { DeleteItem(id: item.id) }
+    var operation: DeleteItem { DeleteItem(id: item.id, isForced: force) }
     var notFoundMessage: String? { item.notFoundMessage }
+
+    func reworded(_ failure: CommandFailure) -> CommandFailure {
+        guard case .stillProcessing = failure.failure else { return failure }
+        return failure.saying(failure.message + "; --force deletes it all the same and ends its training")
+    }
 }

@@ -41,7 +41,7 @@ struct KeysCommand: AsyncParsableCommand {
             help: ArgumentHelp(
                 "From when on the key is refused: RFC 3339, such as 2027-01-31T18:00:00+01:00, or a date, which stands for 00:00 UTC",
                 valueName: "DATE"),
-            transform: Self.moment)
+            transform: Timestamp.argument)
         var expires: Timestamp?
         @OptionGroup var data: DataOptions
         @OptionGroup var output: JSONOption
@@ -65,13 +65,6 @@ struct KeysCommand: AsyncParsableCommand {
             }
         }
 
-        @Sendable private static func moment(_ text: String) throws -> Timestamp {
-            guard let moment = Timestamp(text: text) else {
-                throw ValidationError("A date is written as 2027-01-31 or, by RFC 3339, as 2027-01-31T18:00:00Z.")
-            }
-            return moment
-        }
-
         @Sendable private static func scopes(_ text: String) throws -> Set<Scope> {
             Set(
                 try text.split(separator: ",", omittingEmptySubsequences: false).map { word in
@@ -84,11 +77,15 @@ struct KeysCommand: AsyncParsableCommand {
     }
 
     struct List: AdministrationCommand {
-        static let configuration = CommandConfiguration(commandName: "list", abstract: "List the keys, without their secrets.")
+        static let configuration = CommandConfiguration(
+            commandName: "list", abstract: "List the keys, without their secrets.",
+            discussion: "The state tells whether a key works: that of its account counts, too.")
         @Option(help: ArgumentHelp("Only those of an account", valueName: "NAME"), completion: Completions.accounts) var account: String?
+        @Flag(help: "Also those that are deleted, or whose account is") var all = false
         @OptionGroup var data: DataOptions
         @OptionGroup var output: JSONOption
-        var operation: ListKeys { ListKeys(accountName: account) }
+        var operation: ListKeys { ListKeys(accountName: account, includesDeleted: all) }
+        var notFoundMessage: String? { account.map(AccountsCommand.missing) }
     }
 
     struct Show: OperatorCommand {
@@ -177,5 +174,15 @@ struct KeysCommand: AsyncParsableCommand {
         @OptionGroup var output: JSONOption
         var operation: SetKeyState { SetKeyState(.deleted, id: key.id) }
         var notFoundMessage: String? { key.notFoundMessage }
+    }
+}
+
+extension Timestamp {
+    /// A moment as operators write it.
+    @Sendable static func argument(_ text: String) throws -> Timestamp {
+        guard let moment = Timestamp(text: text) else {
+            throw ValidationError("A date is written as 2027-01-31 or, by RFC 3339, as 2027-01-31T18:00:00Z.")
+        }
+        return moment
     }
 }

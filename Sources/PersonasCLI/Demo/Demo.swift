@@ -15,19 +15,20 @@ enum Demo {
     ]
 
     /// Loads the demo's seed.
+    /// - Parameter author: in whose name.
     /// - Returns: a key's secret text, the same as at the last start as long as the key is good for anything.
-    static func load(into app: Application, keepingKeyIn file: SecretFile) async throws(CommandFailure) -> String {
-        let seed = SeedFile.demo()
+    static func load(into app: Application, by author: Operator, keepingKeyIn file: SecretFile) async throws(CommandFailure) -> String {
+        let (seed, administration) = (SeedFile.demo(), app.administration.acting(as: author))
         _ = try await SeedLoading.load([seed], progress: ProgressBar("Demo", total: seed.partCount)) { (part) throws(CommandFailure) in
             do throws(Failure) {
-                return try await app.administration.perform(part)
+                return try await administration.perform(part)
             } catch {
                 throw CommandFailure(error)
             }
         }
         do throws(Failure) {
             if let secret = file.read(), try await isGood(secret, app) { return secret }
-            return try await newKey(app.administration, file)
+            return try await newKey(administration, file)
         } catch {
             throw CommandFailure(error)
         }

@@ -26,7 +26,10 @@ enum Serve {
         let app = try await open(settings, logger: logger)
         let cutOffCount: Int
         do throws(CommandFailure) {
-            let demoKey = withDemo ? try await Demo.load(into: app, keepingKeyIn: DataFolder(settings.dataDirectory).demoKey) : nil
+            let demoKey =
+                withDemo
+                ? try await Demo.load(
+                    into: app, by: Operator(logging: logger, uid: getuid()), keepingKeyIn: DataFolder(settings.dataDirectory).demoKey) : nil
             cutOffCount = try await run(app, settings, demoKey: demoKey, log: log, logger: logger)
         } catch {
             app.close()

@@ -29,7 +29,9 @@ struct CommandLineEndToEndTests {
             lines.append(plain("\(result)".replacing(stage.noServerNote, with: ""), stage, &names))
             return result
         }
-        func both(_ arguments: String...) async throws -> JSONValue {
+        func both(_ arguments: String...) async throws -> JSONValue { try await both(arguments) }
+        @discardableResult
+        func both(_ arguments: [String]) async throws -> JSONValue {
             lines.append(plain("\(try await stage.command(arguments))".replacing(stage.noServerNote, with: ""), stage, &names))
             let result = try await stage.command(arguments + ["--json"])
             lines.append(plain("\(result)".replacing(stage.noServerNote, with: ""), stage, &names))
@@ -75,11 +77,19 @@ struct CommandLineEndToEndTests {
         _ = try await run("names", "reserve", "n@me")
         _ = try await both("names", "release", "BOSS", "unknown")
         _ = try await both("names", "list")
+        _ = try await both("terms", "block", "Bad  Word", "worse")
+        _ = try await both("terms", "release", "BAD word", "unknown")
+        _ = try await both("terms", "list")
+        _ = try await run("terms", "block", "")
         for state in ["on", "status", "off", "status"] { _ = try await both("maintenance", state) }
         _ = try await both("maintenance", "on", "--retry-after", "5")
         _ = try await run("maintenance", "on", "--retry-after", "0")
         let item = try await both("list")[0]?["id"]?.string ?? ""
         _ = try await both("list", "--limit", "1")
+        _ = try await both("list", "--account", "globex", "--mode", "style", "--status", "failed", "--q", "IN")
+        for wrong in [["--account", "nobody"], ["--status", "done"], ["--cursor", "x"], ["--limit", "0"]] {
+            _ = try await both(["list"] + wrong)
+        }
         _ = try await both("show", item)
         for command in ["show", "delete", "delete"] { _ = try await run(command, item) }
         _ = try await run("show", "nothing")
@@ -89,13 +99,17 @@ struct CommandLineEndToEndTests {
         _ = try await run("accounts", "delete", "acme", "--yes")
         _ = try await both("accounts", "delete", "acme", "--yes")
         _ = try await both("list")
+        _ = try await both("keys", "list", "--all")
+        _ = try await both("audit")
+        _ = try await both("audit", "--limit", "2")
         return lines
     }
 
     /// A text with numbers in the place of ids, keys, times and folders.
     private static func plain(_ text: String, _ stage: Stage, _ names: inout [String: String]) -> String {
         var text = text.replacing(stage.folder, with: "<folder>")
-        text = text.replacing(/[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z/, with: "<time>").replacing(/pkz_[0-9A-Za-z]+/, with: "<key>")
+        text = text.replacing(/[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z/, with: "<time>").replacing(/[0-9]{13}\./, with: "<place>.").replacing(
+            /pkz_[0-9A-Za-z]+/, with: "<key>")
         for match in text.matches(of: /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/) {
             let id = String(match.output.0)
             if names[id] == nil { names[id] = "<id \(names.count + 1)>" }

@@ -67,7 +67,9 @@ func restored<Value>(_ backup: String, _ parent: String, _ body: (OpenStorage) a
 @discardableResult
 func restore(_ backup: String, into target: String, isForced: Bool = false) async throws -> BackupReport {
     let lock = try #require(try DataFolderLock.acquire(directory: target))
-    return try await DataFolderRestore(from: backup).restore(into: target, under: lock, isForced: isForced) { _ in }
+    return try await DataFolderRestore(from: backup).restore(into: target, under: lock, isForced: isForced, for: Operator(uid: 4_321)) {
+        _ in
+    }
 }
 
 /// The files below a folder, sorted.

@@ -37,7 +37,7 @@ struct OpeningTests {
                     #expect(try readers.read { try $0.first(sql, []) { $0.integer(0) } } == expected)
                 }
                 #expect(try await items.writer.write { db in try db.first(sql, []) { $0.integer(0) } } == 0)
-                let item = try await storage.pikzonalities.newest(limit: 1)
+                let item = try await storage.pikzonalities.operatorItems(PikzonalityFilter(), after: nil, limit: 1).rows
                 #expect(item.isEmpty)
             }
         }

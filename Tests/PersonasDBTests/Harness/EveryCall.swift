@@ -132,7 +132,11 @@ private func everyCallOfItems(_ open: OpenStorage, _ round: Int, _ account: Iden
     _ = try await items.availability(of: nil, externalID: "free-\(round)", mode: .persona, accountID: account)
     _ = try await items.holders(of: Name(stored: "Free \(round)"), externalID: "free-\(round)", mode: .persona, accountID: account)
     _ = try await items.counts(accountID: account)
-    _ = try await items.newest(limit: 3 + round)
+    for search in [nil, "\(round)"] {
+        let filter = PikzonalityFilter(search: search)
+        let page = try await items.operatorItems(filter, after: nil, limit: 3 + round)
+        _ = try await items.operatorItems(filter, after: page.next, limit: 3 + round)
+    }
     _ = try await items.operatorItem(made[0].id)
     _ = try await items.delete(made[2].id, mode: nil, accountID: account, at: .second(round + 4))
     _ = await result { () throws(Failure) in try await items.delete(.random(), mode: nil, accountID: nil, at: .second(round)) }
@@ -214,6 +218,10 @@ private func everyCallOfSettings(_ open: OpenStorage, _ round: Int) async throws
     _ = try await open.storage.names.reservedNames()
     _ = try await open.storage.names.release([Name(stored: "Reserved \(round)")])
     try await open.storage.terms.block(["term \(round)"])
+    _ = try await open.storage.terms.release(["term \(round)"])
+    let note = AuditNote<Void>(.backup, by: Operator(uid: UInt32(round))) { ["\(round)"] }
+    try await open.storage.audit.add(in: WriteContext(at: .second(round), audit: note))
+    _ = try await open.storage.audit.entries(since: .second(0), after: nil, limit: 3 + round)
     try await open.storage.maintenance.set(Maintenance(isOn: round % 2 == 0, retryAfterSeconds: 60 + round))
 }
 

@@ -186,20 +186,70 @@ extension PikzonalityStore {
     func delete(
         _ id: Identifier, mode: Mode?, accountID: Identifier?, if precondition: Precondition = .none, at now: Timestamp
     ) async throws(Failure) -> Mode {
-        try await delete(id, mode: mode, accountID: accountID, if: precondition, in: WriteContext(at: now))
+        try await delete(
+            id, mode: mode, accountID: accountID, if: precondition, endingTraining: false, in: WriteContext(at: now))
     }
 }
 
 extension AccountStore {
+    func insert(_ account: Account) async throws(Failure) { try await insert(account, in: WriteContext(at: account.createdAt)) }
+
+    func setSuspended(_ isSuspended: Bool, accountNamed name: String) async throws(Failure) -> Account {
+        try await setSuspended(isSuspended, accountNamed: name, in: WriteContext(at: .second(0)))
+    }
+
+    func setAPIAccess(_ hasAPIAccess: Bool, accountNamed name: String) async throws(Failure) -> Account {
+        try await setAPIAccess(hasAPIAccess, accountNamed: name, in: WriteContext(at: .second(0)))
+    }
+
     func delete(accountNamed name: String, at now: Timestamp) async throws(Failure) {
         try await delete(accountNamed: name, in: WriteContext(at: now))
     }
 }
 
+extension APIKeyStore {
+    func insert(_ key: APIKey, secret: APIKeySecret) async throws(Failure) {
+        try await insert(key, secret: secret, in: WriteContext(at: key.createdAt))
+    }
+
+    /// All of them, whatever became of them.
+    func keys(accountName: String?, after id: Identifier?, limit: Int) async throws(Failure) -> [ListedKey] {
+        try await keys(accountName: accountName, includingDeleted: true, after: id, limit: limit)
+    }
+
+    func rotate(_ id: Identifier, to secret: APIKeySecret, overlap: KeyOverlap, at now: Timestamp) async throws(Failure) -> ListedKey {
+        try await rotate(id, to: secret, overlap: overlap, in: WriteContext(at: now))
+    }
+
+    func setState(_ state: APIKey.State, of id: Identifier) async throws(Failure) -> ListedKey {
+        try await setState(state, of: id, in: WriteContext(at: .second(0)))
+    }
+}
+
 extension ReservedNameStore {
     func reserve(_ names: [Name], at now: Timestamp) async throws(Failure) {
-        try await reserve(names, in: WriteContext(at: now))
+        _ = try await reserve(names, in: WriteContext(at: now))
     }
+
+    func release(_ names: [Name]) async throws(Failure) -> Int {
+        try await release(names, in: WriteContext(at: .second(0))).count
+    }
+}
+
+extension BlockedTermStore {
+    func block(_ terms: [String]) async throws(Failure) {
+        _ = try await block(terms.map(BlockedTerm.init(stored:)), in: WriteContext(at: .second(0)))
+    }
+
+    func release(_ terms: [String]) async throws(Failure) -> [String] {
+        try await release(terms.map(BlockedTerm.init(stored:)), in: WriteContext(at: .second(0))).map(\.text)
+    }
+
+    var texts: [String] { blockedTerms.all.map(\.text) }
+}
+
+extension MaintenanceStore {
+    func set(_ maintenance: Maintenance) async throws(Failure) { try await set(maintenance, in: WriteContext(at: .second(0))) }
 }
 
 extension TrainingJobStore {

@@ -152,9 +152,9 @@ struct APIKeyStoreTests {
             var issued: [APIKey] = []
             for (second, account) in [acme, zeta, acme].enumerated() { issued.append(try await issue(account, open, at: second).key) }
             #expect(try await open.keys.keys(accountName: nil, after: nil, limit: 10).map(\.key) == issued)
-            #expect(try await open.keys.keys(accountName: nil, after: nil, limit: 10).map(\.accountName) == ["acme", "zeta", "acme"])
+            #expect(try await open.keys.keys(accountName: nil, after: nil, limit: 10).map(\.account?.name) == ["acme", "zeta", "acme"])
             #expect(try await open.keys.keys(accountName: "acme", after: nil, limit: 10).map(\.key) == [issued[0], issued[2]])
-            #expect(try await open.keys.keys(accountName: "nobody", after: nil, limit: 10).isEmpty)
+            await #expect(throws: Failure.notFound) { try await open.keys.keys(accountName: "nobody", after: nil, limit: 10) }
             await #expect(throws: Failure.notFound) { _ = try await issue(.random(), open) }
         }
     }
@@ -168,7 +168,7 @@ struct APIKeyStoreTests {
                 issued.append(try await issue(account, open, at: second).key)
             }
             let rows: [(String?, [APIKey])] = [
-                (nil, issued), ("acme", [issued[0], issued[2], issued[3]]), ("zeta", [issued[1], issued[4]]), ("nobody", []),
+                (nil, issued), ("acme", [issued[0], issued[2], issued[3]]), ("zeta", [issued[1], issued[4]]),
             ]
             for (name, expected) in rows {
                 for limit in 1...6 {
@@ -180,14 +180,39 @@ struct APIKeyStoreTests {
                         found += page
                     }
                     #expect(found.map(\.key) == expected)
-                    #expect(found.allSatisfy { $0.accountName == ($0.key.accountID == acme ? "acme" : "zeta") })
+                    #expect(found.allSatisfy { $0.account?.name == ($0.key.accountID == acme ? "acme" : "zeta") })
                 }
             }
-            let all = try await open.plan(of: "LEFT JOIN account ON account.id = api_key.account_id WHERE api_key.id > ? ORDER BY")
+            let all = try await open.plan(of: "LEFT JOIN account ON account.id = api_key.account_id WHERE api_key.id > ?")
             #expect(all.first == "SEARCH api_key USING PRIMARY KEY (id>?)" && !all.contains { $0.contains("TEMP B-TREE") })
-            let one = try await open.plan(of: "WHERE account.name = ? AND api_key.id > ? ORDER BY")
+            let one = try await open.plan(of: "WHERE account.name = ? AND api_key.id > ?")
             #expect(one.last == "SEARCH api_key USING INDEX api_key_by_account (account_id=? AND id>?)", "\(one)")
             #expect(!one.contains { $0.contains("TEMP B-TREE") })
+        }
+    }
+
+    @Test("Keys that are good for nothing for ever are listed only where they are asked for: deleted ones, and those of deleted accounts")
+    func useless() async throws {
+        try await withStorage { open in
+            let (acme, zeta) = (try await open.account("acme"), try await open.account("zeta"))
+            var issued: [APIKey] = []
+            for (second, account) in [acme, zeta, acme, acme].enumerated() { issued.append(try await issue(account, open, at: second).key) }
+            _ = try await open.keys.setState(.deleted, of: issued[0].id)
+            _ = try await open.keys.setState(.disabled, of: issued[2].id)
+            _ = try await open.accounts.setSuspended(true, accountNamed: "acme")
+            try await open.accounts.delete(accountNamed: "zeta", at: .second(9))
+            for (all, name, expected) in [
+                (false, nil, [2, 3]), (true, nil, [0, 1, 2, 3]), (false, "acme", [2, 3]), (true, "acme", [0, 2, 3]),
+            ] as [(Bool, String?, [Int])] {
+                var found: [ListedKey] = []
+                while true {
+                    let page = try await open.keys.keys(accountName: name, includingDeleted: all, after: found.last?.key.id, limit: 1)
+                    if page.isEmpty { break }
+                    found += page
+                }
+                #expect(found.map(\.key.id) == expected.map { issued[$0].id })
+                #expect(found.allSatisfy { $0.account.map(\.isSuspended) == ($0.key.accountID == zeta ? nil : true) })
+            }
         }
     }
 
@@ -226,7 +251,7 @@ struct APIKeyStoreTests {
             try await open.accounts.delete(accountNamed: "acme", at: .second(1))
             let tombstone = try await look()
             #expect(tombstone.account == nil && tombstone.key == key)
-            #expect(try await open.keys.keys(accountName: nil, after: nil, limit: 10).map(\.accountName) == [nil, "zeta"])
+            #expect(try await open.keys.keys(accountName: nil, after: nil, limit: 10).map(\.account?.name) == [nil, "zeta"])
             // A new account of the same name is another one.
             _ = try await open.account("acme")
             #expect(try await look().account == nil)

@@ -101,7 +101,7 @@ struct IdempotencyStoreTests {
             #expect(try await Self.found(change, at: .second(2), open)?.answer == Self.record(changed))
             let claim = IdempotencyClaim<Mode>(id: .random(), request: deletion) { Array($0.rawValue.utf8) }
             _ = try await open.items.delete(
-                item.id, mode: nil, accountID: accountID, if: .none, in: WriteContext(at: .second(3), claim: claim))
+                item.id, mode: nil, accountID: accountID, if: .none, endingTraining: false, in: WriteContext(at: .second(3), claim: claim))
             #expect(try await Self.found(deletion, at: .second(4), open)?.answer == Array("persona".utf8))
         }
     }

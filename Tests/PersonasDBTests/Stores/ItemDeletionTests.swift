@@ -48,6 +48,53 @@ struct ItemDeletionTests {
         }
     }
 
+    @Test(
+        "An item in training goes where that is asked for, with all that it has; its worker is told, and can change nothing any more",
+        arguments: ["queued", "leased", "queued again", "completed"])
+    func endingTraining(state: String) async throws {
+        try await withStorage { open in
+            let account = try await open.account()
+            let (item, other) = (
+                try await open.insert("Nova", of: account, images: try await stored(3, open)),
+                try await open.insert("Other", of: account, images: try await stored(3, from: 20, open), at: .second(1))
+            )
+            let policy = LeasePolicy(seconds: 30, attemptsMax: 3)
+            var lease: LeasedJob?
+            if state != "queued" { lease = try await open.jobs.lease(limit: 1, policy: policy, at: .second(1)).first }
+            if let lease, state == "queued again" { try await open.jobs.handBack(lease.id, token: lease.leaseToken, at: .second(2)) }
+            if let lease, state == "completed" {
+                try await open.jobs.complete(lease.id, token: lease.leaseToken, portrait: nil, at: .second(2))
+            }
+            #expect(
+                try await open.items.delete(
+                    item.id, mode: nil, accountID: nil, if: .none, endingTraining: true, in: WriteContext(at: .second(3))) == .persona)
+            await #expect(throws: Failure.notFound) { try await open.items.find(item.id, mode: nil, accountID: account) }
+            for token in item.referenceTokens { await #expect(throws: Failure.notFound) { try await open.images.open(token) } }
+            #expect(try await open.collector.collect() == 3)
+            #expect(try open.count("image_link") == 3 && open.count("media_removal") == 0)
+            if let lease {
+                let gone: Failure = state == "completed" ? .notFound : .staleLease
+                await #expect(throws: gone) {
+                    try await open.jobs.complete(lease.id, token: lease.leaseToken, portrait: nil, at: .second(4))
+                }
+                await #expect(throws: gone) {
+                    try await open.jobs.fail(
+                        lease.id, token: lease.leaseToken, error: .fixture, retryable: true, policy: policy, at: .second(4))
+                }
+                if state == "leased" {
+                    let beat = try await open.jobs.heartbeat(lease.id, token: lease.leaseToken, progress: 5, policy: policy, at: .second(4))
+                    #expect(beat.isCancelled)
+                } else {
+                    await #expect(throws: gone) {
+                        try await open.jobs.heartbeat(lease.id, token: lease.leaseToken, progress: 5, policy: policy, at: .second(4))
+                    }
+                }
+            }
+            #expect(try await open.jobs.lease(limit: 9, policy: policy, at: .second(5)).map(\.item.id) == [other.id])
+            #expect(try await sound(open))
+        }
+    }
+
     @Test("An operator deletes the items of any account")
     func byOperator() async throws {
         try await withStorage { open in

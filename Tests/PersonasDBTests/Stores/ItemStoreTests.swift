@@ -90,7 +90,7 @@ struct ItemStoreTests {
 
     private func expect(_ item: Pikzonality, in open: OpenStorage) async throws {
         #expect(members(try await open.items.find(item.id, mode: item.mode, accountID: item.accountID)) == members(item))
-        #expect(members(try await open.items.operatorItem(item.id).item) == members(item))
+        #expect(members(try await open.items.operatorItem(item.id).item.item) == members(item))
         let page = try await open.items.page(
             PikzonalityFilter(), sort: .newestFirst, after: nil, limit: 2, accountID: item.accountID)
         #expect(page.map(members) == [members(item)])
@@ -124,8 +124,8 @@ struct ItemStoreTests {
                     at: .second(number))
                 items.insert(OperatorItem(item: item, accountName: number % 2 == 0 ? "acme" : "zeta"), at: 0)
             }
-            #expect(try await open.items.newest(limit: 3) == Array(items.prefix(3)))
-            #expect(try await open.items.operatorItem(items[3].item.id) == items[3])
+            #expect(try await open.items.operatorItems(PikzonalityFilter(), after: nil, limit: 3).rows == Array(items.prefix(3)))
+            #expect(try await open.items.operatorItem(items[3].item.id).item == items[3])
             await #expect(throws: Failure.notFound) { try await open.items.operatorItem(.random()) }
         }
     }

@@ -130,9 +130,8 @@ struct KeyRotationTests {
                 try await open.keys.record([
                     KeyUse(keyID: .random(), lastUsedAt: .second(9)), KeyUse(keyID: key.id, lastUsedAt: .second(second)),
                 ])
-                #expect(
-                    try await open.keys.key(key.id)
-                        == ListedKey(key: key, accountName: try await open.keys.key(key.id).accountName, lastUsedAt: .second(shown)))
+                let listed = try await open.keys.key(key.id)
+                #expect(listed == ListedKey(key: key, account: listed.account, lastUsedAt: .second(shown)))
             }
             #expect(try await open.keys.key(other.id).lastUsedAt == nil)
             #expect(try await open.keys.keys(accountName: nil, after: nil, limit: 9).compactMap(\.lastUsedAt) == [.second(180)])
@@ -195,7 +194,7 @@ struct KeyRotationTests {
                 id: id, accountID: account, prefix: secret.prefix, label: nil, scopes: [.read, .write], state: .active,
                 createdAt: .second(5))
             #expect(try await open.keys.find(secret: secret.text)?.key == key)
-            #expect(try await open.keys.key(id) == ListedKey(key: key, accountName: "acme"))
+            #expect(try await open.keys.key(id) == ListedKey(key: key, account: try await open.accounts.account(named: "acme")))
             let (rotated, _) = try await rotate(open, id, at: .second(6))
             #expect(rotated.key.previousSecretExpiresAt == .second(6 + 24 * Self.hour))
             #expect(try await open.keys.find(secret: secret.text)?.secret == .previous)

@@ -20,7 +20,7 @@ struct OwnNamesTests {
             for expected in [item, plain] {
                 #expect(try await open.items.find(expected.id, mode: nil, accountID: account) == expected)
                 #expect(try open.items.findNow(expected.id, mode: nil, accountID: account) == expected)
-                #expect(try await open.items.operatorItem(expected.id).item == expected)
+                #expect(try await open.items.operatorItem(expected.id).item.item == expected)
             }
             #expect(plain.details.externalID == nil && plain.details.metadata == .none)
             #expect(try open.count("pikzonality", where: "metadata IS NULL AND external_id IS NULL") == 1)

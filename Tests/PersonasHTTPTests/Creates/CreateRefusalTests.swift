@@ -119,7 +119,7 @@ struct CreateRefusalTests {
     @Test("checks form, then blocked terms, then reserved names, then names that exist, then images", arguments: Mount.all)
     func order(mount: Mount) async throws {
         try await TestService.run { service in
-            try await service.storage.terms.block(["forbidden"])
+            _ = try await service.administration.perform(BlockTerms(["forbidden"]))
             let existing = try await service.create(mount.mode, "Taken Later")
             _ = try await service.administration.perform(ReserveNames(["Forbidden", "Reserved", "Taken Later"]))
             try await service.create(mount.mode, "Taken")

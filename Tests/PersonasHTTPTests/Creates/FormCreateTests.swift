@@ -109,7 +109,7 @@ struct FormCreateTests {
     @Test("checks form, blocked terms, names and images in the order of JSON")
     func order() async throws {
         try await TestService.run { service in
-            try await service.storage.terms.block(["forbidden"])
+            _ = try await service.administration.perform(BlockTerms(["forbidden"]))
             _ = try await service.administration.perform(ReserveNames(["Reserved"]))
             try await service.create(.persona, "Taken")
             try await service.withoutTrace {

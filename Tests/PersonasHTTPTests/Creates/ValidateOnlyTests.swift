@@ -43,7 +43,7 @@ struct ValidateOnlyTests {
     @Test("is refused with what the create would be refused with", arguments: Mount.all)
     func refused(mount: Mount) async throws {
         try await TestService.run { service in
-            try await service.storage.terms.block(["forbidden"])
+            _ = try await service.administration.perform(BlockTerms(["forbidden"]))
             _ = try await service.administration.perform(ReserveNames(["Reserved"]))
             try await service.create(mount.mode, "Taken")
             let bad = "image_base64s[1] is not valid base64"

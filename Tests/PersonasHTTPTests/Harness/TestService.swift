@@ -177,7 +177,7 @@ struct TestService: Sendable {
 
     /// Everything that the service holds at this moment.
     func footprint() async throws -> Footprint {
-        let items = try await administration.perform(ListItems(limit: 10_000))
+        let items = try await administration.perform(ListItems(limit: 10_000)).rows
         return Footprint(items: items, files: mediaFiles(), fetched: fetcher.fetched)
     }
 

@@ -174,7 +174,7 @@ struct OwnNamesTests {
     @Test("are not held to the content policy: nobody but the client ever sees them")
     func policy() async throws {
         try await TestService.run { service in
-            try await service.storage.terms.block(["forbidden"])
+            _ = try await service.administration.perform(BlockTerms(["forbidden"]))
             let body = Self.create("Nova", #""external_id":"forbidden","metadata":{"forbidden":"so forbidden"}"#)
             #expect(try await service.send(.post, "/v2/personas", body).status == 201)
         }
@@ -315,9 +315,9 @@ struct OwnNamesTests {
     func shown() async throws {
         try await TestService.run { service in
             try await Self.fill(service)
-            let items = try await service.administration.perform(ListItems(limit: 10))
+            let items = try await service.administration.perform(ListItems(limit: 10)).rows
             let id = try #require(items.first { $0.name == "Delta" }?.id)
-            let item = try await service.administration.perform(ShowItem(id: id.text))
+            let item = try await service.administration.perform(ShowItem(id: id.text)).item
             #expect(item.externalID == "d" && item.metadata == ["team": "red", "tier": "1"])
         }
     }

@@ -145,7 +145,7 @@ struct UpdateTests {
     func blockedTerms(mount: Mount) async throws {
         try await TestService.run { service in
             let id = try await service.create(mount.mode, "Nova")
-            try await service.storage.terms.block(["Forbidden"])
+            _ = try await service.administration.perform(BlockTerms(["Forbidden"]))
             _ = try await service.administration.perform(ReserveNames(["forbidden"]))
             try await service.withoutTrace {
                 for (field, body) in [

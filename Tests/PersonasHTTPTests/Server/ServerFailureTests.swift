@@ -58,25 +58,33 @@ struct ServerFailureTests {
     private struct BrokenKeys: APIKeyStore {
         static let secret = "SQLite 10: disk I/O error in /srv/secret/personas.sqlite"
 
-        func insert(_ key: APIKey, secret: APIKeySecret) async throws(Failure) { throw .unexpected(Self.secret) }
+        func insert(_ key: APIKey, secret: APIKeySecret, in context: WriteContext<Void>) async throws(Failure) {
+            throw .unexpected(Self.secret)
+        }
 
         func find(secret: String) async throws(Failure) -> PresentedKey? { throw .unexpected(Self.secret) }
 
         func findNow(secret: String) throws(Failure) -> KeyLookup { throw .unexpected(Self.secret) }
 
-        func keys(accountName: String?, after id: Identifier?, limit: Int) async throws(Failure) -> [ListedKey] {
+        func keys(
+            accountName: String?, includingDeleted includesDeleted: Bool, after id: Identifier?, limit: Int
+        ) async throws(Failure) -> [ListedKey] {
             throw .unexpected(Self.secret)
         }
 
         func key(_ id: Identifier) async throws(Failure) -> ListedKey { throw .unexpected(Self.secret) }
 
-        func rotate(_ id: Identifier, to secret: APIKeySecret, overlap: KeyOverlap, at now: Timestamp) async throws(Failure) -> ListedKey {
+        func rotate(
+            _ id: Identifier, to secret: APIKeySecret, overlap: KeyOverlap, in context: WriteContext<ListedKey>
+        ) async throws(Failure) -> ListedKey {
             throw .unexpected(Self.secret)
         }
 
         func record(_ uses: [KeyUse]) async throws(Failure) { throw .unexpected(Self.secret) }
 
-        func setState(_ state: APIKey.State, of id: Identifier) async throws(Failure) -> ListedKey { throw .unexpected(Self.secret) }
+        func setState(_ state: APIKey.State, of id: Identifier, in context: WriteContext<ListedKey>) async throws(Failure) -> ListedKey {
+            throw .unexpected(Self.secret)
+        }
     }
 
     @Test("that was not expected is INTERNAL_ERROR; its words go to the log alone")

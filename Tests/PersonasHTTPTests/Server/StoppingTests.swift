@@ -21,7 +21,7 @@ struct StoppingTests {
             return Maintenance(isOn: false)
         }
 
-        func set(_ maintenance: Maintenance) async throws(Failure) {}
+        func set(_ maintenance: Maintenance, in context: WriteContext<Void>) async throws(Failure) {}
     }
 
     @Test("answers the worker who waits, at once, closes its port and returns")

@@ -39,15 +39,21 @@ final class AnsweringKeyStore: APIKeyStore {
         writes.withLock { $0.append(uses) }
     }
 
-    func insert(_ key: APIKey, secret: APIKeySecret) async throws(Failure) { throw .unexpected("not asked for here") }
-    func keys(accountName: String?, after id: Identifier?, limit: Int) async throws(Failure) -> [ListedKey] {
+    func insert(_ key: APIKey, secret: APIKeySecret, in context: WriteContext<Void>) async throws(Failure) {
+        throw .unexpected("not asked for here")
+    }
+    func keys(
+        accountName: String?, includingDeleted includesDeleted: Bool, after id: Identifier?, limit: Int
+    ) async throws(Failure) -> [ListedKey] {
         throw .unexpected("not asked for here")
     }
     func key(_ id: Identifier) async throws(Failure) -> ListedKey { throw .unexpected("not asked for here") }
-    func rotate(_ id: Identifier, to secret: APIKeySecret, overlap: KeyOverlap, at now: Timestamp) async throws(Failure) -> ListedKey {
+    func rotate(
+        _ id: Identifier, to secret: APIKeySecret, overlap: KeyOverlap, in context: WriteContext<ListedKey>
+    ) async throws(Failure) -> ListedKey {
         throw .unexpected("not asked for here")
     }
-    func setState(_ state: APIKey.State, of id: Identifier) async throws(Failure) -> ListedKey {
+    func setState(_ state: APIKey.State, of id: Identifier, in context: WriteContext<ListedKey>) async throws(Failure) -> ListedKey {
         throw .unexpected("not asked for here")
     }
 }

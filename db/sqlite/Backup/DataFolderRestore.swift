@@ -39,9 +39,10 @@ package struct DataFolderRestore: Sendable {
     /// - Parameters:
     ///   - lock: the right to write to the target.
     ///   - isForced: whether a target that holds something may lose it.
+    ///   - author: who has asked for it. The audit of the restored database goes on, or begins, with that.
     /// - Throws: `folderUnusable` when the target holds something, `damaged`, `outOfDisk`, `file`, `cancelled`, `restoreUnfinished`.
     package func restore(
-        into directory: String, under lock: DataFolderLock, isForced: Bool, progress: @escaping ProgressHandler
+        into directory: String, under lock: DataFolderLock, isForced: Bool, for author: Operator, progress: @escaping ProgressHandler
     ) async throws(Failure) -> BackupReport {
         let pool = NIOThreadPool(numberOfThreads: Self.threads)
         pool.start()
@@ -57,7 +58,7 @@ package struct DataFolderRestore: Sendable {
                 throw Failure.folderUnusable(path: directory, .notEmpty)
             }
             try await verify(pool, progress)
-            try await build(in: folder.restoreIncomplete, pool, progress)
+            try await build(in: folder.restoreIncomplete, for: author, pool, progress)
         } catch {
             try? PendingRestore.finish(in: folder)
             throw error is CancellationError ? .cancelled : Failure(storage: error)
@@ -106,11 +107,15 @@ package struct DataFolderRestore: Sendable {
         }
     }
 
-    /// Sees to it that nothing which clients remember of what was there is taken for what is there from now on.
-    private static func renewEpoch(of target: DataFolder) throws {
+    /// Sees to it that nothing which clients remember of what was there is taken for what is there from now on, and that the audit tells of it.
+    private func prepare(_ target: DataFolder, for author: Operator) throws {
+        let note = AuditNote<Void>(.restore, by: author) { [backup.path] }
         let database = try DatabaseQueue(path: target.database)
         defer { try? database.close() }
-        try database.write { db in try SQLiteEpochStore.renew(db) }
+        try database.write { db in
+            try SQLiteEpochStore.renew(db)
+            try SQLiteAuditStore.begin(with: note.entries(of: (), at: WallClock.system.now), db)
+        }
     }
 
     private func requireNothingElse() throws {
@@ -136,7 +141,9 @@ package struct DataFolderRestore: Sendable {
         }
     }
 
-    private func build(in target: DataFolder, _ pool: NIOThreadPool, _ progress: @escaping ProgressHandler) async throws {
+    private func build(
+        in target: DataFolder, for author: Operator, _ pool: NIOThreadPool, _ progress: @escaping ProgressHandler
+    ) async throws {
         let source = backup.data
         try PosixFile.makeFolder(target.path)
         progress(WorkProgress(step: "Copying the database", done: 0, total: 1))
@@ -148,7 +155,7 @@ package struct DataFolderRestore: Sendable {
         guard copied == manifest.database else {
             throw Failure.damaged(.backup, Finding(.fileDamaged, DataFolder.databaseName, "It changed while it was restored"))
         }
-        try await pool.runIfActive { try Self.renewEpoch(of: target) }
+        try await pool.runIfActive { try prepare(target, for: author) }
         try target.media.make()
         let database = try backup.openDatabase()
         defer { try? database.close() }

@@ -42,7 +42,8 @@ final class GroupWriter: Sendable {
         try db.execute(sql: "PRAGMA temp_store = MEMORY")
     }
 
-    /// Runs an operation as the other `write` does, and keeps its record in the same savepoint: after a crash there are both or none.
+    /// Runs an operation as the other `write` does, and keeps its record and what the audit says of it in the same savepoint: after a crash there are
+    /// all or none.
     func write<Value: Sendable>(
         in context: WriteContext<Value>, isUnbounded: Bool = false, _ body: @escaping @Sendable (Database) throws -> Value
     ) async throws(Failure) -> Value {
@@ -50,16 +51,17 @@ final class GroupWriter: Sendable {
     }
 
     /// Runs an operation as the other `write` does whose outcome holds more than is recorded, or may be that nothing was done.
-    /// - Parameter recording: what of the outcome is to be recorded; nil where nothing was done that could be.
+    /// - Parameter recording: what of the outcome is to be recorded; nil where nothing was done that could be, of which the audit says nothing either.
     func write<Value: Sendable, Outcome: Sendable>(
         in context: WriteContext<Value>, recording: @escaping @Sendable (Outcome) -> Value?, isUnbounded: Bool = false,
         _ body: @escaping @Sendable (Database) throws -> Outcome
     ) async throws(Failure) -> Outcome {
-        try await write(isUnbounded: isUnbounded) { db in
+        let (outcome, entries) = try await write(isUnbounded: isUnbounded) { db in
             let outcome = try body(db)
-            if let value = recording(outcome) { try context.record(value, db) }
-            return outcome
+            return (outcome, try recording(outcome).map { try context.record($0, db) } ?? [])
         }
+        context.audit?.report(entries)
+        return outcome
     }
 
     /// Runs an operation in a transaction. When this returns, what it did is on disk.
@@ -139,10 +141,13 @@ final class GroupWriter: Sendable {
 }
 
 extension WriteContext {
-    /// Keeps the record of what was done, within the transaction that did it.
-    fileprivate func record(_ value: Value, _ db: Database) throws {
-        guard let claim else { return }
-        try SQLiteIdempotencyStore.insert(claim.record(value), for: claim.request, at: now, db)
+    /// Keeps the record of what was done, and what the audit says of it, within the transaction that did it.
+    /// - Returns: what the audit says.
+    fileprivate func record(_ value: Value, _ db: Database) throws -> [AuditEntry] {
+        if let claim { try SQLiteIdempotencyStore.insert(claim.record(value), for: claim.request, at: now, db) }
+        let entries = audit?.entries(of: value, at: now) ?? []
+        try SQLiteAuditStore.insert(entries, db)
+        return entries
     }
 }
 

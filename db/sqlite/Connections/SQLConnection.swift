@@ -97,6 +97,8 @@ enum SQLArgument {
 
     /// What stands before all texts but the empty one: where a list begins.
     static let beforeTexts = SQLArgument.text("")
+    /// What stands behind all identifiers: where a list that goes back begins.
+    static let afterIdentifiers = SQLArgument.blob(Array(repeating: 0xFF, count: 17))
     /// What stands before all bytes but none: where a list begins.
     static let beforeBlobs = SQLArgument.blob([])
 }

@@ -83,18 +83,10 @@ extension Row {
         return identifier
     }
 
-    func token(_ column: String) throws(Failure) -> RandomToken? {
-        guard let data: Data = self[column] else { return nil }
-        guard let token = data.withUnsafeBytes({ RandomToken(bytes: $0) }) else { throw .unexpected("Column \(column) holds no token") }
-        return token
-    }
-
     func value<Value: RawRepresentable<String>>(_ column: String, as type: Value.Type) throws(Failure) -> Value {
         guard let text: String = self[column], let value = Value(rawValue: text) else {
             throw .unexpected("Column \(column) holds no \(type)")
         }
         return value
     }
-
-    func timestamp(_ column: String) -> Timestamp { Timestamp(milliseconds: self[column]) }
 }

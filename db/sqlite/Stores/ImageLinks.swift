@@ -57,6 +57,11 @@ enum ImageLinks {
         return images
     }
 
+    /// The portrait of an item, nil while it has none.
+    static func portrait(of itemID: Identifier, _ connection: some SQLConnection) throws -> StoredImage? {
+        try connection.first("\(select) WHERE pikzonality_id = ? AND position = -1", [.identifier(itemID)], row: decode)
+    }
+
     /// Reads a row of `select`.
     static func decode(_ row: SQLRow) throws -> StoredImage {
         guard let format = ImageFormat(rawValue: try row.requiredText(1)) else {

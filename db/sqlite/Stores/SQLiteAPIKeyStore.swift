@@ -22,12 +22,14 @@ final class SQLiteAPIKeyStore: APIKeyStore {
         api_key.previous_secret_expires_at
         """
 
-    private static let listedColumns = "\(keyColumns), account.name, api_key.last_used_at, api_key.previous_secret_last_used_at"
+    private static let accountColumns = "account.name, account.is_suspended, account.has_api_access, account.created_at"
+
+    private static let listedColumns = "\(keyColumns), \(accountColumns), api_key.last_used_at, api_key.previous_secret_last_used_at"
 
     private static let selectListed = "SELECT \(listedColumns) FROM api_key LEFT JOIN account ON account.id = api_key.account_id"
 
     private static let selectBySecret: String = {
-        let columns = "\(keyColumns), account.name, account.is_suspended, account.has_api_access, account.created_at"
+        let columns = "\(keyColumns), \(accountColumns)"
         return """
             SELECT \(columns), \(PresentedKey.Secret.present.rawValue)
             FROM api_key LEFT JOIN account ON account.id = api_key.account_id WHERE secret_hash = ?1
@@ -51,9 +53,9 @@ final class SQLiteAPIKeyStore: APIKeyStore {
         self.readers = readers
     }
 
-    func insert(_ key: APIKey, secret: APIKeySecret) async throws(Failure) {
+    func insert(_ key: APIKey, secret: APIKeySecret, in context: WriteContext<Void>) async throws(Failure) {
         let hash = SecretHash(of: secret.text).data
-        try await writer.write { db in
+        try await writer.write(in: context) { db in
             guard try db.firstRow("SELECT 1 FROM account WHERE id = ?", [key.accountID.data]) != nil else { throw Failure.notFound }
             let scopes = key.scopes.map(\.rawValue).sorted().joined(separator: ",")
             try db.run(
@@ -90,15 +92,10 @@ final class SQLiteAPIKeyStore: APIKeyStore {
     private static func find(_ hash: SecretHash, _ connection: ReadConnection) throws -> PresentedKey? {
         try connection.first(selectBySecret, [.blob(Array(hash.data))]) { row in
             let key = try decode(row)
-            let account = row.text(9).map { name in
-                Account(
-                    id: key.accountID, name: name, isSuspended: row.integer(10) == 1, hasAPIAccess: row.integer(11) == 1,
-                    createdAt: row.timestamp(12))
-            }
             guard let secret = PresentedKey.Secret(rawValue: Int(row.integer(13))) else {
                 throw Failure.unexpected("A secret is of an unknown kind")
             }
-            return PresentedKey(key: key, account: account, secret: secret)
+            return PresentedKey(key: key, account: account(of: key, row), secret: secret)
         }
     }
 
@@ -111,18 +108,27 @@ final class SQLiteAPIKeyStore: APIKeyStore {
         }
     }
 
-    func keys(accountName: String?, after id: Identifier?, limit: Int) async throws(Failure) -> [ListedKey] {
+    func keys(
+        accountName: String?, includingDeleted includesDeleted: Bool, after id: Identifier?, limit: Int
+    ) async throws(Failure) -> [ListedKey] {
         try readers.read { connection in
             var keys: [ListedKey] = []
-            let position: [SQLArgument] = [id.map(SQLArgument.identifier) ?? .beforeBlobs, .integer(Int64(limit))]
+            let wanted: [SQLArgument] = [
+                id.map(SQLArgument.identifier) ?? .beforeBlobs, .integer(includesDeleted ? 1 : 0), .integer(Int64(limit)),
+            ]
+            let isWanted = "api_key.id > ? AND (? OR api_key.state <> 'deleted' AND account.id IS NOT NULL) ORDER BY api_key.id LIMIT ?"
+            if let accountName {
+                let account = "SELECT 1 FROM account WHERE name = ?"
+                guard try connection.first(account, [.text(accountName)], row: { _ in true }) != nil else { throw Failure.notFound }
+            }
             let sql =
                 accountName == nil
-                ? "\(Self.selectListed) WHERE api_key.id > ? ORDER BY api_key.id LIMIT ?"
+                ? "\(Self.selectListed) WHERE \(isWanted)"
                 : """
                 SELECT \(Self.listedColumns) FROM account CROSS JOIN api_key ON api_key.account_id = account.id
-                WHERE account.name = ? AND api_key.id > ? ORDER BY api_key.id LIMIT ?
+                WHERE account.name = ? AND \(isWanted)
                 """
-            try connection.query(sql, (accountName.map { [.text($0)] } ?? []) + position) { keys.append(try Self.decodeListed($0)) }
+            try connection.query(sql, (accountName.map { [.text($0)] } ?? []) + wanted) { keys.append(try Self.decodeListed($0)) }
             return keys
         }
     }
@@ -131,17 +137,19 @@ final class SQLiteAPIKeyStore: APIKeyStore {
         try readers.read { connection in try Self.listed(id, connection) }
     }
 
-    func setState(_ state: APIKey.State, of id: Identifier) async throws(Failure) -> ListedKey {
-        try await change(id) { key, db in
+    func setState(_ state: APIKey.State, of id: Identifier, in context: WriteContext<ListedKey>) async throws(Failure) -> ListedKey {
+        try await change(id, in: context) { key, db in
             guard key.state != .deleted || state == .deleted else { throw Failure.keyStaysDeleted(id) }
             try db.run("UPDATE api_key SET state = ? WHERE id = ?", [state.rawValue, id.data])
         }
     }
 
-    func rotate(_ id: Identifier, to secret: APIKeySecret, overlap: KeyOverlap, at now: Timestamp) async throws(Failure) -> ListedKey {
+    func rotate(
+        _ id: Identifier, to secret: APIKeySecret, overlap: KeyOverlap, in context: WriteContext<ListedKey>
+    ) async throws(Failure) -> ListedKey {
         let hash = SecretHash(of: secret.text).data
-        return try await change(id) { key, db in
-            let end = try key.endOfPresentSecret(after: overlap, at: now)
+        return try await change(id, in: context) { key, db in
+            let end = try key.endOfPresentSecret(after: overlap, at: context.now)
             try db.run(
                 """
                 INSERT INTO api_key_older_secret (key_id, secret_hash)
@@ -175,14 +183,16 @@ final class SQLiteAPIKeyStore: APIKeyStore {
     /// Changes a key.
     /// - Returns: the key as it is afterwards; read within the same write, because it may change again right behind it.
     private func change(
-        _ id: Identifier, _ body: @escaping @Sendable (APIKey, Database) throws -> Void
+        _ id: Identifier, in context: WriteContext<ListedKey>, _ body: @escaping @Sendable (APIKey, Database) throws -> Void
     ) async throws(Failure) -> ListedKey {
         // Whatever became of it: where the disk failed, it may have been done all the same.
         defer { forget() }
-        return try await writer.write { db in
-            try body(try Self.listed(id, db).key, db)
-            return try Self.listed(id, db)
-        }
+        return try await writer.write(in: context, recording: { key, isChanged in isChanged ? key : nil }) { db -> (ListedKey, Bool) in
+            let before = try Self.listed(id, db)
+            try body(before.key, db)
+            let key = try Self.listed(id, db)
+            return (key, key != before)
+        }.0
     }
 
     private static func listed(_ id: Identifier, _ connection: some SQLConnection) throws -> ListedKey {
@@ -201,9 +211,18 @@ final class SQLiteAPIKeyStore: APIKeyStore {
     }
 
     private static func decodeListed(_ row: SQLRow) throws -> ListedKey {
-        ListedKey(
-            key: try decode(row), accountName: row.text(9), lastUsedAt: row.timestampIfAny(10),
-            previousSecretLastUsedAt: row.timestampIfAny(11))
+        let key = try decode(row)
+        return ListedKey(
+            key: key, account: account(of: key, row), lastUsedAt: row.timestampIfAny(13), previousSecretLastUsedAt: row.timestampIfAny(14))
+    }
+
+    /// What stands behind the columns of a key; nil where the account was deleted.
+    private static func account(of key: APIKey, _ row: SQLRow) -> Account? {
+        row.text(9).map { name in
+            Account(
+                id: key.accountID, name: name, isSuspended: row.integer(10) == 1, hasAPIAccess: row.integer(11) == 1,
+                createdAt: row.timestamp(12))
+        }
     }
 
     private static func decode(_ row: SQLRow) throws -> APIKey {

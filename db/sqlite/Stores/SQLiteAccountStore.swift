@@ -10,8 +10,8 @@ struct SQLiteAccountStore: AccountStore {
     let keys: SQLiteAPIKeyStore
     let changes: ItemChanges
 
-    func insert(_ account: Account) async throws(Failure) {
-        try await writer.write { db in
+    func insert(_ account: Account, in context: WriteContext<Void>) async throws(Failure) {
+        try await writer.write(in: context) { db in
             do {
                 try db.run(
                     "INSERT INTO account (id, name, is_suspended, has_api_access, created_at) VALUES (?, ?, ?, ?, ?)",
@@ -35,35 +35,34 @@ struct SQLiteAccountStore: AccountStore {
         try readers.read { connection in try Self.account(named: name, connection) }
     }
 
-    func setSuspended(_ isSuspended: Bool, accountNamed name: String) async throws(Failure) -> Account {
-        try await update("UPDATE account SET is_suspended = ? WHERE name = ?", [isSuspended, name], name: name)
+    func setSuspended(
+        _ isSuspended: Bool, accountNamed name: String, in context: WriteContext<Account>
+    ) async throws(Failure) -> Account {
+        try await update("UPDATE account SET is_suspended = ? WHERE name = ?", [isSuspended, name], name: name, in: context)
     }
 
-    func setAPIAccess(_ hasAPIAccess: Bool, accountNamed name: String) async throws(Failure) -> Account {
-        try await update("UPDATE account SET has_api_access = ? WHERE name = ?", [hasAPIAccess, name], name: name)
+    func setAPIAccess(
+        _ hasAPIAccess: Bool, accountNamed name: String, in context: WriteContext<Account>
+    ) async throws(Failure) -> Account {
+        try await update("UPDATE account SET has_api_access = ? WHERE name = ?", [hasAPIAccess, name], name: name, in: context)
     }
 
-    func change(_ quota: QuotaChange, accountNamed name: String) async throws(Failure) -> Account {
-        try await writer.write { db in
-            if let items = quota.items { try db.run("UPDATE account SET items_max = ? WHERE name = ?", [items.max, name]) }
-            if let bytes = quota.storedBytes { try db.run("UPDATE account SET stored_bytes_max = ? WHERE name = ?", [bytes.max, name]) }
-            return try Self.account(named: name, db)
-        }
+    func change(_ quota: QuotaChange, accountNamed name: String, in context: WriteContext<Account>) async throws(Failure) -> Account {
+        try await writer.write(in: context, recording: { account, isChanged in isChanged ? account : nil }) { db -> (Account, Bool) in
+            var isChanged = false
+            for (column, bound) in [("items_max", quota.items), ("stored_bytes_max", quota.storedBytes)] {
+                guard let bound else { continue }
+                try db.run("UPDATE account SET \(column) = ?1 WHERE name = ?2 AND \(column) IS NOT ?1", [bound.max, name])
+                if db.changesCount > 0 { isChanged = true }
+            }
+            return (try Self.account(named: name, db), isChanged)
+        }.0
     }
 
     func delete(accountNamed name: String, in context: WriteContext<Void>) async throws(Failure) {
         let id = try await writer.write(in: context, recording: { _ in () }, isUnbounded: true) { db in
             let id = try Self.account(named: name, db).id
-            try db.run(
-                """
-                DELETE FROM training_job WHERE state IN ('completed', 'failed')
-                    AND pikzonality_id IN (SELECT id FROM pikzonality WHERE account_id = ?)
-                """, [id.data])
-            try db.run(
-                """
-                UPDATE training_job SET state = 'cancelled'
-                WHERE pikzonality_id IN (SELECT id FROM pikzonality WHERE account_id = ?)
-                """, [id.data])
+            try SQLiteTrainingJobStore.endJobs(ofItemsWhere: "account_id = ?", [id.data], db)
             try ImageLinks.queueRemoval(ofItemsWhere: "account_id = ?", [id.data], at: context.now, db)
             try db.run("DELETE FROM pikzonality WHERE account_id = ?", [id.data])
             try db.run("DELETE FROM account WHERE id = ?", [id.data])
@@ -74,14 +73,19 @@ struct SQLiteAccountStore: AccountStore {
         changes.notify(accountGone: id)
     }
 
-    private func update(_ sql: String, _ arguments: StatementArguments, name: String) async throws(Failure) -> Account {
-        let changed = try await writer.write { db in
+    private func update(
+        _ sql: String, _ arguments: StatementArguments, name: String, in context: WriteContext<Account>
+    ) async throws(Failure) -> Account {
+        let (account, _) = try await writer.write(in: context, recording: { account, isChanged in isChanged ? account : nil }) {
+            db -> (Account, Bool) in
+            let before = try Self.account(named: name, db)
             try db.run(sql, arguments)
             // Within the same write, because the account may be gone after it.
-            return try Self.account(named: name, db)
+            let account = try Self.account(named: name, db)
+            return (account, account != before)
         }
         keys.forget()
-        return changed
+        return account
     }
 
     private static func account(named name: String, _ connection: some SQLConnection) throws -> Account {

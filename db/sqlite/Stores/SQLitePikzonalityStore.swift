@@ -78,14 +78,15 @@ struct SQLitePikzonalityStore: PikzonalityStore {
     }
 
     func delete(
-        _ id: Identifier, mode: Mode?, accountID: Identifier?, if precondition: Precondition, in context: WriteContext<Mode>
+        _ id: Identifier, mode: Mode?, accountID: Identifier?, if precondition: Precondition, endingTraining endsTraining: Bool,
+        in context: WriteContext<Mode>
     ) async throws(Failure) -> Mode {
         let mode = try await writer.write(in: context) { db in
             let item = try Self.owned(id, mode: mode, accountID: accountID, db)
-            guard item.status != .processing else { throw Failure.stillProcessing(item.mode) }
+            guard endsTraining || item.status != .processing else { throw Failure.stillProcessing(item.mode) }
             try precondition.require(item)
             try ImageLinks.queueRemoval(ofItemsWhere: "id = ?", [id.data], at: context.now, db)
-            try db.run("DELETE FROM training_job WHERE pikzonality_id = ?", [id.data])
+            try SQLiteTrainingJobStore.endJobs(ofItemsWhere: "id = ?", [id.data], db)
             try db.run("DELETE FROM pikzonality WHERE id = ?", [id.data])
             return item.mode
         }
@@ -131,27 +132,22 @@ struct SQLitePikzonalityStore: PikzonalityStore {
         try readers.readNow { connection in try StoredBytes.usage(accountID, connection) ?? AccountUsage() }
     }
 
-    func newest(limit: Int) async throws(Failure) -> [OperatorItem] {
-        try await scans.read { connection in
-            var items: [OperatorItem] = []
-            let sql =
-                "SELECT \(ItemRow.columns), (SELECT name FROM account WHERE id = account_id) FROM pikzonality ORDER BY id DESC LIMIT ?"
-            try connection.query(sql, [.integer(Int64(limit))]) { row in
-                items.append(OperatorItem(item: try ItemRow.decode(row), accountName: row.text(ItemRow.columnCount) ?? ""))
-            }
-            return items
-        }
+    func operatorItems(
+        _ filter: PikzonalityFilter, after place: ItemPlace?, limit: Int
+    ) async throws(Failure) -> OperatorPage<OperatorItem, ItemPlace> {
+        let walk = OperatorWalk(filter, after: place, limit: limit)
+        return try await scans.read(walk.page)
     }
 
-    func operatorItem(_ id: Identifier) async throws(Failure) -> OperatorItem {
-        let sql = "SELECT \(ItemRow.columns), (SELECT name FROM account WHERE id = account_id) FROM pikzonality WHERE id = ?"
-        let found = try readers.read { connection in
-            try connection.first(sql, [.identifier(id)]) { row in
-                OperatorItem(item: try ItemRow.decode(row), accountName: row.text(ItemRow.columnCount) ?? "")
+    func operatorItem(_ id: Identifier) async throws(Failure) -> OperatorItemDetails {
+        try readers.read { connection in
+            try connection.atOneMoment {
+                guard let item = try OperatorWalk.item(id, connection) else { throw Failure.notFound }
+                return OperatorItemDetails(
+                    item: item, job: try SQLiteTrainingJobStore.job(ofItem: id, connection),
+                    references: try ImageLinks.references(of: id, connection), portrait: try ImageLinks.portrait(of: id, connection))
             }
         }
-        guard let found else { throw .notFound }
-        return found
     }
 
     /// What was found, if it is what was asked for.

@@ -6,8 +6,8 @@ struct SQLiteReservedNameStore: ReservedNameStore {
     let writer: GroupWriter
     let readers: ReadPool
 
-    func reserve(_ names: [Name], in context: WriteContext<Void>) async throws(Failure) -> [Name] {
-        try await writer.write(in: context, recording: { _ in () }) { db in
+    func reserve(_ names: [Name], in context: WriteContext<[Name]>) async throws(Failure) -> [Name] {
+        try await writer.write(in: context) { db in
             try names.filter { name in
                 try db.run(
                     "INSERT INTO reserved_name (name_key, name, created_at) VALUES (?, ?, ?) ON CONFLICT (name_key) DO NOTHING",
@@ -17,11 +17,14 @@ struct SQLiteReservedNameStore: ReservedNameStore {
         }
     }
 
-    func release(_ names: [Name]) async throws(Failure) -> [Name] {
-        try await writer.write { db in
-            try names.filter { name in
+    func release(_ names: [Name], in context: WriteContext<[Name]>) async throws(Failure) -> [Name] {
+        try await writer.write(in: context) { db in
+            try names.compactMap { name in
+                let stored = try db.first("SELECT name FROM reserved_name WHERE name_key = ?", [.text(name.key)]) {
+                    Name(stored: try $0.requiredText(0))
+                }
                 try db.run("DELETE FROM reserved_name WHERE name_key = ?", [name.key])
-                return db.changesCount > 0
+                return stored
             }
         }
     }

@@ -23,7 +23,7 @@ struct SQLiteTrainingJobStore: TrainingJobStore {
         guard isWorkThere else { return [] }
         let (leased, expired) = try await writer.write(in: context, recording: { leased, _ in leased.isEmpty ? nil : leased }) { db in
             let expired = try Self.endLeases(runningUntil: now, policy: policy, at: now, db)
-            let queued = try db.rows("\(JobRow.select) WHERE state = 'queued' ORDER BY id LIMIT ?", [limit]).map(JobRow.init)
+            let queued = try JobRow.all("state = 'queued' ORDER BY id LIMIT ?", [.integer(Int64(limit))], db)
             let leased = try queued.compactMap { try Self.lease($0, policy: policy, at: now, db) }
             return (leased, expired)
         }
@@ -88,6 +88,20 @@ struct SQLiteTrainingJobStore: TrainingJobStore {
         return expired.leases
     }
 
+    /// The latest job of an item, and when it was made; nil where there never was one.
+    static func job(ofItem id: Identifier, _ connection: some SQLConnection) throws -> (job: TrainingJob, createdAt: Timestamp)? {
+        try JobRow.all("pikzonality_id = ? ORDER BY id DESC LIMIT 1", [.identifier(id)], connection).first.map { ($0.job, $0.createdAt) }
+    }
+
+    /// Ends the jobs of items about to be deleted. One that has ended goes with its item; any other is cancelled and stays for a while, so that whoever
+    /// holds a lease, or held one, is told.
+    /// - Parameter condition: part of the statement, and so one of few texts, whose values are in `arguments`.
+    static func endJobs(ofItemsWhere condition: String, _ arguments: StatementArguments, _ db: Database) throws {
+        let items = "pikzonality_id IN (SELECT id FROM pikzonality WHERE \(condition))"
+        try db.run("DELETE FROM training_job WHERE state IN ('completed', 'failed') AND \(items)", arguments)
+        try db.run("UPDATE training_job SET state = 'cancelled' WHERE \(items)", arguments)
+    }
+
     /// Leases that ran out, the jobs among theirs that got no other, and what their items show of it.
     private struct Expired {
         var leases = 0
@@ -108,7 +122,7 @@ struct SQLiteTrainingJobStore: TrainingJobStore {
     ) async throws(Failure) -> (value: Value, job: TrainingJob) {
         let outcome = try await writer.write(in: context, recording: { $0.value }) {
             db -> (value: Value, job: TrainingJob, item: ItemChange?) in
-            guard var row = try db.firstRow("\(JobRow.select) WHERE id = ?", [id.data]).map(JobRow.init) else { throw Failure.notFound }
+            guard var row = try JobRow.all("id = ?", [.identifier(id)], db).first else { throw Failure.notFound }
             let before = row.job
             let value = try transition(&row.job)
             let itemChange = row.job == before ? nil : try row.save(portrait: portrait, at: context.now, db)
@@ -121,7 +135,7 @@ struct SQLiteTrainingJobStore: TrainingJobStore {
     private static func endLeases(
         runningUntil end: Timestamp, policy: LeasePolicy, at now: Timestamp, _ db: Database
     ) throws -> Expired {
-        let over = try db.rows("\(JobRow.select) WHERE state = 'leased' AND lease_expires_at <= ?", [end.milliseconds]).map(JobRow.init)
+        let over = try JobRow.all("state = 'leased' AND lease_expires_at <= ?", [.integer(end.milliseconds)], db)
         var expired = Expired(leases: over.count)
         for var row in over where row.job.expire(at: end, attemptsMax: policy.attemptsMax) {
             if let change = try row.save(portrait: nil, at: now, db) { expired.changes.append(change) }
@@ -155,28 +169,37 @@ extension TrainingJob {
 
 /// The row of one training job.
 private struct JobRow {
-    static let select = """
-        SELECT id, pikzonality_id, state, attempts, progress, lease_token, lease_expires_at, error_code, error_message FROM training_job
-        """
-
     let itemID: Identifier?
+    let createdAt: Timestamp
     var job: TrainingJob
 
-    init(_ row: Row) throws {
-        itemID = row["pikzonality_id"] == nil ? nil : try row.identifier("pikzonality_id")
+    private init(_ row: SQLRow) throws {
+        // Nil once the item is gone.
+        itemID = Identifier(bytes: row.bytes(1))
+        createdAt = row.timestamp(9)
         job = TrainingJob(
-            id: try row.identifier("id"), state: try Self.state(row), attempts: row["attempts"], progress: row["progress"])
+            id: try row.identifier(0), state: try Self.state(row), attempts: Int(row.integer(3)), progress: Int(row.integer(4)))
     }
 
-    private static func state(_ row: Row) throws -> TrainingJob.State {
-        let token = try row.token("lease_token")
-        let name: String = row["state"]
-        switch (name, token) {
+    /// The jobs that fulfil a condition, which is part of the statement, and so one of few texts.
+    static func all(_ condition: String, _ arguments: [SQLArgument], _ connection: some SQLConnection) throws -> [JobRow] {
+        var rows: [JobRow] = []
+        let columns = "id, pikzonality_id, state, attempts, progress, lease_token, lease_expires_at, error_code, error_message, created_at"
+        try connection.query("SELECT \(columns) FROM training_job WHERE \(condition)", arguments) { rows.append(try JobRow($0)) }
+        return rows
+    }
+
+    private static func state(_ row: SQLRow) throws -> TrainingJob.State {
+        let token = RandomToken(bytes: row.bytes(5))
+        switch (try row.requiredText(2), token) {
         case ("queued", _): return .queued
-        case ("leased", .some(let token)): return .leased(token: token, until: row.timestamp("lease_expires_at"))
+        case ("leased", .some(let token)): return .leased(token: token, until: row.timestamp(6))
         case ("completed", _): return .completed
         case ("failed", _):
-            return .failed(TrainingError(code: try row.value("error_code", as: TrainingErrorCode.self), message: row["error_message"]))
+            guard let code = TrainingErrorCode(rawValue: try row.requiredText(7)) else {
+                throw Failure.unexpected("A training job failed for an unknown reason")
+            }
+            return .failed(TrainingError(code: code, message: try row.requiredText(8)))
         case ("cancelled", _): return .cancelled(token: token)
         default: throw Failure.unexpected("A training job is in an unknown state")
         }

@@ -11,7 +11,7 @@ package struct CreateAccount: AdministrationOperation {
         let now = administration.clock.now
         let account = Account(
             id: .timeOrdered(at: now), name: try Account.label(name, field: .name), isSuspended: false, hasAPIAccess: true, createdAt: now)
-        try await administration.stores.accounts.insert(account)
+        try await administration.stores.accounts.insert(account, in: administration.context(.accountsCreate, at: now, account.name))
         return AccountReport(account, AccountUsage())
     }
 }
@@ -70,7 +70,9 @@ package struct SetSuspended: AdministrationOperation {
     /// - Throws: `invalid`, `notFound`.
     package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> AccountReport {
         let (accounts, name) = (administration.stores.accounts, try Account.normalName(accountName, field: .name))
-        return try await administration.report(of: try await accounts.setSuspended(isSuspended, accountNamed: name))
+        return try await administration.report(
+            of: try await accounts.setSuspended(
+                isSuspended, accountNamed: name, in: administration.context(isSuspended ? .accountsSuspend : .accountsResume, name)))
     }
 }
 
@@ -89,7 +91,9 @@ package struct SetAPIAccess: AdministrationOperation {
     /// - Throws: `invalid`, `notFound`.
     package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> AccountReport {
         let (accounts, name) = (administration.stores.accounts, try Account.normalName(accountName, field: .name))
-        return try await administration.report(of: try await accounts.setAPIAccess(hasAPIAccess, accountNamed: name))
+        return try await administration.report(
+            of: try await accounts.setAPIAccess(
+                hasAPIAccess, accountNamed: name, in: administration.context(hasAPIAccess ? .accountsEnableAPI : .accountsDisableAPI, name)))
     }
 }
 
@@ -108,7 +112,9 @@ package struct ChangeQuota: AdministrationOperation {
     package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> QuotaReport {
         let (accounts, name) = (administration.stores.accounts, try Account.normalName(accountName, field: .name))
         let account =
-            change.isEmpty ? try await accounts.account(named: name) : try await accounts.change(change, accountNamed: name)
+            change.isEmpty
+            ? try await accounts.account(named: name)
+            : try await accounts.change(change, accountNamed: name, in: administration.context(.accountsQuota, "\(name) \(change.text)"))
         return QuotaReport(account, try await administration.catalog.usage(accountID: account.id))
     }
 }
@@ -126,7 +132,7 @@ package struct DeleteAccount: AdministrationOperation {
     /// - Throws: `invalid`, `notFound`.
     package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> Confirmation {
         let name = try Account.normalName(name, field: .name)
-        try await administration.stores.accounts.delete(accountNamed: name, in: WriteContext(at: administration.clock.now))
+        try await administration.stores.accounts.delete(accountNamed: name, in: administration.context(.accountsDelete, name))
         administration.signals.removals.notify()
         return Confirmation(message: "Account \(name) deleted")
     }

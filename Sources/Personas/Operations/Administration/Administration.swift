@@ -10,6 +10,8 @@ package protocol AdministrationStores: Sendable {
     var terms: any BlockedTermStore { get }
     /// Whether maintenance is on.
     var maintenance: any MaintenanceStore { get }
+    /// What operators changed.
+    var audit: any AuditStore { get }
     /// Personas and styles.
     var pikzonalities: any PikzonalityStore { get }
     /// How the schema stands.
@@ -32,6 +34,8 @@ package struct Administration: Sendable {
     let signals: WorkSignals
     /// Where the time comes from.
     let clock: WallClock
+    /// In whose name operations are carried out; nil for what the service does by itself, of which the audit says nothing.
+    private var author: Operator?
 
     /// Ties the use cases to their ports.
     package init(
@@ -42,6 +46,47 @@ package struct Administration: Sendable {
         self.collector = collector
         self.signals = signals
         self.clock = clock
+    }
+
+    /// The same use cases in the name of an operator: whatever they change, the audit tells.
+    package func acting(as author: Operator) -> Administration {
+        var administration = self
+        administration.author = author
+        return administration
+    }
+
+    /// What the audit is to say of a write; nil for what the service does by itself.
+    /// - Parameter targets: what was changed, told from what the write came to.
+    func note<Value: Sendable>(
+        _ action: AuditAction, targets: @escaping @Sendable (Value) -> [String]
+    ) -> AuditNote<Value>? {
+        author.map { AuditNote(action, by: $0, targets: targets) }
+    }
+
+    /// What goes with a write that may change several things.
+    /// - Parameter targets: what was changed, told from what the write came to.
+    func context<Value: Sendable>(
+        _ action: AuditAction, at now: Timestamp? = nil, targets: @escaping @Sendable (Value) -> [String]
+    ) -> WriteContext<Value> {
+        WriteContext(at: now ?? clock.now, audit: note(action, targets: targets))
+    }
+
+    /// What goes with a write that changes one thing.
+    /// - Parameter target: its name or id.
+    func context<Value: Sendable>(_ action: AuditAction, at now: Timestamp? = nil, _ target: String) -> WriteContext<Value> {
+        context(action, at: now) { _ in [target] }
+    }
+
+    /// Tells the audit of what was done where no transaction of the database could hold the entry. It stays done when that fails, which is reported:
+    /// a full database must not stand in the way of a backup.
+    func tell(_ action: AuditAction, _ target: String) async {
+        let context: WriteContext<Void> = context(action, target)
+        guard let note = context.audit else { return }
+        do throws(Failure) {
+            try await stores.audit.add(in: context)
+        } catch {
+            note.report(note.entries(of: (), at: context.now), lost: error)
+        }
     }
 
     /// Carries out what an operator asks for.

@@ -43,6 +43,43 @@ package protocol PagedOperation: AdministrationOperation where Reply == [Row] {
     func next(after page: [Row]) -> Self?
 }
 
+/// A part of a list for an operator, and where the rest begins.
+package struct OperatorPage<Row: Sendable, Place: Sendable>: Sendable {
+    /// What is shown.
+    package let rows: [Row]
+    /// What the next page follows; nil where there is no more.
+    package let next: Place?
+
+    package init(rows: [Row], next: Place?) {
+        self.rows = rows
+        self.next = next
+    }
+
+    /// Cuts a page off what was found, which is one row more where there is more.
+    package init(_ found: [Row], limit: Int, place: (Row) -> Place) {
+        rows = Array(found.prefix(limit))
+        next = found.count > limit ? rows.last.map(place) : nil
+    }
+
+    /// The same with other rows.
+    package func map<Other: Sendable>(_ transform: (Row) -> Other) -> OperatorPage<Other, Place> {
+        OperatorPage<Other, Place>(rows: rows.map(transform), next: next)
+    }
+}
+
+extension OperatorPage: Codable where Row: Codable, Place: Codable {}
+
+/// An operation that answers some rows of a list that an operator goes on with as long as it is of use.
+package protocol ContinuedOperation: AdministrationOperation where Reply == OperatorPage<Row, Place> {
+    /// An entry of the list.
+    associatedtype Row: Sendable, Codable
+    /// Where in the list an entry stands, as operators write it.
+    associatedtype Place: Sendable, Codable, LosslessStringConvertible
+
+    /// The same list from another place on, and so many rows of it at most. There may be fewer, or none, although there is more.
+    func continued(after place: Place, limit: Int) -> Self
+}
+
 /// Every operation that a server takes from others, by name.
 package struct AdministrationRegistry: Sendable {
     private let operations: [String: any AdministrationOperation.Type]

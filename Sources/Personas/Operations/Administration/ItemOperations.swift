@@ -62,21 +62,92 @@ extension Administration {
     ) async throws(Failure) -> OperatorItem {
         let account = try await stores.accounts.account(named: try Account.normalName(accountName))
         let item = try await catalog.create(
-            draft, mode: mode, accountID: account.id, holding: .unlimited(for: account.id), outcome: outcome)
+            draft, mode: mode, accountID: account.id, holding: .unlimited(for: account.id), outcome: outcome,
+            audit: note(.create) { [$0.id.text] })
         return OperatorItem(item: item, accountName: account.name)
     }
 }
 
-/// Lists the newest items of all accounts.
-package struct ListItems: AdministrationOperation {
+/// Lists items of all accounts, or of one, newest first.
+package struct ListItems: ContinuedOperation {
+    /// An item.
+    package typealias Row = ItemReport
+    /// Where it stands.
+    package typealias Place = ItemPlace
+
+    private let accountName: String?
+    private let mode: Mode?
+    private let status: Status?
+    private let search: String?
+    private let place: ItemPlace?
     private let limit: Int
 
-    package init(limit: Int) {
-        self.limit = limit
+    /// - Parameters:
+    ///   - search: a part of the name, ignoring case.
+    ///   - place: that of the item which the list follows; nil for the newest.
+    package init(
+        accountName: String? = nil, mode: Mode? = nil, status: Status? = nil, search: String? = nil, after place: ItemPlace? = nil,
+        limit: Int
+    ) {
+        self.accountName = accountName
+        self.mode = mode
+        self.status = status
+        self.search = search
+        self.place = place
+        self.limit = Limits.administrationRows(limit)
     }
 
-    package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> [ItemReport] {
-        try await administration.stores.pikzonalities.newest(limit: Limits.administrationRows(limit)).map(ItemReport.init)
+    /// - Throws: `notFound` for an account that is not there.
+    package func perform(
+        in administration: Administration, progress: @escaping ProgressHandler
+    ) async throws(Failure) -> OperatorPage<ItemReport, ItemPlace> {
+        let items = administration.stores.pikzonalities
+        let filter = PikzonalityFilter(mode: mode, status: status, search: search)
+        guard let accountName else {
+            return try await items.operatorItems(filter, after: place, limit: limit).map(ItemReport.init)
+        }
+        let account = try await administration.stores.accounts.account(named: Account.normalName(accountName))
+        let found = try await items.page(
+            filter, sort: .newestFirst, after: place.map(PikzonalityPosition.init), limit: limit + 1, accountID: account.id)
+        return OperatorPage(found, limit: limit, place: ItemPlace.init).map {
+            ItemReport(OperatorItem(item: $0, accountName: account.name))
+        }
+    }
+
+    package func continued(after place: ItemPlace, limit: Int) -> ListItems {
+        ListItems(accountName: accountName, mode: mode, status: status, search: search, after: place, limit: limit)
+    }
+}
+
+/// Where in the lists of items by time an item stands, of one account or of all.
+package struct ItemPlace: Sendable, Codable, Equatable, LosslessStringConvertible {
+    fileprivate let createdAt: Timestamp
+    /// The item's id, whose order is that of time.
+    package let id: Identifier
+
+    /// That of an item.
+    package init(_ item: Pikzonality) {
+        createdAt = item.createdAt
+        id = item.id
+    }
+
+    /// Reads what `description` wrote.
+    package init?(_ text: String) {
+        let parts = text.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false).map {
+            String(decoding: $0, as: UTF8.self)
+        }
+        guard parts.count == 2, let milliseconds = Int64(parts[0]), let id = Identifier(parts[1]) else { return nil }
+        createdAt = Timestamp(milliseconds: milliseconds)
+        self.id = id
+    }
+
+    /// As operators write it.
+    package var description: String { "\(createdAt.milliseconds).\(id.text)" }
+}
+
+extension PikzonalityPosition {
+    fileprivate init(_ place: ItemPlace) {
+        self.init(nameKey: "", createdAt: place.createdAt, id: place.id)
     }
 }
 
@@ -89,24 +160,30 @@ package struct ShowItem: AdministrationOperation {
     }
 
     /// - Throws: `invalid`, `notFound`.
-    package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> ItemReport {
-        ItemReport(try await administration.stores.pikzonalities.operatorItem(try Identifier(argument: id)))
+    package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> ItemDetails {
+        ItemDetails(try await administration.stores.pikzonalities.operatorItem(try Identifier(argument: id)))
     }
 }
 
 /// Deletes one item of any account.
 package struct DeleteItem: AdministrationOperation {
     private let id: String
+    private let isForced: Bool
 
-    package init(id: String) {
+    /// - Parameter isForced: whether it goes while its training runs, too.
+    package init(id: String, isForced: Bool = false) {
         self.id = id
+        self.isForced = isForced
     }
 
     package static let leavesImages = true
 
     /// - Throws: `invalid`, `notFound`, `stillProcessing`.
     package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> Confirmation {
-        let mode = try await administration.catalog.delete(try Identifier(argument: id), mode: nil, accountID: nil)
+        let id = try Identifier(argument: id)
+        let mode = try await administration.catalog.delete(
+            id, mode: nil, accountID: nil, endingTraining: isForced,
+            audit: administration.note(isForced ? .deleteForce : .delete) { _ in [id.text] })
         return Confirmation(message: mode == .persona ? "Persona deleted" : "Style deleted")
     }
 }

@@ -44,8 +44,9 @@ package struct CreateKey: AdministrationOperation {
         let key = APIKey(
             id: issued.id, accountID: account.id, prefix: issued.prefix, label: issued.label, scopes: Set(issued.scopes), state: .active,
             createdAt: now, expiresAt: expiresAt)
-        try await administration.stores.keys.insert(key, secret: APIKeySecret(text: issued.key))
-        return KeyReport(ListedKey(key: key, accountName: account.name))
+        let context: WriteContext<Void> = administration.context(.keysCreate, at: now, key.id.text)
+        try await administration.stores.keys.insert(key, secret: APIKeySecret(text: issued.key), in: context)
+        return KeyReport(ListedKey(key: key, account: account))
     }
 
     fileprivate static func requireFuture(_ end: Timestamp?, at now: Timestamp) throws(Failure) {
@@ -78,7 +79,7 @@ package struct PrepareRotation: AdministrationOperation {
         let now = administration.clock.now
         let end = try found.key.endOfPresentSecret(after: overlap, at: now)
         let issued = IssuedKey(
-            id: found.key.id, secret: .random(), accountName: found.accountName, label: found.key.label, scopes: found.key.scopes,
+            id: found.key.id, secret: .random(), accountName: found.account?.name, label: found.key.label, scopes: found.key.scopes,
             expiresAt: found.key.expiresAt, previousSecretExpiresAt: end)
         return PreparedRotation(issued: issued, overlapHours: overlapHours, preparedAt: now)
     }
@@ -94,10 +95,11 @@ package struct RotateKey: AdministrationOperation {
 
     /// - Throws: `invalid`, `notFound`, `keyStaysDeleted`, `keyDisabled`, `keyExpired`.
     package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> KeyReport {
+        let id = rotation.issued.id
         // By the moment at which the end of the former secret was told.
         let rotated = try await administration.stores.keys.rotate(
-            rotation.issued.id, to: APIKeySecret(text: rotation.issued.key), overlap: try KeyOverlap(hours: rotation.overlapHours),
-            at: rotation.preparedAt)
+            id, to: APIKeySecret(text: rotation.issued.key), overlap: try KeyOverlap(hours: rotation.overlapHours),
+            in: administration.context(.keysRotate, at: rotation.preparedAt, id.text))
         return KeyReport(rotated)
     }
 }
@@ -119,25 +121,33 @@ package struct ShowKey: AdministrationOperation {
 /// Lists keys, of one account or of all, oldest first, a page at a time.
 package struct ListKeys: PagedOperation {
     private let accountName: String?
+    private let includesDeleted: Bool
     private let id: Identifier?
     private let limit: Int
 
     /// Asks for those after a key, or for the first.
-    package init(accountName: String?, after id: Identifier? = nil, limit: Int = Limits.administrationPageRows) {
+    /// - Parameter includesDeleted: whether keys are wanted that are good for nothing for ever: deleted ones, and those of deleted accounts.
+    package init(
+        accountName: String?, includesDeleted: Bool = false, after id: Identifier? = nil, limit: Int = Limits.administrationPageRows
+    ) {
         self.accountName = accountName
+        self.includesDeleted = includesDeleted
         self.id = id
         self.limit = Limits.administrationRows(limit)
     }
 
-    /// - Throws: `invalid`.
+    /// - Throws: `invalid`, `notFound` for an account that is not there.
     package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> [KeyReport] {
         var name: String?
         if let accountName { name = try Account.normalName(accountName) }
-        return try await administration.stores.keys.keys(accountName: name, after: id, limit: limit).map(KeyReport.init)
+        return try await administration.stores.keys.keys(accountName: name, includingDeleted: includesDeleted, after: id, limit: limit)
+            .map(KeyReport.init)
     }
 
     package func next(after page: [KeyReport]) -> ListKeys? {
-        page.count < limit ? nil : page.last.map { ListKeys(accountName: accountName, after: $0.id, limit: limit) }
+        page.count < limit
+            ? nil
+            : page.last.map { ListKeys(accountName: accountName, includesDeleted: includesDeleted, after: $0.id, limit: limit) }
     }
 }
 
@@ -155,6 +165,13 @@ package struct SetKeyState: AdministrationOperation {
 
     /// - Throws: `invalid`, `notFound`, `keyStaysDeleted`.
     package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> KeyReport {
-        KeyReport(try await administration.stores.keys.setState(state, of: try Identifier(argument: id)))
+        let id = try Identifier(argument: id)
+        let action: AuditAction =
+            switch state {
+            case .active: .keysEnable
+            case .disabled: .keysDisable
+            case .deleted: .keysDelete
+            }
+        return KeyReport(try await administration.stores.keys.setState(state, of: id, in: administration.context(action, id.text)))
     }
 }

@@ -34,6 +34,18 @@ package struct IssuedKey: Sendable, Codable, Equatable {
 
 /// A key as an operator's program sees it.
 package struct KeyReport: Sendable, Codable, Equatable {
+    /// How the account stands that a key acts for, which decides with the key's own state whether it works.
+    package enum AccountState: String, Sendable, Codable {
+        /// It may use the API.
+        case active
+        /// An operator has suspended it.
+        case suspended
+        /// It has no API access.
+        case apiDisabled = "api_disabled"
+        /// It is gone, and so is all that the key could reach.
+        case deleted
+    }
+
     /// The key's id.
     package let id: Identifier
     /// What the key is recognised by.
@@ -44,8 +56,10 @@ package struct KeyReport: Sendable, Codable, Equatable {
     package let label: String?
     /// What it may be used for, in alphabetical order.
     package let scopes: [Scope]
-    /// What operators made of it; it may have come to its end all the same.
+    /// What operators made of it; it may have come to its end all the same. Whoever deletes an account deletes its keys with it.
     package let state: APIKey.State
+    /// How its account stands.
+    package let accountState: AccountState
     /// RFC 3339.
     package let createdAt: String
     /// From when on it is good for nothing, RFC 3339; nil for a key that does not end by itself.
@@ -61,10 +75,16 @@ package struct KeyReport: Sendable, Codable, Equatable {
         let key = listed.key
         id = key.id
         prefix = key.prefix
-        account = listed.accountName
+        account = listed.account?.name
         label = key.label
         scopes = key.scopes.sorted { $0.rawValue < $1.rawValue }
-        state = key.state
+        state = listed.account == nil ? .deleted : key.state
+        accountState =
+            switch listed.account {
+            case nil: .deleted
+            case let account? where account.isSuspended: .suspended
+            case let account?: account.hasAPIAccess ? .active : .apiDisabled
+            }
         createdAt = key.createdAt.text
         expiresAt = key.expiresAt?.text
         lastUsedAt = listed.lastUsedAt?.text

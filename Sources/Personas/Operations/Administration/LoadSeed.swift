@@ -35,15 +35,12 @@ package struct LoadSeed: AdministrationOperation {
         let names = administration.stores.names
         var reserved = Set(try await names.reservedNames().map(\.key))
         let missing = try Name.normalised(document.reservedNames ?? []).filter { reserved.insert($0.key).inserted }
-        if !missing.isEmpty { try await names.reserve(missing, in: WriteContext(at: administration.clock.now)) }
+        if !missing.isEmpty { _ = try await names.reserve(missing, in: administration.context(.namesReserve) { $0.map(\.text) }) }
         return missing.count
     }
 
     private func blockTerms(_ administration: Administration) async throws(Failure) -> Int {
-        var blocked = Set(administration.stores.terms.blockedTerms)
-        let missing = document.comparableTerms.filter { blocked.insert($0).inserted }
-        if !missing.isEmpty { try await administration.stores.terms.block(missing) }
-        return missing.count
+        try await administration.perform(BlockTerms(document.blockedTerms ?? [])).changed.count
     }
 
     /// Creates an item unless one of its name is there. Returns whether it did.

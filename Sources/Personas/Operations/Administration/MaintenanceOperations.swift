@@ -17,7 +17,9 @@ package struct SetMaintenance: AdministrationOperation {
         guard (1...Maintenance.retryAfterSecondsMax).contains(seconds) else {
             throw .invalid([Violation(.retryAfter, "must be from 1 to \(Maintenance.retryAfterSecondsMax) seconds")])
         }
-        try await administration.stores.maintenance.set(Maintenance(isOn: isOn, retryAfterSeconds: seconds))
+        let context: WriteContext<Void> =
+            isOn ? administration.context(.maintenanceOn, "retry after \(seconds) s") : administration.context(.maintenanceOff, "")
+        try await administration.stores.maintenance.set(Maintenance(isOn: isOn, retryAfterSeconds: seconds), in: context)
         return try await administration.perform(ShowMaintenance())
     }
 }

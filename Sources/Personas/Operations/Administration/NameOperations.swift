@@ -12,7 +12,8 @@ package struct ReserveNames: AdministrationOperation {
     package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> ReservationReport
     {
         let names = try Name.normalised(names)
-        let reserved = try await administration.stores.names.reserve(names, in: WriteContext(at: administration.clock.now))
+        let reserved = try await administration.stores.names.reserve(
+            names, in: administration.context(.namesReserve) { $0.map(\.text) })
         return ReservationReport(names, reserved: reserved)
     }
 }
@@ -30,7 +31,9 @@ package struct ReleaseNames: AdministrationOperation {
     /// - Throws: `invalid`.
     package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> ReleaseReport {
         let names = try Name.normalised(names)
-        return ReleaseReport(names, released: try await administration.stores.names.release(names))
+        let released = try await administration.stores.names.release(
+            names, in: administration.context(.namesRelease) { $0.map(\.text) })
+        return ReleaseReport(names, released: released)
     }
 }
 

@@ -25,7 +25,9 @@ package struct BackUp: AdministrationOperation {
         guard let backups = administration.stores.backups else { throw .backupsElsewhere }
         // Whatever was deleted meanwhile had to wait for the backup.
         defer { administration.signals.removals.notify() }
-        return try await backups.backup(to: directory, progress: progress)
+        let report = try await backups.backup(to: directory, progress: progress)
+        await administration.tell(.backup, directory)
+        return report
     }
 }
 
@@ -41,7 +43,10 @@ package struct CheckIntegrity: AdministrationOperation {
 
     /// - Throws: as `IntegrityStore.check`.
     package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> IntegrityReport {
-        try await administration.stores.integrity.check(
+        let report = try await administration.stores.integrity.check(
             repairingWith: isRepairing ? administration.collector : nil, at: administration.clock.now, progress: progress)
+        let repaired = report.counts.repaired
+        if repaired > 0 { await administration.tell(.checkRepair, repaired == 1 ? "1 finding" : "\(repaired) findings") }
+        return report
     }
 }
