@@ -65,7 +65,9 @@ extension RequestGuard {
 
     private func writeRefusal(_ refusal: RequestRefusal, context: ChannelHandlerContext, promise: EventLoopPromise<Void>?) {
         let requestID = RequestIdentifier.random()
-        var (head, body) = refusal.envelopeError.answer(requestID: requestID)
+        let error = refusal.envelopeError
+        self.onRefusal(error.code)
+        var (head, body) = error.answer(requestID: requestID)
         head.headerFields[.connection] = "close"
         head.headerFields[.date] = HTTPDate.field.value
         head.headerFields.append(contentsOf: self.refusalFields(self.requestFields))
