@@ -39,14 +39,20 @@ struct AdministrationClient<Operation: AdministrationOperation>: Sendable {
         guard Operation.isLong else {
             return try await withSession { (perform) throws(CommandFailure) in try await perform(operation) }
         }
-        let directory = settings.dataDirectory
-        guard DataFolder(directory).hasDatabase else {
-            throw CommandFailure(.unavailable, "there is no database in the data folder \(directory)")
-        }
+        try requireDatabase()
         return try await Interruption.cancelling { () throws(CommandFailure) in
             let bar = WorkProgressBar()
             defer { bar.finish() }
             return try await withSession(progress: { bar.show($0) }) { (perform) throws(CommandFailure) in try await perform(operation) }
+        }
+    }
+
+    /// Makes sure that there is something to look at.
+    /// - Throws: `unavailable`.
+    func requireDatabase() throws(CommandFailure) {
+        let directory = settings.dataDirectory
+        guard DataFolder(directory).hasDatabase else {
+            throw CommandFailure(.unavailable, "there is no database in the data folder \(directory)")
         }
     }
 
@@ -94,13 +100,15 @@ private struct LocalSession: AdministrationSession {
 
     static func open(_ settings: Settings, lock: DataFolderLock, migrating: Bool) async throws(Failure) -> LocalSession {
         let app = try Application(settings, logger: Application.silentLogger)
-        if migrating {
-            do throws(Failure) {
+        do throws(Failure) {
+            if migrating {
                 _ = try await app.migrate()
-            } catch {
-                app.close()
-                throw error
+            } else if await app.storage.schema.isReady() {
+                try app.storage.load()
             }
+        } catch {
+            app.close()
+            throw error
         }
         return LocalSession(app: app, lock: lock)
     }

@@ -1,3 +1,4 @@
+import BuildVersion
 import ErrorEnvelopeHummingbird
 import Foundation
 import Logging
@@ -90,6 +91,12 @@ enum Serve {
             publicURL: PublicURL(settings.publicURL), logger: logger,
             accessLog: LineAccessLog(level: settings.logLevel, format: settings.logFormat, writer: log)
         ) { address in
+            // Before commands reach the server, which is after this.
+            app.presence.begin(
+                ServerReport.Identity(
+                    version: BuildVersion.text, pid: Int(ProcessInfo.processInfo.processIdentifier), address: address,
+                    publicURL: settings.publicURL ?? address),
+                at: .now)
             listening.notify()
             if let demoKey { Demo.introduce(key: demoKey, address: address) }
         }
