@@ -61,6 +61,10 @@ package enum Limits {
     package static let termCharactersMax = 100
     /// Findings that one check lists: enough to see what is wrong; all of them are counted.
     package static let findingsMax = 1_000
+    /// Findings of one kind that are listed even where those of other kinds have used up that number.
+    package static let findingsOfKindMin = 20
+    /// Backups that a folder may be told to hold: from the new one alone to more than a year's of each day.
+    package static let backupsKept = 1...1_000
 
     /// What is taken as the number of rows that an operator asks for.
     static func administrationRows(_ limit: Int) -> Int { max(1, min(limit, administrationRowsMax)) }

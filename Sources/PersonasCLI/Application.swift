@@ -1,3 +1,4 @@
+import BuildVersion
 import CoreMetrics
 import Foundation
 import Logging
@@ -27,6 +28,8 @@ struct Application: Sendable {
     let idempotency: Idempotency
     /// Where bodies and images are worked on.
     let decoding: BodyDecoding
+    /// Whether this process serves, for the use cases of operators.
+    let presence = ServerPresence()
     /// The use cases of operators.
     let administration: Administration
     /// What is counted and measured; nil where the settings say no. Tests have it told anew at every look.
@@ -57,8 +60,9 @@ struct Application: Sendable {
         let factory: any MetricsFactory = registry ?? NOOPMetricsHandler.instance
         let fetcher = try makeFetcher(factory)
         storage = try Storage.open(Storage.Configuration(settings, metrics: factory, clock: clock))
-        let queueDepths = storage.queueDepths
-        metrics = registry.map { MetricsSource(registry: $0, queueDepths: queueDepths) }
+        if let registry { Self.tellVersion(in: registry) }
+        let storage = storage
+        metrics = registry.map { MetricsSource(registry: $0, storage: storage) }
         signals = WorkSignals()
         let keepsMetadata = settings.keepImageMetadata
         let places = settings.largeBodiesMax
@@ -74,7 +78,8 @@ struct Application: Sendable {
             keepsImageMetadata: keepsMetadata)
         authentication = Authentication(keys: storage.keys, clock: clock)
         idempotency = Idempotency(records: storage.idempotency, clock: clock)
-        administration = Administration(stores: storage, catalog: catalog, collector: collector, signals: signals, clock: clock)
+        administration = Administration(
+            stores: storage, catalog: catalog, collector: collector, signals: signals, presence: presence, clock: clock)
     }
 
     /// Brings the database to the schema of this binary, and gives a new one its reserved names.
@@ -123,4 +128,24 @@ struct Application: Sendable {
 
     /// Closes the data folder. Nothing may be under way or follow.
     func close() { storage.close() }
+
+    /// Has monitoring see which version it watches.
+    private static func tellVersion(in registry: MetricsRegistry) {
+        let help = "1, labelled with the version and the commit that it was built from."
+        Metric("personas_build_info", help: help).meter(
+            [("version", BuildVersion.number), ("commit", BuildVersion.commit ?? "unknown")], in: registry
+        ).set(1)
+    }
+}
+
+extension MetricsSource {
+    /// What is told of a data folder.
+    init(
+        registry: MetricsRegistry, storage: Storage, queueDepthsAgeMax: Duration = .seconds(1), usageAgeMax: Duration = .seconds(10),
+        textAgeMax: Duration = .milliseconds(100)
+    ) {
+        self.init(
+            registry: registry, queueDepths: storage.queueDepths, usage: storage.usage, backups: storage.backups,
+            maintenance: storage.maintenance, queueDepthsAgeMax: queueDepthsAgeMax, usageAgeMax: usageAgeMax, textAgeMax: textAgeMax)
+    }
 }

@@ -108,6 +108,9 @@ extension CommandFailure {
         case .notEmpty: "the folder \(path) is not empty"
         case .insideDataFolder: "\(path): a backup must lie outside of the data folder"
         case .noBackup: "\(path) holds no whole backup: it has no manifest.json"
+        case .isBackup: "\(path) is a backup itself; with --keep, name the folder that is to hold several"
+        case .holdsBackups: "the folder holds several backups; name one of them, of which the newest is \(path)"
+        case .inUse: "another backup is being written into \(path); try again when it has ended"
         }
     }
 }

@@ -100,6 +100,25 @@ enum Output {
         write(bytes, to: STDERR_FILENO)
     }
 
+    /// Columns that a terminal has at least wherever somebody reads; what is wrapped is wrapped to these.
+    private static let columns = 100
+
+    /// A text as lines that are indented and fit the terminal, parted at blanks. A word that is longer than a line stands whole on one of its own,
+    /// because what is copied from there has to be whole.
+    static func wrapped(_ text: String, indentation: Int) -> [String] {
+        let margin = String(repeating: " ", count: indentation)
+        var lines: [String] = []
+        var line = ""
+        for word in text.split(separator: " ") {
+            if !line.isEmpty, indentation + line.count + 1 + word.count > columns {
+                lines.append(margin + line)
+                line = ""
+            }
+            line += (line.isEmpty ? "" : " ") + word
+        }
+        return lines + [margin + line]
+    }
+
     /// The lines of a table, without white space at their ends.
     static func tableLines(_ headings: [String], _ rows: [[String]]) -> [String] {
         var widths: [Int] = []

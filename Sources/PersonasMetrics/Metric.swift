@@ -25,6 +25,11 @@ package struct Metric: Sendable {
         Counter(label: name, dimensions: labels, factory: told(factory))
     }
 
+    /// A number that only rises, by fractions as well, told as zero from now on.
+    package func floatingPointCounter(_ labels: [(String, String)] = [], in factory: any MetricsFactory) -> FloatingPointCounter {
+        FloatingPointCounter(label: name, dimensions: labels, factory: told(factory))
+    }
+
     /// A number that rises and falls, told as zero from now on.
     package func meter(_ labels: [(String, String)] = [], in factory: any MetricsFactory) -> Meter {
         Meter(label: name, dimensions: labels, factory: told(factory))

@@ -34,6 +34,20 @@ final class CounterSeries: CounterHandler {
     func reset() { count.store(0, ordering: .relaxed) }
 }
 
+/// A number that only rises, by fractions as well.
+final class FloatingPointCounterSeries: FloatingPointCounterHandler {
+    private let sum = AtomicDouble()
+
+    var value: Double { sum.value }
+
+    func increment(by amount: Double) {
+        guard amount > 0 else { return }
+        sum.add(amount)
+    }
+
+    func reset() { sum.set(0) }
+}
+
 /// A number that rises and falls.
 final class GaugeSeries: MeterHandler, RecorderHandler {
     private let number = AtomicDouble()

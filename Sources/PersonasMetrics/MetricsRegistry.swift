@@ -55,6 +55,11 @@ package final class MetricsRegistry: MetricDescribing {
         series(label, dimensions, .counter) { _ in CounterSeries() }
     }
 
+    /// The counter of a name and labels that counts fractions.
+    package func makeFloatingPointCounter(label: String, dimensions: [(String, String)]) -> any FloatingPointCounterHandler {
+        series(label, dimensions, .counter) { _ in FloatingPointCounterSeries() }
+    }
+
     /// The gauge of a name and labels.
     package func makeMeter(label: String, dimensions: [(String, String)]) -> any MeterHandler {
         series(label, dimensions, .gauge) { _ in GaugeSeries() }
@@ -73,6 +78,9 @@ package final class MetricsRegistry: MetricDescribing {
 
     /// Does nothing: what was counted stays.
     package func destroyCounter(_ handler: any CounterHandler) {}
+
+    /// Does nothing: what was counted stays.
+    package func destroyFloatingPointCounter(_ handler: any FloatingPointCounterHandler) {}
 
     /// Does nothing: what was measured stays.
     package func destroyMeter(_ handler: any MeterHandler) {}

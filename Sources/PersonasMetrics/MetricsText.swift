@@ -14,6 +14,7 @@ package struct MetricsText {
         for (labels, series) in family.series.sorted(by: { $0.key < $1.key }) {
             switch series {
             case let counter as CounterSeries: putSample(name, labels, String(counter.value))
+            case let counter as FloatingPointCounterSeries: putSample(name, labels, Self.number(counter.value))
             case let gauge as GaugeSeries: putSample(name, labels, Self.number(gauge.value))
             case let histogram as HistogramSeries: put(name, labels, histogram)
             default: break

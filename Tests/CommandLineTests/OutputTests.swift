@@ -33,7 +33,7 @@ struct OutputTests {
             ),
             (
                 try Output.jsonText(check),
-                #"{"counts":{"files":0,"findings":1,"image_bytes":0,"images":0,"items":0,"oldest_removal_seconds":0,"#
+                #"{"counts":{"files":0,"findings":1,"findings_by_kind":{"row_orphaned":1},"image_bytes":0,"images":0,"items":0,"oldest_removal_seconds":0,"#
                     + #""pending_removals":0,"repaired":1},"findings":[{"detail":"camelCase","kind":"row_orphaned","repaired":true,"#
                     + #""subject":"someFile"}],"sound":true}"#
             ),

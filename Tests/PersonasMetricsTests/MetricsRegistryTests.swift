@@ -52,6 +52,17 @@ struct MetricsRegistryTests {
         #expect(registry.text() == registry.text())
     }
 
+    @Test("counts fractions where they are counted, and never back")
+    func fractions() {
+        let registry = MetricsRegistry()
+        let counter = Metric("cpu_seconds_total", help: "Time.").floatingPointCounter(in: registry)
+        #expect(text(registry).hasSuffix("# TYPE cpu_seconds_total counter\ncpu_seconds_total 0\n"))
+        counter.increment(by: 0.25)
+        counter.increment(by: -1)
+        Metric("cpu_seconds_total", help: "Time.").floatingPointCounter(in: registry).increment(by: 1.5)
+        #expect(text(registry).hasSuffix("\ncpu_seconds_total 1.75\n"))
+    }
+
     @Test("has nothing to say before anything is recorded")
     func empty() {
         #expect(registry().isEmpty)
@@ -186,7 +197,7 @@ struct MetricsRegistryTests {
         let text = text(registry)
         #expect(text.contains("\nc 3\n"))
         #expect(text.contains("\nr_sum -1\nr_count 1\n"))
-        #expect(text.contains("\nf 1\n"))
+        #expect(text.contains("\nf 1.5\n"))
     }
 
     @Test("loses nothing that many threads record at once")

@@ -14,14 +14,15 @@ package struct DataFolder: Sendable {
     package static let socketName = "admin.sock"
     /// The name of the file with the demo's key.
     private static let demoKeyName = "demo.key"
+    private static let lastBackupName = "last-backup.json"
     private static let restoreIncompleteName = "restore.incomplete"
     private static let restoreCompleteName = "restore.complete"
 
     /// What a folder of ours may hold before it has a database.
     static let namesWithoutDatabase = namesOfNoWorth.union([mediaName, restoreIncompleteName, restoreCompleteName])
-    /// What remains in a folder that nothing is stored in: a socket is what a killed server leaves, and a key is good for nothing without the database
-    /// that knows it.
-    static let namesOfNoWorth: Set<String> = [lockName, socketName, demoKeyName, SecretFile.incompleteName(demoKeyName)]
+    /// What remains in a folder that nothing is stored in: a socket is what a killed server leaves, a key is good for nothing without the database
+    /// that knows it, and what is remembered of a backup is of that database.
+    static let namesOfNoWorth: Set<String> = [lockName, socketName, lastBackupName, demoKeyName, SecretFile.incompleteName(demoKeyName)]
 
     /// The folder itself.
     package let path: String
@@ -44,6 +45,8 @@ package struct DataFolder: Sendable {
     package var socket: String { "\(path)/\(Self.socketName)" }
     /// The key that the demo shows, to be the same when it is started again. No backup has it: what was issued is there as a hash, as every key is.
     package var demoKey: SecretFile { SecretFile("\(path)/\(Self.demoKeyName)") }
+    /// What is remembered of the newest backup.
+    var lastBackup: String { "\(path)/\(Self.lastBackupName)" }
     /// Where a restore builds a state; without worth until it is whole.
     var restoreIncomplete: DataFolder { DataFolder("\(path)/\(Self.restoreIncompleteName)") }
     /// Where a whole restored state waits to take its place.
@@ -52,6 +55,13 @@ package struct DataFolder: Sendable {
     /// Whether there is a database here, which looking does not make. A restore that was cut short may hold the only one there is, until the folder is
     /// opened. What cannot be looked at for another reason counts as one, so that its opening says what that is.
     package var hasDatabase: Bool { Self.mayExist(database) || Self.mayExist(restoreComplete.path) }
+
+    /// Sees to it that a backup does not come to lie within what is backed up.
+    /// - Throws: `folderUnusable`.
+    func requireOutside(_ backup: String) throws(Failure) {
+        let (inner, outer) = (PosixFile.realPath(backup), PosixFile.realPath(path))
+        guard inner != outer, !inner.hasPrefix(outer + "/") else { throw .folderUnusable(path: backup, .insideDataFolder) }
+    }
 
     private static func mayExist(_ path: String) -> Bool { access(path, F_OK) == 0 || errno != ENOENT }
 }

@@ -74,6 +74,11 @@ extension PosixFile {
         guard unlink(path) == 0 || errno == ENOENT else { throw CallFailed("unlink", path) }
     }
 
+    /// Removes an empty folder, if it is there.
+    static func removeFolder(_ path: String) throws {
+        guard rmdir(path) == 0 || errno == ENOENT else { throw CallFailed("rmdir", path) }
+    }
+
     /// Removes a folder with all that is in it, if it is there.
     static func removeTree(_ path: String) throws {
         guard exists(path) else { return }
@@ -85,6 +90,30 @@ extension PosixFile {
         var status = stat()
         return lstat(path, &status) == 0
     }
+
+    /// Whether a path is that of a folder, and not of a link to one.
+    static func isFolder(_ path: String) -> Bool {
+        var status = stat()
+        return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    }
+
+    /// The length of a file; nil where there is none.
+    static func byteCount(of path: String) -> Int? {
+        var status = stat()
+        guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+        return Int(status.st_size)
+    }
+
+    /// Bytes that are left to this user on the disk of a file or folder; nil where that cannot be told.
+    static func freeBytes(at path: String) -> Int? {
+        var status = statvfs()
+        guard statvfs(path, &status) == 0 else { return nil }
+        let (bytes, isOver) = UInt64(status.f_bavail).multipliedReportingOverflow(by: UInt64(status.f_frsize))
+        return isOver ? Int.max : Int(clamping: bytes)
+    }
+
+    /// The path of a folder as it is without links and dots.
+    static func realPath(_ path: String) -> String { URL(fileURLWithPath: path).resolvingSymlinksInPath().path }
 
     /// The names in a folder but for that which file systems put there themselves; none if there is no such folder.
     static func names(in path: String) throws -> [String] {

@@ -25,6 +25,11 @@ package final class Storage: AdministrationStores {
         /// What is looked at in place saves a system call for each page that a reader does not remember. But where the disk then fails to deliver one, the
         /// system ends the process with SIGBUS, while a failed copy is an error of one request.
         package var mappedBytesMax = 0
+        /// How long a count of all images is told before they are counted anew, by how long it took: so that to ask without end has one done for no more
+        /// than a two-hundredth of the time.
+        package var imageCountPause: @Sendable (_ counting: Duration) -> Duration = { max(.seconds(10), $0 * 200) }
+        /// The version of the service that backups name.
+        package var version: String?
         /// Where counts and measurements go.
         package var metrics: any MetricsFactory
         /// Where the time of day comes from.
@@ -68,7 +73,9 @@ package final class Storage: AdministrationStores {
     package var blobs: any BlobStore { blobFiles }
     /// Backups of the folder.
     package var backups: (any BackupStore)? {
-        DataFolderBackup(folder: folder, pins: imageIndex.pins, pool: blobFiles.pool, clock: clock, turn: maintenanceTurn)
+        DataFolderBackup(
+            folder: folder, pins: imageIndex.pins, pool: blobFiles.pool, clock: clock, turn: maintenanceTurn,
+            last: LastBackup(folder: folder, epoch: epochCache), version: version)
     }
     /// Whether what is stored agrees with itself.
     package var integrity: any IntegrityStore {
@@ -79,6 +86,8 @@ package final class Storage: AdministrationStores {
     package var schema: any SchemaStore { migrator }
     /// What waits to be done.
     package var queueDepths: any QueueDepthStore { SQLiteQueueDepthStore(scans: scans) }
+    /// How much is stored.
+    package let usage: any StoreUsage
 
     private let queue: DatabaseQueue
     private let readers: ReadPool
@@ -92,6 +101,7 @@ package final class Storage: AdministrationStores {
     private let clock: WallClock
     private let openedAt: Timestamp
     private let folder: DataFolder
+    private let version: String?
     /// Lets backups and checks have the data folder one at a time.
     private let maintenanceTurn = AsyncMutex()
 
@@ -121,6 +131,7 @@ package final class Storage: AdministrationStores {
     private init(_ configuration: Configuration) throws {
         folder = DataFolder(configuration.directory)
         clock = configuration.clock
+        version = configuration.version
         openedAt = clock.now
         SQLiteSettings.apply()
         try PendingRestore.finish(in: folder)
@@ -140,6 +151,7 @@ package final class Storage: AdministrationStores {
         blobFiles = try FileBlobStore(folder: folder.media, threads: configuration.mediaThreads)
         // After all that may fail: a pool of threads must be shut down, and no caller can do so with a storage that did not open.
         scans = ScanPool(readers: searchReaders, waitingMax: configuration.searchesWaitingMax, metrics: metrics)
+        usage = SQLiteStoreUsage(folder: folder, scans: scans, writer: writer, pause: configuration.imageCountPause)
         pikzonalities = SQLitePikzonalityStore(writer: writer, readers: readers, scans: scans, changes: changes)
         jobs = SQLiteTrainingJobStore(writer: writer, readers: readers, metrics: metrics, changes: changes)
         idempotency = SQLiteIdempotencyStore(writer: writer, readers: readers)
@@ -156,10 +168,15 @@ package final class Storage: AdministrationStores {
     /// - Throws: `schemaMismatch` when an applied migration was changed, or the database is from a newer binary.
     package func migrate(for author: Operator? = nil) async throws(Failure) -> [String] {
         let applied = try await migrator.migrate(for: author)
+        try load()
+        return applied
+    }
+
+    /// Takes into memory what is answered from there. The schema has to be the one of this version; `migrate` does both.
+    package func load() throws(Failure) {
         try maintenanceCache.load()
         try epochCache.load()
         try termCache.load()
-        return applied
     }
 
     /// Closes every connection, which folds the write-ahead log into the database. No call may be under way or follow.

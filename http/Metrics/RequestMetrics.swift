@@ -1,5 +1,7 @@
 import CoreMetrics
+import ErrorEnvelope
 import HTTPTypes
+import ErrorEnvelopeHummingbird
 import Hummingbird
 import PersonasMetrics
 import Synchronization
@@ -15,6 +17,7 @@ struct RequestMetrics: Sendable {
 
     private let inFlight: Meter
     private let immediate: Counter
+    private let errors: ErrorCounters
     /// By route, then in the order of `methods`, with one more for all others.
     private let endpoints: [String: [EndpointMetrics]]
     private let unknown: [EndpointMetrics]
@@ -27,6 +30,7 @@ struct RequestMetrics: Sendable {
         inFlight = Metric("personas_http_requests_in_flight", help: "Requests whose answer has not begun yet.").meter(in: factory)
         immediate = Metric("personas_http_immediate_answers_total", help: "Requests answered on the event loop, without waiting.")
             .counter(in: factory)
+        errors = ErrorCounters(factory: factory)
         endpoints = routes.reduce(into: [:]) { $0[$1] = metrics(of: $1) }
         unknown = metrics(of: Self.noRoute)
     }
@@ -35,20 +39,25 @@ struct RequestMetrics: Sendable {
     func begin() { inFlight.increment() }
 
     /// A request is answered.
-    /// - Parameter route: the template of the route that it found, if any.
-    func end(_ method: HTTPRequest.Method, route: String?, status: Int, duration: Duration) {
+    /// - Parameters:
+    ///   - route: the template of the route that it found, if any.
+    ///   - code: that of the answer, where that is an error envelope.
+    func end(_ method: HTTPRequest.Method, route: String?, status: Int, code: ErrorCode?, duration: Duration) {
         inFlight.decrement()
-        count(method, route: route, status: status, duration: duration)
+        count(method, route: route, status: status, code: code, duration: duration)
     }
 
     /// A request was answered as soon as it came.
-    /// - Parameter route: the template of the route that it found, if any.
-    func countImmediate(_ method: HTTPRequest.Method, route: String?, status: Int, duration: Duration) {
+    /// - Parameters:
+    ///   - route: the template of the route that it found, if any.
+    ///   - code: that of the answer, where that is an error envelope.
+    func countImmediate(_ method: HTTPRequest.Method, route: String?, status: Int, code: ErrorCode?, duration: Duration) {
         immediate.increment()
-        count(method, route: route, status: status, duration: duration)
+        count(method, route: route, status: status, code: code, duration: duration)
     }
 
-    private func count(_ method: HTTPRequest.Method, route: String?, status: Int, duration: Duration) {
+    private func count(_ method: HTTPRequest.Method, route: String?, status: Int, code: ErrorCode?, duration: Duration) {
+        if let code { errors.count(code) }
         let methods = route.flatMap { endpoints[$0] } ?? unknown
         let endpoint = methods[Self.methods.firstIndex(of: method) ?? Self.methods.count]
         endpoint.record(status: status, duration: duration)
@@ -100,15 +109,18 @@ struct MeasuredResponder<Inner: HTTPResponder<PersonasRequestContext>>: HTTPResp
         metrics.begin()
         do {
             let response = try await inner.respond(to: request, context: context)
-            end(request, context, status: response.status.code, since: start)
+            end(request, context, status: response.status.code, code: context.error?.code, since: start)
             return response
         } catch {
-            end(request, context, status: AccessLog.brokenOffStatus, since: start)
+            // Whatever was to be the answer, nobody got it.
+            end(request, context, status: AccessLog.brokenOffStatus, code: nil, since: start)
             throw error
         }
     }
 
-    private func end(_ request: Request, _ context: PersonasRequestContext, status: Int, since start: ContinuousClock.Instant) {
-        metrics.end(request.method, route: context.endpointPath, status: status, duration: start.duration(to: .now))
+    private func end(
+        _ request: Request, _ context: PersonasRequestContext, status: Int, code: ErrorCode?, since start: ContinuousClock.Instant
+    ) {
+        metrics.end(request.method, route: context.endpointPath, status: status, code: code, duration: start.duration(to: .now))
     }
 }

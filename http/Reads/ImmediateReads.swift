@@ -105,7 +105,7 @@ struct ImmediateReads: ImmediateResponder {
         if head.method == .head { answer.body = nil }
         let duration = start.duration(to: .now)
         let status = answer.head.status.code
-        metrics.countImmediate(head.method, route: facts.route, status: status, duration: duration)
+        metrics.countImmediate(head.method, route: facts.route, status: status, code: facts.refusal?.code, duration: duration)
         accessLog.writer.write(
             AccessLogEntry(
                 requestID: requestID, method: head.method.rawValue, route: facts.route ?? AccessLog.noRoute, status: status,

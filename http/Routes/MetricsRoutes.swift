@@ -14,16 +14,29 @@ package struct MetricsSource: Sendable {
     package let queueDepths: any QueueDepthStore
     /// How old the count of what waits may be. It costs a walk in the store, and the call needs no key.
     package let queueDepthsAgeMax: Duration
+    /// How much is stored.
+    package let usage: any StoreUsage
+    /// When that was backed up; nil where that is not the store's to know.
+    package let backups: (any BackupStore)?
+    /// Whether clients are turned away.
+    package let maintenance: any MaintenanceStore
+    /// How old the count of what is stored may be.
+    package let usageAgeMax: Duration
     /// How old the whole text may be. Shorter than monitoring measures, so that it only stops callers that ask without end.
     package let textAgeMax: Duration
 
     package init(
-        registry: MetricsRegistry, queueDepths: any QueueDepthStore, queueDepthsAgeMax: Duration = .seconds(1),
+        registry: MetricsRegistry, queueDepths: any QueueDepthStore, usage: any StoreUsage, backups: (any BackupStore)?,
+        maintenance: any MaintenanceStore, queueDepthsAgeMax: Duration = .seconds(1), usageAgeMax: Duration = .seconds(10),
         textAgeMax: Duration = .milliseconds(100)
     ) {
         self.registry = registry
         self.queueDepths = queueDepths
+        self.usage = usage
+        self.backups = backups
+        self.maintenance = maintenance
         self.queueDepthsAgeMax = queueDepthsAgeMax
+        self.usageAgeMax = usageAgeMax
         self.textAgeMax = textAgeMax
     }
 }
@@ -35,12 +48,14 @@ struct MetricsRoutes: Sendable {
 
     private let registry: MetricsRegistry
     private let queueDepths: QueueDepthMetrics
+    private let usage: UsageMetrics
     private let process: ProcessMetrics
     private let exposition: Exposition
 
     init(_ source: MetricsSource) {
         registry = source.registry
         queueDepths = QueueDepthMetrics(source)
+        usage = UsageMetrics(source)
         process = ProcessMetrics(factory: source.registry)
         exposition = Exposition(ageMax: source.textAgeMax)
     }
@@ -49,6 +64,7 @@ struct MetricsRoutes: Sendable {
     func add(to router: Router<PersonasRequestContext>) {
         router.get(RouterPath(Self.path)) { _, context in
             await queueDepths.refresh(logger: context.logger)
+            await usage.refresh(logger: context.logger)
             let text = exposition.text {
                 process.refresh()
                 return ByteBuffer(bytes: registry.text())

@@ -114,6 +114,7 @@ package struct HTTPService: Service {
     private let metrics: MetricsSource?
     private let factory: any MetricsFactory
     private let limits: LimitCounters
+    private let errors: ErrorCounters
     private let connections: ConnectionRegistry
     private let onListening: @Sendable (String) async -> Void
     private let stopping = StoppingFlag()
@@ -134,6 +135,7 @@ package struct HTTPService: Service {
         self.metrics = metrics
         factory = metrics?.registry ?? NOOPMetricsHandler.instance
         limits = LimitCounters(factory: factory)
+        errors = ErrorCounters(factory: factory)
         connections = ConnectionRegistry(limits: configuration.connectionLimits)
         self.onListening = onListening
     }
@@ -166,8 +168,8 @@ package struct HTTPService: Service {
             responder: responder,
             server: .guardedHTTP1(
                 limits: configuration.limits, connections: connections, immediate: configuration.answersImmediately ? immediate : nil,
-                refusalFields: { crossOrigin.fields(ofRefusing: $0) }, logger: logger
-            ) { [limits] in limits.hit(ClientLimit($0)) },
+                refusalFields: { crossOrigin.fields(ofRefusing: $0) }, logger: logger, onRefusal: { [errors] in errors.count($0) },
+                onLimit: { [limits] in limits.hit(ClientLimit($0)) }),
             configuration: ApplicationConfiguration(
                 address: .hostname(configuration.host, port: configuration.port), serverName: nil, backlog: Self.backlog,
                 availableConnectionsDelegate: boundedConnections()),

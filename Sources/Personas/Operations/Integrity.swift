@@ -42,6 +42,16 @@ package struct Finding: Sendable, Codable, Equatable {
         case incomingLeft = "incoming_left"
         /// Something lies in the media folder that the service did not put there. It is for a person to remove.
         case strange = "strange_file"
+
+        /// Whether a repair makes it good.
+        package var isRepairable: Bool {
+            switch self {
+            case .countsDisagree, .fileOrphaned, .rowOrphaned, .removalOverdue, .incomingLeft: true
+            case .databaseDamaged, .foreignKeyBroken, .tokensDisagree, .jobsDisagree, .searchDisagrees, .metadataDisagrees, .fileMissing,
+                .fileDamaged, .strange:
+                false
+            }
+        }
     }
 
     /// What is wrong.
@@ -81,13 +91,15 @@ package struct IntegrityReport: Sendable, Codable, Equatable {
         package var findings = 0
         /// Those of them that the check made good.
         package var repaired = 0
+        /// All findings by the name of their kind; kinds of which there are none are missing.
+        package var findingsByKind: [String: Int] = [:]
     }
 
     /// Whether nothing is wrong, or not any more.
     package private(set) var sound = true
     /// What was looked at.
     package var counts = Counts()
-    /// What is wrong, the first `Limits.findingsMax`.
+    /// What is wrong, the first `Limits.findingsMax`, and the first few of each kind in any case.
     package private(set) var findings: [Finding] = []
 
     /// A report without findings.
@@ -96,7 +108,9 @@ package struct IntegrityReport: Sendable, Codable, Equatable {
     /// Adds a finding.
     package mutating func add(_ finding: Finding) {
         counts.findings += 1
+        let ofKind = counts.findingsByKind[finding.kind.rawValue, default: 0] + 1
+        counts.findingsByKind[finding.kind.rawValue] = ofKind
         if finding.repaired { counts.repaired += 1 } else { sound = false }
-        if findings.count < Limits.findingsMax { findings.append(finding) }
+        if findings.count < Limits.findingsMax || ofKind <= Limits.findingsOfKindMin { findings.append(finding) }
     }
 }

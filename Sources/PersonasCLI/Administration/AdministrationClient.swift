@@ -132,7 +132,11 @@ private struct LocalSession: AdministrationSession {
     static func open(_ settings: Settings, lock: DataFolderLock, _ use: FolderUse) async throws(Failure) -> LocalSession {
         let app = try Application(settings, logger: Application.silentLogger)
         do throws(Failure) {
-            _ = try await app.migrate(isAllowed: use.mayMigrate(settings), for: use == .migrating ? .ofProcess : nil)
+            if use == .looking {
+                if await app.storage.schema.isReady() { try app.storage.load() }
+            } else {
+                _ = try await app.migrate(isAllowed: use.mayMigrate(settings), for: use == .migrating ? .ofProcess : nil)
+            }
         } catch {
             app.close()
             throw error

@@ -107,23 +107,29 @@ extension BackupReport: TableRenderable {
             ["folder", directory], ["state of", createdAt], ["personas and styles", String(items)], ["images", String(images)],
             ["bytes of images", String(imageBytes)], ["bytes of the database", String(databaseBytes)],
         ]
-        return [Table(headings: ["what", "value"], rows: rows)]
+        return [Table(headings: ["what", "value"], rows: rows)] + (retention.map { [$0.table] } ?? [])
     }
 }
 
-extension IntegrityReport: TableRenderable {
-    var tables: [Table] {
-        let rows = [
-            ("personas and styles", counts.items), ("images", counts.images), ("bytes of images", counts.imageBytes),
-            ("image files", counts.files), ("removals pending", counts.pendingRemovals),
-            ("seconds of the oldest", counts.oldestRemovalSeconds), ("findings", counts.findings), ("repaired", counts.repaired),
-        ]
-        return [Table(headings: ["what", "count"], rows: rows.map { [$0.0, String($0.1)] })] + (findings.isEmpty ? [] : findings.tables)
+extension RetentionReport {
+    /// What became of everything in the folder.
+    fileprivate var table: Table {
+        var rows = removed.map { [$0, "removed"] } + kept.map { [$0, "kept"] }
+        if !kept.isEmpty { rows[rows.count - 1][1] = "new" }
+        rows += left.map { [$0.name, "left alone: \($0.words)"] }
+        if leftCount > left.count { rows.append(["and \(Quantities.number(leftCount - left.count)) more", "left alone"]) }
+        return Table(headings: ["in the folder", "what became of it"], rows: rows)
     }
 }
 
-extension Finding: TableRow {
-    static let headings = ["kind", "where", "what", "repaired"]
-
-    var cells: [String] { [kind.rawValue, subject, detail, repaired ? "yes" : "no"] }
+extension RetentionReport.Left {
+    fileprivate var words: String {
+        switch reason {
+        case .foreign: "it is no backup"
+        case .mixed: "it holds more than a backup"
+        case .notWhole: "it is not whole"
+        case .otherData: "it is of another data folder"
+        case .notRemoved: "it could not be removed (\(detail ?? "no reason is known"))"
+        }
+    }
 }

@@ -1,3 +1,4 @@
+import BuildVersion
 import ErrorEnvelopeHummingbird
 import Foundation
 import Logging
@@ -100,6 +101,12 @@ enum Serve {
             accessLog: LineAccessLog(level: settings.logLevel, format: settings.logFormat, writer: log)
         ) { address in
             StartReport(settings: settings, connectionsMax: connectionsMax, address: address, links: publicURL.base).log(to: logger)
+            // Before commands reach the server, which is after this.
+            app.presence.begin(
+                ServerReport.Identity(
+                    version: BuildVersion.text, pid: Int(ProcessInfo.processInfo.processIdentifier), address: address,
+                    publicURL: settings.publicURL ?? address),
+                at: .now)
             listening.notify()
             if let demoKey { introduceDemo(key: demoKey, address: address, settings, logger) }
         }

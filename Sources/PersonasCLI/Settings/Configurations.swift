@@ -1,3 +1,4 @@
+import BuildVersion
 import CoreMetrics
 import ErrorEnvelopeHummingbird
 import Personas
@@ -11,6 +12,7 @@ extension Storage.Configuration {
     init(_ settings: Settings, metrics: any MetricsFactory, clock: WallClock) {
         self.init(directory: settings.dataDirectory, readers: settings.readers, metrics: metrics)
         self.clock = clock
+        version = BuildVersion.text
         searchesWaitingMax = settings.searchesWaitingMax
         writesWaitingMax = settings.writesWaitingMax
         mappedBytesMax = settings.databaseMappedBytes

@@ -53,7 +53,11 @@ struct Exposition {
             if type == "histogram" { try checkHistogram(name) }
             if type == "counter" {
                 guard name.hasSuffix("_total") else { throw Malformed(description: "\(name) is a counter without _total") }
-                let isRight = samples.filter { $0.name == name }.allSatisfy { $0.value >= 0 && $0.value == $0.value.rounded() }
+                // Seconds have fractions.
+                let isWhole = !name.hasSuffix("_seconds_total")
+                let isRight = samples.filter { $0.name == name }.allSatisfy {
+                    $0.value >= 0 && (!isWhole || $0.value == $0.value.rounded())
+                }
                 guard isRight else { throw Malformed(description: "\(name) counts no whole number") }
             }
         }

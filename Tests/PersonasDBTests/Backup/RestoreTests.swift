@@ -1,3 +1,4 @@
+import Crypto
 import Foundation
 import GRDB
 import Personas
@@ -75,7 +76,7 @@ struct RestoreTests {
         ("an edited manifest", .damaged(.fileDamaged, "manifest.json"), { try edit($0, "\"files\" : 3", "\"files\" : 2") }),
         ("an edited time", .damaged(.fileDamaged, "manifest.json"), { try edit($0, "\"created_at\" : \"2", "\"created_at\" : \"1") }),
         ("a further member", .damaged(.fileDamaged, "manifest.json"), { try edit($0, "{\n", "{\n  \"a\" : 1,\n") }),
-        ("another format", .unknown("format 2"), { try edit($0, "\"format\" : 1", "\"format\" : 2") }),
+        ("another format", .unknown("format 3"), { try edit($0, "\"format\" : 2", "\"format\" : 3") }),
         (
             "a manifest cut short", .damaged(.fileDamaged, "manifest.json"),
             { try Data("{".utf8).write(to: URL(fileURLWithPath: $0 + "/manifest.json")) }
@@ -97,6 +98,9 @@ struct RestoreTests {
             try damage(backup)
             try FileManager.default.createDirectory(atPath: parent + "/data", withIntermediateDirectories: true)
             let old = try await withStorage(in: parent + "/data") { open async throws in try await open.create("Old", images: 7...9) }
+            let verdict = await result { () async throws(Failure) in
+                try await DataFolderRestore(from: backup).verify { _ in }
+            }
             for isForced in [false, true] {
                 let target = parent + (isForced ? "/data" : "/new")
                 let outcome = await result { () async throws(Failure) in
@@ -106,6 +110,8 @@ struct RestoreTests {
                         throw Failure(storage: error)
                     }
                 }
+                // To verify alone is to be told the same.
+                if case .failure(let failure) = outcome { #expect(verdict == .failure(failure)) }
                 switch (refusal, outcome) {
                 case (.damaged(let kind, let path), .failure(.damaged(.backup, let finding))):
                     #expect(finding.kind == kind && finding.subject.hasPrefix(path), "\(finding)")
@@ -119,6 +125,42 @@ struct RestoreTests {
             try await withStorage(in: parent + "/data") { open async throws in
                 #expect(try await open.items.find(old.id, mode: nil, accountID: old.accountID) == old)
                 #expect(try await sound(open))
+            }
+        }
+    }
+
+    @Test("To verify alone makes nothing, not even a lock, and tells what a restore would bring")
+    func verified() async throws {
+        try await withBackup { backup, parent, _ in
+            let before = try FileManager.default.subpathsOfDirectory(atPath: parent).sorted()
+            let restore = try DataFolderRestore(from: backup)
+            #expect(restore.version == nil, "a storage that was told of none")
+            let report = try await restore.verify { _ in }
+            #expect((report.directory, report.items, report.images) == (backup, 1, 3))
+            #expect(try FileManager.default.subpathsOfDirectory(atPath: parent).sorted() == before)
+            // Of several the operator names one.
+            try FileManager.default.createDirectory(atPath: parent + "/several", withIntermediateDirectories: true)
+            for name in ["2026-11-20T000000Z", "2026-11-21T000000Z"] {
+                try FileManager.default.copyItem(atPath: backup, toPath: "\(parent)/several/\(name)")
+            }
+            try FileManager.default.createDirectory(atPath: parent + "/several/2026-11-22T000000Z", withIntermediateDirectories: true)
+            #expect(throws: Failure.folderUnusable(path: parent + "/several/2026-11-21T000000Z", .holdsBackups)) {
+                try DataFolderRestore(from: parent + "/several")
+            }
+        }
+    }
+
+    @Test("A backup from before manifests named a version and a data folder is restored as ever")
+    func olderManifest() async throws {
+        try await withBackup { backup, parent, item in
+            let path = backup + "/manifest.json"
+            let manifest = try BackupManifest(parsing: try Data(contentsOf: URL(fileURLWithPath: path)))
+            #expect(manifest.format == 2 && manifest.dataFolder != nil)
+            try manifest.older().write(to: URL(fileURLWithPath: path))
+            _ = try await DataFolderRestore(from: backup).verify { _ in }
+            try await restore(backup, into: parent + "/data")
+            try await withStorage(in: parent + "/data") { open async throws in
+                #expect(try await open.items.find(item.id, mode: nil, accountID: item.accountID) == item)
             }
         }
     }
@@ -215,5 +257,15 @@ struct RestoreTests {
         let made = "\(parent)/made-\(Identifier.random().text)"
         try await restore(backup, into: made)
         try FileManager.default.moveItem(atPath: made, toPath: path)
+    }
+}
+
+extension BackupManifest {
+    /// The document as the first format had it.
+    fileprivate func older() throws -> Data {
+        var text = String(decoding: try document(), as: UTF8.self).replacing("\"format\" : 2", with: "\"format\" : 1")
+        text = text.replacing(/\ \ "data_folder" : "[^\n]*\n/, with: "").replacing(checksum, with: "")
+        let sum = hexadecimal(Array(SHA256.hash(data: Data(text.utf8))))
+        return Data(text.replacing("\"checksum\" : \"\"", with: "\"checksum\" : \"\(sum)\"").utf8)
     }
 }

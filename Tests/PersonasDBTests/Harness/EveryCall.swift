@@ -237,6 +237,9 @@ private func everyCallOfMaintenance(_ open: OpenStorage, _ round: Int) async thr
     _ = try await open.storage.schema.migrations()
     _ = await open.storage.schema.isReady()
     _ = try await open.storage.integrity.check(repairingWith: open.collector, at: .now) { _ in }
+    _ = try await open.storage.queueDepths.queueDepths()
+    _ = try await open.storage.usage.contents()
+    _ = try await open.storage.usage.images()
 }
 
 extension IdempotentRequest {

@@ -27,7 +27,7 @@ struct ShadowReads: Sendable {
     private let answered = Shared(0)
 
     init(of app: Application, _ configuration: HTTPConfiguration, _ publicURL: PublicURL) {
-        let metrics = MetricsSource(registry: MetricsRegistry(), queueDepths: app.storage.queueDepths)
+        let metrics = MetricsSource(registry: MetricsRegistry(), storage: app.storage)
         let http = HTTPService(
             configuration: configuration, useCases: app.useCases, publicURL: publicURL, logger: LogRecorder().logger,
             accessLog: AccessLogRecorder(), metrics: metrics)

@@ -83,7 +83,7 @@ struct TestService: Sendable {
         let registry = try #require(opened.metrics?.registry)
         // Tests look at once at what they did.
         opened.metrics = MetricsSource(
-            registry: registry, queueDepths: opened.storage.queueDepths, queueDepthsAgeMax: .zero, textAgeMax: .zero)
+            registry: registry, storage: opened.storage, queueDepthsAgeMax: .zero, usageAgeMax: .zero, textAgeMax: .zero)
         let app = opened
         let log = LogRecorder(level: .trace)
         let (accessLog, publicURL) = (AccessLogRecorder(), PublicURL(baseURL))

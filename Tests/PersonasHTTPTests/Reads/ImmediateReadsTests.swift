@@ -11,6 +11,7 @@ import TestImages
 import TestSupport
 import Testing
 
+@testable import PersonasCLI
 @testable import PersonasHTTP
 
 /// What must hold of reads on the event loop whoever asks, beside that they are those of the router.
@@ -176,7 +177,7 @@ struct ImmediateReadsTests {
             let http = HTTPService(
                 configuration: HTTPConfiguration(), useCases: service.useCases, publicURL: PublicURL(), logger: LogRecorder().logger,
                 accessLog: AccessLogRecorder(),
-                metrics: MetricsSource(registry: MetricsRegistry(), queueDepths: service.storage.queueDepths))
+                metrics: MetricsSource(registry: MetricsRegistry(), storage: service.storage))
             let immediate = http.ways().immediate
             func status(_ target: String, key: String? = service.key, _ fields: HTTPHeaders = [:]) -> Int? {
                 var headers: HTTPHeaders = ["Host": "a"]

@@ -8,6 +8,7 @@ import TestImages
 import TestSupport
 import Testing
 
+@testable import PersonasCLI
 @testable import PersonasHTTP
 
 /// The two ways to an answer: whatever is asked, and in whatever form, both give the same one.
@@ -31,7 +32,7 @@ struct WaysTests {
         if trustsProxy { configuration.trustedProxies = [try #require(AddressPrefix("127.0.0.0/8"))] }
         configuration.rateLimits = RateLimitPolicy(readsPerSecond: 1_000_000, writesPerSecond: 1_000_000)
         let (log, accessLog, registry) = (LogRecorder(), AccessLogRecorder(), MetricsRegistry())
-        let metrics = MetricsSource(registry: registry, queueDepths: service.storage.queueDepths)
+        let metrics = MetricsSource(registry: registry, storage: service.storage)
         let http = HTTPService(
             configuration: configuration, useCases: service.useCases, publicURL: PublicURL(TestService.baseURL), logger: log.logger,
             accessLog: accessLog, metrics: metrics)

@@ -269,7 +269,7 @@ struct AdministrationServiceTests {
             let moment = Timestamp(milliseconds: 1_000_000_000_000)
             let administration = Administration(
                 stores: service.storage, catalog: service.catalog, collector: service.collector, signals: WorkSignals(),
-                clock: WallClock { moment })
+                presence: ServerPresence(), clock: WallClock { moment })
             #expect(try await administration.perform(CreateAccount(name: "old")).createdAt == moment.text)
             let issued = try await administration.issueKey(PrepareKey(accountName: "old", label: nil, scopes: [.read]))
             #expect(try await administration.perform(SetKeyState(.disabled, id: issued.id.text)).createdAt == moment.text)
@@ -297,10 +297,12 @@ struct AdministrationServiceTests {
         try await TestService.run { service in
             let administration = Administration(
                 stores: StoresWithoutBackups(storage: service.storage), catalog: service.catalog, collector: service.collector,
-                signals: WorkSignals(), clock: .system)
+                signals: WorkSignals(), presence: ServerPresence(), clock: .system)
             await #expect(throws: Failure.backupsElsewhere) {
                 try await administration.perform(BackUp(directory: service.directory + "/backup"))
             }
+            let stored = try await administration.perform(ShowStatus()).stored
+            #expect(stored != nil && stored?.lastBackup == nil)
         }
     }
 
@@ -370,6 +372,8 @@ private struct StoresWithoutBackups: AdministrationStores {
     var schema: any SchemaStore { storage.schema }
     var backups: (any BackupStore)? { nil }
     var integrity: any IntegrityStore { storage.integrity }
+    var usage: any StoreUsage { storage.usage }
+    var queueDepths: any QueueDepthStore { storage.queueDepths }
 }
 
 /// A reply that is not looked at.

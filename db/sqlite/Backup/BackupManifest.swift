@@ -38,12 +38,16 @@ struct BackupManifest: Codable, Equatable {
         }
     }
 
-    /// The only form that there has been.
-    static let formatKnown = 1
+    /// The forms that are read. What is written has the last of them; the first knew of no version and no data folder.
+    static let formatsKnown = 1...2
 
     let format: Int
     /// RFC 3339: the moment that the backup holds.
     let createdAt: String
+    /// The version of the service that made the backup; nil where that did not say so.
+    let version: String?
+    /// The data folder that it was made of; nil where that was not said.
+    let dataFolder: String?
     let migrations: [AppliedMigration]
     let database: File
     /// The list of all files' hashes, in the form of `sha256sum`.
@@ -55,13 +59,19 @@ struct BackupManifest: Codable, Equatable {
     private(set) var checksum = ""
 
     enum CodingKeys: String, CodingKey {
-        case format, migrations, database, sums, media, rows, checksum
+        case format, version, migrations, database, sums, media, rows, checksum
         case createdAt = "created_at"
+        case dataFolder = "data_folder"
     }
 
-    init(createdAt: Timestamp, migrations: [AppliedMigration], database: File, sums: File, media: Media, rows: [String: Int]) throws {
-        format = Self.formatKnown
+    init(
+        createdAt: Timestamp, version: String?, dataFolder: String, migrations: [AppliedMigration], database: File, sums: File,
+        media: Media, rows: [String: Int]
+    ) throws {
+        format = Self.formatsKnown.upperBound
         self.createdAt = createdAt.text
+        self.version = version
+        self.dataFolder = dataFolder
         self.migrations = migrations
         self.database = database
         self.sums = sums
@@ -77,7 +87,7 @@ struct BackupManifest: Codable, Equatable {
         guard let found = try? JSONDecoder().decode(Format.self, from: bytes) else {
             throw Failure.damaged(.backup, Finding(.fileDamaged, BackupFolder.manifestName, "It cannot be read"))
         }
-        guard found.format == Self.formatKnown else {
+        guard Self.formatsKnown.contains(found.format) else {
             throw Failure.unknownBackup("format \(found.format)")
         }
         guard let manifest = try? JSONDecoder().decode(BackupManifest.self, from: bytes), try manifest.document() == bytes,

@@ -16,20 +16,93 @@ struct DataFolderBackup: BackupStore {
     let pool: NIOThreadPool
     let clock: WallClock
     let turn: AsyncMutex
+    /// What is remembered of the newest.
+    let last: LastBackup
+    /// The version that manifests name.
+    let version: String?
+
+    func lastBackup() async throws(Failure) -> BackupRecord? { last.record }
 
     func backup(to directory: String, progress: @escaping ProgressHandler) async throws(Failure) -> BackupReport {
         do {
             return try await turn.withLock {
-                let target = try BackupTarget(directory, outside: folder)
-                do {
-                    return try await write(to: target.backup, progress)
-                } catch {
-                    target.clear()
-                    throw error
-                }
+                let report = try await backUp(to: directory, progress)
+                last.note(createdAt: report.createdAt, directory: report.directory)
+                return report
             }
         } catch {
             throw Self.failure(error, writingTo: directory)
+        }
+    }
+
+    func backup(into directory: String, keeping count: Int, progress: @escaping ProgressHandler) async throws(Failure) -> BackupReport {
+        do {
+            return try await turn.withLock {
+                let backups = try DatedBackups(in: directory, outside: folder)
+                let lock = try BackupsLock(in: directory)
+                defer { withExtendedLifetime(lock) {} }
+                var retention = RetentionReport(keep: count)
+                try await removePartial(in: backups, &retention, progress)
+                let name = try backups.freeName(for: clock.now)
+                let written = try await backUp(to: backups.partial(name), progress)
+                try PosixFile.rename(written.directory, to: backups.folder(name).path)
+                try PosixFile.syncFolder(directory)
+                var report = written.moved(to: backups.folder(name).path)
+                last.note(createdAt: report.createdAt, directory: report.directory)
+                try await removeSurplus(in: backups, beside: name, &retention, progress)
+                report.retention = retention
+                return report
+            }
+        } catch {
+            throw Self.failure(error, writingTo: directory)
+        }
+    }
+
+    /// Takes away what earlier calls left that were cut short. Nobody works on it: whoever does holds the folder's lock.
+    private func removePartial(in backups: DatedBackups, _ retention: inout RetentionReport, _ progress: ProgressHandler) async throws {
+        let partial = try backups.listing(of: source).partial
+        for (done, name) in partial.enumerated() {
+            progress(WorkProgress(step: "Removing what was left unfinished", done: done, total: partial.count))
+            try await remove(name, &retention) { try backups.folder(name).remove() }
+        }
+    }
+
+    /// Takes away the oldest backups, now that the new one is whole and on disk.
+    private func removeSurplus(
+        in backups: DatedBackups, beside name: String, _ retention: inout RetentionReport, _ progress: ProgressHandler
+    ) async throws {
+        let listing = try backups.listing(of: source)
+        let new = DatedBackups.Entry(name: name, second: DatedBackups.second(of: name) ?? .max)
+        let surplus = DatedBackups.surplus(of: listing.whole, beside: new, keeping: retention.keep)
+        for (done, entry) in surplus.enumerated() {
+            progress(WorkProgress(step: "Removing old backups", done: done, total: surplus.count))
+            try await remove(entry.name, &retention) { try backups.remove(entry) }
+        }
+        retention.kept = listing.whole.map(\.name).filter { $0 != name && !surplus.map(\.name).contains($0) } + [name]
+        for entry in listing.left { retention.leave(entry) }
+    }
+
+    /// Removes one thing, and notes down what came of it.
+    private func remove(_ name: String, _ retention: inout RetentionReport, _ body: @escaping @Sendable () throws -> Void) async throws {
+        try Task.checkCancellation()
+        do {
+            try await pool.runIfActive(body)
+            retention.removed.append(name)
+        } catch let error as PosixFile.CallFailed {
+            retention.leave(RetentionReport.Left(name: name, reason: .notRemoved, detail: error.description))
+        }
+    }
+
+    /// The data folder by the name that manifests give it.
+    private var source: String { PosixFile.realPath(folder.path) }
+
+    private func backUp(to directory: String, _ progress: @escaping ProgressHandler) async throws -> BackupReport {
+        let target = try BackupTarget(directory, outside: folder)
+        do {
+            return try await write(to: target.backup, progress)
+        } catch {
+            target.clear()
+            throw error
         }
     }
 
@@ -65,7 +138,8 @@ struct DataFolderBackup: BackupStore {
         }
         let found = try await writeSums(of: file, database, in: backup, progress)
         let manifest = try BackupManifest(
-            createdAt: createdAt, migrations: facts.migrations, database: file, sums: try BackupManifest.File(path: backup.sumsPath),
+            createdAt: createdAt, version: version, dataFolder: source, migrations: facts.migrations, database: file,
+            sums: try BackupManifest.File(path: backup.sumsPath),
             media: found, rows: facts.rows)
         try Task.checkCancellation()
         try PosixFile.syncFolder(backup.path)
@@ -162,10 +236,7 @@ private struct BackupTarget {
         do {
             guard let entries = try? PosixFile.names(in: path) else { throw Failure.folderUnusable(path: path, .unreadable) }
             guard entries.isEmpty else { throw Failure.folderUnusable(path: path, .notEmpty) }
-            let (inner, outer) = (Self.real(path), Self.real(dataFolder.path))
-            guard inner != outer, !inner.hasPrefix(outer + "/") else {
-                throw Failure.folderUnusable(path: path, .insideDataFolder)
-            }
+            try dataFolder.requireOutside(path)
         } catch {
             if isNew { rmdir(path) }
             throw error
@@ -179,8 +250,14 @@ private struct BackupTarget {
         for name in (try? PosixFile.names(in: path)) ?? [] { try? PosixFile.removeTree("\(path)/\(name)") }
         if isNew { rmdir(path) }
     }
+}
 
-    private static func real(_ path: String) -> String { URL(fileURLWithPath: path).resolvingSymlinksInPath().path }
+extension BackupReport {
+    /// The same of a backup that was given another name.
+    fileprivate func moved(to directory: String) -> BackupReport {
+        BackupReport(
+            directory: directory, createdAt: createdAt, items: items, images: images, imageBytes: imageBytes, databaseBytes: databaseBytes)
+    }
 }
 
 /// Tells a thread that its work is not wanted any more.

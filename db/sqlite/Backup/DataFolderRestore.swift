@@ -18,6 +18,8 @@ package struct DataFolderRestore: Sendable {
         backup = BackupFolder(path: path)
         guard PosixFile.exists(path) else { throw .folderUnusable(path: path, .missing) }
         guard let bytes = FileManager.default.contents(atPath: backup.manifestPath) else {
+            // Which of several is meant is the operator's to say: the newest may be the one that holds the mistake.
+            if let newest = DatedBackups(path: path).newest { throw .folderUnusable(path: newest, .holdsBackups) }
             throw .folderUnusable(path: path, .noBackup)
         }
         do {
@@ -44,8 +46,7 @@ package struct DataFolderRestore: Sendable {
     package func restore(
         into directory: String, under lock: DataFolderLock, isForced: Bool, for author: Operator, progress: @escaping ProgressHandler
     ) async throws(Failure) -> BackupReport {
-        let pool = NIOThreadPool(numberOfThreads: Self.threads)
-        pool.start()
+        let pool = Self.pool()
         defer {
             pool.shutdownGracefully { _ in }
             withExtendedLifetime(lock) {}
@@ -69,7 +70,33 @@ package struct DataFolderRestore: Sendable {
         } catch {
             throw .restoreUnfinished("\(error)")
         }
-        return BackupReport(
+        return report(of: directory)
+    }
+
+    /// Verifies the whole backup and makes nothing: what a restore would find out before it changes anything.
+    /// - Throws: `damaged`, `file`, `cancelled`.
+    package func verify(progress: @escaping ProgressHandler) async throws(Failure) -> BackupReport {
+        let pool = Self.pool()
+        defer { pool.shutdownGracefully { _ in } }
+        do {
+            try await verify(pool, progress)
+        } catch {
+            throw error is CancellationError ? .cancelled : Failure(storage: error)
+        }
+        return report(of: backup.path)
+    }
+
+    /// The version of the service that made the backup; nil where that did not say so.
+    package var version: String? { manifest.version }
+
+    private static func pool() -> NIOThreadPool {
+        let pool = NIOThreadPool(numberOfThreads: threads)
+        pool.start()
+        return pool
+    }
+
+    private func report(of directory: String) -> BackupReport {
+        BackupReport(
             directory: directory, createdAt: manifest.createdAt, items: manifest.rows["pikzonality"] ?? 0, images: manifest.media.files,
             imageBytes: manifest.media.byteCount, databaseBytes: manifest.database.byteCount)
     }

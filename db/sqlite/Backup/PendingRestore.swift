@@ -37,8 +37,8 @@ enum PendingRestore {
         },
         { folder in
             guard PosixFile.exists(folder.restoreComplete.database) else { return }
-            // A log left behind would be played into the new database.
-            for path in folder.databaseCompanions { try PosixFile.remove(path) }
+            // A log left behind would be played into the new database, and what was backed up was the old one.
+            for path in folder.databaseCompanions + [folder.lastBackup] { try PosixFile.remove(path) }
             try sync(folder)
         },
         { folder in

@@ -1,3 +1,4 @@
+public import ErrorEnvelope
 import Foundation
 public import HTTPTypes
 public import HummingbirdCore
@@ -14,11 +15,13 @@ extension HTTPServerBuilder {
     ///   - refusalFields: What answers that no handler gives say beyond what every envelope says. It is given the header of the request, or nil
     ///     where that did not come as far.
     ///   - logger: Where refused requests and closed connections are logged.
+    ///   - onRefusal: Told of the code of every answer that no handler gave, for metrics. It must not block.
     ///   - onLimit: Told of every limit that a client has met, for metrics. It must not block.
     public static func guardedHTTP1(
         limits: RequestGuard.Limits = RequestGuard.Limits(), connections: ConnectionRegistry? = nil,
         immediate: (any ImmediateResponder)? = nil, refusalFields: @escaping @Sendable (HTTPFields?) -> HTTPFields = { _ in [:] },
-        logger: Logger, onLimit: @escaping @Sendable (RequestGuard.Limit) -> Void = { _ in }
+        logger: Logger, onRefusal: @escaping @Sendable (ErrorCode) -> Void = { _ in },
+        onLimit: @escaping @Sendable (RequestGuard.Limit) -> Void = { _ in }
     ) -> HTTPServerBuilder {
         HTTPServerBuilder { responder in
             let channel = HTTP1Channel(
@@ -29,7 +32,7 @@ extension HTTPServerBuilder {
                     additionalChannelHandlers: [
                         RequestGuard(
                             limits: limits, connections: connections, responder: immediate, refusalFields: refusalFields, logger: logger,
-                            onLimit: onLimit)
+                            onRefusal: onRefusal, onLimit: onLimit)
                     ],
                     httpDecoderConfiguration: HTTP1Channel.Configuration.DecoderConfiguration(
                         maxHeaderFieldSize: limits.headerFieldBytesMax,

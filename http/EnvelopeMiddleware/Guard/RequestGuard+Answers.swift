@@ -67,6 +67,7 @@ extension RequestGuard {
     private func writeRefusal(_ refusal: RequestRefusal, context: ChannelHandlerContext, promise: EventLoopPromise<Void>?) {
         let requestID = RequestIdentifier.random()
         let error = refusal.envelopeError
+        self.onRefusal(error.code)
         var (head, body) = error.answer(requestID: requestID)
         head.headerFields[.connection] = "close"
         head.headerFields[.date] = HTTPDate.field.value

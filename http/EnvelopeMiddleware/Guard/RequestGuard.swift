@@ -1,3 +1,4 @@
+public import ErrorEnvelope
 public import HTTPTypes
 public import Logging
 public import NIOCore
@@ -5,7 +6,7 @@ import NIOHTTP1
 public import NIOHTTPTypes
 
 /// Protects one connection, and answers what no handler gets to see. It sits between the HTTP codec and Hummingbird; see
-/// ``HummingbirdCore/HTTPServerBuilder/guardedHTTP1(limits:connections:immediate:refusalFields:logger:onLimit:)``, which puts it there.
+/// ``HummingbirdCore/HTTPServerBuilder/guardedHTTP1(limits:connections:immediate:refusalFields:logger:onRefusal:onLimit:)``, which puts it there.
 ///
 /// It adds what Hummingbird 2.28 lacks:
 /// - a deadline for the first request, one for silence between requests, and one for the arrival of one whole request, header and body, which
@@ -102,6 +103,8 @@ public final class RequestGuard: ChannelDuplexHandler, RemovableChannelHandler {
     let responder: (any ImmediateResponder)?
     /// What refusals say beyond what every envelope says.
     let refusalFields: @Sendable (HTTPFields?) -> HTTPFields
+    /// Told of every refusal that the guard itself answers with.
+    let onRefusal: @Sendable (ErrorCode) -> Void
 
     /// Makes the guard of one connection.
     /// - Parameters:
@@ -111,17 +114,19 @@ public final class RequestGuard: ChannelDuplexHandler, RemovableChannelHandler {
     ///   - refusalFields: What answers that no handler gives say beyond what every envelope says. It is given the header of the request, or nil
     ///     where that did not come as far.
     ///   - logger: Where refused requests and closed connections are logged.
+    ///   - onRefusal: Told of the code of every answer that no handler gave, for metrics. It must not block.
     ///   - onLimit: Told of every limit that a client has met, for metrics. It must not block.
     public init(
         limits: Limits = Limits(), connections: ConnectionRegistry? = nil, responder: (any ImmediateResponder)? = nil,
         refusalFields: @escaping @Sendable (HTTPFields?) -> HTTPFields = { _ in [:] }, logger: Logger,
-        onLimit: @escaping @Sendable (Limit) -> Void = { _ in }
+        onRefusal: @escaping @Sendable (ErrorCode) -> Void = { _ in }, onLimit: @escaping @Sendable (Limit) -> Void = { _ in }
     ) {
         self.limits = limits
         self.connections = connections
         self.responder = responder
         self.refusalFields = refusalFields
         self.logger = logger
+        self.onRefusal = onRefusal
         self.onLimit = onLimit
         self.progress = AnswerProgress(
             stallTimeout: TimeAmount(limits.writeStallTimeout), bytesPerSecondMin: limits.answerBytesPerSecondMin)

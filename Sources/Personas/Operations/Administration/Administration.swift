@@ -20,6 +20,10 @@ package protocol AdministrationStores: Sendable {
     var backups: (any BackupStore)? { get }
     /// Whether what is stored agrees with itself.
     var integrity: any IntegrityStore { get }
+    /// How much is stored.
+    var usage: any StoreUsage { get }
+    /// What waits to be done.
+    var queueDepths: any QueueDepthStore { get }
 }
 
 /// Where operators' use cases are carried out: each `AdministrationOperation` is one, and finds here what it works on.
@@ -32,6 +36,8 @@ package struct Administration: Sendable {
     let collector: BlobCollector
     /// Told when bytes are to be removed.
     let signals: WorkSignals
+    /// Whether this process serves.
+    let presence: ServerPresence
     /// Where the time comes from.
     let clock: WallClock
     /// In whose name operations are carried out; nil for what the service does by itself, of which the audit says nothing.
@@ -39,12 +45,14 @@ package struct Administration: Sendable {
 
     /// Ties the use cases to their ports.
     package init(
-        stores: any AdministrationStores, catalog: Catalog, collector: BlobCollector, signals: WorkSignals, clock: WallClock
+        stores: any AdministrationStores, catalog: Catalog, collector: BlobCollector, signals: WorkSignals, presence: ServerPresence,
+        clock: WallClock
     ) {
         self.stores = stores
         self.catalog = catalog
         self.collector = collector
         self.signals = signals
+        self.presence = presence
         self.clock = clock
     }
 

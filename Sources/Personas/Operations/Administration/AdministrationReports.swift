@@ -105,7 +105,8 @@ package struct MaintenanceReport: Sendable, Codable, Equatable {
     /// What they are told to wait.
     package let retryAfter: Int
 
-    init(_ maintenance: Maintenance) {
+    /// What a state in force is told as.
+    package init(_ maintenance: Maintenance) {
         on = maintenance.isOn
         retryAfter = maintenance.retryAfterSeconds
     }

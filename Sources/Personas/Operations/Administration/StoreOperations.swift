@@ -9,13 +9,16 @@ package struct ListMigrations: AdministrationOperation {
     }
 }
 
-/// Writes a backup into a folder.
+/// Writes a backup into a folder, or among others into one below it.
 package struct BackUp: AdministrationOperation {
     private let directory: String
+    private let keep: Int?
 
     /// Names the folder by its absolute path.
-    package init(directory: String) {
+    /// - Parameter keep: how many backups the folder is to hold, each in a folder of its own; nil for one, which is the folder itself.
+    package init(directory: String, keep: Int? = nil) {
         self.directory = directory
+        self.keep = keep
     }
 
     package static let isLong = true
@@ -25,8 +28,17 @@ package struct BackUp: AdministrationOperation {
         guard let backups = administration.stores.backups else { throw .backupsElsewhere }
         // Whatever was deleted meanwhile had to wait for the backup.
         defer { administration.signals.removals.notify() }
-        let report = try await backups.backup(to: directory, progress: progress)
-        await administration.tell(.backup, directory)
+        let report: BackupReport
+        if let keep {
+            guard Limits.backupsKept.contains(keep) else {
+                let (least, most) = (Limits.backupsKept.lowerBound, Limits.backupsKept.upperBound)
+                throw .invalid([Violation("keep", "must be from \(least) to \(most)")])
+            }
+            report = try await backups.backup(into: directory, keeping: keep, progress: progress)
+        } else {
+            report = try await backups.backup(to: directory, progress: progress)
+        }
+        await administration.tell(.backup, report.directory)
         return report
     }
 }

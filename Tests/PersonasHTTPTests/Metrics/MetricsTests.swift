@@ -6,6 +6,7 @@ import HummingbirdTesting
 import Logging
 import NIOCore
 import Personas
+import PersonasDB
 import PersonasMetrics
 import Synchronization
 import TestSupport
@@ -16,33 +17,11 @@ import Testing
 /// `GET /metrics`, from the outside.
 @Suite("Metrics", .serialized)
 struct MetricsTests {
-    /// The numbers of one scrape, by name and labels as they are written.
-    private struct Scrape {
-        let answer: Answer
-        let samples: [String: String]
-
-        init(_ service: TestService, key: TestService.Key = .none) async throws {
-            answer = try await service.send(.get, "/metrics", key: key)
-            #expect(answer.status == 200)
-            let lines = answer.text.split(separator: "\n").filter { !$0.hasPrefix("#") }
-            samples = try lines.reduce(into: [:]) { samples, line in
-                let blank = try #require(line.lastIndex(of: " "))
-                samples[String(line[..<blank])] = String(line[line.index(after: blank)...])
-            }
-        }
-
-        subscript(_ sample: String) -> String? { samples[sample] }
-
-        func requests(_ method: String, _ route: String, _ status: Int) -> String? {
-            samples["personas_http_requests_total{method=\"\(method)\",route=\"\(route)\",status=\"\(status)\"}"]
-        }
-    }
-
     @Test("answers without a key, as text, with the headers of all answers; HEAD works and other methods do not")
     func call() async throws {
         try await TestService.run { service in
             for key in [TestService.Key.none, .own, .text("nonsense")] {
-                let answer = try await Scrape(service, key: key).answer
+                let answer = try await MetricsScrape(service, key: key).answer
                 #expect(answer.headers[.contentType] == "text/plain; version=0.0.4; charset=utf-8")
                 #expect(answer.headers[.cacheControl] == "no-store")
                 #expect(try await service.send(.head, "/metrics", key: key).headers[.contentType] == answer.headers[.contentType])
@@ -60,7 +39,7 @@ struct MetricsTests {
         try await TestService.run { service in
             _ = try await service.administration.perform(SetMaintenance(isOn: true, retryAfterSeconds: nil))
             try await service.send(.get, "/v2/personas", isFailureExpected: true)
-            #expect(try await Scrape(service).requests("GET", "/v2/personas", 503) == "1")
+            #expect(try await MetricsScrape(service).requests("GET", "/v2/personas", 503) == "1")
         }
     }
 
@@ -96,7 +75,7 @@ struct MetricsTests {
                 try await service.send(try #require(HTTPRequest.Method(method)), "/v2/personas")
             }
             try await service.send(.get, "/media/00000000000000000000000000000000", key: .none)
-            let scrape = try await Scrape(service)
+            let scrape = try await MetricsScrape(service)
             #expect(scrape.requests("POST", "/v2/pikzonality/persona", 200) == "1")
             #expect(scrape.requests("GET", "/v2/personas/{id}", 200) == "3")
             #expect(scrape.requests("GET", "/v2/personas/{id}", 404) == "1")
@@ -117,21 +96,21 @@ struct MetricsTests {
             #expect(scrape["\(time)_bucket{\(labels),le=\"30\"}"] == "4")
             let sum = try #require(scrape["\(time)_sum{\(labels)}"].flatMap { Double($0) })
             #expect(sum > 0 && sum < 30)
-            #expect(try await Scrape(service).requests("GET", "/metrics", 200) == "1")
+            #expect(try await MetricsScrape(service).requests("GET", "/metrics", 200) == "1")
         }
     }
 
     @Test("knows the store: commits and what shared them, jobs by state and by end, images to remove")
     func store() async throws {
         try await TestService.run { service in
-            func commits(_ scrape: Scrape) throws -> [Int] {
+            func commits(_ scrape: MetricsScrape) throws -> [Int] {
                 try ["commits_total", "commit_group_size_sum", "commit_group_size_count"].map {
                     try #require(scrape["personas_store_\($0)"].flatMap { Int($0) })
                 }
             }
-            let before = try commits(try await Scrape(service))
+            let before = try commits(try await MetricsScrape(service))
             for index in 0..<4 { try await service.create(.persona, "Item \(index)") }
-            let scrape = try await Scrape(service)
+            let scrape = try await MetricsScrape(service)
             let after = try commits(scrape)
             #expect(after[0] > before[0] && after[2] == after[0] && after[1] >= after[0])
             #expect(scrape["personas_store_write_queue_depth"] == "0")
@@ -144,7 +123,7 @@ struct MetricsTests {
             try await service.training.complete(jobs[0].id, token: jobs[0].leaseToken, portraitBase64: nil)
             let reason = TrainingError(code: .failed, message: "No")
             try await service.training.fail(jobs[1].id, token: jobs[1].leaseToken, error: reason, retryable: false)
-            let end = try await Scrape(service)
+            let end = try await MetricsScrape(service)
             #expect(end[#"personas_training_jobs{state="queued"}"#] == "1")
             #expect(end[#"personas_training_jobs{state="leased"}"#] == "1")
             #expect(end["personas_training_jobs_completed_total"] == "1")
@@ -161,7 +140,7 @@ struct MetricsTests {
         try await TestService.run(.live, configuration: configuration) { service in
             func hits() async throws -> [String: String] {
                 let prefix = "personas_limits_hit_total{limit=\""
-                return try await Scrape(service).samples.reduce(into: [:]) { hits, sample in
+                return try await MetricsScrape(service).samples.reduce(into: [:]) { hits, sample in
                     if sample.key.hasPrefix(prefix) { hits[String(sample.key.dropFirst(prefix.count).dropLast(2))] = sample.value }
                 }
             }
@@ -189,14 +168,22 @@ struct MetricsTests {
     @Test("knows the process, where the system tells")
     func process() async throws {
         try await TestService.run { service in
-            let scrape = try await Scrape(service)
+            let scrape = try await MetricsScrape(service)
             #if os(Linux)
                 let start = try #require(scrape["process_start_time_seconds"].flatMap { Double($0) })
                 let now = Double(Timestamp.now.milliseconds) / 1_000
                 #expect(start > now - 86_400 && start <= now + 2)
                 let memory = try #require(scrape["process_resident_memory_bytes"].flatMap { Double($0) })
                 #expect(memory > 1_000_000 && memory < 64e9)
-                #expect(try #require(scrape["process_open_fds"].flatMap { Int($0) }) > 3)
+                let open = try #require(scrape["process_open_fds"].flatMap { Int($0) })
+                let openMax = try #require(scrape["process_max_fds"].flatMap { Int($0) })
+                #expect(open > 3 && open <= openMax)
+                let used = try #require(scrape["process_cpu_seconds_total"].flatMap { Double($0) })
+                #expect(used > 0)
+                var waste = 0
+                for index in 0..<1_000_000 { waste ^= index &* 31 }
+                let later = try #require(try await MetricsScrape(service)["process_cpu_seconds_total"].flatMap { Double($0) })
+                #expect(later > used, "\(waste)")
             #else
                 #expect(scrape["process_start_time_seconds"] == nil)
             #endif
@@ -206,20 +193,23 @@ struct MetricsTests {
     /// What dashboards and alarms ask for, which a name that is gone would break in silence; but for downloads, which are counted by the
     /// fetcher, which is replaced here.
     private static let names = [
-        "personas_body_decoding_queue_depth", "personas_http_connections", "personas_http_immediate_answers_total",
+        "personas_accounts", "personas_body_decoding_queue_depth", "personas_build_info", "personas_database_bytes",
+        "personas_disk_free_bytes",
+        "personas_errors_total", "personas_http_connections", "personas_http_immediate_answers_total",
         "personas_http_request_duration_seconds",
-        "personas_http_requests_in_flight", "personas_http_requests_total", "personas_http_waits", "personas_limits_hit_total",
+        "personas_http_requests_in_flight", "personas_http_requests_total", "personas_http_waits", "personas_images", "personas_items",
+        "personas_last_backup_timestamp_seconds", "personas_limits_hit_total", "personas_maintenance", "personas_media_bytes",
         "personas_media_removal_queue_depth", "personas_search_queue_depth", "personas_store_commit_failures_total",
         "personas_store_commit_group_size", "personas_store_commits_total", "personas_store_write_queue_depth", "personas_training_jobs",
         "personas_training_jobs_completed_total", "personas_training_jobs_failed_total", "personas_training_leases_expired_total",
-        "process_open_fds", "process_resident_memory_bytes", "process_start_time_seconds",
+        "process_cpu_seconds_total", "process_max_fds", "process_open_fds", "process_resident_memory_bytes", "process_start_time_seconds",
     ]
 
     @Test("says of every metric what it is")
     func descriptions() async throws {
         try await TestService.run { service in
             try await service.send(.get, "/v2/personas")
-            let lines = try await Scrape(service).answer.text.split(separator: "\n")
+            let lines = try await MetricsScrape(service).answer.text.split(separator: "\n")
             let typed = lines.filter { $0.hasPrefix("# TYPE ") }.map { $0.split(separator: " ")[2] }
             let helped = lines.filter { $0.hasPrefix("# HELP ") }.map { $0.split(separator: " ")[2] }
             #expect(typed == helped && typed == typed.sorted() && Set(typed).count == typed.count)
@@ -254,8 +244,8 @@ struct MetricsTests {
                 configuration: HTTPConfiguration(), useCases: service.useCases, publicURL: PublicURL(nil), logger: service.log.logger,
                 accessLog: service.accessLog,
                 metrics: MetricsSource(
-                    registry: registry, queueDepths: queueDepths, queueDepthsAgeMax: isBrief ? .zero : .seconds(3_600),
-                    textAgeMax: .zero))
+                    registry: registry, queueDepths: queueDepths, usage: service.storage.usage, backups: nil,
+                    maintenance: service.storage.maintenance, queueDepthsAgeMax: isBrief ? .zero : .seconds(3_600), textAgeMax: .zero))
             try await http.application().test(.router) { client in
                 func text() async throws -> String {
                     let answer = try await client.executeRequest(uri: "/metrics", method: .get, headers: [:], body: nil)
