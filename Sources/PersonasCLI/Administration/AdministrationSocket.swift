@@ -24,11 +24,12 @@ enum AdministrationSocket {
 }
 
 extension DataFolderLock {
-    /// Takes the lock of a data folder, unless a server of a version that locked the folder itself works on it.
+    /// Takes the lock of a data folder, unless a server of a version that locked the folder itself works on it. Who gets it acts as its owner.
     /// - Returns: nil while another process works on the folder.
     static func acquireUnlessServed(_ directory: String) throws(Failure) -> DataFolderLock? {
         guard let lock = try acquire(directory: directory) else { return nil }
         if lock.isFolderLockedByAnother, SocketFile.isAnswered(try AdministrationSocket.path(in: directory)) { return nil }
+        try FolderOwner.act(on: directory)
         return lock
     }
 }
