@@ -106,6 +106,20 @@ struct ReadmeEndToEndTests {
         }
     }
 
+    @Test("Every metric is in the list of .github/OPERATING.md, and no other")
+    func metrics() async throws {
+        let listed = try MarkdownDocument(".github/OPERATING.md").section("Metrics").rows.flatMap { row in
+            row[0].matches(of: /`(\w+)`/).map { String($0.output.1) }
+        }
+        try await Stage.run { stage in
+            let client = try await stage.serve().client()
+            // Requests are counted from the first one on.
+            #expect(try await client.get("/healthz").status == 200)
+            let metrics = try Exposition(try await client.get("/metrics").text).types.keys
+            #expect(listed.sorted() == metrics.sorted())
+        }
+    }
+
     /// Expects the members of objects, within one another, to have the same names.
     private static func expectNames(_ shown: JSONValue, _ answer: JSONValue) {
         #expect(shown.names == answer.names)
