@@ -202,6 +202,10 @@ extension AccountStore {
         try await setAPIAccess(hasAPIAccess, accountNamed: name, in: WriteContext(at: .second(0)))
     }
 
+    func change(_ quota: QuotaChange, accountNamed name: String) async throws(Failure) -> Account {
+        try await change(quota, accountNamed: name, in: WriteContext(at: .second(0)))
+    }
+
     func delete(accountNamed name: String, at now: Timestamp) async throws(Failure) {
         try await delete(accountNamed: name, in: WriteContext(at: now))
     }
@@ -231,8 +235,8 @@ extension ReservedNameStore {
         _ = try await reserve(names, in: WriteContext(at: now))
     }
 
-    func release(_ names: [Name]) async throws(Failure) -> Int {
-        try await release(names, in: WriteContext(at: .second(0))).count
+    func release(_ names: [Name]) async throws(Failure) -> [Name] {
+        try await release(names, in: WriteContext(at: .second(0)))
     }
 }
 

@@ -26,8 +26,17 @@ struct AuditTests {
             _ = try await administration.perform(SetSuspended(false, accountName: " acme inc"))
             _ = try await administration.perform(SetAPIAccess(false, accountName: "acme inc"))
             _ = try await administration.perform(SetAPIAccess(true, accountName: "acme inc"))
-            let key = try await administration.perform(CreateKey(accountName: "acme inc", label: "web", scopes: [.read]))
-            let rotated = try await administration.perform(RotateKey(id: key.id.text.uppercased()))
+            // What is only made up changes nothing.
+            let key = try await administration.perform(PrepareKey(accountName: "acme inc", label: "web", scopes: [.read]))
+            _ = try await administration.perform(CreateKey(key))
+            let rotation = try await administration.perform(PrepareRotation(id: key.id.text.uppercased()))
+            _ = try await administration.perform(RotateKey(rotation))
+            for quota in [
+                QuotaChange(items: .max(9), storedBytes: .max(1_000_000)), QuotaChange(items: .max(9)), QuotaChange(),
+                QuotaChange(items: QuotaChange.Bound.none),
+            ] {
+                _ = try await administration.perform(ChangeQuota(quota, accountName: " acme inc"))
+            }
             for state in [APIKey.State.disabled, .active, .deleted] {
                 _ = try await administration.perform(SetKeyState(state, id: key.id.text))
             }
@@ -51,17 +60,17 @@ struct AuditTests {
             let seed = try JSONDecoder().decode(
                 SeedDocument.self,
                 from: Data(
-                    #"{"reserved_names":["Root"],"blocked_terms":["worse"],"accounts":[{"name":"x"}],"keys":[{"account":"x","label":"l"}]}"#
+                    #"{"reserved_names":["Root"],"blocked_terms":["worse"],"accounts":[{"name":"x"}]}"#
                         .utf8))
-            let seeded = try await administration.perform(LoadSeed(seed))
-            _ = try await administration.perform(LoadSeed(seed))
+            for _ in 0..<2 { _ = try await administration.perform(LoadSeed(seed)) }
             let expected = [
                 "accounts.create acme inc", "accounts.suspend acme inc", "accounts.resume acme inc", "accounts.disable-api acme inc",
-                "accounts.enable-api acme inc", "keys.create \(key.id.text)", "keys.rotate \(key.id.text)", "keys.disable \(key.id.text)",
+                "accounts.enable-api acme inc", "keys.create \(key.id.text)", "keys.rotate \(key.id.text)",
+                "accounts.quota acme inc items=9 bytes=1000000", "accounts.quota acme inc items=none", "keys.disable \(key.id.text)",
                 "keys.enable \(key.id.text)", "keys.delete \(key.id.text)", "names.reserve Boss, chief", "names.reserve Head",
                 "names.release Boss", #"terms.block bad, "a,b""#, "terms.release bad", "maintenance.on retry after 9 s", "maintenance.off ",
                 "create \(item.id.text)", "delete.force \(item.id.text)", "backup \(backup)", "accounts.delete acme inc",
-                "accounts.create x", "keys.create \(seeded.keys[0].id.text)", "names.reserve Root", "terms.block worse",
+                "accounts.create x", "names.reserve Root", "terms.block worse",
             ]
             let page = try await administration.perform(ListAudit(limit: 1_000))
             #expect(page.rows.reversed().map { "\($0.action) \($0.target)" } == expected && page.next == nil)
@@ -69,7 +78,7 @@ struct AuditTests {
             let lines = log.lines.filter { $0.message == "audit" }
             #expect(lines.map { "\($0.metadata["action"] ?? "") \($0.metadata["target"] ?? "-")" } == expected)
             #expect(lines.allSatisfy { $0.level == .notice && $0.metadata.count == 3 && $0.metadata["uid"] == "77" })
-            for secret in [key.key, rotated.key, seeded.keys[0].key, picture] {
+            for secret in [key.key, rotation.issued.key, picture] {
                 #expect(!log.lines.contains { $0.text.contains(secret) })
                 #expect(!page.rows.contains { $0.target.contains(secret) })
             }
@@ -105,7 +114,7 @@ struct AuditTests {
             let log = LogRecorder()
             let full = Administration(
                 stores: StoresWithoutAudit(storage: service.storage), catalog: service.catalog, collector: service.collector,
-                signals: WorkSignals(), clock: .system
+                signals: WorkSignals(), presence: ServerPresence(), clock: .system
             ).acting(as: Operator(logging: log.logger, uid: 5))
             let report = try await withTemporaryFolder("audit", inMemory: true) { folder in
                 try await full.perform(BackUp(directory: folder + "/backup"))
@@ -144,6 +153,8 @@ private struct StoresWithoutAudit: AdministrationStores {
     var schema: any SchemaStore { storage.schema }
     var backups: (any BackupStore)? { storage.backups }
     var integrity: any IntegrityStore { storage.integrity }
+    var usage: any StoreUsage { storage.usage }
+    var queueDepths: any QueueDepthStore { storage.queueDepths }
 }
 
 private struct FullAudit: AuditStore {

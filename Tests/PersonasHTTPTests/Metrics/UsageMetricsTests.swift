@@ -69,7 +69,7 @@ struct UsageMetricsTests {
             #expect(scrape.samples.keys.count { $0.hasPrefix("personas_items{") && scrape[$0] == "0" } == 6)
             let build = scrape.samples.keys.filter { $0.hasPrefix("personas_build_info{commit=\"") }
             #expect(build.count == 1 && build[0].contains(",version=\"") && scrape[build[0]] == "1")
-            try await service.createCompleted(.persona, "Nova")
+            _ = try await service.createCompleted(.persona, "Nova")
             try await service.create(.style, "Waiting")
             let report = try await service.administration.perform(BackUp(directory: service.directory + "-backup"))
             defer { try? FileManager.default.removeItem(atPath: service.directory + "-backup") }
