@@ -50,8 +50,9 @@ package struct QuotaChange: Sendable, Equatable, Codable {
 
     /// The change as the audit names it: `items=100 bytes=none`.
     var text: String {
-        [("items", items), ("bytes", storedBytes)].compactMap { name, bound in bound.map { "\(name)=\($0.max.map(String.init) ?? "none")" } }
-            .joined(separator: " ")
+        [("items", items), ("bytes", storedBytes)].compactMap { name, bound in bound.map { "\(name)=\($0.max.map(String.init) ?? "none")" }
+        }
+        .joined(separator: " ")
     }
 }
 

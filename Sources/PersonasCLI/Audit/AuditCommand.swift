@@ -5,6 +5,7 @@ import Personas
 struct AuditCommand: ContinuedCommand {
     static let configuration = CommandConfiguration(
         commandName: "audit", abstract: "List who changed what with these commands, the newest first.",
+        usage: "personas audit [--since DATE] [--limit COUNT] [--cursor PLACE] [<options>]",
         discussion: """
             What clients do over HTTP, and the service by itself, is in the log. Entries are kept for ever, up to \(Limits.auditEntriesMax) of them. \
             When there is more than the limit, a note on standard error says how to go on.

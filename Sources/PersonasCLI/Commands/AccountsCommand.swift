@@ -87,19 +87,20 @@ struct AccountsCommand: AsyncParsableCommand {
         typealias Operation = ChangeQuota
         static let configuration = CommandConfiguration(
             commandName: "quota", abstract: "Bound what an account may have, or show it.",
+            usage: "personas accounts quota NAME [--items N|none] [--bytes N|none] [<options>]",
             discussion: """
                 Without options it shows what the account has and may have. What is beyond a quota is refused with QUOTA_EXCEEDED; everything else \
                 goes on, and what is deleted gives room at once. A quota may be less than what is there, which takes nothing away.
                 """)
         @OptionGroup var account: AccountName
         @Option(
-            help: ArgumentHelp("Personas and styles together that the account may have; none for any number", valueName: "n|none"),
+            help: ArgumentHelp("Personas and styles together that the account may have; none for any number", valueName: "N|none"),
             transform: { try QuotaChange.Bound(items: $0) })
         var items: QuotaChange.Bound?
         @Option(
             help: ArgumentHelp(
                 "Bytes of the images that all of them were created with, as in 500000, 500K (of 1,024), 20M or 2G; none for any number",
-                valueName: "n|none"),
+                valueName: "N|none"),
             transform: { try QuotaChange.Bound(bytes: $0) })
         var bytes: QuotaChange.Bound?
         @OptionGroup var data: DataOptions

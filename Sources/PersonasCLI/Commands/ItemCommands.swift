@@ -13,8 +13,9 @@ struct ItemID: ParsableArguments {
 struct ListCommand: ContinuedCommand {
     static let configuration = CommandConfiguration(
         commandName: "list", abstract: "List personas and styles, the newest first, of all accounts or of one.",
+        usage: "personas list [--account NAME] [--mode MODE] [--status STATUS] [--q TEXT] [<options>]",
         discussion: "When there is more than the limit, a note on standard error says how to go on.")
-    @Option(help: ArgumentHelp("Only those of an account", valueName: "NAME")) var account: String?
+    @Option(help: ArgumentHelp("Only those of an account", valueName: "NAME"), completion: Completions.accounts) var account: String?
     @Option(help: ArgumentHelp("Only personas, or only styles", valueName: "MODE")) var mode: Mode?
     @Option(help: ArgumentHelp("Only those that stand so", valueName: "STATUS")) var status: Status?
     @Option(help: ArgumentHelp("Only those whose name holds a text, ignoring case", valueName: "TEXT")) var q: String?

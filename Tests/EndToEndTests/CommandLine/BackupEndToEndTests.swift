@@ -21,7 +21,7 @@ struct BackupEndToEndTests {
                 // A path that means something only where the command runs.
                 let backup = try await stage.command("backup", "backups/\(number)", "--json")
                 #expect(backup.exit == .status(0), "\(backup)")
-                #expect(backup.json.names == ["directory", "created_at", "items", "images", "image_bytes", "database_bytes"])
+                #expect(backup.json.names == ["directory", "created_at", "items", "images", "image_bytes", "database_bytes", "retention"])
                 #expect(backup.json["directory"] == .string("\(stage.folder)/backups/\(number)"))
                 #expect(backup.error.isEmpty)
                 let check = try await stage.command("check", "--json")

@@ -131,7 +131,7 @@ struct CreateRefusalTests {
             try await service.withoutTrace {
                 try await create(#""name":"Forbidden","special_instructions":5"#)
                     .expectViolations([("special_instructions", "special_instructions must be a string")])
-                for members in [#""name":"Forbidden""#, #""name":"unFORBIDDENly""#] {
+                for members in [#""name":"Forbidden""#, #""name":"un-FORBIDDEN ly""#] {
                     let reason = "name holds a blocked term"
                     try await create(members)
                         .expect(

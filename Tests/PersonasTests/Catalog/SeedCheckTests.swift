@@ -25,7 +25,7 @@ struct SeedCheckTests {
         #expect(try problems("{}") == [])
         let persona = item("Ann", more: #","external_id":"1","metadata":{"a":"b"}"#)
         let seed = """
-            {"accounts":[{"name":"acme"},{"name":" acme "}],"reserved_names":["Boss","boss"],"blocked_terms":["bad","BAD",""],
+            {"accounts":[{"name":"acme"},{"name":" acme "}],"reserved_names":["Boss","boss"],"blocked_terms":["bad","BAD"," bad "],
             "keys":[{"account":"acme","label":"a  b"},{"account":" acme","label":"a b","scopes":["write","read"]}],
             "personas":[\(persona),\(persona)],"styles":[\(persona)]}
             """
@@ -36,11 +36,13 @@ struct SeedCheckTests {
     func all() throws {
         let found = try problems(
             personas: item("", images: "[]"), item("admin", more: #","special_instructions":"so BAD","external_id":"ö""#),
-            item("Ann", account: "nobody"), more: #","blocked_terms":["bad"],"reserved_names":["n@me"],"keys":[{"account":"x","label":""}]"#
+            item("Ann", account: "nobody"),
+            more: #","blocked_terms":["bad",""],"reserved_names":["n@me"],"keys":[{"account":"x","label":""}]"#
         )
         #expect(
             found.map { [$0.entry.list.rawValue, "\($0.entry.index)", $0.member ?? ""] } == [
-                ["keys", "0", "account"], ["keys", "0", "label"], ["reserved_names", "0", "name"], ["personas", "0", "name"],
+                ["keys", "0", "account"], ["keys", "0", "label"], ["reserved_names", "0", "name"], ["blocked_terms", "1", "term"],
+                ["personas", "0", "name"],
                 ["personas", "0", "images"], ["personas", "1", "external_id"], ["personas", "1", "special_instructions"],
                 ["personas", "1", "name"], ["personas", "2", "account"],
             ])

@@ -93,7 +93,8 @@ package struct SetAPIAccess: AdministrationOperation {
         let (accounts, name) = (administration.stores.accounts, try Account.normalName(accountName, field: .name))
         return try await administration.report(
             of: try await accounts.setAPIAccess(
-                hasAPIAccess, accountNamed: name, in: administration.context(hasAPIAccess ? .accountsEnableAPI : .accountsDisableAPI, name)))
+                hasAPIAccess, accountNamed: name, in: administration.context(hasAPIAccess ? .accountsEnableAPI : .accountsDisableAPI, name))
+        )
     }
 }
 

@@ -73,7 +73,8 @@ package struct CheckSeed: AdministrationOperation {
         _ mode: Mode, _ accounts: [[UInt8]: Account], _ administration: Administration, _ surroundings: inout SeedSurroundings
     ) async throws(Failure) {
         for (index, item) in ((mode == .persona ? document.personas : document.styles) ?? []).enumerated() {
-            guard let account = accounts[Array(Account.comparableName(item.account).utf8)], let name = try? Name(normalising: item.name) else {
+            guard let account = accounts[Array(Account.comparableName(item.account).utf8)], let name = try? Name(normalising: item.name)
+            else {
                 continue
             }
             let holders = try await administration.stores.pikzonalities.holders(

@@ -29,7 +29,7 @@ struct OutputTests {
         for (json, text) in [
             (
                 try Output.jsonText(BackupReport(directory: "/b", createdAt: "t", items: 1, images: 2, imageBytes: 3, databaseBytes: 4)),
-                #"{"created_at":"t","database_bytes":4,"directory":"/b","image_bytes":3,"images":2,"items":1}"#
+                #"{"created_at":"t","database_bytes":4,"directory":"/b","image_bytes":3,"images":2,"items":1,"retention":null}"#
             ),
             (
                 try Output.jsonText(check),
