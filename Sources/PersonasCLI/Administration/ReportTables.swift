@@ -63,18 +63,6 @@ extension ItemDetails: TableRenderable {
         return item.tables + (jobTable.map { [$0] } ?? [])
             + [Table(headings: ["image", "format", "pixels", "bytes", "sha256"], rows: imageRows)]
     }
-
-    private enum CodingKeys: String, CodingKey {
-        case job, images
-    }
-
-    /// The members of the item, and beside them what stands behind it.
-    func encode(to encoder: any Encoder) throws {
-        try item.encode(to: encoder)
-        var members = encoder.container(keyedBy: CodingKeys.self)
-        try members.encode(job, forKey: .job)
-        try members.encode(images, forKey: .images)
-    }
 }
 
 extension TermReport: TableRow {

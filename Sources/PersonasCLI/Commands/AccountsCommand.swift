@@ -10,14 +10,14 @@ struct AccountsCommand: AsyncParsableCommand {
         ])
 
     /// What to say of an account that does not exist, where a list is of it alone.
-    static func missing(_ name: String) -> String { "there is no account named \(name)" }
+    static func missing(_ name: String) -> String { "there is no account \(name.debugDescription)" }
 
     /// A command about one account.
     struct AccountName: ParsableArguments {
         @Argument(help: ArgumentHelp("The account's name", valueName: "NAME"), completion: Completions.accounts)
         var name: String
 
-        var notFoundMessage: String { "there is no account \(name.debugDescription)" }
+        var notFoundMessage: String { AccountsCommand.missing(name) }
     }
 
     struct Create: AdministrationCommand {

@@ -80,7 +80,7 @@ struct CreateCommand: OperatorCommand {
 
     private func words(for error: CommandFailure) -> CommandFailure {
         guard let failure = error.failure else { return error }
-        if failure == .notFound { return error.saying("there is no account \(account.debugDescription)") }
+        if failure == .notFound { return error.saying(AccountsCommand.missing(account)) }
         return CommandFailure(failure, imageFiles: files) { $0 == .name ? "--name" : $0.commandName }
     }
 }

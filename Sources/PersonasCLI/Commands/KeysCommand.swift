@@ -57,7 +57,7 @@ struct KeysCommand: AsyncParsableCommand {
                     issued = try await connection.perform(
                         PrepareKey(accountName: account, label: label, scopes: scopes, expiresAt: expires))
                 } catch {
-                    throw error.isNotFound ? error.saying("there is no account \(account.debugDescription)") : error
+                    throw error.isNotFound ? error.saying(AccountsCommand.missing(account)) : error
                 }
                 try await KeyDelivery(issued: issued, purpose: .issue).perform(asJSON: output.isJSON) { () throws(CommandFailure) in
                     _ = try await connection.perform(CreateKey(issued))

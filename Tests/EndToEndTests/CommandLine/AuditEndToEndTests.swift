@@ -22,6 +22,8 @@ struct AuditEndToEndTests {
     @Test("What a server is asked for is in its log, in the same words as in the audit; without one the audit alone has it")
     func log() async throws {
         try await Stage.run { stage in
+            try await stage.migrate()
+            let migrations = try await said(stage).count
             _ = try await stage.command("accounts", "create", "acme")
             let service = try await stage.serve("--log-format", "json")
             #expect(try await stage.command("names", "reserve", "Boss", "chief").exit == .status(0))
@@ -35,14 +37,16 @@ struct AuditEndToEndTests {
             #expect(lines.allSatisfy { $0["uid"]?.integer == Int(geteuid()) })
             _ = try await service.stop()
             let alone = try await stage.command("maintenance", "off")
-            #expect(alone.exit == .status(0) && alone.error == "", "\(alone)")
+            #expect(alone.exit == .status(0) && alone.error == stage.noServerNote, "\(alone)")
             let expected = ["accounts.create acme", "names.reserve Boss, chief", "maintenance.on retry after 60 s", "maintenance.off "]
-            #expect(try await said(stage) == expected)
+            #expect(try await said(stage).dropFirst(migrations) == expected[...])
             let text = try await stage.command("audit", "--limit", "2")
             #expect(text.output.contains("maintenance.off") && !text.output.contains("Boss"), "\(text)")
             let more = try #require(text.error.firstMatch(of: /There is more: (--cursor) (\d+)\n/), "\(text)")
-            let rest = try await stage.command("audit", String(more.output.1), String(more.output.2))
-            #expect(rest.output.contains("Boss, chief") && !rest.output.contains("maintenance") && rest.error == "", "\(rest)")
+            let rest = try await stage.command("audit", "--limit", "2", String(more.output.1), String(more.output.2))
+            #expect(
+                rest.output.contains("Boss, chief") && !rest.output.contains("maintenance") && rest.error.contains("There is more"),
+                "\(rest)")
             #expect(try await stage.command("audit", "--since", "2999-01-01", "--json").json == [])
         }
     }
@@ -55,7 +59,8 @@ struct AuditEndToEndTests {
             #expect(try await stage.command("migrate", "up").exit == .status(0))
             #expect(try await stage.command("check", "--repair").exit == .status(0))
             let first = try await said(stage)
-            #expect(first.count == 1 && first[0].hasPrefix("migrate.up v0001_initial, ") && first[0].contains(", v0009_audit"), "\(first)")
+            #expect(first.count == 2 && first[0].hasPrefix("migrate.up v0001_initial, ") && first[0].hasSuffix(", v0009_audit"), "\(first)")
+            #expect(first.last == "migrate.up v0010_quotas")
             let backup = stage.folder + "/backup"
             #expect(try await stage.command("backup", backup).exit == .status(0))
             let orphan = stage.data + "/media/00/" + String(repeating: "0", count: 62)
@@ -65,7 +70,8 @@ struct AuditEndToEndTests {
             #expect(try await stage.command("restore", backup, "--force").exit == .status(0))
             #expect(try await said(stage) == first + ["restore \(backup)"])
             let service = try await stage.serve("--demo", "--log-format", "json")
-            #expect(service.log("audit").compactMap { $0["action"]?.string }.prefix(2) == ["accounts.create", "keys.create"])
+            let actions = service.log("audit").compactMap { $0["action"]?.string }
+            #expect(actions == ["accounts.create", "create", "create", "create", "keys.create"])
         }
     }
 
@@ -148,6 +154,7 @@ struct AuditEndToEndTests {
     @Test("Lists say what is left, go on from there, and know accounts that are not there")
     func lists() async throws {
         try await Stage.run { stage in
+            try await stage.migrate()
             try stage.write(Picture.png(), to: "a.png")
             for account in ["acme", "globex"] {
                 _ = try await stage.command("accounts", "create", account)
@@ -177,7 +184,7 @@ struct AuditEndToEndTests {
             }
             for command in [["list"], ["keys", "list"]] {
                 let unknown = try await stage.command(command + ["--account", "nope"])
-                #expect(unknown.exit == .status(1) && unknown.error.contains("there is no account named nope"), "\(unknown)")
+                #expect(unknown.exit == .status(1) && unknown.error.contains(#"there is no account "nope""#), "\(unknown)")
             }
             let wrong = try await stage.command("list", "--status", "done")
             #expect(wrong.exit == .status(64) && wrong.error.contains("'processing', 'completed' or 'failed'"), "\(wrong)")

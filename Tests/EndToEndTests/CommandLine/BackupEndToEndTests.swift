@@ -233,7 +233,7 @@ struct BackupEndToEndTests {
                 (1, ["restore", "backup"], "--force"), (1, ["restore", "nowhere"], "nowhere"), (1, ["restore", "."], "manifest.json"),
                 (1, ["backup", "backup"], "not empty"), (1, ["backup", "data/backup"], "outside of the data folder"),
                 (1, ["backup", "file"], "file"), (1, ["backup", "file/below"], "file"),
-                (64, ["backup"], "directory"), (64, ["restore"], "directory"), (64, ["check", "more"], "more"),
+                (64, ["backup"], "DIR"), (64, ["restore"], "DIR"), (64, ["check", "more"], "more"),
             ]
             for (code, arguments, words) in table {
                 let result = try await stage.command(arguments)

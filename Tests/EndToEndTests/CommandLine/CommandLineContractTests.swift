@@ -151,7 +151,7 @@ struct CommandLineContractTests {
             #expect(try await stage.command("seed", "demo").exit == .status(0))
             let account: Set = ["id", "name", "suspended", "api_access", "items", "stored_bytes", "created_at"]
             let key: Set = [
-                "id", "prefix", "account", "label", "scopes", "state", "created_at", "expires_at", "last_used_at",
+                "id", "prefix", "account", "label", "scopes", "state", "account_state", "created_at", "expires_at", "last_used_at",
                 "previous_secret_expires_at",
                 "previous_secret_last_used_at",
             ]

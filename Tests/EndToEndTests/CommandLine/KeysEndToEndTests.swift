@@ -139,7 +139,7 @@ struct KeysEndToEndTests {
             let (key, unused) = (try await stage.key(), try await stage.key())
             func show(_ id: String) async throws -> JSONValue { try await stage.command("keys", "show", id, "--json").json }
             let names: Set = [
-                "id", "prefix", "account", "label", "scopes", "state", "created_at", "expires_at", "last_used_at",
+                "id", "prefix", "account", "label", "scopes", "state", "account_state", "created_at", "expires_at", "last_used_at",
                 "previous_secret_expires_at", "previous_secret_last_used_at",
             ]
             let service = try await stage.serve()

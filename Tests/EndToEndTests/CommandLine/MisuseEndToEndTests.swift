@@ -50,6 +50,7 @@ struct MisuseEndToEndTests {
     func misuses() async throws {
         try await Stage.run { stage in
             try stage.write(Picture.png(), to: "a.png")
+            try await stage.migrate()
             #expect(try await stage.command("accounts", "create", "acme").exit == .status(0))
             var alone: [String] = []
             for (arguments, words) in Self.misuses {
@@ -86,6 +87,7 @@ struct MisuseEndToEndTests {
         try await Stage.run { stage in
             try stage.write(Array("{\n\"port\":".utf8), to: "cut.json")
             try stage.write(Array("no image".utf8), to: "bad.png")
+            try await stage.migrate()
             #expect(try await stage.command("accounts", "create", "acme").exit == .status(0))
             let images = ["bad.png", "missing.png", "bad.png"]
             let table: [(Int32, [String], String, String)] = [
@@ -146,7 +148,7 @@ struct MisuseEndToEndTests {
         try await Stage.run { stage in
             let environment = ["PERSONAS_PROT": "1", "PERSONAS_READERS": "2"]
             let warning = "PERSONAS_PROT is no setting, and changes nothing; did you mean PERSONAS_PORT?"
-            for arguments in [["accounts", "create", "acme"], ["migrate"], ["config"]] {
+            for arguments in [["migrate"], ["accounts", "create", "acme"], ["config"]] {
                 let result = try await stage.command(arguments, environment: environment)
                 #expect(result.exit == .status(0) && result.error.components(separatedBy: warning).count == 2, "\(result)")
             }
@@ -173,6 +175,7 @@ struct MisuseEndToEndTests {
             let none = try await complete("data")
             #expect(none.exit == .status(0) && none.error.isEmpty && none.output.split(separator: "\n").isEmpty, "\(none)")
             #expect(!FileManager.default.fileExists(atPath: stage.data))
+            try await stage.migrate()
             for name in ["acme", "globex"] { #expect(try await stage.command("accounts", "create", name).exit == .status(0)) }
             #expect(try await complete("data").output == "acme\nglobex\n")
             let service = try await stage.serve()

@@ -38,6 +38,7 @@ package struct Arena: Sendable {
         try FileManager.default.createDirectory(atPath: data, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         defer { for path in [data, data + ".log"] { try? FileManager.default.removeItem(atPath: path) } }
         var keys: [String: String] = [:]
+        _ = try Program.output(personas, ["migrate", "up", "--data", data])
         for (names, scopes) in [(accounts, "read,write"), (trainers, "trainer")] {
             for name in names {
                 _ = try Program.output(personas, ["accounts", "create", name, "--data", data])

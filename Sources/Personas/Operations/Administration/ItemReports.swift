@@ -83,4 +83,24 @@ package struct ItemDetails: Sendable, Codable, Equatable {
             found.references.enumerated().map { Image($1, use: "reference \($0 + 1)") }
             + (found.portrait.map { [Image($0, use: "portrait")] } ?? [])
     }
+
+    private enum CodingKeys: String, CodingKey {
+        case job, images
+    }
+
+    /// Reads the members of the item and those beside them.
+    package init(from decoder: any Decoder) throws {
+        item = try ItemReport(from: decoder)
+        let members = try decoder.container(keyedBy: CodingKeys.self)
+        job = try members.decodeIfPresent(Job.self, forKey: .job)
+        images = try members.decode([Image].self, forKey: .images)
+    }
+
+    /// Writes the members of the item, as lists have them, and beside them what stands behind it.
+    package func encode(to encoder: any Encoder) throws {
+        try item.encode(to: encoder)
+        var members = encoder.container(keyedBy: CodingKeys.self)
+        try members.encodeIfPresent(job, forKey: .job)
+        try members.encode(images, forKey: .images)
+    }
 }
