@@ -59,7 +59,7 @@ struct SeedCommand: OperatorCommand {
                     PrepareKey(accountName: key.account, label: key.label, scopes: key.scopes ?? APIKey.defaultScopes))
                 try await output.deliver(issued) { () throws(CommandFailure) in _ = try await connection.perform(CreateKey(issued)) }
             } catch {
-                let message = error.ofSeed.at("key \(key.label.debugDescription) of account \(key.account.debugDescription)").message
+                let message = error.at("key \(key.label.debugDescription) of account \(key.account.debugDescription)").message
                 throw error.saying("\(message); what was loaded stays, and another run issues the keys that are missing")
             }
         }

@@ -84,7 +84,7 @@ struct SeedSet: Sendable {
         switch problem.reason {
         case .failure(.invalid(let violations)): violations.map { $0.message(naming: \.seedName) }.joined(separator: "; ")
         case .failure(.nameReserved): "the name \(name(of: problem.entry)) is reserved"
-        case .failure(let failure): CommandFailure(failure).message
+        case .failure(let failure): CommandFailure(failure, naming: \.seedName).message
         case .accountMissing(let name): "there is no account \(name.debugDescription), and the seed has none"
         case .saysOtherwise(let first): "it is there already, \(position(of: first)), and differs from this"
         case .externalIDRepeated(let first): "it has the external_id of the entry \(position(of: first))"

@@ -260,8 +260,9 @@ struct CommandLineEndToEndTests {
             let list = try await stage.command("list", "--json").json
             let item = try await stage.command("show", id, "--json").json
             let listed = try #require(list.array?.first)
-            #expect(list.array?.count == 1 && item.names == listed.names.union(["job", "images"]))
-            for name in listed.names { #expect(item[name] == listed[name], "\(name)") }
+            let names = try #require(listed.names)
+            #expect(list.array?.count == 1 && item.names == names.union(["job", "images"]))
+            for name in names { #expect(item[name] == listed[name], "\(name)") }
             #expect(item["job"]?["state"] == "queued" && item["images"]?.array?.count == 3)
             #expect(item["id"] == .string(id))
             #expect(item["account"] == "acme" && item["mode"] == "style" && item["name"] == "Busy" && item["status"] == "processing")

@@ -37,7 +37,7 @@ struct CreateEndToEndTests {
             #expect(urls.count == 4)
             for url in urls { #expect(try await client.get(url).status == 200) }
             let shown = try await stage.command("show", id, "--json").json
-            #expect(shown.names == created.json.names.union(["job", "images"]))
+            #expect(shown.names == created.json.names?.union(["job", "images"]))
             let table = try await create(stage, "Paper", mode: "style")
             #expect(table.exit == .status(0) && table.output.contains(/mode +style\n/) && table.error.isEmpty, "\(table)")
         }
@@ -73,7 +73,7 @@ struct CreateEndToEndTests {
             #expect(created.error.contains("no server runs"), "\(created)")
             let id = try #require(created.json["id"]?.string)
             let shown = try await stage.command("show", id, "--json").json
-            for name in created.json.names { #expect(shown[name] == created.json[name], "\(name)") }
+            for name in try #require(created.json.names) { #expect(shown[name] == created.json[name], "\(name)") }
             let service = try await stage.serve()
             #expect(try await service.client(key).trained(id)["status"] == "completed")
             #expect(try await stage.command("check").exit == .status(0))

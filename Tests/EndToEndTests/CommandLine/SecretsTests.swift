@@ -43,7 +43,7 @@ struct SecretsTests {
                 #expect(search.leaks == [])
                 // What was searched holds what it should, so that the search cannot have been blind.
                 #expect(search.textCount > 200)
-                #expect(search.count(of: "TOO_MANY_REQUESTS".utf8) == 0, "every call was looked at")
+                #expect(search.count(of: #""code":"TOO_MANY_REQUESTS""#.utf8) == 0, "every call was looked at")
                 #expect(search.count(of: key.secret.utf8.prefix(8)) >= 2, "the key is recognised in its list and in the database")
                 #expect(search.count(of: "/v2/personas/{id}".utf8) >= 1, "the log tells of requests")
                 #expect(search.count(of: "Canary Persona".utf8) >= 2, "answers and the database have the item")
