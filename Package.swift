@@ -45,10 +45,12 @@ let package = Package(
         .target(name: "JSONText", swiftSettings: parserSettings),
 
         // How the service remembers.
+        .systemLibrary(name: "CFileUser"),
         .systemLibrary(name: "CSQLiteSettings", providers: [.apt(["libsqlite3-dev"])]),
         .target(
             name: "PersonasDB",
             dependencies: [
+                "CFileUser",
                 "CSQLiteSettings",
                 "Personas",
                 "PersonasMetrics",

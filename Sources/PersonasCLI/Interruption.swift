@@ -1,3 +1,4 @@
+import Foundation
 import UnixSignals
 
 /// Ending long commands early: what they have begun is taken back before the process ends.
@@ -15,7 +16,11 @@ enum Interruption {
             }
         }
         let watch = Task {
-            for await _ in signals { work.cancel() }
+            for await _ in signals {
+                // Whoever asks twice does not want to wait for what cannot be broken off; a crash loses no more.
+                if work.isCancelled { _exit(ExitStatus.failed.rawValue) }
+                work.cancel()
+            }
         }
         defer { watch.cancel() }
         return try await work.value.get()

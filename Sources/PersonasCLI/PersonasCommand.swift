@@ -11,7 +11,8 @@ struct PersonasCommand: AsyncParsableCommand {
         abstract: "Stores personas and styles: server, training worker and administration in one.",
         discussion: """
             To have a look:   personas serve --demo
-            To begin:         personas accounts create acme
+            To begin:         personas migrate up
+                              personas accounts create acme
                               personas keys create --account acme
                               personas serve
 
@@ -33,7 +34,11 @@ struct PersonasCommand: AsyncParsableCommand {
     static var _errorPrefix: String { "personas: " }
 
     /// The program.
-    static func main() async { await Invocation(arguments: Array(CommandLine.arguments.dropFirst())).run() }
+    static func main() async {
+        // Before anything is waited for, because whoever does opens files for it.
+        Output.prepare()
+        await Invocation(arguments: Array(CommandLine.arguments.dropFirst())).run()
+    }
 }
 
 /// A command that does something itself: failures end it with one line and its number.

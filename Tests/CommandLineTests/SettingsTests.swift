@@ -286,7 +286,7 @@ struct SettingsTests {
         var storage = Storage.Configuration(settings, metrics: metrics, clock: .system)
         #expect(storage.version != nil)
         storage.version = nil
-        #expect(members(storage) == members(Storage.Configuration(directory: "./data")))
+        #expect(members(storage) == members(Storage.Configuration(directory: FileManager.default.currentDirectoryPath + "/data")))
         #expect(members(GuardedImageFetcher.Configuration(settings)) == members(GuardedImageFetcher.Configuration()))
         #expect(LeasePolicy(settings) == LeasePolicy())
     }

@@ -81,7 +81,7 @@ final class FileBlobStore: BlobStore {
     }
 
     private func openFile(_ key: BlobKey) throws(Failure) -> FileBlob {
-        let descriptor = Foundation.open(folder.file(of: key), O_RDONLY | O_CLOEXEC)
+        let descriptor = Foundation.open(folder.file(of: key), O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else {
             let error = PosixFile.CallFailed("open")
             guard error.code != ENOENT else { throw .notFound }

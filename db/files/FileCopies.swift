@@ -85,10 +85,10 @@ extension PosixFile {
         try calling("remove", path) { try FileManager.default.removeItem(atPath: path) }
     }
 
-    /// Whether a path leads to anything, be it a link to nowhere.
+    /// Whether a path leads to anything, be it a link to nowhere. What cannot be looked at counts as something, so that whoever opens it is told why.
     static func exists(_ path: String) -> Bool {
         var status = stat()
-        return lstat(path, &status) == 0
+        return lstat(path, &status) == 0 || (errno != ENOENT && errno != ENOTDIR)
     }
 
     /// Whether a path is that of a folder, and not of a link to one.
@@ -124,7 +124,7 @@ extension PosixFile {
 
     /// Opens a file for as long as a body reads it.
     private static func reading<Value>(_ path: String, _ body: (Int32) throws -> Value) throws -> Value {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { throw CallFailed("open", path) }
         defer { close(descriptor) }
         return try body(descriptor)

@@ -1,3 +1,4 @@
+import CFileUser
 import Foundation
 package import Personas
 
@@ -15,6 +16,43 @@ package enum FolderOwner {
         guard setegid(owner.st_gid) == 0, seteuid(owner.st_uid) == 0 else {
             let reason = "it belongs to the user \(owner.st_uid), as whom root may not act here: \(String(cString: strerror(errno)))"
             throw .configuration(setting: "data", reason: "the folder \(directory) cannot be used: \(reason)")
+        }
+    }
+
+    /// Opens a file with the rights of the user who asked: root names files of its own, which the owner of the data folder cannot read.
+    ///
+    /// Only a file that is one: a pipe would be waited for, perhaps for ever, and could be read only once.
+    /// - Returns: a descriptor that the caller closes, or why there is none: its `errno`, 0 for what is no regular file.
+    package static func openAsCaller(_ path: String) -> (descriptor: Int32, code: Int32) {
+        let isOther = getuid() == 0 && geteuid() != 0
+        // The system keeps the user of file accesses thread by thread, so that no other file comes to be root's meanwhile.
+        if isOther { setfsuid(0) }
+        let (descriptor, code) = (open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), errno)
+        if isOther { setfsuid(geteuid()) }
+        guard descriptor >= 0 else { return (descriptor, code) }
+        var status = stat()
+        let kind = fstat(descriptor, &status) == 0 ? status.st_mode & S_IFMT : 0
+        if kind == S_IFREG { return (descriptor, 0) }
+        close(descriptor)
+        return (-1, kind == S_IFDIR ? EISDIR : 0)
+    }
+
+    /// Has root be itself again, for a process that has nothing to do any more but to read what root alone may read, and to `handOver` what it makes of
+    /// that.
+    package static func rest() {
+        guard getuid() == 0, geteuid() != 0 else { return }
+        seteuid(0)
+        setegid(getgid())
+    }
+
+    /// Gives a folder with all that is in it to the owner of another.
+    /// - Throws: `PosixFile.CallFailed`.
+    static func handOver(_ tree: String, toOwnerOf directory: String) throws {
+        var user = stat()
+        guard geteuid() == 0, stat(directory, &user) == 0, user.st_uid != 0 else { return }
+        for name in [""] + (try PosixFile.calling("open", tree) { try FileManager.default.subpathsOfDirectory(atPath: tree) }) {
+            let path = name.isEmpty ? tree : "\(tree)/\(name)"
+            guard lchown(path, user.st_uid, user.st_gid) == 0 else { throw PosixFile.CallFailed("chown", path) }
         }
     }
 }

@@ -73,7 +73,7 @@ enum PosixFile {
 
     /// The `errno` of opening a file for reading; 0 if it can be opened.
     static func codeOfOpening(_ path: String) -> Int32 {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { return errno }
         close(descriptor)
         return 0

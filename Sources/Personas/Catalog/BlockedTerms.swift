@@ -40,11 +40,14 @@ package struct BlockedTerm: Sendable, Hashable {
     /// As the audit names it: quoted where it holds the comma that parts it from the next.
     var auditText: String { text.utf8.contains(UInt8(ascii: ",")) ? text.debugDescription : text }
 
-    /// The form in which texts and terms are compared: in lower case, composed (Unicode's normalisation form C), with a single space for each run of
-    /// white space, and none at the ends.
+    /// The form in which texts and terms are compared: in lower case, composed, letters of other widths and the like as their plain ones (Unicode's
+    /// normalisation form KC), without characters that nobody sees, with a single space for each run of white space, and none at the ends.
     package static func comparable(_ text: String) -> String {
         var scalars = String.UnicodeScalarView()
-        for scalar in SpacedScalars(text.lowercased().precomposedStringWithCanonicalMapping) { scalars.append(scalar) }
+        var visible = String.UnicodeScalarView()
+        for scalar in text.lowercased().precomposedStringWithCompatibilityMapping.unicodeScalars
+        where !scalar.properties.isDefaultIgnorableCodePoint { visible.append(scalar) }
+        for scalar in SpacedScalars(String(visible)) { scalars.append(scalar) }
         return String(scalars)
     }
 

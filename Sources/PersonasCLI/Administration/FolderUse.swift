@@ -19,7 +19,13 @@ enum FolderUse {
     /// - Throws: `unavailable`.
     func requireDatabase(_ settings: Settings) throws(CommandFailure) {
         let directory = settings.dataDirectory
-        guard !DataFolder(directory).hasDatabase else { return }
+        let folder = DataFolder(directory)
+        guard !folder.hasDatabase else { return }
+        // To begin anew beside them would make them orphans, which a check then offers to remove.
+        if folder.hasImages {
+            throw CommandFailure(
+                .unavailable, "\(directory) holds images, but their database is gone; restore a backup, or give another folder")
+        }
         if self == .existing || self == .looking {
             throw CommandFailure(.unavailable, "there is no database in \(directory) (give --data or PERSONAS_DATA)")
         }

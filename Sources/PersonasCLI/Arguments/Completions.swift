@@ -42,8 +42,7 @@ enum Completions {
     private static func replies<Command: AdministrationCommand>(
         of command: Command.Type, _ arguments: [String]
     ) async -> Command.Operation.Reply? {
-        guard let command = try? Command.parse(dataOptions(in: arguments)), let settings = try? command.data.settings(),
-            let client = try? command.client()
+        guard let command = try? Command.parse(dataOptions(in: arguments)), let client = try? command.client()
         else { return nil }
         return try? await client.withSession(.looking) { (perform) throws(CommandFailure) in try await perform(command.operation) }
     }

@@ -12,7 +12,6 @@ struct Invocation {
 
     /// Does what the arguments ask for, and ends the process.
     func run() async -> Never {
-        Output.prepare()
         do {
             try CommandPath.check(arguments)
             var command = try PersonasCommand.parseAsRoot(arguments)

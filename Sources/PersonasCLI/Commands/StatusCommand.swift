@@ -17,12 +17,10 @@ struct StatusCommand: OperatorCommand {
     @OptionGroup var output: JSONOption
 
     func perform() async throws(CommandFailure) {
+        let directory = URL(fileURLWithPath: try reporting(data.settings).dataDirectory).standardizedFileURL.path
         let client = try client()
         let report = try await client.withSession(.looking) { (perform) throws(CommandFailure) in try await perform(ShowStatus()) }
-        let directory = try reporting(data.settings).dataDirectory
-        try StatusDocument(
-            report: report, dataFolder: URL(fileURLWithPath: directory).standardizedFileURL.path, version: BuildVersion.text, now: .now
-        ).show(asJSON: output.isJSON)
+        try StatusDocument(report: report, dataFolder: directory, version: BuildVersion.text, now: .now).show(asJSON: output.isJSON)
         if let name = report.schema.changed.first { throw CommandFailure(Failure.schemaMismatch(.changed(migration: name))) }
         if let name = report.schema.unknown.first { throw CommandFailure(Failure.schemaMismatch(.unknown(migration: name))) }
     }

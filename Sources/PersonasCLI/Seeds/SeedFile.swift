@@ -18,6 +18,9 @@ struct SeedFile: Sendable {
     let hasAllAccounts: Bool
     private let images: Images
 
+    /// Bytes of a seed's JSON, which goes to a server as a whole to be looked at.
+    private static let bytesMax = 48 * 1_024 * 1_024
+
     /// Where the image files are that a seed names.
     enum Images: Sendable {
         /// In a folder, which their paths are relative to.
@@ -40,10 +43,10 @@ struct SeedFile: Sendable {
         default:
             // What `NSString` has for this ends the process for a name of one character.
             let folder = name.lastIndex(of: "/").map { String(name[..<$0]) } ?? "."
-            do {
-                return SeedFile(name: name, json: [UInt8](try Data(contentsOf: URL(fileURLWithPath: name))), images: .folder(folder))
+            do throws(GivenFile.ReadFailure) {
+                return SeedFile(name: name, json: try GivenFile.read(name, bytesMax: bytesMax), images: .folder(folder))
             } catch {
-                return SeedFile(unreadable: name, error)
+                return SeedFile(unreadable: name, error.reason)
             }
         }
     }
@@ -57,11 +60,10 @@ struct SeedFile: Sendable {
         hasAllAccounts = reader.hasAllAccounts
     }
 
-    private init(unreadable name: String, _ error: any Error) {
+    private init(unreadable name: String, _ reason: String) {
         self.name = name
         images = .carried([:])
-        let reason = ((error as? CocoaError)?.underlying as? POSIXError).map { String(cString: strerror($0.code.rawValue)) }
-        let words = "there is no seed of this name, and no file that can be read" + (reason.map { " (\($0))" } ?? "")
+        let words = "there is no seed of this name, and no file that can be read (\(reason))"
         (document, places, hasAllAccounts) = (SeedDocument(), [:], false)
         faults = [SeedFault(file: name, line: 0, words: words)]
     }

@@ -1,6 +1,7 @@
 import BuildVersion
 import CoreMetrics
 import ErrorEnvelopeHummingbird
+import Foundation
 import Personas
 import PersonasDB
 import PersonasHTTP
@@ -10,7 +11,9 @@ import PersonasOutbound
 
 extension Storage.Configuration {
     init(_ settings: Settings, metrics: any MetricsFactory, clock: WallClock) {
-        self.init(directory: settings.dataDirectory, readers: settings.readers, metrics: metrics)
+        // Absolute, because the owner of the folder, as whom root goes on, may not be allowed to look at the working directory.
+        self.init(
+            directory: URL(fileURLWithPath: settings.dataDirectory).standardizedFileURL.path, readers: settings.readers, metrics: metrics)
         self.clock = clock
         version = BuildVersion.text
         searchesWaitingMax = settings.searchesWaitingMax

@@ -99,6 +99,41 @@ struct DataFolderEndToEndTests {
         }
     }
 
+    @Test(
+        "Images whose database is gone, or is empty, are not begun anew beside, where a check would offer to remove them",
+        arguments: [true, false])
+    func databaseGone(isEmpty: Bool) async throws {
+        try await Stage.run { stage in
+            #expect(try await stage.command("seed", "demo").exit == .status(0))
+            for name in ["personas.sqlite", "personas.sqlite-wal", "personas.sqlite-shm"] { unlink("\(stage.data)/\(name)") }
+            if isEmpty { try Data().write(to: URL(fileURLWithPath: stage.data + "/personas.sqlite")) }
+            for arguments in [["check", "--repair"], ["list"], ["seed", "demo"], ["serve", "--port", "0"], ["migrate", "up"]] {
+                let result = try await stage.command(arguments)
+                #expect(result.exit == .status(69) && result.error.contains("their database is gone; restore a backup"), "\(result)")
+            }
+        }
+    }
+
+    @Test("A pipe in the place of a file is refused, and waited for by nobody")
+    func pipes() async throws {
+        try await Stage.run { stage in
+            #expect(try await stage.command("seed", "demo").exit == .status(0))
+            #expect(try await stage.command("backup", "backup").exit == .status(0))
+            #expect(mkfifo(stage.folder + "/pipe", 0o600) == 0)
+            let create = ["create", "--account", "demo", "--mode", "style", "--name", "Pipe", "pipe", "pipe", "pipe"]
+            for arguments in [create, ["seed", "pipe"]] {
+                let result = try await stage.command(arguments)
+                #expect(result.exit == .status(1) && result.error.contains("not a regular file"), "\(result)")
+            }
+            let media = stage.folder + "/backup/media"
+            let names = try FileManager.default.subpathsOfDirectory(atPath: media)
+            let image = try #require(names.first { $0.contains("/") })
+            #expect(unlink("\(media)/\(image)") == 0 && mkfifo("\(media)/\(image)", 0o600) == 0)
+            let verified = try await stage.command("restore", "backup", "--verify-only")
+            #expect(verified.exit == .status(1) && verified.error.contains("not sound"), "\(verified)")
+        }
+    }
+
     @Test("Commands that aim at a running server say so where there is none, do it, and say nothing beside one")
     func noServer() async throws {
         try await Stage.run { stage in

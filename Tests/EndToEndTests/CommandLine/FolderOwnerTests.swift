@@ -53,6 +53,29 @@ struct FolderOwnerTests {
         }
     }
 
+    @Test("What only root can read is read all the same: a seed with its images, and a backup that is restored")
+    func rootsOwn() async throws {
+        try await Self.ofOwner { stage in
+            let closed = stage.folder + "/closed"
+            #expect(mkdir(closed, 0o700) == 0 && mkdir(stage.folder + "/backups", 0o700) == 0)
+            #expect(chown(stage.folder + "/backups", Self.owner, Self.owner) == 0)
+            let item: JSONValue = ["account": "acme", "name": "Ann", "images": ["a.png", "a.png", "a.png"], "outcome": "completed"]
+            let seed: JSONValue = ["accounts": [["name": "acme"]], "personas": [item]]
+            try stage.write(seed.bytes, to: "closed/seed.json")
+            try stage.write(Picture.png(), to: "closed/a.png")
+            let seeded = try await stage.command("seed", "closed/seed.json")
+            #expect(seeded.exit == .status(0), "\(seeded)")
+            #expect(try await stage.command("backup", "backups/day").exit == .status(0))
+            try FileManager.default.moveItem(atPath: stage.folder + "/backups/day", toPath: closed + "/day")
+            for name in try FileManager.default.subpathsOfDirectory(atPath: closed) { #expect(lchown("\(closed)/\(name)", 0, 0) == 0) }
+            let restored = try await stage.command("restore", "closed/day", "--force")
+            #expect(restored.exit == .status(0), "\(restored)")
+            #expect(try await stage.command("list", "--json").json.array?.count == 1)
+            #expect(try await stage.command("check").exit == .status(0))
+            #expect(try Self.strangers(in: stage.data) == [])
+        }
+    }
+
     @Test("Root's own server makes the owner's files, too")
     func server() async throws {
         try await Self.ofOwner { stage in

@@ -48,6 +48,10 @@ struct BackupFolder: Sendable {
             guard PosixFile.exists(file) else {
                 throw Failure.damaged(place, Finding(.fileMissing, image.name, "The file is missing"))
             }
+            // Neither a link, which may lead anywhere, nor a pipe.
+            guard PosixFile.byteCount(of: file) != nil else {
+                throw Failure.damaged(place, Finding(.fileDamaged, image.name, "It is not a regular file"))
+            }
             let found = try PosixFile.digest(of: file)
             guard found.byteCount == image.byteCount, found.digest == image.key.digest else {
                 throw Failure.damaged(place, Finding(.fileDamaged, image.name, "It does not match its hash"))

@@ -52,6 +52,8 @@ package struct DataFolderRestore: Sendable {
             withExtendedLifetime(lock) {}
         }
         let folder = DataFolder(directory)
+        // A backup may lie where root alone can read it.
+        FolderOwner.rest()
         do {
             try PendingRestore.finish(in: folder)
             let found = try PosixFile.names(in: directory).filter { !DataFolder.namesOfNoWorth.contains($0) }
@@ -60,6 +62,7 @@ package struct DataFolderRestore: Sendable {
             }
             try await verify(pool, progress)
             try await build(in: folder.restoreIncomplete, for: author, pool, progress)
+            try FolderOwner.handOver(folder.restoreIncomplete.path, toOwnerOf: directory)
         } catch {
             try? PendingRestore.finish(in: folder)
             throw error is CancellationError ? .cancelled : Failure(storage: error)
