@@ -54,14 +54,14 @@ package struct DataFolder: Sendable {
 
     /// Whether there is a database here, which looking does not make. A restore that was cut short may hold the only one there is, until the folder is
     /// opened. What cannot be looked at for another reason counts as one, so that its opening says what that is.
-    package var hasDatabase: Bool {
-        (Self.mayExist(database) && PosixFile.byteCount(of: database) != 0) || Self.mayExist(restoreComplete.path)
-    }
+    package var hasDatabase: Bool { Self.mayExist(database) || Self.mayExist(restoreComplete.path) }
 
-    /// Whether there are images, which without a database are all that is left of one that was lost.
-    package var hasImages: Bool {
-        guard let folders = try? PosixFile.names(in: media.path) else { return false }
-        return folders.contains { !((try? PosixFile.names(in: "\(media.path)/\($0)")) ?? []).isEmpty }
+    /// Whether there are images and no database, or an empty one: all that is left of one that was lost.
+    package var hasLostDatabase: Bool {
+        guard !Self.mayExist(restoreComplete.path), !Self.mayExist(database) || PosixFile.byteCount(of: database) == 0 else { return false }
+        return ((try? PosixFile.names(in: media.path)) ?? []).contains {
+            !((try? PosixFile.names(in: "\(media.path)/\($0)")) ?? []).isEmpty
+        }
     }
 
     /// Sees to it that a backup does not come to lie within what is backed up.

@@ -20,12 +20,12 @@ enum FolderUse {
     func requireDatabase(_ settings: Settings) throws(CommandFailure) {
         let directory = settings.dataDirectory
         let folder = DataFolder(directory)
-        guard !folder.hasDatabase else { return }
         // To begin anew beside them would make them orphans, which a check then offers to remove.
-        if folder.hasImages {
+        if folder.hasLostDatabase {
             throw CommandFailure(
                 .unavailable, "\(directory) holds images, but their database is gone; restore a backup, or give another folder")
         }
+        guard !folder.hasDatabase else { return }
         if self == .existing || self == .looking {
             throw CommandFailure(.unavailable, "there is no database in \(directory) (give --data or PERSONAS_DATA)")
         }

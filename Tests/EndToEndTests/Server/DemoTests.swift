@@ -95,7 +95,7 @@ struct DemoTests {
             case "gone": try FileManager.default.removeItem(atPath: file)
             case "odd": try stage.write(Array("pkz_something else\nand more\n".utf8), to: "data/demo.key")
             default:
-                for name in try FileManager.default.contentsOfDirectory(atPath: stage.data) where name.hasPrefix("personas.sqlite") {
+                for name in try FileManager.default.contentsOfDirectory(atPath: stage.data) where name != "demo.key" {
                     try FileManager.default.removeItem(atPath: "\(stage.data)/\(name)")
                 }
             }
