@@ -2,7 +2,6 @@ import CoreMetrics
 import Logging
 import Personas
 import PersonasMetrics
-import Synchronization
 
 /// What is stored, what it takes of the disk, when it was backed up last, and whether clients are turned away.
 ///
@@ -41,13 +40,12 @@ final class UsageMetrics: Sendable {
     private let usage: any StoreUsage
     private let backups: (any BackupStore)?
     private let maintenance: any MaintenanceStore
-    private let ageMax: Duration
-    private let countedAt = Mutex<ContinuousClock.Instant?>(nil)
+    private let pause: CountingPause
     private let gauges: Gauges
 
     init(_ source: MetricsSource) {
         (usage, backups, maintenance) = (source.usage, source.backups, source.maintenance)
-        ageMax = source.usageAgeMax
+        pause = CountingPause(ageMax: source.usageAgeMax)
         gauges = Gauges(source.registry)
         set(contents: nil)
         set(images: nil)
@@ -56,13 +54,7 @@ final class UsageMetrics: Sendable {
     /// Notes how things are, what has to be counted only where that was not done just before.
     func refresh(logger: Logger) async {
         gauges.maintenance.set(maintenance.maintenance.isOn ? 1 : 0)
-        let now = ContinuousClock.now
-        let isDue = countedAt.withLock { countedAt in
-            if let last = countedAt, last.duration(to: now) < ageMax { return false }
-            countedAt = now
-            return true
-        }
-        guard isDue else { return }
+        guard pause.isOver() else { return }
         // In a task of its own, which goes on when the caller breaks off: or nobody would be told numbers while somebody did so again and again.
         await Task { await count(logger) }.value
     }

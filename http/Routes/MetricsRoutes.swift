@@ -100,15 +100,14 @@ private final class Exposition: Sendable {
 /// What waits in the store, counted when it is asked for.
 private final class QueueDepthMetrics: Sendable {
     private let store: any QueueDepthStore
-    private let ageMax: Duration
-    private let countedAt = Mutex<ContinuousClock.Instant?>(nil)
+    private let pause: CountingPause
     private let queuedJobs: Meter
     private let leasedJobs: Meter
     private let imageRemovals: Meter
 
     init(_ source: MetricsSource) {
         store = source.queueDepths
-        ageMax = source.queueDepthsAgeMax
+        pause = CountingPause(ageMax: source.queueDepthsAgeMax)
         let max = QueueDepths.countMax
         let jobs = Metric("personas_training_jobs", help: "Training jobs that have not ended, by state; counted up to \(max).")
         queuedJobs = jobs.meter([("state", "queued")], in: source.registry)
@@ -121,13 +120,7 @@ private final class QueueDepthMetrics: Sendable {
 
     /// Counts anew unless that was done just before.
     func refresh(logger: Logger) async {
-        let now = ContinuousClock.now
-        let isDue = countedAt.withLock { countedAt in
-            if let last = countedAt, last.duration(to: now) < ageMax { return false }
-            countedAt = now
-            return true
-        }
-        guard isDue else { return }
+        guard pause.isOver() else { return }
         do throws(Failure) {
             set(try await store.queueDepths())
         } catch {

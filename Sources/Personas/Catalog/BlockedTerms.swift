@@ -43,11 +43,11 @@ package struct BlockedTerm: Sendable, Hashable {
     /// The form in which texts and terms are compared: in lower case, composed, letters of other widths and the like as their plain ones (Unicode's
     /// normalisation form KC), without characters that nobody sees, with a single space for each run of white space, and none at the ends.
     package static func comparable(_ text: String) -> String {
+        // Plain letters first, because some of other shapes are capitals that have no small one; and composed again, which small ones may need.
+        let plain = text.precomposedStringWithCompatibilityMapping.lowercased().precomposedStringWithCanonicalMapping
+        let visible = String(String.UnicodeScalarView(plain.unicodeScalars.filter { !$0.properties.isDefaultIgnorableCodePoint }))
         var scalars = String.UnicodeScalarView()
-        var visible = String.UnicodeScalarView()
-        for scalar in text.lowercased().precomposedStringWithCompatibilityMapping.unicodeScalars
-        where !scalar.properties.isDefaultIgnorableCodePoint { visible.append(scalar) }
-        for scalar in SpacedScalars(String(visible)) { scalars.append(scalar) }
+        for scalar in SpacedScalars(visible) { scalars.append(scalar) }
         return String(scalars)
     }
 

@@ -112,8 +112,10 @@ struct AuditTests {
     func lost() async throws {
         try await TestService.run { service in
             let log = LogRecorder()
+            var stores = OtherStores(service.storage)
+            stores.audit = FullAudit()
             let full = Administration(
-                stores: StoresWithoutAudit(storage: service.storage), catalog: service.catalog, collector: service.collector,
+                stores: stores, catalog: service.catalog, collector: service.collector,
                 signals: WorkSignals(), presence: ServerPresence(), clock: .system
             ).acting(as: Operator(logging: log.logger, uid: 5))
             let report = try await withTemporaryFolder("audit", inMemory: true) { folder in
@@ -140,23 +142,7 @@ struct AuditTests {
     }
 }
 
-/// The stores of a service whose audit is full.
-private struct StoresWithoutAudit: AdministrationStores {
-    let storage: any AdministrationStores
-    var accounts: any AccountStore { storage.accounts }
-    var keys: any APIKeyStore { storage.keys }
-    var names: any ReservedNameStore { storage.names }
-    var terms: any BlockedTermStore { storage.terms }
-    var maintenance: any MaintenanceStore { storage.maintenance }
-    var audit: any AuditStore { FullAudit() }
-    var pikzonalities: any PikzonalityStore { storage.pikzonalities }
-    var schema: any SchemaStore { storage.schema }
-    var backups: (any BackupStore)? { storage.backups }
-    var integrity: any IntegrityStore { storage.integrity }
-    var usage: any StoreUsage { storage.usage }
-    var queueDepths: any QueueDepthStore { storage.queueDepths }
-}
-
+/// An audit that takes nothing more.
 private struct FullAudit: AuditStore {
     func entries(
         since: Timestamp?, after place: AuditPlace?, limit: Int

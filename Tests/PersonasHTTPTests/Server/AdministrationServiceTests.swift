@@ -295,8 +295,10 @@ struct AdministrationServiceTests {
     @Test("A store without backups of its own says so")
     func backupsElsewhere() async throws {
         try await TestService.run { service in
+            var stores = OtherStores(service.storage)
+            stores.backups = nil
             let administration = Administration(
-                stores: StoresWithoutBackups(storage: service.storage), catalog: service.catalog, collector: service.collector,
+                stores: stores, catalog: service.catalog, collector: service.collector,
                 signals: WorkSignals(), presence: ServerPresence(), clock: .system)
             await #expect(throws: Failure.backupsElsewhere) {
                 try await administration.perform(BackUp(directory: service.directory + "/backup"))
@@ -357,23 +359,6 @@ struct AdministrationServiceTests {
 
     /// Makes what a killed server leaves: a socket that no process listens on.
     private func leaveSocket(_ path: String) throws { close(try Socket.bind(.path(path)).descriptor) }
-}
-
-/// The stores of a service as they would be on a database that is backed up by other means.
-private struct StoresWithoutBackups: AdministrationStores {
-    let storage: any AdministrationStores
-    var accounts: any AccountStore { storage.accounts }
-    var keys: any APIKeyStore { storage.keys }
-    var names: any ReservedNameStore { storage.names }
-    var terms: any BlockedTermStore { storage.terms }
-    var maintenance: any MaintenanceStore { storage.maintenance }
-    var audit: any AuditStore { storage.audit }
-    var pikzonalities: any PikzonalityStore { storage.pikzonalities }
-    var schema: any SchemaStore { storage.schema }
-    var backups: (any BackupStore)? { nil }
-    var integrity: any IntegrityStore { storage.integrity }
-    var usage: any StoreUsage { storage.usage }
-    var queueDepths: any QueueDepthStore { storage.queueDepths }
 }
 
 /// A reply that is not looked at.

@@ -31,7 +31,8 @@ struct ContentPolicyTests {
             ("zorn", "zorns zorn"),
             ("ärger", "ÄRGER"), ("ärger", "A\u{308}RGER"), ("a\u{308}rger", "ärger"), ("b d", "a b d e"), ("b d", "b \n\t d"),
             (" b  d ", "b d"), ("b d", "b b d"), ("aab", "aaab aab"), ("a", "an a"), ("1", "no 1."), ("😀", "x😀"), ("c++", "in c++11"),
-            ("@x.org", "me@x.org"), ("a.b", "a.a.b"), ("злой", "очень ЗЛОЙ!"), ("x", "x"), ("zorn", "ｚｏｒｎ"), ("zorn", "zo\u{200B}rn"),
+            ("@x.org", "me@x.org"), ("a.b", "a.a.b"), ("злой", "очень ЗЛОЙ!"), ("x", "x"), ("zorn", "ｚｏｒｎ"), ("heim", "ℌeim"),
+            ("ℌeim", "heim"), ("zorn", "zo\u{200B}rn"),
             ("zo\u{AD}rn", "zorn"),
         ])
     func found(term: String, text: String) {
