@@ -1,11 +1,14 @@
-# A Debian with systemd, in the namespaces of the script that reads this: $root is its file system, $machine a folder beside it in memory.
+# A Debian with systemd, in the namespaces of the script that reads this: $root is its file system, $machine a folder beside it in memory, $home the
+# folder in there that commands are run in.
 
 machine="$(mktemp -d)"
 mount -t tmpfs tmpfs "$machine"
 root="$machine/root"
+home=/srv/stranger
 mkdir "$machine"/{changes,work,root}
 mount -t overlay overlay -o "lowerdir=$repository/$debian,upperdir=$machine/changes,workdir=$machine/work" "$root"
 trap '{ kill -9 "$boot" && wait "$boot"; } 2>/dev/null; umount -R "$root" "$machine" 2>/dev/null; rmdir "$machine" 2>/dev/null' EXIT
+mkdir -m 700 "$root$home"
 ip link set lo up
 echo debian > "$root/etc/hostname"
 printf '127.0.0.1 localhost debian personas.example\n' > "$root/etc/hosts"
@@ -40,8 +43,8 @@ fail() {
 
 # Runs a command in there as root.
 inside() {
-    nsenter --target "$init" --mount --uts --ipc --pid --cgroup --root --wdns=/root \
-        env -i PATH=/usr/sbin:/usr/bin HOME=/root LANG=C.UTF-8 TERM=dumb DEBIAN_FRONTEND=noninteractive MANWIDTH=80 bash -c "$1" < /dev/null
+    nsenter --target "$init" --mount --uts --ipc --pid --cgroup --root --wdns="$home" \
+        env -i PATH=/usr/sbin:/usr/bin HOME="$home" LANG=C.UTF-8 TERM=dumb DEBIAN_FRONTEND=noninteractive MANWIDTH=80 bash -c "$1" < /dev/null
 }
 
 # The same as part of the story.
