@@ -44,6 +44,12 @@ package enum Limits {
     package static let administrationRowsMax = 10_000
     /// Rows that a command asks for at once of a listing that it prints to its end.
     package static let administrationPageRows = 1_000
+    /// Events that one call passes over in search of those that it is asked for; the next goes on from there.
+    package static let eventsPassedMax = 1_000
+    /// Days for which events are kept: long enough for whoever was away on a holiday.
+    package static let eventDaysKept = 30
+    /// Hours for which events of progress are kept, which nobody needs for long.
+    package static let progressEventHoursKept = 24
     /// Seconds for which an answer is kept under its idempotency key: 24 hours.
     package static let idempotencySecondsKept = 86_400
     /// Seconds after which a claim on an idempotency key ends by itself: longer than any request takes.

@@ -12,10 +12,15 @@ package struct WriteContext<Value: Sendable>: Sendable {
     package let claim: IdempotencyClaim<Value>?
     /// What the audit is to say of it; nil for what clients do, and the service by itself.
     package let audit: AuditNote<Value>?
+    /// The id of the request that asks for it, which events name; nil for what operators do, and the service by itself.
+    package let requestID: String?
 
-    package init(at now: Timestamp, claim: IdempotencyClaim<Value>? = nil, audit: AuditNote<Value>? = nil) {
+    package init(
+        at now: Timestamp, claim: IdempotencyClaim<Value>? = nil, audit: AuditNote<Value>? = nil, requestID: String? = nil
+    ) {
         self.now = now
         self.claim = claim
         self.audit = audit
+        self.requestID = requestID
     }
 }

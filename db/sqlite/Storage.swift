@@ -59,6 +59,10 @@ package final class Storage: AdministrationStores {
     package let idempotency: any IdempotencyStore
     /// What operators changed.
     package let audit: any AuditStore
+    /// What became of items.
+    package let events: any EventStore
+    /// Told of every event that is on disk.
+    package let feed = EventFeed()
     /// Blocked terms.
     package var terms: any BlockedTermStore { termCache }
     /// Whether maintenance is on.
@@ -141,7 +145,8 @@ package final class Storage: AdministrationStores {
             path: path, count: configuration.readers, immediateCount: configuration.immediateReaders,
             mappedBytesMax: configuration.mappedBytesMax)
         let metrics = StoreMetrics(factory: configuration.metrics)
-        let writer = GroupWriter(queue: queue, waitingMax: configuration.writesWaitingMax, metrics: metrics)
+        let outbox = Outbox(pending: PendingEvents(feed: feed))
+        let writer = GroupWriter(queue: queue, waitingMax: configuration.writesWaitingMax, metrics: metrics, events: outbox.pending)
         let searchReaders = try ReadPool(path: path, count: ScanPool.threads, mappedBytesMax: configuration.mappedBytesMax)
         migrator = Migrator(writer: writer, readers: readers, clock: clock, migrations: Migration.all)
         maintenanceCache = SQLiteMaintenanceStore(writer: writer, readers: readers)
@@ -152,14 +157,15 @@ package final class Storage: AdministrationStores {
         // After all that may fail: a pool of threads must be shut down, and no caller can do so with a storage that did not open.
         scans = ScanPool(readers: searchReaders, waitingMax: configuration.searchesWaitingMax, metrics: metrics)
         usage = SQLiteStoreUsage(folder: folder, scans: scans, writer: writer, pause: configuration.imageCountPause)
-        pikzonalities = SQLitePikzonalityStore(writer: writer, readers: readers, scans: scans, changes: changes)
-        jobs = SQLiteTrainingJobStore(writer: writer, readers: readers, metrics: metrics, changes: changes)
+        pikzonalities = SQLitePikzonalityStore(writer: writer, readers: readers, scans: scans, changes: changes, outbox: outbox)
+        jobs = SQLiteTrainingJobStore(writer: writer, readers: readers, metrics: metrics, changes: changes, outbox: outbox)
         idempotency = SQLiteIdempotencyStore(writer: writer, readers: readers)
         let keys = SQLiteAPIKeyStore(writer: writer, readers: readers)
         self.keys = keys
         accounts = SQLiteAccountStore(writer: writer, readers: readers, keys: keys, changes: changes)
         names = SQLiteReservedNameStore(writer: writer, readers: readers)
         audit = SQLiteAuditStore(writer: writer, readers: readers)
+        events = SQLiteEventStore(writer: writer, readers: readers)
     }
 
     /// Applies the pending migrations.

@@ -40,7 +40,8 @@ struct PikzonalityRoutes: Sendable {
                 fingerprint: body.fingerprint, answer: { created($0, requestID: context.requestID) }
             ) { claim in
                 try await catalog.create(
-                    body.draft, mode: mode, accountID: context.caller.accountID, holding: memory, claim: claim)
+                    body.draft, mode: mode, accountID: context.caller.accountID, holding: memory, claim: claim,
+                    requestID: context.requestID)
             }
         }
     }
@@ -92,7 +93,8 @@ struct PikzonalityRoutes: Sendable {
             DetailsDraft(body)
         } handle: { draft, memory in
             try await catalog.update(
-                id, mode: surface.mode, accountID: context.caller.accountID, draft: draft, if: precondition, holding: memory)
+                id, mode: surface.mode, accountID: context.caller.accountID, draft: draft, if: precondition, holding: memory,
+                requestID: context.requestID)
         }
         let representation = Representation(base: publicURL.base)
         return JSONAnswer(before: [.eTag: reads.tags.text(of: item)]) { writer in
@@ -109,7 +111,8 @@ struct PikzonalityRoutes: Sendable {
         try context.caller.require(.write)
         let id = try identifier(context)
         let mode = try await catalog.delete(
-            id, mode: surface.mode, accountID: context.caller.accountID, if: try reads.tags.precondition(request.headers))
+            id, mode: surface.mode, accountID: context.caller.accountID, if: try reads.tags.precondition(request.headers),
+            requestID: context.requestID)
         let message =
             switch surface {
             case .typed: mode == .persona ? "Persona deleted" : "Style deleted"

@@ -122,6 +122,9 @@ package struct JSONWriter: ~Copyable {
         needsComma = true
     }
 
+    /// Writes JSON that is there already.
+    package mutating func json(_ text: String) { raw(text) }
+
     private mutating func quote() {
         separate()
         put(UInt8(ascii: "\""))

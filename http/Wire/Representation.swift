@@ -27,6 +27,7 @@ package struct Representation {
             writer.member("progress", item.progress)
             images(item, &writer)
             writer.allMembers(item.details)
+            writer.member("delete_when_settled", item.settlement != nil)
             writer.name("error")
             error(item.error, &writer)
             writer.member("created_at", item.createdAt)
@@ -53,6 +54,31 @@ package struct Representation {
         }
     }
 
+    /// An event: what streams and lists tell, and the body of a webhook (Standard Webhooks 1.0.0: `type`, `timestamp`, `data`).
+    package func event(_ event: Event, _ writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.member("id", event.id)
+            writer.member("sequence", Int(event.sequence))
+            writer.member("type", event.type.text)
+            writer.member("timestamp", event.at)
+            writer.name("data")
+            switch event.subject {
+            case .item(let item): full(item, &writer)
+            case .gone(let id, let mode):
+                writer.object { writer in
+                    writer.member("id", id)
+                    writer.member("mode", word: mode)
+                }
+            case .webhook(let json): writer.json(json)
+            }
+            writer.name("changed")
+            writer.array { writer in
+                for member in event.changed { writer.string(member) }
+            }
+            writer.member("request_id", event.requestID)
+        }
+    }
+
     /// Bytes that JSON of so many items seldom exceeds.
     package static func bytes(items: Int) -> Int { itemBytes * items + listBytes }
 
@@ -66,7 +92,8 @@ package struct Representation {
     private func mediaURL(_ token: RandomToken, _ writer: inout JSONWriter) { writer.string(after: mediaBase, token) }
 
     private func images(_ item: Pikzonality, _ writer: inout JSONWriter) {
-        let isPublished = item.status == .completed
+        // What is in the trash has no tokens here.
+        let isPublished = item.status == .completed && !item.referenceTokens.isEmpty
         writer.name("portrait_url")
         if isPublished, let portrait = item.portraitToken { mediaURL(portrait, &writer) } else { writer.string(nil) }
         writer.name("reference")

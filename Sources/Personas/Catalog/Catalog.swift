@@ -45,11 +45,12 @@ package struct Catalog: Sendable {
     ///   - outcome: how training has ended already, for seeds; nil queues a training job.
     ///   - claim: the claim on the client's idempotency key, under which the item is recorded.
     ///   - audit: what the audit is to say of it, where an operator asks.
+    ///   - requestID: the id of the request, where a client asks.
     /// - Throws: `invalid`, `blockedContent`, `nameReserved`, `nameTaken`, `externalIDTaken`, `quotaExceeded`, `badImages`, `tooManyRequests`,
     ///   `usedUp`, `mediaNotStored`.
     package func create(
         _ draft: CreateDraft, mode: Mode, accountID: Identifier, holding memory: MemoryReservation, outcome: TrainingOutcome? = nil,
-        claim: IdempotencyClaim<Pikzonality>? = nil, audit: AuditNote<Pikzonality>? = nil
+        claim: IdempotencyClaim<Pikzonality>? = nil, audit: AuditNote<Pikzonality>? = nil, requestID: String? = nil
     ) async throws(Failure) -> Pikzonality {
         let formBytes = draft.formBytes(ofHeld: memory.heldBytes)
         let checked = try await decoding.perform(on: formBytes, for: accountID) { () throws(Failure) in
@@ -65,7 +66,7 @@ package struct Catalog: Sendable {
                 NewPikzonality(
                     id: .timeOrdered(at: now), accountID: accountID, mode: mode, details: checked.details, references: references,
                     outcome: outcome),
-                in: WriteContext(at: now, claim: claim, audit: audit))
+                in: WriteContext(at: now, claim: claim, audit: audit, requestID: requestID))
         }
         signals.jobs.notify()
         return item
@@ -129,15 +130,17 @@ package struct Catalog: Sendable {
     /// - Parameters:
     ///   - precondition: what the item has to be for that.
     ///   - memory: what the request holds.
+    ///   - requestID: the id of the request, where a client asks.
     /// - Throws: `invalid`, `blockedContent`, `notFound`, `nameReserved`, `nameTaken`, `externalIDTaken`, `preconditionFailed`.
     package func update(
         _ id: Identifier, mode: Mode?, accountID: Identifier, draft: DetailsDraft, if precondition: Precondition = .none,
-        holding memory: MemoryReservation
+        holding memory: MemoryReservation, requestID: String? = nil
     ) async throws(Failure) -> Pikzonality {
         let change = try await decoding.perform(on: memory.heldBytes, for: accountID) { () throws(Failure) in try draft.checked() }
         try policy.check(change.texts)
         return try await store.update(
-            id, mode: mode, accountID: accountID, change: change, if: precondition, in: WriteContext(at: clock.now))
+            id, mode: mode, accountID: accountID, change: change, if: precondition,
+            in: WriteContext(at: clock.now, requestID: requestID))
     }
 
     /// Removes an item. Its links are dead when this returns; its bytes leave the disk soon after.
@@ -146,15 +149,16 @@ package struct Catalog: Sendable {
     ///   - precondition: what the item has to be for that.
     ///   - endsTraining: whether an item in training goes, too. Its job is cancelled with it, and its worker's reports change nothing any more.
     ///   - audit: what the audit is to say of it, where an operator asks.
+    ///   - requestID: the id of the request, where a client asks.
     /// - Throws: `notFound`, `stillProcessing`, `preconditionFailed`.
     package func delete(
         _ id: Identifier, mode: Mode?, accountID: Identifier?, if precondition: Precondition = .none,
         endingTraining endsTraining: Bool = false,
-        audit: AuditNote<Mode>? = nil
+        audit: AuditNote<Mode>? = nil, requestID: String? = nil
     ) async throws(Failure) -> Mode {
         let mode = try await store.delete(
             id, mode: mode, accountID: accountID, if: precondition, endingTraining: endsTraining,
-            in: WriteContext(at: clock.now, audit: audit))
+            in: WriteContext(at: clock.now, audit: audit, requestID: requestID))
         signals.removals.notify()
         return mode
     }

@@ -27,21 +27,23 @@ package struct Pikzonality: Sendable, Equatable {
     /// What its owner sets.
     package private(set) var details: PikzonalityDetails
     /// Follows the training job.
-    package let status: Status
+    package private(set) var status: Status
     /// 0 to 100, never decreasing, 100 exactly when completed.
-    package let progress: Int
+    package private(set) var progress: Int
     /// Tokens of the reference images in their order; public only once completed.
-    package let referenceTokens: ReferenceTokens
+    package private(set) var referenceTokens: ReferenceTokens
     /// Token of the portrait, set on completion.
-    package let portraitToken: RandomToken?
+    package private(set) var portraitToken: RandomToken?
     /// Why training failed; set exactly when failed.
-    package let error: TrainingError?
+    package private(set) var error: TrainingError?
     /// When the create call was taken in.
     package let createdAt: Timestamp
     /// When anything that a client can see last changed.
     package private(set) var updatedAt: Timestamp
     /// Counts every change that a client can see; what entity tags are made of.
     package private(set) var version: Int
+    /// What becomes of it when its training ends; nil where it stays.
+    package private(set) var settlement: Settlement?
 
     /// The name among its details, without which no item is told apart.
     package var name: Name { details.name }
@@ -49,7 +51,7 @@ package struct Pikzonality: Sendable, Equatable {
     package init(
         id: Identifier, accountID: Identifier, mode: Mode, details: PikzonalityDetails, status: Status, progress: Int,
         referenceTokens: ReferenceTokens, portraitToken: RandomToken?, error: TrainingError?, createdAt: Timestamp, updatedAt: Timestamp,
-        version: Int
+        version: Int, settlement: Settlement? = nil
     ) {
         self.id = id
         self.accountID = accountID
@@ -63,7 +65,16 @@ package struct Pikzonality: Sendable, Equatable {
         self.createdAt = createdAt
         self.updatedAt = updatedAt
         self.version = version
+        self.settlement = settlement
     }
+}
+
+/// What a client wants to become of an item in training once that has ended.
+package enum Settlement: String, Sendable, CaseIterable, Codable {
+    /// It is to go for good.
+    case deleted
+    /// It is to go into the trash.
+    case trash
 }
 
 /// An item about to be stored, together with its training job.
@@ -114,6 +125,36 @@ extension Pikzonality {
         var changed = self
         changed.details = try change.applied(to: details)
         if changed.details == details { return nil }
+        changed.updatedAt = max(updatedAt, now)
+        changed.version += 1
+        return changed
+    }
+
+    /// The item once training has come so far; nil where it had before.
+    package func progressed(to progress: Int, at now: Timestamp) -> Pikzonality? {
+        progress > self.progress ? trained(at: now) { $0.progress = progress } : nil
+    }
+
+    /// The item once training has ended well.
+    package func completed(portrait: RandomToken, at now: Timestamp) -> Pikzonality {
+        trained(at: now) { item in
+            item.status = .completed
+            item.progress = 100
+            item.portraitToken = portrait
+        }
+    }
+
+    /// The item once training has ended badly.
+    package func failed(_ error: TrainingError, at now: Timestamp) -> Pikzonality {
+        trained(at: now) { item in
+            item.status = .failed
+            item.error = error
+        }
+    }
+
+    private func trained(at now: Timestamp, _ change: (inout Pikzonality) -> Void) -> Pikzonality {
+        var changed = self
+        change(&changed)
         changed.updatedAt = max(updatedAt, now)
         changed.version += 1
         return changed

@@ -20,13 +20,17 @@ final class GroupWriter: Sendable {
 
     private let queue: DatabaseQueue
     private let metrics: StoreMetrics
+    private let events: PendingEvents?
     private let state = Mutex(State())
 
     private let waitingMax: Int
 
-    /// - Parameter waitingMax: operations that wait for the next transaction; further ones are refused.
-    init(queue: DatabaseQueue, waitingMax: Int, metrics: StoreMetrics = .none) {
+    /// - Parameters:
+    ///   - waitingMax: operations that wait for the next transaction; further ones are refused.
+    ///   - events: where operations put the events that they write; nil where none do.
+    init(queue: DatabaseQueue, waitingMax: Int, metrics: StoreMetrics = .none, events: PendingEvents? = nil) {
         self.queue = queue
+        self.events = events
         self.waitingMax = waitingMax
         self.metrics = metrics
     }
@@ -117,7 +121,9 @@ final class GroupWriter: Sendable {
             if isUnbounded { try db.execute(sql: "PRAGMA temp_store = FILE") }
             try db.inTransaction(.immediate) {
                 for operation in group {
+                    let eventCount = events?.count ?? 0
                     let failure = operation.run(db)
+                    if failure != nil { events?.removeAll(after: eventCount) }
                     // After some errors of the disk SQLite undoes the whole transaction by itself. What follows would be refused, and so is the
                     // commit, but only this operation's error says why.
                     if !db.isInsideTransaction {
@@ -129,7 +135,10 @@ final class GroupWriter: Sendable {
             }
             metrics.commits.increment()
             metrics.groupSize.record(group.count)
+            // In the order of the commits, and before the callers go on.
+            events?.publish()
         } catch {
+            events?.removeAll(after: 0)
             commitFailure = abortFailure ?? Failure(storage: error, on: db.sqliteConnection)
             metrics.commitFailures.increment()
         }

@@ -20,6 +20,7 @@ enum ItemRow {
         ("updated_at", { $0.updatedAt.milliseconds }), ("version", { $0.version }), ("name", { $0.name.text }),
         ("special_instructions", { $0.details.specialInstructions }), ("external_id", { $0.details.externalID }),
         ("metadata", { $0.details.metadata.isEmpty ? nil : Data($0.details.metadata.bytes) }),
+        ("settles_to", { $0.settlement?.rawValue }),
     ]
 
     /// What follows from another column, is stored with it, and is never read.
@@ -29,8 +30,25 @@ enum ItemRow {
     private static let inserted = read + derived
     private static let updated = changeable + derived
 
+    /// What training changes, with the time and the count of changes.
+    private static let trained = (fixed + changeable).filter {
+        ["status", "progress", "portrait_token", "error_code", "error_message", "updated_at", "version"].contains($0.name)
+    }
+
+    /// What an event keeps of how an item was.
+    private static let kept = read.filter { $0.name != "account_id" }
+
+    /// The names of what an event keeps.
+    static let snapshotColumns = kept.map(\.name)
+
     /// What `decode` expects, in its order.
-    static let columns = read.map { "pikzonality.\($0.name)" }.joined(separator: ", ")
+    static let columns = columns(of: "pikzonality")
+
+    /// The same from a table that has columns of the same names.
+    /// - Parameter id: what the item's id is called there.
+    static func columns(of table: String, id: String = "id") -> String {
+        read.map { "\(table).\($0.name == "id" ? id : $0.name)" }.joined(separator: ", ")
+    }
 
     /// How many columns `columns` names: the place of what a query selects behind them.
     static let columnCount = Int32(read.count)
@@ -41,13 +59,19 @@ enum ItemRow {
 
     static let modes = StoredWords<Mode>()
     static let statuses = StoredWords<Status>()
+    private static let settlements = StoredWords<Settlement>()
 
     private static let insertion = """
         INSERT INTO pikzonality (\(inserted.map(\.name).joined(separator: ", ")))
         VALUES (\(inserted.map { _ in "?" }.joined(separator: ", ")))
         """
 
-    private static let change = "UPDATE pikzonality SET \(updated.map { "\($0.name) = ?" }.joined(separator: ", ")) WHERE id = ?"
+    private static let change = update(updated)
+    private static let training = update(trained)
+
+    private static func update(_ columns: [Column]) -> String {
+        "UPDATE pikzonality SET \(columns.map { "\($0.name) = ?" }.joined(separator: ", ")) WHERE id = ?"
+    }
 
     /// Reads a row whose first columns are `columns`.
     static func decode(_ row: SQLRow) throws -> Pikzonality {
@@ -61,7 +85,8 @@ enum ItemRow {
             // The table lets no row have one of these in another state.
             portraitToken: status == .completed ? RandomToken(bytes: row.bytes(6)) : nil,
             error: status == .failed ? error(code: row.text(7), message: row.text(8)) : nil,
-            createdAt: row.timestamp(9), updatedAt: row.timestamp(10), version: Int(row.integer(11)))
+            createdAt: row.timestamp(9), updatedAt: row.timestamp(10), version: Int(row.integer(11)),
+            settlement: settlements[row.bytes(16)])
     }
 
     /// One item, nil if there is none.
@@ -80,6 +105,14 @@ enum ItemRow {
         try db.run(change, StatementArguments(updated.map { $0.value(item) } + [item.id.data]))
         try MetadataIndex.update(from: before, to: item, db)
     }
+
+    /// Stores what training changes of an item that is there.
+    static func updateTraining(_ item: Pikzonality, _ db: Database) throws {
+        try db.run(training, StatementArguments(trained.map { $0.value(item) } + [item.id.data]))
+    }
+
+    /// The values of `snapshotColumns`.
+    static func snapshot(of item: Pikzonality) -> [(any DatabaseValueConvertible)?] { kept.map { $0.value(item) } }
 
     private static func error(code: String?, message: String?) -> TrainingError? {
         guard let code = code.flatMap(TrainingErrorCode.init), let message else { return nil }

@@ -8,6 +8,7 @@ struct SQLitePikzonalityStore: PikzonalityStore {
     let readers: ReadPool
     let scans: ScanPool
     let changes: ItemChanges
+    let outbox: Outbox
 
     func insert(_ new: NewPikzonality, in context: WriteContext<Pikzonality>) async throws(Failure) -> Pikzonality {
         try await writer.write(in: context) { db in
@@ -30,6 +31,7 @@ struct SQLitePikzonalityStore: PikzonalityStore {
                     "INSERT INTO training_job (id, pikzonality_id, state, attempts, progress, created_at) VALUES (?, ?, 'queued', 0, 0, ?)",
                     [Identifier.timeOrdered(at: context.now).data, new.id.data, context.now.milliseconds])
             }
+            try outbox.append(.created, item, at: context.now, requestID: context.requestID, db)
             return item
         }
     }
@@ -68,6 +70,7 @@ struct SQLitePikzonalityStore: PikzonalityStore {
             if let changed {
                 if changed.name.key != item.name.key { try Self.requireUnreserved(changed.name, db) }
                 try Self.translatingConflict(changed, db) { try ItemRow.update(changed, from: item, db) }
+                try outbox.append(.updated, changed, from: item, at: context.now, requestID: context.requestID, db)
             }
             // Only now is it known that nothing else stands against the change, which the failure undoes.
             try precondition.require(item)
@@ -88,6 +91,7 @@ struct SQLitePikzonalityStore: PikzonalityStore {
             try ImageLinks.queueRemoval(ofItemsWhere: "id = ?", [id.data], at: context.now, db)
             try SQLiteTrainingJobStore.endJobs(ofItemsWhere: "id = ?", [id.data], db)
             try db.run("DELETE FROM pikzonality WHERE id = ?", [id.data])
+            try outbox.appendDeleted(id, item.mode, of: item.accountID, at: context.now, requestID: context.requestID, db)
             return item.mode
         }
         changes.notify(ItemChange(id, isSettled: true))

@@ -12,6 +12,7 @@ struct SQLiteTrainingJobStore: TrainingJobStore {
     let readers: ReadPool
     let metrics: StoreMetrics
     let changes: ItemChanges
+    let outbox: Outbox
 
     func lease(limit: Int, policy: LeasePolicy, in context: WriteContext<[LeasedJob]>) async throws(Failure) -> [LeasedJob] {
         let now = context.now
@@ -22,9 +23,9 @@ struct SQLiteTrainingJobStore: TrainingJobStore {
         }
         guard isWorkThere else { return [] }
         let (leased, expired) = try await writer.write(in: context, recording: { leased, _ in leased.isEmpty ? nil : leased }) { db in
-            let expired = try Self.endLeases(runningUntil: now, policy: policy, at: now, db)
+            let expired = try endLeases(runningUntil: now, policy: policy, at: now, db)
             let queued = try JobRow.all("state = 'queued' ORDER BY id LIMIT ?", [.integer(Int64(limit))], db)
-            let leased = try queued.compactMap { try Self.lease($0, policy: policy, at: now, db) }
+            let leased = try queued.compactMap { try lease($0, policy: policy, at: now, db) }
             return (leased, expired)
         }
         count(expired)
@@ -82,7 +83,7 @@ struct SQLiteTrainingJobStore: TrainingJobStore {
         guard isAnythingOver else { return 0 }
         let expired = try await writer.write(in: context, recording: { $0.leases > 0 ? $0.leases : nil }, isUnbounded: true) { db in
             try db.run("DELETE FROM training_job WHERE state = 'cancelled' AND created_at <= ?", [oldest.milliseconds])
-            return try Self.endLeases(runningUntil: end, policy: policy, at: context.now, db)
+            return try endLeases(runningUntil: end, policy: policy, at: context.now, db)
         }
         count(expired)
         return expired.leases
@@ -125,26 +126,26 @@ struct SQLiteTrainingJobStore: TrainingJobStore {
             guard var row = try JobRow.all("id = ?", [.identifier(id)], db).first else { throw Failure.notFound }
             let before = row.job
             let value = try transition(&row.job)
-            let itemChange = row.job == before ? nil : try row.save(portrait: portrait, at: context.now, db)
+            let itemChange = row.job == before ? nil : try row.save(portrait: portrait, at: context.now, outbox, db)
             return (value, row.job, itemChange)
         }
         changes.notify(outcome.item)
         return (outcome.value, outcome.job)
     }
 
-    private static func endLeases(
+    private func endLeases(
         runningUntil end: Timestamp, policy: LeasePolicy, at now: Timestamp, _ db: Database
     ) throws -> Expired {
         let over = try JobRow.all("state = 'leased' AND lease_expires_at <= ?", [.integer(end.milliseconds)], db)
         var expired = Expired(leases: over.count)
         for var row in over where row.job.expire(at: end, attemptsMax: policy.attemptsMax) {
-            if let change = try row.save(portrait: nil, at: now, db) { expired.changes.append(change) }
+            if let change = try row.save(portrait: nil, at: now, outbox, db) { expired.changes.append(change) }
             if row.job.hasFailed { expired.failedJobs += 1 }
         }
         return expired
     }
 
-    private static func lease(_ queued: JobRow, policy: LeasePolicy, at now: Timestamp, _ db: Database) throws -> LeasedJob? {
+    private func lease(_ queued: JobRow, policy: LeasePolicy, at now: Timestamp, _ db: Database) throws -> LeasedJob? {
         var row = queued
         let token = RandomToken.random()
         let until = now.adding(seconds: policy.seconds)
@@ -152,7 +153,7 @@ struct SQLiteTrainingJobStore: TrainingJobStore {
             return nil
         }
         // Of a lease an item shows nothing.
-        _ = try row.save(portrait: nil, at: now, db)
+        _ = try row.save(portrait: nil, at: now, outbox, db)
         return LeasedJob(
             id: row.job.id, leaseToken: token, leaseExpiresAt: until, attempt: row.job.attempts, item: item,
             references: try ImageLinks.references(of: itemID, db))
@@ -207,7 +208,7 @@ private struct JobRow {
 
     /// Writes the job, and what its item shows of it.
     /// - Returns: what a client can see of it; nil where that is nothing.
-    func save(portrait: StoredImage?, at now: Timestamp, _ db: Database) throws -> ItemChange? {
+    func save(portrait: StoredImage?, at now: Timestamp, _ outbox: Outbox, _ db: Database) throws -> ItemChange? {
         var name = "queued"
         var token: RandomToken?
         var until: Timestamp?
@@ -227,38 +228,38 @@ private struct JobRow {
             [
                 name, job.attempts, job.progress, token?.data, until?.milliseconds, error?.code.rawValue, error?.message, job.id.data,
             ])
-        guard let itemID else { return nil }
+        guard let itemID, let item = try ItemRow.find(itemID, db) else { return nil }
         switch job.state {
         case .queued, .leased:
-            try db.run(
-                "UPDATE pikzonality SET progress = ?, updated_at = MAX(updated_at, ?), version = version + 1 WHERE id = ? AND progress < ?",
-                [job.progress, now.milliseconds, itemID.data, job.progress])
-            return db.changesCount > 0 ? ItemChange(itemID, isSettled: false) : nil
+            guard let progressed = item.progressed(to: job.progress, at: now) else { return nil }
+            return try store(progressed, .progress, from: item, at: now, outbox, db)
         case .completed:
-            try publish(itemID, portrait: portrait, at: now, db)
-            return ItemChange(itemID, isSettled: true)
+            let token = try publish(itemID, portrait: portrait, db)
+            return try store(item.completed(portrait: token, at: now), .completed, from: item, at: now, outbox, db)
         case .failed(let error):
-            try db.run(
-                """
-                UPDATE pikzonality SET status = 'failed', error_code = ?, error_message = ?, updated_at = MAX(updated_at, ?),
-                    version = version + 1 WHERE id = ?
-                """, [error.code.rawValue, error.message, now.milliseconds, itemID.data])
-            return ItemChange(itemID, isSettled: true)
+            return try store(item.failed(error, at: now), .failed, from: item, at: now, outbox, db)
         case .cancelled:
             return nil
         }
     }
 
-    private func publish(_ itemID: Identifier, portrait: StoredImage?, at now: Timestamp, _ db: Database) throws {
+    private func store(
+        _ item: Pikzonality, _ kind: EventKind, from before: Pikzonality, at now: Timestamp, _ outbox: Outbox, _ db: Database
+    ) throws -> ItemChange {
+        try ItemRow.updateTraining(item, db)
+        // Whatever a worker's request was called, it is none of the owner's.
+        try outbox.append(kind, item, from: before, at: now, requestID: nil, db)
+        return ItemChange(item.id, isSettled: item.status != .processing)
+    }
+
+    /// Ties an item to its portrait.
+    /// - Returns: the token of the portrait.
+    private func publish(_ itemID: Identifier, portrait: StoredImage?, _ db: Database) throws -> RandomToken {
         guard let image = try portrait ?? ImageLinks.references(of: itemID, db).first else {
             throw Failure.unexpected("An item has no reference images")
         }
         let token = RandomToken.random()
         try ImageLinks.insert(image, token: token, position: ImageLinks.portraitPosition, itemID: itemID, db)
-        try db.run(
-            """
-            UPDATE pikzonality SET status = 'completed', progress = 100, portrait_token = ?, updated_at = MAX(updated_at, ?),
-                version = version + 1 WHERE id = ?
-            """, [token.data, now.milliseconds, itemID.data])
+        return token
     }
 }

@@ -1,0 +1,78 @@
+import Foundation
+import GRDB
+import Personas
+
+/// Writes events: whatever changes something that a client can see calls this in the same operation.
+struct Outbox: Sendable {
+    /// Progress of one item is told at most once in this time.
+    private static let progressMilliseconds: Int64 = 1_000
+
+    private static let nextSequence = """
+        INSERT INTO event_counter (account_id, last_sequence) VALUES (?, 1)
+        ON CONFLICT (account_id) DO UPDATE SET last_sequence = last_sequence + 1 RETURNING last_sequence
+        """
+
+    private static let heads = ["account_id", "sequence", "event_id", "kind", "at", "changed", "request_id"]
+    private static let insertItem = insertion(heads + EventRow.itemColumns)
+    private static let insertGone = insertion(heads + ["item_id", "mode"])
+
+    let pending: PendingEvents
+
+    /// Tells of a change of an item.
+    /// - Parameters:
+    ///   - before: the item before the change; nil where it is told anew as a whole.
+    ///   - requestID: the request that brought it about, if one of its owner did.
+    func append(
+        _ kind: EventKind, _ item: Pikzonality, from before: Pikzonality? = nil, at now: Timestamp, requestID: String?, _ db: Database
+    ) throws {
+        if kind == .progress, try wasToldOfProgress(item.id, since: now.milliseconds - Self.progressMilliseconds, db) { return }
+        let changed = before.map { ItemMember.changed(from: $0, to: item).map(\.rawValue) } ?? []
+        try append(.item(item.mode, kind), .item(item), changed: changed, of: item.accountID, at: now, requestID: requestID, db)
+    }
+
+    /// Tells that an item is gone for good, and has nobody be told any more what it was like.
+    func appendDeleted(
+        _ id: Identifier, _ mode: Mode, of accountID: Identifier, at now: Timestamp, requestID: String?, _ db: Database
+    ) throws {
+        try append(.item(mode, .deleted), .gone(id, mode), changed: [], of: accountID, at: now, requestID: requestID, db)
+        try db.run("INSERT INTO event_reduction (item_id) VALUES (?) ON CONFLICT (item_id) DO NOTHING", [id.data])
+    }
+
+    private func append(
+        _ type: EventType, _ subject: Event.Subject, changed: [String], of accountID: Identifier, at now: Timestamp, requestID: String?,
+        _ db: Database
+    ) throws {
+        guard let sequence: Int64 = try db.firstRow(Self.nextSequence, [accountID.data])?[0] else {
+            throw Failure.unexpected("An account has no count of its events")
+        }
+        let event = Event(
+            id: .timeOrdered(at: now), accountID: accountID, sequence: sequence, type: type, at: now, subject: subject, changed: changed,
+            requestID: requestID)
+        let head: [(any DatabaseValueConvertible)?] = [
+            accountID.data, sequence, event.id.data, EventRow.kind(of: type), now.milliseconds, changed.joined(separator: ","), requestID,
+        ]
+        switch subject {
+        case .item(let item): try db.run(Self.insertItem, StatementArguments(head + EventRow.itemValues(item)))
+        case .gone(let id, let mode): try db.run(Self.insertGone, StatementArguments(head + [id.data, mode.rawValue]))
+        case .webhook: throw Failure.unexpected("No event of this kind is written here")
+        }
+        pending.append(event)
+    }
+
+    /// Whether an item's progress was told after a moment: a walk back over the item's events, which ends with the first from before it.
+    private func wasToldOfProgress(_ id: Identifier, since milliseconds: Int64, _ db: Database) throws -> Bool {
+        var wasTold = false
+        try db.walk("SELECT kind = 'progress', at FROM event WHERE item_id = ? ORDER BY sequence DESC") {
+            $0.bind(id)
+        } row: { row in
+            guard row.integer(1) > milliseconds else { return false }
+            wasTold = row.integer(0) == 1
+            return !wasTold
+        }
+        return wasTold
+    }
+
+    private static func insertion(_ columns: [String]) -> String {
+        "INSERT INTO event (\(columns.joined(separator: ", "))) VALUES (\(columns.map { _ in "?" }.joined(separator: ", ")))"
+    }
+}

@@ -1,0 +1,30 @@
+import Personas
+import Synchronization
+
+/// The events of the transaction under way, which are told once it is on disk and forgotten where it is undone. Belongs to one `GroupWriter`, on whose
+/// thread alone all calls come.
+final class PendingEvents: Sendable {
+    private let feed: EventFeed
+    private let events = Mutex<[Event]>([])
+
+    init(feed: EventFeed) {
+        self.feed = feed
+    }
+
+    /// How many there are: where an operation begins.
+    var count: Int { events.withLock { $0.count } }
+
+    func append(_ event: Event) { events.withLock { $0.append(event) } }
+
+    /// Forgets those of an operation that was undone.
+    func removeAll(after count: Int) { events.withLock { $0.removeSubrange(count...) } }
+
+    /// Tells of all of them, because they are on disk.
+    func publish() {
+        feed.publish(
+            events.withLock { events in
+                defer { events = [] }
+                return events
+            })
+    }
+}

@@ -1,0 +1,109 @@
+import Foundation
+import GRDB
+import Personas
+
+/// Events in SQLite.
+struct SQLiteEventStore: EventStore {
+    let writer: GroupWriter
+    let readers: ReadPool
+
+    private static let counter = FixedQuery("SELECT last_sequence, expired_sequence FROM event_counter WHERE account_id = ?")
+    private static let ofAccount = FixedQuery(
+        "SELECT \(EventRow.columns) FROM event WHERE account_id = ? AND sequence > ? ORDER BY sequence")
+    private static let ofItem = FixedQuery(
+        "SELECT \(EventRow.columns) FROM event WHERE item_id = ?3 AND account_id = ?1 AND sequence > ?2 ORDER BY sequence")
+
+    func events(_ filter: EventFilter, after sequence: Int64, limit: Int, accountID: Identifier) async throws(Failure) -> EventPage {
+        try readers.read { connection in try Self.page(filter, after: sequence, limit: limit, accountID, connection) }
+    }
+
+    func eventsNow(_ filter: EventFilter, after sequence: Int64, limit: Int, accountID: Identifier) throws(Failure) -> EventPage? {
+        try readers.readNow { connection in try Self.page(filter, after: sequence, limit: limit, accountID, connection) }
+    }
+
+    func lastSequence(accountID: Identifier) async throws(Failure) -> Int64 {
+        try readers.read { connection in try Self.counts(accountID, connection).last }
+    }
+
+    func lastSequenceNow(accountID: Identifier) throws(Failure) -> Int64? {
+        try readers.readNow { connection in try Self.counts(accountID, connection).last }
+    }
+
+    func clear(progressBefore: Timestamp, before: Timestamp, limit: Int) async throws(Failure) -> Int {
+        try await writer.write { db in
+            var done = try Self.clearProgress(before: progressBefore, limit: limit, db)
+            if done < limit { done += try Self.clear(before: before, limit: limit - done, db) }
+            if done < limit { done += try Self.reduce(limit: limit - done, db) }
+            return done
+        }
+    }
+
+    private static func counts(_ accountID: Identifier, _ connection: some SQLConnection) throws -> (last: Int64, expired: Int64) {
+        try connection.first(counter, { $0.bind(accountID) }) { ($0.integer(0), $0.integer(1)) } ?? (0, 0)
+    }
+
+    private static func page(
+        _ filter: EventFilter, after sequence: Int64, limit: Int, _ accountID: Identifier, _ connection: some SQLConnection
+    ) throws -> EventPage {
+        // First, so that of what comes between this and the walk nothing is taken for looked at that was not there yet.
+        let (latest, expired) = try counts(accountID, connection)
+        guard sequence >= expired else { return EventPage(events: [], hasMore: false, last: latest, isGap: true) }
+        var events: [Event] = []
+        var last = sequence
+        var passed = 0
+        var hasMore = false
+        try connection.walk(filter.itemID == nil ? ofAccount : ofItem) { parameters in
+            parameters.bind(accountID)
+            parameters.bind(sequence)
+            if let itemID = filter.itemID { parameters.bind(itemID) }
+        } row: { row in
+            hasMore = events.count == limit || passed == Limits.eventsPassedMax
+            if hasMore { return false }
+            passed += 1
+            let event = try EventRow.decode(row, accountID: accountID)
+            if filter.matches(event) { events.append(event) }
+            last = event.sequence
+            return true
+        }
+        return EventPage(events: events, hasMore: hasMore, last: hasMore ? last : max(last, latest))
+    }
+
+    private static func clearProgress(before: Timestamp, limit: Int, _ db: Database) throws -> Int {
+        try db.run(
+            "DELETE FROM event WHERE number IN (SELECT number FROM event WHERE kind = 'progress' ORDER BY number LIMIT ?) AND at < ?",
+            [limit, before.milliseconds])
+        return db.changesCount
+    }
+
+    private static func clear(before: Timestamp, limit: Int, _ db: Database) throws -> Int {
+        let oldest = "SELECT number FROM event ORDER BY number LIMIT ?"
+        try db.run(
+            """
+            UPDATE event_counter SET expired_sequence = max(expired_sequence, old.sequence)
+            FROM (SELECT account_id, max(sequence) AS sequence FROM event WHERE number IN (\(oldest)) AND at < ? AND kind <> 'progress'
+                GROUP BY account_id) AS old
+            WHERE event_counter.account_id = old.account_id
+            """, [limit, before.milliseconds])
+        try db.run("DELETE FROM event WHERE number IN (\(oldest)) AND at < ?", [limit, before.milliseconds])
+        return db.changesCount
+    }
+
+    /// Takes names and links out of the events of items that are gone. What tells of their progress goes as a whole: nothing is left of it to tell.
+    private static func reduce(limit: Int, _ db: Database) throws -> Int {
+        guard let id: Data = try db.firstRow("SELECT item_id FROM event_reduction LIMIT 1", [])?[0] else { return 0 }
+        let some = "SELECT number FROM event WHERE item_id = ? AND (kind = 'progress' OR name IS NOT NULL) ORDER BY sequence LIMIT ?"
+        try db.run("DELETE FROM event WHERE number IN (\(some)) AND kind = 'progress'", [id, limit])
+        var done = db.changesCount
+        if done < limit {
+            let cleared = EventRow.itemColumns.filter { $0 != "item_id" && $0 != "mode" }.map { "\($0) = NULL" }.joined(separator: ", ")
+            try db.run("UPDATE event SET \(cleared) WHERE number IN (\(some))", [id, limit - done])
+            done += db.changesCount
+        }
+        if done < limit {
+            try db.run("DELETE FROM event_reduction WHERE item_id = ?", [id])
+            // The row itself counts, so that whoever clears comes back for the next item.
+            done = limit
+        }
+        return done
+    }
+}
