@@ -63,7 +63,7 @@ struct Application: Sendable {
         if let registry { Self.tellVersion(in: registry) }
         let storage = storage
         metrics = registry.map { MetricsSource(registry: $0, storage: storage) }
-        signals = WorkSignals()
+        signals = WorkSignals(removals: storage.removals)
         let keepsMetadata = settings.keepImageMetadata
         let places = settings.largeBodiesMax
         decoding =

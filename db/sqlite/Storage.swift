@@ -71,6 +71,8 @@ package final class Storage: AdministrationStores {
     package var epoch: any EpochStore { epochCache }
     /// Told of every change of an item that is on disk.
     package let changes = ItemChanges()
+    /// Told where an item has gone by itself, by the end of its training, so that image bytes may have become superfluous.
+    package let removals = WakeSignal()
     /// Images as rows.
     package var images: any ImageIndex { imageIndex }
     /// Image bytes.
@@ -157,8 +159,9 @@ package final class Storage: AdministrationStores {
         // After all that may fail: a pool of threads must be shut down, and no caller can do so with a storage that did not open.
         scans = ScanPool(readers: searchReaders, waitingMax: configuration.searchesWaitingMax, metrics: metrics)
         usage = SQLiteStoreUsage(folder: folder, scans: scans, writer: writer, pause: configuration.imageCountPause)
-        pikzonalities = SQLitePikzonalityStore(writer: writer, readers: readers, scans: scans, changes: changes, outbox: outbox)
-        jobs = SQLiteTrainingJobStore(writer: writer, readers: readers, metrics: metrics, changes: changes, outbox: outbox)
+        let steps = ItemSteps(outbox: outbox, changes: changes, removals: removals)
+        pikzonalities = SQLitePikzonalityStore(writer: writer, readers: readers, scans: scans, steps: steps)
+        jobs = SQLiteTrainingJobStore(writer: writer, readers: readers, metrics: metrics, steps: steps)
         idempotency = SQLiteIdempotencyStore(writer: writer, readers: readers)
         let keys = SQLiteAPIKeyStore(writer: writer, readers: readers)
         self.keys = keys

@@ -30,9 +30,11 @@ enum ItemRow {
     private static let inserted = read + derived
     private static let updated = changeable + derived
 
-    /// What training changes, with the time and the count of changes.
+    /// What the steps of an item's life change, with the time and the count of changes.
     private static let trained = (fixed + changeable).filter {
-        ["status", "progress", "portrait_token", "error_code", "error_message", "updated_at", "version"].contains($0.name)
+        [
+            "status", "progress", "reference_tokens", "portrait_token", "error_code", "error_message", "updated_at", "version", "settles_to",
+        ].contains($0.name)
     }
 
     /// What an event keeps of how an item was.
@@ -106,7 +108,7 @@ enum ItemRow {
         try MetadataIndex.update(from: before, to: item, db)
     }
 
-    /// Stores what training changes of an item that is there.
+    /// Stores what a step of its life changes of an item that is there.
     static func updateTraining(_ item: Pikzonality, _ db: Database) throws {
         try db.run(training, StatementArguments(trained.map { $0.value(item) } + [item.id.data]))
     }

@@ -7,8 +7,7 @@ struct SQLitePikzonalityStore: PikzonalityStore {
     let writer: GroupWriter
     let readers: ReadPool
     let scans: ScanPool
-    let changes: ItemChanges
-    let outbox: Outbox
+    let steps: ItemSteps
 
     func insert(_ new: NewPikzonality, in context: WriteContext<Pikzonality>) async throws(Failure) -> Pikzonality {
         try await writer.write(in: context) { db in
@@ -27,11 +26,9 @@ struct SQLitePikzonalityStore: PikzonalityStore {
                 try ImageLinks.insert(first, token: portrait, position: ImageLinks.portraitPosition, itemID: new.id, db)
             }
             if new.outcome == nil {
-                try db.run(
-                    "INSERT INTO training_job (id, pikzonality_id, state, attempts, progress, created_at) VALUES (?, ?, 'queued', 0, 0, ?)",
-                    [Identifier.timeOrdered(at: context.now).data, new.id.data, context.now.milliseconds])
+                try JobRow.insert(for: new.id, at: context.now, db)
             }
-            try outbox.append(.created, item, at: context.now, requestID: context.requestID, db)
+            try steps.outbox.append(.created, item, at: context.now, requestID: context.requestID, db)
             return item
         }
     }
@@ -70,13 +67,13 @@ struct SQLitePikzonalityStore: PikzonalityStore {
             if let changed {
                 if changed.name.key != item.name.key { try Self.requireUnreserved(changed.name, db) }
                 try Self.translatingConflict(changed, db) { try ItemRow.update(changed, from: item, db) }
-                try outbox.append(.updated, changed, from: item, at: context.now, requestID: context.requestID, db)
+                try steps.outbox.append(.updated, changed, from: item, at: context.now, requestID: context.requestID, db)
             }
             // Only now is it known that nothing else stands against the change, which the failure undoes.
             try precondition.require(item)
             return (changed ?? item, changed != nil)
         }
-        if isChanged { changes.notify(ItemChange(id, isSettled: false)) }
+        if isChanged { steps.changes.notify(ItemChange(id, isSettled: false)) }
         return item
     }
 
@@ -88,13 +85,10 @@ struct SQLitePikzonalityStore: PikzonalityStore {
             let item = try Self.owned(id, mode: mode, accountID: accountID, db)
             guard endsTraining || item.status != .processing else { throw Failure.stillProcessing(item.mode) }
             try precondition.require(item)
-            try ImageLinks.queueRemoval(ofItemsWhere: "id = ?", [id.data], at: context.now, db)
-            try SQLiteTrainingJobStore.endJobs(ofItemsWhere: "id = ?", [id.data], db)
-            try db.run("DELETE FROM pikzonality WHERE id = ?", [id.data])
-            try outbox.appendDeleted(id, item.mode, of: item.accountID, at: context.now, requestID: context.requestID, db)
+            try ItemRemoval.remove(item, at: context.now, requestID: context.requestID, steps.outbox, db)
             return item.mode
         }
-        changes.notify(ItemChange(id, isSettled: true))
+        steps.changes.notify(ItemChange(id, isSettled: true))
         return mode
     }
 
@@ -148,7 +142,7 @@ struct SQLitePikzonalityStore: PikzonalityStore {
             try connection.atOneMoment {
                 guard let item = try OperatorWalk.item(id, connection) else { throw Failure.notFound }
                 return OperatorItemDetails(
-                    item: item, job: try SQLiteTrainingJobStore.job(ofItem: id, connection),
+                    item: item, job: try JobRow.latest(of: id, connection).map { ($0.job, $0.createdAt) },
                     references: try ImageLinks.references(of: id, connection), portrait: try ImageLinks.portrait(of: id, connection))
             }
         }
@@ -160,7 +154,7 @@ struct SQLitePikzonalityStore: PikzonalityStore {
         return found
     }
 
-    private static func owned(_ id: Identifier, mode: Mode?, accountID: Identifier?, _ db: Database) throws -> Pikzonality {
+    static func owned(_ id: Identifier, mode: Mode?, accountID: Identifier?, _ db: Database) throws -> Pikzonality {
         guard let item = try ItemRow.find(id, db), accountID == nil || item.accountID == accountID, mode == nil || item.mode == mode else {
             throw Failure.notFound
         }
