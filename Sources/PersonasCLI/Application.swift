@@ -65,6 +65,7 @@ struct Application: Sendable {
         metrics = registry.map { MetricsSource(registry: $0, storage: storage) }
         signals = WorkSignals(removals: storage.removals)
         let keepsMetadata = settings.keepImageMetadata
+        let leases = leases ?? LeasePolicy(settings)
         let places = settings.largeBodiesMax
         decoding =
             decodingThreads.map { BodyDecoding(places: places, threads: $0) { _ in } } ?? BodyDecoding(places: places, metrics: factory)
@@ -74,12 +75,13 @@ struct Application: Sendable {
             store: storage.pikzonalities, images: images, fetcher: fetcher, decoding: decoding,
             policy: ContentPolicy(terms: storage.terms), signals: signals, clock: clock, keepsImageMetadata: keepsMetadata)
         training = Training(
-            jobs: storage.jobs, images: images, decoding: decoding, signals: signals, policy: leases ?? LeasePolicy(settings), clock: clock,
+            jobs: storage.jobs, images: images, decoding: decoding, signals: signals, policy: leases, clock: clock,
             keepsImageMetadata: keepsMetadata)
         authentication = Authentication(keys: storage.keys, clock: clock)
         idempotency = Idempotency(records: storage.idempotency, clock: clock)
         administration = Administration(
-            stores: storage, catalog: catalog, collector: collector, signals: signals, presence: presence, clock: clock)
+            stores: storage, catalog: catalog, collector: collector, signals: signals, leases: leases, presence: presence,
+            clock: clock)
     }
 
     /// Brings the database to the schema of this binary, and gives a new one its reserved names.

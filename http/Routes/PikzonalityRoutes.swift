@@ -118,6 +118,7 @@ struct PikzonalityRoutes: Sendable {
         let precondition = try reads.tags.precondition(request.headers)
         let accountID = context.caller.accountID
         guard query.isWhenSettled else {
+            guard query.settlement == .deleted else { return try putIntoTrash(id) }
             let mode = try await catalog.delete(
                 id, mode: surface.mode, accountID: accountID, if: precondition, requestID: context.requestID)
             return deleted(mode)
@@ -137,6 +138,8 @@ struct PikzonalityRoutes: Sendable {
             }.response
         }
     }
+
+    private func putIntoTrash(_ id: Identifier) throws(Failure) -> Response { throw .unexpected("There is no trash yet") }
 
     private func deleted(_ mode: Mode) -> Response {
         JSONAnswer { writer in writer.object { $0.member("message", "\(subject(mode)) deleted") } }.response

@@ -42,6 +42,10 @@ package enum AuditAction: String, Sendable, CaseIterable {
     case delete
     /// The same, whatever its training did.
     case deleteForce = "delete.force"
+    /// The training of an item was cancelled.
+    case cancel
+    /// The training of an item was begun anew.
+    case retry
     /// A migration was applied because an operator asked for it.
     case migrateUp = "migrate.up"
     /// A backup was made.

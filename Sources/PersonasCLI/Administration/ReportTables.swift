@@ -44,6 +44,7 @@ extension ItemReport: TableRow {
         rows += metadata.sorted { $0.key < $1.key }.map { ["metadata \($0.key)", $0.value] }
         rows += [["created at", createdAt], ["updated at", updatedAt]]
         if let error { rows.append(["error", "\(error.code.rawValue): \(error.message)"]) }
+        if let settlesTo { rows.append(["once settled", settlesTo == .deleted ? "deleted" : "moved to the trash"]) }
         return [Table(headings: ["member", "value"], rows: rows)]
     }
 }
@@ -55,7 +56,7 @@ extension ItemDetails: TableRenderable {
                 headings: ["job", "state", "attempts", "progress", "lease until", "created at"],
                 rows: [
                     [
-                        job.id.text, job.state.rawValue, String(job.attempts), "\(job.progress) %", job.leaseExpiresAt ?? "", job.createdAt,
+                        job.id.text, job.state.rawValue, "\(job.attempts) of \(job.attemptsMax)", "\(job.progress) %", job.leaseExpiresAt ?? "", job.createdAt,
                     ]
                 ])
         }

@@ -36,6 +36,8 @@ package struct Administration: Sendable {
     let collector: BlobCollector
     /// Told when bytes are to be removed.
     let signals: WorkSignals
+    /// How long leases last, and how many a job gets.
+    let leases: LeasePolicy
     /// Whether this process serves.
     let presence: ServerPresence
     /// Where the time comes from.
@@ -45,10 +47,11 @@ package struct Administration: Sendable {
 
     /// Ties the use cases to their ports.
     package init(
-        stores: any AdministrationStores, catalog: Catalog, collector: BlobCollector, signals: WorkSignals, presence: ServerPresence,
-        clock: WallClock
+        stores: any AdministrationStores, catalog: Catalog, collector: BlobCollector, signals: WorkSignals,
+        leases: LeasePolicy = LeasePolicy(), presence: ServerPresence, clock: WallClock
     ) {
         self.stores = stores
+        self.leases = leases
         self.catalog = catalog
         self.collector = collector
         self.signals = signals
