@@ -152,6 +152,14 @@ extension Pikzonality {
         }
     }
 
+    /// The item as it is told of while it is in the trash, where its links lead nowhere.
+    package var withoutLinks: Pikzonality {
+        var item = self
+        item.referenceTokens = ReferenceTokens([])
+        item.portraitToken = nil
+        return item
+    }
+
     private func trained(at now: Timestamp, _ change: (inout Pikzonality) -> Void) -> Pikzonality {
         var changed = self
         change(&changed)

@@ -50,6 +50,9 @@ enum ItemRow {
         read.map { "\(table).\($0.name == "id" ? id : $0.name)" }.joined(separator: ", ")
     }
 
+    /// The names of what is stored of an item, but for what follows from another column.
+    static let columnNames = read.map(\.name).joined(separator: ", ")
+
     /// How many columns `columns` names: the place of what a query selects behind them.
     static let columnCount = Int32(read.count)
 
