@@ -30,6 +30,8 @@ package final class Storage: AdministrationStores {
         package var imageCountPause: @Sendable (_ counting: Duration) -> Duration = { max(.seconds(10), $0 * 200) }
         /// The version of the service that backups name.
         package var version: String?
+        /// Days for which an item stays in the trash.
+        package var trashDays = Limits.trashDaysKept
         /// Where counts and measurements go.
         package var metrics: any MetricsFactory
         /// Where the time of day comes from.
@@ -61,6 +63,10 @@ package final class Storage: AdministrationStores {
     package let audit: any AuditStore
     /// What became of items.
     package let events: any EventStore
+    /// What is in the trash.
+    package let trash: any TrashStore
+    /// How items were before they were changed.
+    package let revisions: any RevisionStore
     /// Told of every event that is on disk.
     package let feed = EventFeed()
     /// Blocked terms.
@@ -166,6 +172,9 @@ package final class Storage: AdministrationStores {
         names = SQLiteReservedNameStore(writer: writer, readers: readers)
         audit = SQLiteAuditStore(writer: writer, readers: readers)
         events = SQLiteEventStore(writer: writer, readers: readers)
+        trash = SQLiteTrashStore(
+            writer: writer, readers: readers, scans: scans, changes: changes, outbox: outbox, days: configuration.trashDays)
+        revisions = SQLiteRevisionStore(readers: readers)
     }
 
     /// Applies the pending migrations.

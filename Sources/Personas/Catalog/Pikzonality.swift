@@ -314,11 +314,15 @@ package struct OperatorItemDetails: Sendable {
     package let references: [StoredImage]
     /// The portrait, once there is one.
     package let portrait: StoredImage?
+    /// The item as it lies in the trash; nil for one that does not.
+    package let trashed: TrashedItem?
 
     /// Puts together what belongs to one item.
     package init(
-        item: OperatorItem, job: (job: TrainingJob, createdAt: Timestamp)?, references: [StoredImage], portrait: StoredImage?
+        item: OperatorItem, job: (job: TrainingJob, createdAt: Timestamp)?, references: [StoredImage], portrait: StoredImage?,
+        trashed: TrashedItem? = nil
     ) {
+        self.trashed = trashed
         self.item = item
         self.job = job
         self.references = references

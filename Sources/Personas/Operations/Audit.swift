@@ -42,6 +42,10 @@ package enum AuditAction: String, Sendable, CaseIterable {
     case delete
     /// The same, whatever its training did.
     case deleteForce = "delete.force"
+    /// An item was taken out of the trash.
+    case trashRestore = "trash.restore"
+    /// An item was removed from the trash for good.
+    case trashPurge = "trash.purge"
     /// A migration was applied because an operator asked for it.
     case migrateUp = "migrate.up"
     /// A backup was made.

@@ -94,6 +94,13 @@ struct SQLiteTrainingJobStore: TrainingJobStore {
         try JobRow.all("pikzonality_id = ? ORDER BY id DESC LIMIT 1", [.identifier(id)], connection).first.map { ($0.job, $0.createdAt) }
     }
 
+    /// The job that an item in the trash had last; nil where there never was one, or is none any more.
+    static func job(ofTrashedItem id: Identifier, _ connection: some SQLConnection) throws -> (job: TrainingJob, createdAt: Timestamp)? {
+        try JobRow.all("id = (SELECT job_id FROM trash_item WHERE trash_item.id = ?)", [.identifier(id)], connection).first.map {
+            ($0.job, $0.createdAt)
+        }
+    }
+
     /// Ends the jobs of items about to be deleted. One that has ended goes with its item; any other is cancelled and stays for a while, so that whoever
     /// holds a lease, or held one, is told.
     /// - Parameter condition: part of the statement, and so one of few texts, whose values are in `arguments`.

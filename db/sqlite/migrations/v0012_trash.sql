@@ -53,7 +53,7 @@ CREATE TABLE trash_item (
 -- What an account has in its trash, newest first, which ends with the key as every index of this table.
 CREATE INDEX trash_item_by_time ON trash_item (account_id, mode, trashed_at);
 -- The same of all accounts, for operators.
-CREATE INDEX trash_item_by_time_of_all ON trash_item (trashed_at);
+CREATE INDEX trash_item_by_time_of_all ON trash_item (mode, trashed_at);
 -- What has to go next.
 CREATE INDEX trash_item_by_end ON trash_item (purge_at);
 
