@@ -7,6 +7,7 @@ import PersonasWire
 struct PikzonalityRoutes: Sendable {
     let reads: PikzonalityReads
     let catalog: Catalog
+    let trash: Trash
     let maintenance: MaintenanceMiddleware
     let authentication: Authentication
     let bodyReader: BodyReader
@@ -96,29 +97,40 @@ struct PikzonalityRoutes: Sendable {
                 id, mode: surface.mode, accountID: context.caller.accountID, draft: draft, if: precondition, holding: memory,
                 requestID: context.requestID)
         }
-        let representation = Representation(base: publicURL.base)
-        return JSONAnswer(before: [.eTag: reads.tags.text(of: item)]) { writer in
-            guard case .published = surface else { return representation.full(item, &writer) }
-            writer.object { writer in
-                writer.member("name", item.name.text)
-                writer.member("id", item.id.text)
-                writer.members(item.details)
-            }
-        }.response
+        return reads.answer(changed: item).response
     }
 
     private func delete(_ request: Request, _ context: CallerContext) async throws -> Response {
         try context.caller.require(.write)
         let id = try identifier(context)
+        let query = try DeleteQuery(request.uri.query)
+        let precondition = try reads.tags.precondition(request.headers)
+        let accountID = context.caller.accountID
+        guard query.settlement == .deleted else {
+            let trashed = try await trash.put(
+                id, mode: surface.mode, accountID: accountID, if: precondition, requestID: context.requestID)
+            return putAway(trashed)
+        }
         let mode = try await catalog.delete(
-            id, mode: surface.mode, accountID: context.caller.accountID, if: try reads.tags.precondition(request.headers),
-            requestID: context.requestID)
-        let message =
-            switch surface {
-            case .typed: mode == .persona ? "Persona deleted" : "Style deleted"
-            case .published: "Persona or style deleted"
+            id, mode: surface.mode, accountID: accountID, if: precondition, requestID: context.requestID)
+        return JSONAnswer { writer in writer.object { $0.member("message", "\(subject(mode)) deleted") } }.response
+    }
+
+    private func putAway(_ trashed: TrashedItem) -> Response {
+        JSONAnswer { writer in
+            writer.object { writer in
+                writer.member("message", "\(subject(trashed.item.mode)) moved to the trash")
+                writer.member("purge_at", trashed.purgeAt)
             }
-        return JSONAnswer { writer in writer.object { $0.member("message", message) } }.response
+        }.response
+    }
+
+    /// What a message calls an item. On the published surface its kind is unknown.
+    private func subject(_ mode: Mode) -> String {
+        switch surface {
+        case .typed: mode == .persona ? "Persona" : "Style"
+        case .published: "Persona or style"
+        }
     }
 
     private func list(_ request: Request, _ context: CallerContext) async throws -> Response {

@@ -79,6 +79,19 @@ package struct PurgeTrashedItem: AdministrationOperation {
     }
 }
 
+/// Since when and until when an item lies in the trash, as an operator's program sees it.
+package struct TrashTimes: Sendable, Codable, Equatable {
+    /// When it was put away: RFC 3339.
+    package let deletedAt: String
+    /// From when it is gone for good: RFC 3339.
+    package let purgeAt: String
+
+    init(_ trashed: TrashedItem) {
+        deletedAt = trashed.trashedAt.text
+        purgeAt = trashed.purgeAt.text
+    }
+}
+
 /// An item in the trash as an operator's program sees it.
 package struct TrashReport: Sendable, Codable, Equatable {
     /// The item's id.
