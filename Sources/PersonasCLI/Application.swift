@@ -20,6 +20,10 @@ struct Application: Sendable {
     let collector: BlobCollector
     /// The use cases of personas and styles.
     let catalog: Catalog
+    /// The use cases of the trash.
+    let trash: Trash
+    /// The use cases of items' earlier states.
+    let revisions: Revisions
     /// The use cases of training.
     let training: Training
     /// Who calls.
@@ -74,6 +78,9 @@ struct Application: Sendable {
         catalog = Catalog(
             store: storage.pikzonalities, images: images, fetcher: fetcher, decoding: decoding,
             policy: ContentPolicy(terms: storage.terms), signals: signals, clock: clock, keepsImageMetadata: keepsMetadata)
+        trash = Trash(store: storage.trash, policy: ContentPolicy(terms: storage.terms), signals: signals, clock: clock)
+        revisions = Revisions(
+            store: storage.revisions, items: storage.pikzonalities, policy: ContentPolicy(terms: storage.terms), clock: clock)
         training = Training(
             jobs: storage.jobs, images: images, decoding: decoding, signals: signals, policy: leases, clock: clock,
             keepsImageMetadata: keepsMetadata)
@@ -111,7 +118,7 @@ struct Application: Sendable {
     /// What HTTP does with requests.
     var useCases: HTTPUseCases {
         HTTPUseCases(
-            catalog: catalog, training: training, authentication: authentication, idempotency: idempotency, decoding: decoding,
+            catalog: catalog, trash: trash, revisions: revisions, training: training, authentication: authentication, idempotency: idempotency, decoding: decoding,
             maintenance: storage.maintenance, schema: storage.schema, epoch: storage.epoch, changes: storage.changes)
     }
 

@@ -7,6 +7,7 @@ import PersonasWire
 struct PikzonalityRoutes: Sendable {
     let reads: PikzonalityReads
     let catalog: Catalog
+    let trash: Trash
     let maintenance: MaintenanceMiddleware
     let authentication: Authentication
     let bodyReader: BodyReader
@@ -100,15 +101,7 @@ struct PikzonalityRoutes: Sendable {
                 id, mode: surface.mode, accountID: context.caller.accountID, draft: draft, if: precondition, holding: memory,
                 requestID: context.requestID)
         }
-        let representation = Representation(base: publicURL.base)
-        return JSONAnswer(before: [.eTag: reads.tags.text(of: item)]) { writer in
-            guard case .published = surface else { return representation.full(item, &writer) }
-            writer.object { writer in
-                writer.member("name", item.name.text)
-                writer.member("id", item.id.text)
-                writer.members(item.details)
-            }
-        }.response
+        return reads.answer(changed: item).response
     }
 
     private func delete(_ request: Request, _ context: CallerContext) async throws -> Response {
@@ -118,7 +111,10 @@ struct PikzonalityRoutes: Sendable {
         let precondition = try reads.tags.precondition(request.headers)
         let accountID = context.caller.accountID
         guard query.isWhenSettled else {
-            guard query.settlement == .deleted else { return try putIntoTrash(id) }
+            guard query.settlement == .deleted else {
+                return putAway(
+                    try await trash.put(id, mode: surface.mode, accountID: accountID, if: precondition, requestID: context.requestID))
+            }
             let mode = try await catalog.delete(
                 id, mode: surface.mode, accountID: accountID, if: precondition, requestID: context.requestID)
             return deleted(mode)
@@ -126,7 +122,8 @@ struct PikzonalityRoutes: Sendable {
         let settling = try await catalog.settle(
             id, mode: surface.mode, accountID: accountID, to: query.settlement, if: precondition, requestID: context.requestID)
         switch settling {
-        case .done(let mode): return deleted(mode)
+        case .deleted(let mode): return deleted(mode)
+        case .trashed(let trashed): return putAway(trashed)
         case .later(let mode):
             let message =
                 "\(subject(mode)) will be \(query.settlement == .trash ? "moved to the trash" : "deleted") as soon as it is settled"
@@ -139,7 +136,14 @@ struct PikzonalityRoutes: Sendable {
         }
     }
 
-    private func putIntoTrash(_ id: Identifier) throws(Failure) -> Response { throw .unexpected("There is no trash yet") }
+    private func putAway(_ trashed: TrashedItem) -> Response {
+        JSONAnswer { writer in
+            writer.object { writer in
+                writer.member("message", "\(subject(trashed.item.mode)) moved to the trash")
+                writer.member("purge_at", trashed.purgeAt)
+            }
+        }.response
+    }
 
     private func deleted(_ mode: Mode) -> Response {
         JSONAnswer { writer in writer.object { $0.member("message", "\(subject(mode)) deleted") } }.response

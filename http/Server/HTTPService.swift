@@ -68,6 +68,10 @@ package struct HTTPConfiguration: Sendable {
 package struct HTTPUseCases: Sendable {
     /// Personas and styles.
     package let catalog: Catalog
+    /// What owners have put away.
+    package let trash: Trash
+    /// How items were before they were changed.
+    package let revisions: Revisions
     /// What workers call.
     package let training: Training
     /// Who calls.
@@ -86,10 +90,12 @@ package struct HTTPUseCases: Sendable {
     package let changes: ItemChanges
 
     package init(
-        catalog: Catalog, training: Training, authentication: Authentication, idempotency: Idempotency, decoding: BodyDecoding,
+        catalog: Catalog, trash: Trash, revisions: Revisions, training: Training, authentication: Authentication, idempotency: Idempotency, decoding: BodyDecoding,
         maintenance: any MaintenanceStore, schema: any SchemaStore, epoch: any EpochStore, changes: ItemChanges
     ) {
         self.catalog = catalog
+        self.trash = trash
+        self.revisions = revisions
         self.training = training
         self.authentication = authentication
         self.idempotency = idempotency
@@ -231,6 +237,7 @@ package struct HTTPService: Service {
                 places: AsyncSemaphore(count: HTTPConfiguration.mediaAnswers(of: configuration.connections.connectionsMax)),
                 connections: connections, limits: limits),
             me: MeRoutes(authentication: useCases.authentication, catalog: useCases.catalog, configuration: configuration),
+            tags: tags,
             surfaces: PikzonalityReads.Surface.all.map {
                 PikzonalityReads(
                     surface: $0, catalog: useCases.catalog, publicURL: publicURL, tags: tags, waits: waits,
@@ -270,10 +277,15 @@ package struct HTTPService: Service {
         let calls = IdempotentCalls(idempotency: useCases.idempotency)
         for reads in parts.surfaces {
             PikzonalityRoutes(
-                reads: reads, catalog: useCases.catalog, maintenance: parts.maintenance, authentication: parts.authentication,
+                reads: reads, catalog: useCases.catalog, trash: useCases.trash, maintenance: parts.maintenance, authentication: parts.authentication,
                 bodyReader: bodyReader, calls: calls, publicURL: publicURL
             ).add(to: callers)
+            RevisionRoutes(reads: reads, revisions: useCases.revisions, bodyReader: bodyReader, calls: calls).add(to: callers)
         }
+        TrashRoutes(
+            trash: useCases.trash, tags: parts.tags, bodyReader: bodyReader, calls: calls, publicURL: publicURL,
+            pageItemsMax: configuration.pageItemsMax
+        ).add(to: callers)
         parts.me.add(to: callers)
         TrainingRoutes(training: useCases.training, bodyReader: bodyReader, calls: calls, publicURL: publicURL).add(to: callers)
         router.refuseOtherMethods()
@@ -298,5 +310,6 @@ struct HTTPParts {
     let health: HealthRoutes
     let media: MediaRoutes
     let me: MeRoutes
+    let tags: EntityTags
     let surfaces: [PikzonalityReads]
 }

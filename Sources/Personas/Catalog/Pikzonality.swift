@@ -153,6 +153,14 @@ extension Pikzonality {
         }
     }
 
+    /// The item as it is told of while it is in the trash, where its links lead nowhere.
+    package var withoutLinks: Pikzonality {
+        var item = self
+        item.referenceTokens = ReferenceTokens([])
+        item.portraitToken = nil
+        return item
+    }
+
     /// The item after a change other than one of its owner's details.
     func trained(at now: Timestamp, _ change: (inout Pikzonality) -> Void) -> Pikzonality {
         var changed = self
@@ -340,11 +348,15 @@ package struct OperatorItemDetails: Sendable {
     package let references: [StoredImage]
     /// The portrait, once there is one.
     package let portrait: StoredImage?
+    /// The item as it lies in the trash; nil for one that does not.
+    package let trashed: TrashedItem?
 
     /// Puts together what belongs to one item.
     package init(
-        item: OperatorItem, job: (job: TrainingJob, createdAt: Timestamp)?, references: [StoredImage], portrait: StoredImage?
+        item: OperatorItem, job: (job: TrainingJob, createdAt: Timestamp)?, references: [StoredImage], portrait: StoredImage?,
+        trashed: TrashedItem? = nil
     ) {
+        self.trashed = trashed
         self.item = item
         self.job = job
         self.references = references

@@ -15,8 +15,10 @@ package struct ItemStep: Sendable, Equatable {
 package enum Settling: Sendable, Equatable {
     /// It is in training, and goes later.
     case later(Mode)
-    /// It was in training no more, and is gone.
-    case done(Mode)
+    /// It was in training no more, and is gone for good.
+    case deleted(Mode)
+    /// It was in training no more, and is in the trash.
+    case trashed(TrashedItem)
 }
 
 /// The life of an item. It is `processing` exactly as long as a job works for it, which is another one after each retry:

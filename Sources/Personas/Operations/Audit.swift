@@ -46,6 +46,10 @@ package enum AuditAction: String, Sendable, CaseIterable {
     case cancel
     /// The training of an item was begun anew.
     case retry
+    /// An item was taken out of the trash.
+    case trashRestore = "trash.restore"
+    /// An item was removed from the trash for good.
+    case trashPurge = "trash.purge"
     /// A migration was applied because an operator asked for it.
     case migrateUp = "migrate.up"
     /// A backup was made.

@@ -28,6 +28,10 @@ package struct Finding: Sendable, Codable, Equatable {
         case metadataDisagrees = "metadata_disagrees"
         /// The number of an account's items that is kept is not how many there are. Repair counts them anew.
         case countsDisagree = "counts_disagree"
+        /// An item in the trash is not what could come back: it is among the others as well, or has a job that is not its own.
+        case trashDisagrees = "trash_disagrees"
+        /// The earlier states of an item do not follow one another up to the present one.
+        case revisionsDisagree = "revisions_disagree"
         /// A row names an image file that is not there.
         case fileMissing = "file_missing"
         /// An image file is not of the length or the hash that its row says.
@@ -47,8 +51,8 @@ package struct Finding: Sendable, Codable, Equatable {
         package var isRepairable: Bool {
             switch self {
             case .countsDisagree, .fileOrphaned, .rowOrphaned, .removalOverdue, .incomingLeft: true
-            case .databaseDamaged, .foreignKeyBroken, .tokensDisagree, .jobsDisagree, .searchDisagrees, .metadataDisagrees, .fileMissing,
-                .fileDamaged, .strange:
+            case .databaseDamaged, .foreignKeyBroken, .tokensDisagree, .jobsDisagree, .searchDisagrees, .metadataDisagrees, .trashDisagrees,
+                .revisionsDisagree, .fileMissing, .fileDamaged, .strange:
                 false
             }
         }

@@ -61,9 +61,16 @@ extension ItemDetails: TableRenderable {
                 ])
         }
         let imageRows = images.map { [$0.use, $0.format.rawValue, "\($0.width) x \($0.height)", String($0.bytes), $0.sha256] }
-        return item.tables + (jobTable.map { [$0] } ?? [])
+        let trashTable = trash.map { Table(headings: ["in the trash since", "until"], rows: [[$0.deletedAt, $0.purgeAt]]) }
+        return item.tables + (trashTable.map { [$0] } ?? []) + (jobTable.map { [$0] } ?? [])
             + [Table(headings: ["image", "format", "pixels", "bytes", "sha256"], rows: imageRows)]
     }
+}
+
+extension TrashReport: TableRow {
+    static let headings = ["id", "account", "mode", "name", "deleted at", "purge at"]
+
+    var cells: [String] { [id.text, account, mode.rawValue, name, deletedAt, purgeAt] }
 }
 
 extension TermReport: TableRow {

@@ -81,6 +81,26 @@ struct IdempotencyRecordExpiry: Service {
     }
 }
 
+/// Removes for good what has been in the trash long enough.
+struct TrashExpiry: Service {
+    let trash: Trash
+    let logger: Logger
+
+    func run() async {
+        await cancelWhenGracefulShutdown {
+            while !Task.isCancelled {
+                do throws(Failure) {
+                    let count = try await trash.purgeExpired()
+                    if count > 0 { logger.debug("items removed from the trash", metadata: ["count": .stringConvertible(count)]) }
+                } catch {
+                    logger.error("the trash could not be emptied", metadata: ["reason": "\(error)"])
+                }
+                try? await Task.sleep(for: .seconds(60))
+            }
+        }
+    }
+}
+
 /// Saves when keys were used last: every minute in which one was, and when everything that uses keys has ended.
 struct KeyUseSaving: Service {
     private static let pause = Duration.seconds(60)

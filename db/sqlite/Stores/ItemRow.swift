@@ -26,6 +26,9 @@ enum ItemRow {
     /// What follows from another column, is stored with it, and is never read.
     private static let derived: [Column] = [("name_key", { $0.name.key })]
 
+    /// What an owner sets, and has back by its revisions.
+    private static let owned = changeable.filter { ["name", "special_instructions", "external_id", "metadata"].contains($0.name) }
+
     private static let read = fixed + changeable
     private static let inserted = read + derived
     private static let updated = changeable + derived
@@ -52,6 +55,9 @@ enum ItemRow {
         read.map { "\(table).\($0.name == "id" ? id : $0.name)" }.joined(separator: ", ")
     }
 
+    /// The names of what is stored of an item, but for what follows from another column.
+    static let columnNames = read.map(\.name).joined(separator: ", ")
+
     /// How many columns `columns` names: the place of what a query selects behind them.
     static let columnCount = Int32(read.count)
 
@@ -64,8 +70,8 @@ enum ItemRow {
     private static let settlements = StoredWords<Settlement>()
 
     private static let insertion = """
-        INSERT INTO pikzonality (\(inserted.map(\.name).joined(separator: ", ")))
-        VALUES (\(inserted.map { _ in "?" }.joined(separator: ", ")))
+        INSERT INTO pikzonality (\(inserted.map(\.name).joined(separator: ", ")), revision_request_id)
+        VALUES (\(inserted.map { _ in "?" }.joined(separator: ", ")), ?)
         """
 
     private static let change = update(updated)
@@ -96,9 +102,10 @@ enum ItemRow {
         try connection.first(byID, { $0.bind(id) }, row: decode)
     }
 
-    /// Stores a new item.
-    static func insert(_ item: Pikzonality, _ db: Database) throws {
-        try db.run(insertion, StatementArguments(inserted.map { $0.value(item) }))
+    /// Stores an item that is not there.
+    /// - Parameter requestID: the request that brings about its first state, if one of its owner does.
+    static func insert(_ item: Pikzonality, requestID: String?, _ db: Database) throws {
+        try db.run(insertion, StatementArguments(inserted.map { $0.value(item) } + [requestID]))
         try MetadataIndex.insert(item, db)
     }
 
@@ -115,6 +122,9 @@ enum ItemRow {
 
     /// The values of `snapshotColumns`.
     static func snapshot(of item: Pikzonality) -> [(any DatabaseValueConvertible)?] { kept.map { $0.value(item) } }
+
+    /// What an owner has set, in the order of the columns of a revision.
+    static func details(of item: Pikzonality) -> [(any DatabaseValueConvertible)?] { owned.map { $0.value(item) } }
 
     private static func error(code: String?, message: String?) -> TrainingError? {
         guard let code = code.flatMap(TrainingErrorCode.init), let message else { return nil }

@@ -64,6 +64,7 @@ struct SQLiteAccountStore: AccountStore {
             let id = try Self.account(named: name, db).id
             try JobRow.end(ofItemsWhere: "account_id = ?", [id.data], at: context.now, db)
             try ImageLinks.queueRemoval(ofItemsWhere: "account_id = ?", [id.data], at: context.now, db)
+            try TrashRows.removeAll(of: id, at: context.now, db)
             try db.run("DELETE FROM pikzonality WHERE account_id = ?", [id.data])
             try db.run("DELETE FROM account WHERE id = ?", [id.data])
             return id

@@ -14,6 +14,8 @@ package protocol AdministrationStores: Sendable {
     var audit: any AuditStore { get }
     /// Personas and styles.
     var pikzonalities: any PikzonalityStore { get }
+    /// What is in the trash.
+    var trash: any TrashStore { get }
     /// How the schema stands.
     var schema: any SchemaStore { get }
     /// Backups; nil where the store has none of its own, because what it stands on has its own ways to be backed up.
@@ -32,6 +34,8 @@ package struct Administration: Sendable {
     let stores: any AdministrationStores
     /// The use cases of personas and styles, whose rules hold for operators, too.
     let catalog: Catalog
+    /// Those of the trash.
+    let trash: Trash
     /// What takes away the bytes of images that nothing needs.
     let collector: BlobCollector
     /// Told when bytes are to be removed.
@@ -53,6 +57,7 @@ package struct Administration: Sendable {
         self.stores = stores
         self.leases = leases
         self.catalog = catalog
+        trash = Trash(store: stores.trash, policy: ContentPolicy(terms: stores.terms), signals: signals, clock: clock)
         self.collector = collector
         self.signals = signals
         self.presence = presence

@@ -78,6 +78,8 @@ package struct ItemDetails: Sendable, Codable, Equatable {
     package let job: Job?
     /// The reference images in their order, then the portrait, once there is one.
     package let images: [Image]
+    /// Since when and until when it lies in the trash; nil for an item that does not.
+    package let trash: TrashTimes?
 
     /// - Parameter attemptsMax: leases that a job is given at most.
     init(_ found: OperatorItemDetails, attemptsMax: Int) {
@@ -86,10 +88,11 @@ package struct ItemDetails: Sendable, Codable, Equatable {
         images =
             found.references.enumerated().map { Image($1, use: "reference \($0 + 1)") }
             + (found.portrait.map { [Image($0, use: "portrait")] } ?? [])
+        trash = found.trashed.map(TrashTimes.init)
     }
 
     private enum CodingKeys: String, CodingKey {
-        case job, images
+        case job, images, trash
     }
 
     /// Reads the members of the item and those beside them.
@@ -98,6 +101,7 @@ package struct ItemDetails: Sendable, Codable, Equatable {
         let members = try decoder.container(keyedBy: CodingKeys.self)
         job = try members.decodeIfPresent(Job.self, forKey: .job)
         images = try members.decode([Image].self, forKey: .images)
+        trash = try members.decodeIfPresent(TrashTimes.self, forKey: .trash)
     }
 
     /// Writes the members of the item, as lists have them, and beside them what stands behind it.
@@ -106,5 +110,6 @@ package struct ItemDetails: Sendable, Codable, Equatable {
         var members = encoder.container(keyedBy: CodingKeys.self)
         try members.encodeIfPresent(job, forKey: .job)
         try members.encode(images, forKey: .images)
+        try members.encodeIfPresent(trash, forKey: .trash)
     }
 }

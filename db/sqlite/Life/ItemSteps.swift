@@ -7,6 +7,8 @@ struct ItemSteps: Sendable {
     let outbox: Outbox
     let changes: ItemChanges
     let removals: WakeSignal
+    /// Days for which an item stays in the trash.
+    let trashDays: Int
 
     /// Stores a job as a transition has left it, and what becomes of its item by that.
     /// - Parameters:
@@ -32,7 +34,7 @@ struct ItemSteps: Sendable {
             try ItemRemoval.remove(before, at: now, requestID: requestID, outbox, db)
         case .trashed:
             try ItemRow.updateTraining(step.item.settled, db)
-            try putIntoTrash(step.item.settled, from: before, at: now, requestID: requestID, db)
+            _ = try putIntoTrash(step.item.settled, from: before, at: now, requestID: requestID, db)
         default:
             try ItemRow.updateTraining(step.item, db)
             try outbox.append(step.kind, step.item, from: before, at: now, requestID: requestID, db)
@@ -55,7 +57,14 @@ struct ItemSteps: Sendable {
         try ImageLinks.insert(image, token: token, position: ImageLinks.portraitPosition, itemID: itemID, db)
     }
 
-    private func putIntoTrash(_ item: Pikzonality, from before: Pikzonality, at now: Timestamp, requestID: String?, _ db: Database) throws {
-        throw Failure.unexpected("There is no trash yet")
+    /// Moves an item whose training has ended into the trash.
+    /// - Parameter before: the item as clients have last seen it.
+    func putIntoTrash(
+        _ item: Pikzonality, from before: Pikzonality, at now: Timestamp, requestID: String?, _ db: Database
+    ) throws -> TrashedItem {
+        let trashed = TrashedItem(item: item, trashedAt: now, purgeAt: now.adding(days: trashDays))
+        try TrashRows.put(trashed, db)
+        try outbox.append(.trashed, item, from: before, at: now, requestID: requestID, db)
+        return trashed
     }
 }

@@ -53,6 +53,11 @@ struct JobRow {
         try all("pikzonality_id = ? ORDER BY id DESC LIMIT 1", [.identifier(itemID)], connection).first
     }
 
+    /// The job that an item in the trash had last; nil where there never was one, or is none any more.
+    static func latest(ofTrashedItem id: Identifier, _ connection: some SQLConnection) throws -> JobRow? {
+        try all("id = (SELECT job_id FROM trash_item WHERE trash_item.id = ?)", [.identifier(id)], connection).first
+    }
+
     /// Writes the job as a transition has left it.
     func update(at now: Timestamp, _ db: Database) throws {
         var name = "queued"

@@ -50,9 +50,13 @@ extension SQLitePikzonalityStore {
             let item = try Self.owned(id, mode: mode, accountID: accountID, db)
             try precondition.require(item)
             guard item.status == .processing else {
-                let step = ItemStep(item, settlement == .deleted ? .deleted : .trashed)
+                if settlement == .trash {
+                    let trashed = try steps.putIntoTrash(item, from: item, at: context.now, requestID: context.requestID, db)
+                    return (.trashed(trashed), ItemStep(item, .trashed))
+                }
+                let step = ItemStep(item, .deleted)
                 try steps.store(step, from: item, at: context.now, requestID: context.requestID, db)
-                return (.done(item.mode), step)
+                return (.deleted(item.mode), step)
             }
             let step = ItemStep(item.settling(to: settlement, at: context.now), .updated)
             guard step.item.version != item.version else {
