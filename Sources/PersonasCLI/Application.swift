@@ -118,8 +118,9 @@ struct Application: Sendable {
     /// What HTTP does with requests.
     var useCases: HTTPUseCases {
         HTTPUseCases(
-            catalog: catalog, trash: trash, revisions: revisions, training: training, authentication: authentication, idempotency: idempotency, decoding: decoding,
-            maintenance: storage.maintenance, schema: storage.schema, epoch: storage.epoch, changes: storage.changes)
+            catalog: catalog, trash: trash, revisions: revisions, training: training, authentication: authentication,
+            idempotency: idempotency, decoding: decoding, maintenance: storage.maintenance, schema: storage.schema, epoch: storage.epoch,
+            changes: storage.changes, events: storage.events, feed: storage.feed)
     }
 
     /// The service that answers over HTTP.
