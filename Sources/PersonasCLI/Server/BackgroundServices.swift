@@ -81,6 +81,26 @@ struct IdempotencyRecordExpiry: Service {
     }
 }
 
+/// Forgets events whose time is over, and what is left in events of items that are gone.
+struct EventExpiry: Service {
+    let retention: EventRetention
+    let logger: Logger
+
+    func run() async {
+        await cancelWhenGracefulShutdown {
+            while !Task.isCancelled {
+                do throws(Failure) {
+                    let count = try await retention.clear()
+                    if count > 0 { logger.debug("events cleared", metadata: ["count": .stringConvertible(count)]) }
+                } catch {
+                    logger.error("events could not be cleared", metadata: ["reason": "\(error)"])
+                }
+                try? await Task.sleep(for: .seconds(60))
+            }
+        }
+    }
+}
+
 /// Saves when keys were used last: every minute in which one was, and when everything that uses keys has ended.
 struct KeyUseSaving: Service {
     private static let pause = Duration.seconds(60)
