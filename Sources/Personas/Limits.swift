@@ -46,6 +46,8 @@ package enum Limits {
     package static let administrationPageRows = 1_000
     /// Events that one call passes over in search of those that it is asked for; the next goes on from there.
     package static let eventsPassedMax = 1_000
+    /// The same where an event loop waits meanwhile.
+    package static let eventsPassedNowMax = 100
     /// Days for which events are kept: long enough for whoever was away on a holiday.
     package static let eventDaysKept = 30
     /// Hours for which events of progress are kept, which nobody needs for long.

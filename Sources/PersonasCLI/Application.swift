@@ -113,7 +113,8 @@ struct Application: Sendable {
     var useCases: HTTPUseCases {
         HTTPUseCases(
             catalog: catalog, training: training, authentication: authentication, idempotency: idempotency, decoding: decoding,
-            maintenance: storage.maintenance, schema: storage.schema, epoch: storage.epoch, changes: storage.changes)
+            maintenance: storage.maintenance, schema: storage.schema, epoch: storage.epoch, changes: storage.changes,
+            events: storage.events, feed: storage.feed)
     }
 
     /// The service that answers over HTTP.

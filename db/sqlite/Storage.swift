@@ -149,7 +149,7 @@ package final class Storage: AdministrationStores {
         let writer = GroupWriter(queue: queue, waitingMax: configuration.writesWaitingMax, metrics: metrics, events: outbox.pending)
         let searchReaders = try ReadPool(path: path, count: ScanPool.threads, mappedBytesMax: configuration.mappedBytesMax)
         migrator = Migrator(writer: writer, readers: readers, clock: clock, migrations: Migration.all)
-        maintenanceCache = SQLiteMaintenanceStore(writer: writer, readers: readers)
+        maintenanceCache = SQLiteMaintenanceStore(writer: writer, readers: readers, feed: feed)
         epochCache = SQLiteEpochStore(readers: readers)
         termCache = SQLiteBlockedTermStore(writer: writer, readers: readers)
         imageIndex = SQLiteImageIndex(writer: writer, readers: readers, pins: ImagePins())
@@ -160,7 +160,7 @@ package final class Storage: AdministrationStores {
         pikzonalities = SQLitePikzonalityStore(writer: writer, readers: readers, scans: scans, changes: changes, outbox: outbox)
         jobs = SQLiteTrainingJobStore(writer: writer, readers: readers, metrics: metrics, changes: changes, outbox: outbox)
         idempotency = SQLiteIdempotencyStore(writer: writer, readers: readers)
-        let keys = SQLiteAPIKeyStore(writer: writer, readers: readers)
+        let keys = SQLiteAPIKeyStore(writer: writer, readers: readers, feed: feed)
         self.keys = keys
         accounts = SQLiteAccountStore(writer: writer, readers: readers, keys: keys, changes: changes)
         names = SQLiteReservedNameStore(writer: writer, readers: readers)

@@ -27,10 +27,17 @@ struct AccessLog: RouterMiddleware {
         let bytesIn = request.announcesBody ? ByteCount() : nil
         if let bytesIn { request.body = RequestBody(asyncSequence: CountedBody(body: request.body, count: bytesIn)) }
         do {
-            let response = try await next(request, context)
+            var response = try await next(request, context)
             // Hummingbird takes the body from an answer to HEAD outside of all layers.
-            let bytesOut = request.method == .head ? 0 : response.body.contentLength
-            log(request, context, bytesIn, status: response.status.code, bytesOut: bytesOut, since: start)
+            guard request.method != .head, response.body.contentLength == nil else {
+                let bytesOut = request.method == .head ? 0 : response.body.contentLength
+                log(request, context, bytesIn, status: response.status.code, bytesOut: bytesOut, since: start)
+                return response
+            }
+            // How long it becomes is known in the end.
+            let status = response.status.code
+            response.body = response.body.counted(
+                LogInTheEnd { [self, request] bytesOut in log(request, context, bytesIn, status: status, bytesOut: bytesOut, since: start) })
             return response
         } catch {
             log(request, context, bytesIn, status: Self.brokenOffStatus, bytesOut: 0, since: start)
@@ -81,4 +88,38 @@ private struct CountedBody: AsyncSequence, Sendable {
     }
 
     func makeAsyncIterator() -> AsyncIterator { AsyncIterator(iterator: body.makeAsyncIterator(), count: count) }
+}
+
+/// The line of an answer whose length only its end tells, written when its last byte is, or when it is thrown away.
+private final class LogInTheEnd: Sendable {
+    private let bytes = Atomic(0)
+    private let write: @Sendable (Int) -> Void
+
+    init(_ write: @escaping @Sendable (Int) -> Void) {
+        self.write = write
+    }
+
+    func add(_ more: Int) { bytes.add(more, ordering: .relaxed) }
+
+    deinit { write(bytes.load(ordering: .relaxed)) }
+}
+
+extension ResponseBody {
+    /// The same body, whose bytes are counted for the log.
+    fileprivate func counted(_ log: LogInTheEnd) -> ResponseBody {
+        ResponseBody { writer in try await self.write(CountingWriter(inner: writer, log: log)) }
+    }
+}
+
+/// Counts what is written.
+private struct CountingWriter: ResponseBodyWriter {
+    var inner: any ResponseBodyWriter
+    let log: LogInTheEnd
+
+    mutating func write(_ buffer: ByteBuffer) async throws {
+        try await inner.write(buffer)
+        log.add(buffer.readableBytes)
+    }
+
+    consuming func finish(_ trailingHeaders: HTTPFields?) async throws { try await inner.finish(trailingHeaders) }
 }

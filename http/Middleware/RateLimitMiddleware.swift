@@ -42,10 +42,11 @@ struct RateLimitMiddleware: RouterMiddleware {
         return try await next(request, context)
     }
 
-    /// Whether a request may wait for something to happen, for which it does nothing meanwhile: a worker's for a job, a read for a change.
+    /// Whether a request may wait for something to happen, for which it does nothing meanwhile: a worker's for a job, a read for a change, a stream for
+    /// events.
     private static func mayWait(_ request: Request, _ context: Context) -> Bool {
         guard let path = context.endpointPath else { return false }
-        return path == TrainingRoutes.leasePath
+        return path == TrainingRoutes.leasePath || EventRoutes.mayStream(request, path: path)
             || !request.isWrite && PikzonalityReads.itemPaths.contains(path) && ItemWait.isAsked(by: request)
     }
 

@@ -23,6 +23,7 @@ struct ImmediateReads: ImmediateResponder {
     let health: HealthRoutes
     let media: MediaRoutes
     let me: MeRoutes
+    let events: EventReads
     let accessLog: AccessLog
     let metrics: RequestMetrics
 
@@ -70,6 +71,38 @@ struct ImmediateReads: ImmediateResponder {
         return PendingRead(
             responder: self, head: head, readHead: readHead, reads: reads, id: id, itemID: itemID, wait: wait, caller: caller, facts: facts,
             connection: connection, start: start)
+    }
+
+    func streamed(_ head: HTTPRequestHead, on connection: ConnectionPeer) -> (any StreamedAnswer)? {
+        let start = ContinuousClock.now
+        guard let head = ReadHead(head), head.method == .get, case .events(let item)? = routes.route(head.path) else { return nil }
+        var facts = Facts()
+        facts.note(.events(item: item), path: head.path)
+        // Whatever else there is to say is said on the other way.
+        guard let caller = try? admitted(head, &facts) else { return nil }
+        guard case .opens(let opening)? = try? events.outcomeNow(head.question(item), caller) else {
+            limiter.takeBack(caller.keyID)
+            return nil
+        }
+        let requestID = RequestIdentifier.make(from: trustsIncomingRequestID ? head.requestID : nil)
+        var fields = EventReads.streamFields
+        finish(&fields, of: head, requestID: requestID, facts)
+        let keyID = caller.keyID
+        return LoopEventStream(
+            EventStream(opening, reads: events), of: caller.accountID, head: HTTPResponse(status: .ok, headerFields: fields),
+            streams: events.streams
+        ) { [limiter] in
+            // The other way refuses it, and counts it there.
+            limiter.takeBack(keyID)
+        } onBeginning: { [metrics] in
+            metrics.countImmediate(.get, route: facts.route, status: 200, code: nil, duration: start.duration(to: .now))
+        } onEnd: { [accessLog] bytesOut in
+            accessLog.writer.write(
+                AccessLogEntry(
+                    requestID: requestID, method: head.method.rawValue, route: facts.route ?? AccessLog.noRoute, status: 200, code: nil,
+                    duration: start.duration(to: .now), caller: caller, trace: head.trace,
+                    address: accessLog.addresses.text(of: connection, forwardedFor: head.forwardedFor), bytesIn: 0, bytesOut: bytesOut))
+        }
     }
 
     /// Sees whether a read that waits has its answer.
@@ -140,6 +173,13 @@ struct ImmediateReads: ImmediateResponder {
         case .list(let reads):
             guard let caller = try admitted(head, &facts) else { return nil }
             return try reads.listNow(head.query, caller)?.immediate
+        case .events(let item):
+            guard let caller = try admitted(head, &facts) else { return nil }
+            switch try events.outcomeNow(head.question(item), caller) {
+            case .answer(let answer): return answer.immediate
+            case .opens where head.method == .head: return JSONAnswer(before: EventReads.streamFields).immediate
+            case .opens, .unread: return nil
+            }
         case .me:
             guard let caller = try admitted(head, &facts) else { return nil }
             return try me.answerNow(presenting: head.apiKey, caller)?.immediate
@@ -197,6 +237,7 @@ extension ImmediateReads.Facts {
         switch found {
         case .item(let reads, _): route = reads.surface.itemPath
         case .list(let reads): route = reads.surface.path
+        case .events(let item): route = item?.surface.eventsPath ?? EventReads.path
         case .me: route = MeRoutes.path
         case .media: (route, isLimited, isOpen) = (MediaRoutes.path, false, true)
         case .health: (route, isLimited) = (path, false)
@@ -212,12 +253,19 @@ extension ReadHead {
     }
 }
 
+extension ReadHead {
+    /// What the head asks of events.
+    func question(_ item: (surface: PikzonalityReads.Surface, id: String?)?) -> EventReads.Question {
+        EventReads.Question(path: path, item: item, query: query, accept: accept, lastEventID: lastEventID, secret: apiKey)
+    }
+}
+
 extension JSONAnswer {
     /// The answer as one that is given at once.
     fileprivate var immediate: ImmediateAnswer {
         var fields = headers
-        // What is not modified is not sent, and has no length to tell.
-        if status != .notModified { fields.append(HTTPField(name: .contentLength, value: String(body?.readableBytes ?? 0))) }
+        // What is not sent has no length to tell.
+        if status != .notModified, status != .noContent { fields.append(HTTPField(name: .contentLength, value: String(body?.readableBytes ?? 0))) }
         return ImmediateAnswer(head: HTTPResponse(status: status, headerFields: fields), body: body)
     }
 }

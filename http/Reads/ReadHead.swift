@@ -17,6 +17,8 @@ struct ReadHead {
     private(set) var origin: String?
     private(set) var knownTags: String?
     private(set) var prefer: String?
+    private(set) var accept: String?
+    private(set) var lastEventID: String?
     private(set) var trace: TraceParent?
     /// For whom proxies have passed the request on, as they say.
     private(set) var forwardedFor: [String] = []
@@ -49,6 +51,8 @@ struct ReadHead {
             case .traceParent: trace = TraceParent(value)
             case .forwardedFor: forwardedFor.append(value)
             case .origin: origin = value
+            case .accept: accept = value
+            case .lastEventID: lastEventID = value
             }
         }
     }
@@ -62,17 +66,21 @@ struct ReadHead {
         case forwardedFor = 16
         case origin = 32
         case prefer = 64
+        case accept = 128
+        case lastEventID = 256
 
         init?(_ name: String) {
             let name = name.utf8
             // Comparing lengths first keeps this cheap.
             switch name.count {
             case 6 where name.isEqual(ignoringCaseOf: "origin"): self = .origin
+            case 6 where name.isEqual(ignoringCaseOf: "accept"): self = .accept
             case 6 where name.isEqual(ignoringCaseOf: "prefer"): self = .prefer
             case 9 where name.isEqual(ignoringCaseOf: "x-api-key"): self = .apiKey
             case 11 where name.isEqual(ignoringCaseOf: "traceparent"): self = .traceParent
             case 12 where name.isEqual(ignoringCaseOf: "x-request-id"): self = .requestID
             case 13 where name.isEqual(ignoringCaseOf: "if-none-match"): self = .ifNoneMatch
+            case 13 where name.isEqual(ignoringCaseOf: "last-event-id"): self = .lastEventID
             case 15 where name.isEqual(ignoringCaseOf: "x-forwarded-for"): self = .forwardedFor
             default: return nil
             }

@@ -8,6 +8,8 @@ enum ReadRoute {
     case item(PikzonalityReads, String)
     /// A list of items.
     case list(PikzonalityReads)
+    /// Events of an item, with what stands for its id; or of an account.
+    case events(item: (surface: PikzonalityReads.Surface, id: String?)?)
     /// Who calls.
     case me
     /// An image; with its token.
@@ -30,20 +32,33 @@ struct ReadRoutes: Sendable {
             guard bytes.starts(with: list) else { continue }
             let rest = bytes.dropFirst(list.count)
             if rest.isEmpty { return .list(reads) }
-            guard rest.first == UInt8(ascii: "/"), let id = Self.segment(rest.dropFirst()) else { return nil }
-            // These stand beside the ids, and take POST alone.
-            if case .published = reads.surface, Mode.allCases.contains(where: { id.utf8.elementsEqual($0.rawValue.utf8) }) { return nil }
-            return .item(reads, id)
+            guard rest.first == UInt8(ascii: "/") else { return nil }
+            guard let id = Self.segment(rest.dropFirst()) else {
+                let suffix = EventReads.itemSuffix.utf8
+                guard rest.count > suffix.count, rest.suffix(suffix.count).elementsEqual(suffix),
+                    let id = Self.segment(rest.dropFirst().dropLast(suffix.count)), !reads.surface.takesPostAlone(id)
+                else { return nil }
+                return .events(item: (reads.surface, id))
+            }
+            return reads.surface.takesPostAlone(id) ? nil : .item(reads, id)
         }
         if bytes.starts(with: MediaRoutes.pathPrefix.utf8) {
             return Self.segment(bytes.dropFirst(MediaRoutes.pathPrefix.utf8.count)).map(ReadRoute.media)
         }
         if bytes.elementsEqual(MeRoutes.path.utf8) { return .me }
+        if bytes.elementsEqual(EventReads.path.utf8) { return .events(item: nil) }
         return HealthRoutes.paths.contains(path) ? .health : nil
     }
 
     /// What is left of a path, if it is one segment.
     private static func segment(_ rest: Substring.UTF8View) -> String? {
         rest.contains(UInt8(ascii: "/")) ? nil : String(Substring(rest))
+    }
+}
+
+extension PikzonalityReads.Surface {
+    /// Whether what stands for an id is one of the words beside the ids.
+    fileprivate func takesPostAlone(_ id: String) -> Bool {
+        if case .published = self { Mode.allCases.contains { id.utf8.elementsEqual($0.rawValue.utf8) } } else { false }
     }
 }

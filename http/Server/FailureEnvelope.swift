@@ -92,6 +92,7 @@ extension Failure: EnvelopeConvertible {
         case .searches: "Too many searches are waiting; try again later"
         case .bodyBytes: "The account has too many large request bodies under way; try again when one has ended"
         case .downloads: "The account has too many image downloads under way; try again when one has ended"
+        case .streams: "Too many event streams are open already; close one, or try again later"
         case .waits: "Too many requests wait for a change already; ask without waiting, or try again later"
         }
     }

@@ -32,6 +32,8 @@ package struct HTTPConfiguration: Sendable {
     package var rateLimits = RateLimitPolicy()
     /// Reads that wait for their item to change, of all accounts together; one may have half.
     package var waitsMax = 20_000
+    /// Streams of events.
+    package var streams = EventStreamBounds()
     /// How long a request that is over a rate limit waits before it is refused.
     package var overLimitWait = Duration.seconds(1)
     /// How many connections there may be, in all and of one address. Where all are taken the one that was quiet longest gives way to a new one.
@@ -84,10 +86,15 @@ package struct HTTPUseCases: Sendable {
     package let epoch: any EpochStore
     /// What tells of changes of items.
     package let changes: ItemChanges
+    /// What became of items.
+    package let events: any EventStore
+    /// What tells of that.
+    package let feed: EventFeed
 
     package init(
         catalog: Catalog, training: Training, authentication: Authentication, idempotency: Idempotency, decoding: BodyDecoding,
-        maintenance: any MaintenanceStore, schema: any SchemaStore, epoch: any EpochStore, changes: ItemChanges
+        maintenance: any MaintenanceStore, schema: any SchemaStore, epoch: any EpochStore, changes: ItemChanges, events: any EventStore,
+        feed: EventFeed
     ) {
         self.catalog = catalog
         self.training = training
@@ -98,6 +105,8 @@ package struct HTTPUseCases: Sendable {
         self.schema = schema
         self.epoch = epoch
         self.changes = changes
+        self.events = events
+        self.feed = feed
     }
 }
 
@@ -116,6 +125,7 @@ package struct HTTPService: Service {
     private let limits: LimitCounters
     private let errors: ErrorCounters
     private let connections: ConnectionRegistry
+    private let streams: EventStreams
     private let onListening: @Sendable (String) async -> Void
     private let stopping = StoppingFlag()
 
@@ -137,6 +147,7 @@ package struct HTTPService: Service {
         limits = LimitCounters(factory: factory)
         errors = ErrorCounters(factory: factory)
         connections = ConnectionRegistry(limits: configuration.connectionLimits)
+        streams = EventStreams(feed: useCases.feed, bounds: configuration.streams, factory: factory)
         self.onListening = onListening
     }
 
@@ -145,10 +156,12 @@ package struct HTTPService: Service {
 
     /// Says from now on that the service is not ready, and has connections end with their next answers, while everything goes on being answered: so balancers
     /// and clients turn elsewhere before the socket closes. What waits for a change goes on waiting, because whoever were answered now would come back
-    /// to the same server at once; it is answered when the socket closes.
+    /// to the same server at once; it is answered when the socket closes. Streams end now, of all answers first: their clients come back in some seconds,
+    /// and miss nothing wherever they are led by then.
     package func drain() {
         stopping.set()
         connections.drain()
+        streams.drain()
     }
 
     /// Counts from now on the requests that are cut off, because nobody waits for them any longer.
@@ -209,8 +222,7 @@ package struct HTTPService: Service {
             routes: ReadRoutes(parts.surfaces), table: RouteTable(router.routes),
             trustsIncomingRequestID: configuration.trustsIncomingRequestID, authentication: parts.authentication, limiter: parts.limiter,
             rateLimitFields: parts.rateLimitFields, crossOrigin: parts.crossOrigin, maintenance: parts.maintenance, health: parts.health,
-            media: parts.media, me: parts.me,
-            accessLog: parts.accessLog, metrics: requests)
+            media: parts.media, me: parts.me, events: parts.events, accessLog: parts.accessLog, metrics: requests)
         return (MeasuredResponder(inner: RequestTask(inner: router.buildResponder()), metrics: requests), immediate)
     }
 
@@ -219,18 +231,22 @@ package struct HTTPService: Service {
         let limiter = RateLimiter(policy: configuration.rateLimits)
         let tags = EntityTags(epoch: useCases.epoch, publicURL: publicURL)
         let waits = ItemWaits(changes: useCases.changes, waitsMax: configuration.waitsMax, factory: factory)
+        let maintenance = MaintenanceMiddleware(maintenance: useCases.maintenance)
         return HTTPParts(
             accessLog: AccessLog(writer: accessLog, addresses: configuration.clientAddresses), limiter: limiter,
             rateLimitFields: RateLimitFields(
                 policy: configuration.rateLimits, limiter: limiter, authentication: useCases.authentication),
             crossOrigin: CrossOriginMiddleware(allowedOrigins: configuration.allowedOrigins),
-            maintenance: MaintenanceMiddleware(maintenance: useCases.maintenance), authentication: useCases.authentication,
+            maintenance: maintenance, authentication: useCases.authentication,
             health: HealthRoutes(schema: useCases.schema, stopping: stopping),
             media: MediaRoutes(
                 catalog: useCases.catalog,
                 places: AsyncSemaphore(count: HTTPConfiguration.mediaAnswers(of: configuration.connections.connectionsMax)),
                 connections: connections, limits: limits),
             me: MeRoutes(authentication: useCases.authentication, catalog: useCases.catalog, configuration: configuration),
+            events: EventReads(
+                events: useCases.events, feed: useCases.feed, epoch: useCases.epoch, publicURL: publicURL, streams: streams,
+                authentication: useCases.authentication, maintenance: maintenance, pageItemsMax: configuration.pageItemsMax),
             surfaces: PikzonalityReads.Surface.all.map {
                 PikzonalityReads(
                     surface: $0, catalog: useCases.catalog, publicURL: publicURL, tags: tags, waits: waits,
@@ -274,6 +290,7 @@ package struct HTTPService: Service {
                 bodyReader: bodyReader, calls: calls, publicURL: publicURL
             ).add(to: callers)
         }
+        EventRoutes(reads: parts.events).add(to: callers)
         parts.me.add(to: callers)
         TrainingRoutes(training: useCases.training, bodyReader: bodyReader, calls: calls, publicURL: publicURL).add(to: callers)
         router.refuseOtherMethods()
@@ -298,5 +315,6 @@ struct HTTPParts {
     let health: HealthRoutes
     let media: MediaRoutes
     let me: MeRoutes
+    let events: EventReads
     let surfaces: [PikzonalityReads]
 }

@@ -19,6 +19,8 @@ extension HTTPField.Name {
     static let preferenceApplied = named("Preference-Applied")
     /// `Last-Event-ID`, up to where a reader of a stream has read.
     static let lastEventID = named("Last-Event-ID")
+    /// `X-Accel-Buffering`, whether a proxy in front may hold an answer back until there is more of it.
+    static let xAccelBuffering = named("X-Accel-Buffering")
     /// `traceparent` (W3C Trace Context), the trace that a request belongs to.
     static let traceParent = named("traceparent")
     /// `tracestate`, which tracing systems add to that.

@@ -172,6 +172,15 @@ package struct PresentedKey: Sendable {
         self.mark = mark
     }
 
+    /// From when on the key, or the secret, is good for nothing by itself; nil for one without an end, and for one that has ended already.
+    package var end: Timestamp? {
+        switch secret {
+        case .present: key.expiresAt
+        case .previous: [key.expiresAt, key.previousSecretExpiresAt].compactMap { $0 }.min()
+        case .older: nil
+        }
+    }
+
     /// Whether neither the key nor the secret has come to its end.
     package func isCurrent(at now: Timestamp) -> Bool {
         if let end = key.expiresAt, end <= now { return false }

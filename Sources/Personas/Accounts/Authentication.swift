@@ -5,6 +5,9 @@ package struct Authentication: Sendable {
     /// When keys were used last, which somebody has to save from time to time.
     package let uses: KeyUses
 
+    /// The time of day by which keys come to their ends.
+    package var now: Timestamp { clock.now }
+
     /// Takes the store of keys, and what tells whether they have come to their end.
     package init(keys: any APIKeyStore, clock: WallClock = .system) {
         self.keys = keys
@@ -36,6 +39,20 @@ package struct Authentication: Sendable {
     package func callerNow(presenting secret: String?) throws(Failure) -> Caller? {
         guard let found = try foundNow(presenting: secret) else { return nil }
         return try caller(found)
+    }
+
+    /// The caller behind a presented key, for whom something goes on for a while, and when that has to end by itself; nil for never.
+    /// - Throws: what `caller` throws.
+    package func admission(presenting secret: String?) async throws(Failure) -> (caller: Caller, end: Timestamp?) {
+        let found = try await found(presenting: secret)
+        return (try caller(found), found.end)
+    }
+
+    /// The same, where that needs no waiting; nil where it does.
+    /// - Throws: what `caller` throws.
+    package func admissionNow(presenting secret: String?) throws(Failure) -> (caller: Caller, end: Timestamp?)? {
+        guard let found = try foundNow(presenting: secret) else { return nil }
+        return (try caller(found), found.end)
     }
 
     /// The key and the account behind a presented key that is good for a caller.

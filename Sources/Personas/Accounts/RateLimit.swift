@@ -16,6 +16,8 @@ package enum RateLimit: String, Sendable, CaseIterable, Codable {
     case searches
     /// Reads of an account that wait for an item to change.
     case waits
+    /// Streams of events that an account has open.
+    case streams
 }
 
 /// How much one API key may have of each.
@@ -28,7 +30,7 @@ package struct RateLimitPolicy: Sendable, Equatable {
     package let readsPerSecond: Int
     /// Requests per second that may change something.
     package let writesPerSecond: Int
-    /// Requests that run at the same time; those that wait for a job to lease, or for an item to change, are not counted.
+    /// Requests that run at the same time; those that wait for a job to lease, or for an item to change, and streams are not counted.
     package let inFlightMax: Int
     /// Requests that wait for others to end; further ones are refused at once.
     package let waitingMax: Int

@@ -53,6 +53,8 @@ extension HTTPConfiguration {
         rateLimits = RateLimitPolicy(settings)
         overLimitWait = settings.overLimitWait
         waitsMax = settings.waitsMax
+        streams.allMax = settings.streamsMax
+        streams.perAccountMax = settings.streamsPerAccountMax
         connections.connectionsMax = connectionsMax
         connections.connectionsPerAddressMax = settings.connectionsPerAddressMax
         limits = RequestGuard.Limits(settings)

@@ -144,6 +144,10 @@ struct SettingsList: Sendable {
     let waitsMax = Setting.integer(
         "waits-max", default: http.waitsMax, in: 1...1_000_000,
         "Requests that wait for an item to change; one account has half, and further ones are refused")
+    let streamsMax = Setting.integer(
+        "streams-max", default: http.streams.allMax, in: 0...1_000_000, "Streams of events at once; further ones are refused")
+    let streamsPerAccountMax = Setting.integer(
+        "streams-per-account-max", default: http.streams.perAccountMax, in: 0...1_000_000, "Streams of events of one account at once")
     let immediateReads = Setting.toggle(
         "immediate-reads", default: http.answersImmediately,
         "Answer reads that need no waiting on the event loop; without it each takes the way of all requests")

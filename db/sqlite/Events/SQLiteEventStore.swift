@@ -10,15 +10,25 @@ struct SQLiteEventStore: EventStore {
     private static let counter = FixedQuery("SELECT last_sequence, expired_sequence FROM event_counter WHERE account_id = ?")
     private static let ofAccount = FixedQuery(
         "SELECT \(EventRow.columns) FROM event WHERE account_id = ? AND sequence > ? ORDER BY sequence")
+    private static let standing = FixedQuery(
+        """
+        SELECT (SELECT mode FROM pikzonality WHERE id = ?1 AND account_id = ?2),
+            (SELECT status FROM pikzonality WHERE id = ?1 AND account_id = ?2),
+            (SELECT mode FROM event WHERE item_id = ?1 AND account_id = ?2 LIMIT 1)
+        """)
     private static let ofItem = FixedQuery(
         "SELECT \(EventRow.columns) FROM event WHERE item_id = ?3 AND account_id = ?1 AND sequence > ?2 ORDER BY sequence")
 
-    func events(_ filter: EventFilter, after sequence: Int64, limit: Int, accountID: Identifier) async throws(Failure) -> EventPage {
-        try readers.read { connection in try Self.page(filter, after: sequence, limit: limit, accountID, connection) }
+    func events(_ filter: EventFilter, after sequence: Int64?, limit: Int, accountID: Identifier) async throws(Failure) -> EventPage {
+        try readers.read { connection in
+            try Self.page(filter, after: sequence, limit: limit, passing: Limits.eventsPassedMax, accountID, connection)
+        }
     }
 
-    func eventsNow(_ filter: EventFilter, after sequence: Int64, limit: Int, accountID: Identifier) throws(Failure) -> EventPage? {
-        try readers.readNow { connection in try Self.page(filter, after: sequence, limit: limit, accountID, connection) }
+    func eventsNow(_ filter: EventFilter, after sequence: Int64?, limit: Int, accountID: Identifier) throws(Failure) -> EventPage? {
+        try readers.readNow { connection in
+            try Self.page(filter, after: sequence, limit: limit, passing: Limits.eventsPassedNowMax, accountID, connection)
+        }
     }
 
     func lastSequence(accountID: Identifier) async throws(Failure) -> Int64 {
@@ -27,6 +37,32 @@ struct SQLiteEventStore: EventStore {
 
     func lastSequenceNow(accountID: Identifier) throws(Failure) -> Int64? {
         try readers.readNow { connection in try Self.counts(accountID, connection).last }
+    }
+
+    func standing(of itemID: Identifier, mode: Mode?, accountID: Identifier) async throws(Failure) -> EventItemStanding {
+        try readers.read { connection in try Self.standing(of: itemID, mode, accountID, connection) }
+    }
+
+    func standingNow(of itemID: Identifier, mode: Mode?, accountID: Identifier) throws(Failure) -> EventItemStanding? {
+        try readers.readNow { connection in try Self.standing(of: itemID, mode, accountID, connection) }
+    }
+
+    private static func standing(
+        of itemID: Identifier, _ mode: Mode?, _ accountID: Identifier, _ connection: some SQLConnection
+    ) throws -> EventItemStanding {
+        try connection.first(
+            standing,
+            {
+                $0.bind(itemID)
+                $0.bind(accountID)
+            }
+        ) { row in
+            let present = row.text(0)
+            guard let known = present ?? row.text(2) else { return .unknown }
+            if let mode, !known.utf8.elementsEqual(mode.rawValue.utf8) { return .unknown }
+            guard let status = row.text(1) else { return .settled }
+            return status.utf8.elementsEqual(Status.processing.rawValue.utf8) ? .processing : .settled
+        } ?? .unknown
     }
 
     func clear(progressBefore: Timestamp, before: Timestamp, limit: Int) async throws(Failure) -> Int {
@@ -54,11 +90,15 @@ struct SQLiteEventStore: EventStore {
     }
 
     private static func page(
-        _ filter: EventFilter, after sequence: Int64, limit: Int, _ accountID: Identifier, _ connection: some SQLConnection
+        _ filter: EventFilter, after given: Int64?, limit: Int, passing passedMax: Int, _ accountID: Identifier,
+        _ connection: some SQLConnection
     ) throws -> EventPage {
         // First, so that of what comes between this and the walk nothing is taken for looked at that was not there yet.
         let (latest, expired) = try counts(accountID, connection)
-        guard sequence >= expired else { return EventPage(events: [], hasMore: false, last: latest, isGap: true) }
+        let sequence = given ?? expired
+        guard (expired...max(latest, expired)).contains(sequence) else {
+            return EventPage(events: [], hasMore: false, last: latest, isGap: true)
+        }
         var events: [Event] = []
         var last = sequence
         var passed = 0
@@ -68,13 +108,18 @@ struct SQLiteEventStore: EventStore {
             parameters.bind(sequence)
             if let itemID = filter.itemID { parameters.bind(itemID) }
         } row: { row in
-            hasMore = events.count == limit || passed == Limits.eventsPassedMax
+            hasMore = events.count == limit || passed == passedMax
             if hasMore { return false }
             passed += 1
             let event = try EventRow.decode(row, accountID: accountID)
             if filter.matches(event) { events.append(event) }
             last = event.sequence
             return true
+        }
+        // What expired while it was walked over may be missing among what was found.
+        let hasExpired = try given != nil && counts(accountID, connection).expired > sequence
+        guard !hasExpired else {
+            return EventPage(events: [], hasMore: false, last: max(last, latest), isGap: true)
         }
         return EventPage(events: events, hasMore: hasMore, last: hasMore ? last : max(last, latest))
     }

@@ -46,11 +46,13 @@ final class SQLiteAPIKeyStore: APIKeyStore {
 
     private let writer: GroupWriter
     private let readers: ReadPool
+    private let feed: EventFeed
     private let memory = Mutex(Memory())
 
-    init(writer: GroupWriter, readers: ReadPool) {
+    init(writer: GroupWriter, readers: ReadPool, feed: EventFeed) {
         self.writer = writer
         self.readers = readers
+        self.feed = feed
     }
 
     func insert(_ key: APIKey, secret: APIKeySecret, in context: WriteContext<Void>) async throws(Failure) {
@@ -202,12 +204,13 @@ final class SQLiteAPIKeyStore: APIKeyStore {
         return found
     }
 
-    /// Empties the memory, as every change of a key or an account must.
+    /// Empties the memory, as every change of a key or an account must, and has all who follow events look for their right to do so.
     func forget() {
         memory.withLock { memory in
             memory.generation += 1
             memory.found = [:]
         }
+        feed.ringAll()
     }
 
     private static func decodeListed(_ row: SQLRow) throws -> ListedKey {

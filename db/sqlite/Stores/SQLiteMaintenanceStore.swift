@@ -6,11 +6,13 @@ import Synchronization
 final class SQLiteMaintenanceStore: MaintenanceStore {
     private let writer: GroupWriter
     private let readers: ReadPool
+    private let feed: EventFeed
     private let cache = Mutex(Maintenance(isOn: false))
 
-    init(writer: GroupWriter, readers: ReadPool) {
+    init(writer: GroupWriter, readers: ReadPool, feed: EventFeed) {
         self.writer = writer
         self.readers = readers
+        self.feed = feed
     }
 
     var maintenance: Maintenance { cache.withLock { $0 } }
@@ -23,6 +25,8 @@ final class SQLiteMaintenanceStore: MaintenanceStore {
             return maintenance != before
         }
         try load()
+        // Whoever follows events is turned away, too.
+        feed.ringAll()
     }
 
     /// Reads the stored state; the table must be there.

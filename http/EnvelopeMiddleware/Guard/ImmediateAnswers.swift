@@ -21,11 +21,18 @@ public protocol ImmediateResponder: Sendable {
     /// An answer to the same request that waits for something without holding anything but memory, or nil where there is none: then nothing may have
     /// happened. Asked where there is no answer at once.
     func pending(_ head: HTTPRequestHead, on connection: Connection) -> (any PendingAnswer)?
+
+    /// An answer to the same request that comes in pieces, or nil where there is none: then nothing may have happened. Asked where there is neither an
+    /// answer at once nor one that is pending.
+    func streamed(_ head: HTTPRequestHead, on connection: Connection) -> (any StreamedAnswer)?
 }
 
 extension ImmediateResponder {
     /// None.
     public func pending(_ head: HTTPRequestHead, on connection: Connection) -> (any PendingAnswer)? { nil }
+
+    /// None.
+    public func streamed(_ head: HTTPRequestHead, on connection: Connection) -> (any StreamedAnswer)? { nil }
 }
 
 /// An answer that is there at once.
@@ -57,20 +64,22 @@ final class ImmediateAnswers<Responder: ImmediateResponder>: ChannelInboundHandl
     /// Answers of one connection in a row, so that one that sends many requests at once does not keep the loop from the others.
     private static var answersInARowMax: Int { 16 }
 
-    private let requestGuard: RequestGuard
-    private let responder: Responder
-    private var connection: Responder.Connection?
+    let requestGuard: RequestGuard
+    let responder: Responder
+    private(set) var connection: Responder.Connection?
     /// A head whose end has not come yet.
     private var held: HTTPRequestHead?
-    private var answersInARow = 0
+    private(set) var answersInARow = 0
     /// Whether parts were handed on since the last time that all was read.
     private var hasHandedOn = false
     /// Where bytes go out past the encoder.
-    private var encoder: ChannelHandlerContext?
+    private(set) var encoder: ChannelHandlerContext?
     /// The handler's own place; nil outside of a pipeline.
     private var context: ChannelHandlerContext?
     /// The request that waits, if one does.
     private var wait: Wait?
+    /// The answer that comes in pieces, if one does.
+    var stream: OpenStream?
 
     /// What is woken. Whoever wakes must not keep the request waiting for whose sake it is kept itself.
     private struct Woken {
@@ -108,11 +117,13 @@ final class ImmediateAnswers<Responder: ImmediateResponder>: ChannelInboundHandl
 
     func handlerRemoved(context: ChannelHandlerContext) {
         self.forgetWait()
+        self.forgetStream()
         (self.encoder, self.context) = (nil, nil)
     }
 
     func channelInactive(context: ChannelHandlerContext) {
         self.forgetWait()
+        self.forgetStream()
         context.fireChannelInactive()
     }
 
@@ -138,6 +149,8 @@ final class ImmediateAnswers<Responder: ImmediateResponder>: ChannelInboundHandl
         default:
             // Whoever sends on while a request waits has it wait in its turn, behind which reading stops in good time.
             if let wait = self.wait { self.handOn(wait.head, context: context) }
+            // A stream has no end of its own behind which an answer could have its turn.
+            self.endStream(isLastOfConnection: false)
             self.handOn(context: context)
             self.hasHandedOn = true
             context.fireChannelRead(data)
@@ -164,7 +177,7 @@ final class ImmediateAnswers<Responder: ImmediateResponder>: ChannelInboundHandl
     /// Answers the request whose end has come, or hands it on.
     private func end(context: ChannelHandlerContext, data: NIOAny) {
         guard let head = self.held, let encoder = self.encoder, let answer = self.answer(head, context: context) else {
-            if let head = self.held, self.beginWait(head, context: context) {
+            if let head = self.held, self.beginWait(head, context: context) || self.beginStream(head, context: context) {
                 self.held = nil
                 return
             }
@@ -243,9 +256,10 @@ extension ImmediateAnswers {
         }
     }
 
-    /// Answers the request that waits, if one does, as things stand.
+    /// Answers the request that waits, if one does, as things stand, and ends the stream that is open, if one is.
     private func endWait(isLastOfConnection: Bool) {
         if let wait = self.wait { self.look(wait, isLast: true, isLastOfConnection: isLastOfConnection) }
+        self.endStream(isLastOfConnection: isLastOfConnection)
     }
 
     /// Hands a request that has waited on to Hummingbird.
@@ -264,7 +278,7 @@ extension ImmediateAnswers {
 }
 
 /// Whether something is to be done already.
-private final class WakeFlag: Sendable {
+final class WakeFlag: Sendable {
     private let flag = Atomic(false)
 
     /// Raises it. False: it was raised before.
@@ -307,20 +321,27 @@ extension ByteBuffer {
     /// Writes an answer in the form of HTTP/1.1 (RFC 9112, section 2.1), as NIO's encoder does. Names and values of ``HTTPFields`` hold nothing
     /// that could end their line.
     fileprivate mutating func write(_ answer: ImmediateAnswer) {
-        if answer.head.status.code == 200 {
+        self.write(head: answer.head)
+        if let body = answer.body { self.writeImmutableBuffer(body) }
+    }
+
+    /// Writes status and header.
+    /// - Parameter framing: A line of the header that says where the body ends, if the header does not say so itself.
+    mutating func write(head: HTTPResponse, framing: StaticString = "") {
+        if head.status.code == 200 {
             self.writeStaticString("HTTP/1.1 200 OK\r\n")
         } else {
             // Codes are known by more phrases here than among the types that heads are made of.
-            let status = HTTPResponseStatus(statusCode: answer.head.status.code)
+            let status = HTTPResponseStatus(statusCode: head.status.code)
             self.writeString("HTTP/1.1 \(status.code) \(status.reasonPhrase)\r\n")
         }
-        for field in answer.head.headerFields {
+        for field in head.headerFields {
             self.writeString(field.name.rawName)
             self.writeStaticString(": ")
             self.writeString(field.value)
             self.writeStaticString("\r\n")
         }
+        self.writeStaticString(framing)
         self.writeStaticString("\r\n")
-        if let body = answer.body { self.writeImmutableBuffer(body) }
     }
 }

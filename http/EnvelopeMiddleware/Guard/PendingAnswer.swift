@@ -30,13 +30,14 @@ public enum PendingLook {
 }
 
 /// Lets a handler that waits for something else than its client be ended by the connection: when its place is needed, when its client sends no
-/// more, and when the server stops.
+/// more, and when the server stops. One that has begun to answer ends as well when its client sends something else.
 public enum AnswerWait {
     struct Began: Sendable {
         let end: @Sendable () -> Void
     }
 
-    /// Says that a handler waits from now until it answers.
+    /// Says that a handler waits from now until it answers; or, said in the midst of an answer, that this goes on only as there is something to send,
+    /// until its end.
     ///
     /// Nothing comes of it on a channel without a ``RequestGuard``, such as those of tests.
     /// - Parameters:

@@ -25,6 +25,8 @@ extension RequestGuard {
             context.write(data, promise: isWatched ? self.watched(promise, context: context) : promise)
         case .end:
             self.requestsAnswered += 1
+            // One that came in pieces could be ended until now.
+            self.noteWaitAnswered()
             self.openAnswer = nil
             let promise = self.watched(promise, context: context)
             if self.closesAfterAnswer || self.closesAfterEnd {
@@ -38,6 +40,7 @@ extension RequestGuard {
     /// Sends what was written, and begins to watch what the system did not take at once.
     public func flush(context: ChannelHandlerContext) {
         context.flush()
+        if self.isStreaming { self.place?.becomesQuiet(after: self.limits.quietDelay) }
         guard self.writesWaiting > 0, !self.progress.isWaiting else { return }
         self.progress.begin(self.taken(context), at: context.eventLoop.now)
         if let place = self.place { self.connections?.note(place, isTaking: true) }
@@ -48,6 +51,7 @@ extension RequestGuard {
     private func writeHead(_ head: HTTPResponse, context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         guard head.status.kind != .informational else { return context.write(data, promise: promise) }
         self.noteWaitAnswered()
+        if self.requestsStarted == self.requestsAnswered + 1 { self.http10?.answersLast = true }
         if case .refusing(let refusal) = self.phase, head.isParserAnswer {
             self.closesAfterAnswer = true
             return self.writeRefusal(refusal, context: context, promise: promise)
@@ -180,9 +184,10 @@ extension RequestGuard {
         let isWholeAnswer = self.openAnswer == nil
         let now = context.eventLoop.now
         if self.progress.isWaiting, let place = self.place { self.connections?.note(place, isTaking: false) }
-        self.progress.end(isWholeAnswer: isWholeAnswer, at: now)
+        // Each piece of a stream has a time of its own, because between them the client has nothing to take.
+        self.progress.end(isWholeAnswer: isWholeAnswer || self.isStreaming, at: now)
         guard isWholeAnswer else {
-            self.place?.becomesBusy()
+            if self.isStreaming { self.place?.becomesQuiet(after: self.limits.quietDelay) } else { self.place?.becomesBusy() }
             return
         }
         self.activeAt = now

@@ -107,6 +107,7 @@ extension RequestGuard {
         if let decoder = try? pipeline.handler(type: ByteToMessageHandler<HTTPRequestDecoder>.self) {
             do {
                 let http10 = HTTP10Handler()
+                self.http10 = http10
                 try pipeline.addHandler(http10, position: .after(decoder))
                 if let responder = self.responder {
                     try self.addImmediateAnswers(of: responder, after: http10, pipeline)
@@ -165,7 +166,8 @@ extension RequestGuard {
     }
 
     private func end() {
-        let isAnswerCut = self.openAnswer != nil || self.isCut
+        // A stream is cut off by nobody but its client, who comes back for the rest.
+        let isAnswerCut = self.openAnswer != nil && !self.isStreaming || self.isCut
         if !self.hasEnded {
             self.connections?.noteCutOff(max(self.requestsStarted - self.requestsAnswered, isAnswerCut ? 1 : 0))
         }

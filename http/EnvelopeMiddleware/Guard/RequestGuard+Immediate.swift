@@ -52,6 +52,34 @@ extension RequestGuard {
         return self.isSpared || self.isEnding || self.connections?.isShort == true
     }
 
+    /// Counts a request that is answered in pieces from now on.
+    func noteStream(end: @escaping () -> Void) {
+        self.noteImmediateRequest()
+        self.beginWait(end)
+    }
+
+    /// Counts the end of an answer in pieces.
+    /// - Returns: Whether the connection is to end with it.
+    func noteStreamEnd() -> Bool {
+        self.noteWaitAnswered()
+        self.requestsAnswered += 1
+        return self.isSpared || self.isEnding || self.connections?.isShort == true
+    }
+
+    /// Sends a piece of an answer, and begins to watch what the system did not take at once.
+    /// - Parameter onTaken: Called when the system has taken everything, or the connection is closed.
+    func flushStream(through encoder: ChannelHandlerContext, onTaken: @escaping () -> Void) {
+        encoder.flush()
+        guard let context = self.context, context.channel.isActive else { return onTaken() }
+        // It was written to just now. Places that nobody moves at are those of others.
+        self.place?.becomesQuiet(after: self.limits.quietDelay)
+        guard SentBytes.waiting(context.channel) > 0 else { return onTaken() }
+        let promise = self.watched(nil, context: context)
+        promise.futureResult.assumeIsolated().whenComplete { _ in onTaken() }
+        encoder.write(HTTPResponseEncoder.wrapOutboundOut(.byteBuffer(ByteBuffer())), promise: promise)
+        self.flush(context: context)
+    }
+
     /// Takes back that a request waits: it comes here after all.
     func forgetPending() {
         self.noteWaitAnswered()

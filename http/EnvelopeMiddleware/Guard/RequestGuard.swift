@@ -99,6 +99,8 @@ public final class RequestGuard: ChannelDuplexHandler, RemovableChannelHandler {
     var lingerTimer: Scheduled<Void>?
     /// The guard's place in the pipeline; nil outside of one.
     var context: ChannelHandlerContext?
+    /// Told which answer is that to the last request, where that may be one of HTTP/1.0.
+    var http10: HTTP10Handler?
     /// Answers what needs no waiting, where there is anything.
     let responder: (any ImmediateResponder)?
     /// What refusals say beyond what every envelope says.
@@ -196,6 +198,7 @@ extension RequestGuard {
             return false
         }
         if let announced = facts.bodyBytes, announced > self.limits.bodyBytesMax { self.onLimit(.bodySize) }
+        if self.isStreaming { self.endWaiting() }
         self.requestsStarted += 1
         self.place?.becomesBusy()
         self.facts = facts
