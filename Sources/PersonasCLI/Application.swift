@@ -30,6 +30,8 @@ struct Application: Sendable {
     let authentication: Authentication
     /// What makes POSTs safe to send again.
     let idempotency: Idempotency
+    /// What forgets events.
+    let eventRetention: EventRetention
     /// Where bodies and images are worked on.
     let decoding: BodyDecoding
     /// Whether this process serves, for the use cases of operators.
@@ -86,6 +88,7 @@ struct Application: Sendable {
             keepsImageMetadata: keepsMetadata)
         authentication = Authentication(keys: storage.keys, clock: clock)
         idempotency = Idempotency(records: storage.idempotency, clock: clock)
+        eventRetention = EventRetention(events: storage.events, clock: clock)
         administration = Administration(
             stores: storage, catalog: catalog, collector: collector, signals: signals, leases: leases, presence: presence,
             clock: clock)

@@ -170,4 +170,18 @@ package struct Event: Sendable, Equatable {
             id: id, accountID: accountID, sequence: sequence, type: type, at: at, subject: .gone(item.id, item.mode), changed: changed,
             requestID: requestID)
     }
+
+    /// What it holds in memory, about: its own values, and the texts beside them.
+    var memoryBytes: Int {
+        switch subject {
+        case .item(let item):
+            Self.fixedBytes + item.details.metadata.bytes.count + (item.details.specialInstructions?.utf8.count ?? 0)
+                + (item.details.externalID?.utf8.count ?? 0) + (item.error?.message.utf8.count ?? 0)
+        case .gone: Self.fixedBytes
+        case .webhook(let json): Self.fixedBytes + json.utf8.count
+        }
+    }
+
+    /// More than an event without texts takes, those that every event has included.
+    private static let fixedBytes = 768
 }

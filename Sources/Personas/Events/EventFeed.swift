@@ -8,6 +8,8 @@ import Synchronization
 package final class EventFeed: Sendable {
     /// Events that are kept in memory, of all accounts together: those of some seconds under load. Whoever lags behind reads the store.
     package static let recentMax = 4_096
+    /// Bytes that they hold at most, about: an item may have many times the labels that items usually have, and each of its changes is an event.
+    package static let recentBytesMax = 8 * 1_024 * 1_024
 
     /// One that follows an account.
     package final class Bell: Sendable, Hashable {
@@ -32,10 +34,12 @@ package final class EventFeed: Sendable {
         var commonBells: [WakeSignal] = []
         /// The latest events of each account.
         var recent: [Identifier: RecentEvents] = [:]
-        /// Whose events there are, in the order in which they came.
-        var order: [Identifier] = []
+        /// Whose events there are, and of what size, in the order in which they came.
+        var order: [(accountID: Identifier, bytes: Int)] = []
         /// How many of `order` are over; they go when they are many.
         var orderStart = 0
+        /// What the others hold.
+        var bytes = 0
     }
 
     private let state = Mutex(State())
@@ -89,6 +93,9 @@ package final class EventFeed: Sendable {
         for (before, bell) in rung.enumerated() { bell.ring(before) }
     }
 
+    /// How many events are kept, and how many bytes they hold, about.
+    package var recent: (count: Int, bytes: Int) { state.withLock { ($0.order.count - $0.orderStart, $0.bytes) } }
+
     /// The first events of an account after a sequence, at most `limit`, if memory has all that follow it; nil where the store has to be asked.
     package func recent(after sequence: Int64, limit: Int, accountID: Identifier) -> [Event]? {
         state.withLock { $0.recent[accountID]?.events(after: sequence, limit: limit) }
@@ -101,63 +108,23 @@ extension EventFeed.State {
         let known = recent[accountID] ?? RecentEvents()
         recent[accountID] = known
         known.append(event)
-        order.append(accountID)
+        let eventBytes = event.memoryBytes
+        order.append((accountID, eventBytes))
+        bytes += eventBytes
     }
 
     fileprivate mutating func dropOldest() {
-        while order.count - orderStart > EventFeed.recentMax {
-            let accountID = order[orderStart]
+        while order.count - orderStart > EventFeed.recentMax || bytes > EventFeed.recentBytesMax {
+            let (accountID, eventBytes) = order[orderStart]
             orderStart += 1
-            recent[accountID]?.dropFirst()
-            if recent[accountID]?.isEmpty == true { recent[accountID] = nil }
+            bytes -= eventBytes
+            guard let known = recent[accountID] else { continue }
+            known.dropFirst()
+            if known.isEmpty { recent[accountID] = nil }
         }
         if orderStart > EventFeed.recentMax {
             order.removeFirst(orderStart)
             orderStart = 0
         }
-    }
-}
-
-/// The latest events of one account, oldest first, without holes. Belongs to the state of one feed, and is touched under its lock alone.
-private final class RecentEvents {
-    private var events: [Event] = []
-    /// How many at the beginning are over; they go when they are half.
-    private var start = 0
-    /// How many have been let go of and are still to be dropped from the order of the feed.
-    private var forgotten = 0
-
-    var isEmpty: Bool { start == events.count && forgotten == 0 }
-
-    func append(_ event: Event) {
-        if case .gone(let id, _) = event.subject { reduce(id) }
-        // A hole would have a reader miss what fell into it.
-        if let last = events.last, last.sequence + 1 != event.sequence { forgetAll() }
-        events.append(event)
-    }
-
-    func dropFirst() {
-        guard forgotten == 0 else { return forgotten -= 1 }
-        start += 1
-        guard start * 2 > events.count else { return }
-        events.removeFirst(start)
-        start = 0
-    }
-
-    func events(after sequence: Int64, limit: Int) -> [Event]? {
-        guard start < events.count, let last = events.last, sequence >= events[start].sequence - 1 else { return nil }
-        // There are no holes, so that the place of a sequence is known.
-        let place = start + Int(min(sequence, last.sequence) - events[start].sequence + 1)
-        return Array(events[place...].prefix(limit))
-    }
-
-    /// Forgets what an item was like that is gone.
-    private func reduce(_ id: Identifier) {
-        for place in start..<events.count where events[place].itemID == id { events[place] = events[place].reduced }
-    }
-
-    private func forgetAll() {
-        forgotten += events.count - start
-        events = []
-        start = 0
     }
 }

@@ -62,38 +62,22 @@ struct BlobCollection: Service {
     }
 }
 
-/// Forgets idempotency records whose time is over.
-struct IdempotencyRecordExpiry: Service {
-    let idempotency: Idempotency
+/// Does away, every minute, with what is over.
+struct Expiry: Service {
+    /// What it is, as the log names it.
+    let subject: String
     let logger: Logger
+    /// Does away with it. Returns how many were.
+    let clear: @Sendable () async throws(Failure) -> Int
 
     func run() async {
         await cancelWhenGracefulShutdown {
             while !Task.isCancelled {
                 do throws(Failure) {
-                    _ = try await idempotency.forgetExpired()
+                    let count = try await clear()
+                    if count > 0 { logger.debug("\(subject) cleared", metadata: ["count": .stringConvertible(count)]) }
                 } catch {
-                    logger.error("idempotency records could not be forgotten", metadata: ["reason": "\(error)"])
-                }
-                try? await Task.sleep(for: .seconds(60))
-            }
-        }
-    }
-}
-
-/// Removes for good what has been in the trash long enough.
-struct TrashExpiry: Service {
-    let trash: Trash
-    let logger: Logger
-
-    func run() async {
-        await cancelWhenGracefulShutdown {
-            while !Task.isCancelled {
-                do throws(Failure) {
-                    let count = try await trash.purgeExpired()
-                    if count > 0 { logger.debug("items removed from the trash", metadata: ["count": .stringConvertible(count)]) }
-                } catch {
-                    logger.error("the trash could not be emptied", metadata: ["reason": "\(error)"])
+                    logger.error("\(subject) could not be cleared", metadata: ["reason": "\(error)"])
                 }
                 try? await Task.sleep(for: .seconds(60))
             }

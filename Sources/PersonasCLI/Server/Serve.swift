@@ -138,13 +138,17 @@ enum Serve {
         var services: [any Service] = [
             KeyUseSaving(uses: app.authentication.uses, logger: logger),
             BlobCollection(collector: app.collector, signal: app.signals.removals, logger: logger),
-            TrashExpiry(trash: app.trash, logger: logger),
         ]
         switch settings.trainer {
         case .embedded: services.append(EmbeddedTraining(training: app.training, images: app.images, logger: logger))
         case .worker: services.append(LeaseExpiry(training: app.training, logger: logger))
         }
-        return services + [MemoryReturn(), IdempotencyRecordExpiry(idempotency: app.idempotency, logger: logger)]
+        return services + [
+            MemoryReturn(),
+            Expiry(subject: "idempotency records", logger: logger) { () throws(Failure) in try await app.idempotency.forgetExpired() },
+            Expiry(subject: "items in the trash", logger: logger) { () throws(Failure) in try await app.trash.purgeExpired() },
+            Expiry(subject: "events", logger: logger) { () throws(Failure) in try await app.eventRetention.clear() },
+        ]
     }
 
     /// Prints how to try the demo. Who runs it learns at once where the key is if that is lost, and not only at the end.

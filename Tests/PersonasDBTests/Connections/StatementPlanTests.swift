@@ -8,8 +8,10 @@ import Testing
 struct StatementPlanTests {
     /// Tables that grow with the number of items, and must be reached through a key or an index.
     private static let growing = [
-        "pikzonality", "image_link", "media", "media_removal", "training_job", "metadata_entry", "entry", "audit",
+        "pikzonality", "image_link", "media", "media_removal", "training_job", "metadata_entry", "entry", "audit", "event",
     ]
+    /// What begins at the old end of the events and says after how many rows it ends is no walk through them.
+    private static let beginning = "ORDER BY number LIMIT ?"
 
     @Test("No statement walks through a table that grows with the number of items")
     func noFullWalks() async throws {
@@ -26,7 +28,8 @@ struct StatementPlanTests {
             #expect(plans.count > 35, "the statements of all stores were found")
             for (sql, plan) in plans {
                 let walks = plan.filter { detail in
-                    Self.growing.contains { detail == "SCAN \($0)" || detail.hasPrefix("SCAN \($0) ") }
+                    if detail.hasPrefix("SCAN event"), sql.contains(Self.beginning) { return false }
+                    return Self.growing.contains { detail == "SCAN \($0)" || detail.hasPrefix("SCAN \($0) ") }
                 }
                 #expect(walks == [], "\(sql)")
             }

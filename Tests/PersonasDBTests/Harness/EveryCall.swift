@@ -66,6 +66,7 @@ func everyCall(_ open: OpenStorage, round: Int) async throws {
     try await everyCallOfSettings(open, round)
     try await everyCallOfAnswers(open, round, account)
     try await everyCallOfMaintenance(open, round)
+    try await everyCallOfEvents(open, round, account)
     for name in [nil, name] { _ = try await open.accounts.accounts(after: name, limit: 3 + round) }
     _ = try await open.accounts.account(named: name)
     _ = try await open.accounts.setSuspended(round % 2 == 0, accountNamed: name)
@@ -240,6 +241,26 @@ private func everyCallOfMaintenance(_ open: OpenStorage, _ round: Int) async thr
     _ = try await open.storage.queueDepths.queueDepths()
     _ = try await open.storage.usage.contents()
     _ = try await open.storage.usage.images()
+}
+
+private func everyCallOfEvents(_ open: OpenStorage, _ round: Int, _ account: Identifier) async throws {
+    let item = try await open.insert("Told \(round)", of: account, outcome: .completed)
+    for itemID in [nil, item.id] {
+        let filter = EventFilter(itemID: itemID)
+        _ = try await open.storage.events.events(filter, after: Int64(round), limit: 3 + round, accountID: account)
+        _ = try open.storage.events.eventsNow(filter, after: Int64(round), limit: 3 + round, accountID: account)
+    }
+    _ = try await open.storage.events.lastSequence(accountID: account)
+    _ = try open.storage.events.lastSequenceNow(accountID: account)
+    let job = try await open.insert("Told in training \(round)", of: account, at: .second(round))
+    for leased in try await open.jobs.lease(limit: 9, policy: LeasePolicy(), at: .second(round)) where leased.item.id == job.id {
+        _ = try await open.jobs.heartbeat(leased.id, token: leased.leaseToken, progress: 9, policy: LeasePolicy(), at: .second(round))
+    }
+    _ = try await open.items.delete(item.id, mode: nil, accountID: account, at: .second(round))
+    // In one call of each step, so that none is left out: progress that has expired, the rest that has, and what is gone.
+    for (progressBefore, before) in [(100 + round, -100), (-100, -100), (-100, 100 + round)] {
+        _ = try await open.storage.events.clear(progressBefore: .second(progressBefore), before: .second(before), limit: 1_000 + round)
+    }
 }
 
 extension IdempotentRequest {

@@ -66,7 +66,18 @@ struct SQLiteEventStore: EventStore {
     }
 
     func clear(progressBefore: Timestamp, before: Timestamp, limit: Int) async throws(Failure) -> Int {
-        try await writer.write { db in
+        // Looking costs microseconds, a write transaction its turn at the writer.
+        let isAnythingOver = try readers.read { connection in
+            let sql = """
+                SELECT 1 FROM (SELECT at FROM event WHERE kind = 'progress' ORDER BY number LIMIT ?1) WHERE at < ?2
+                UNION ALL SELECT 1 FROM (SELECT at FROM event ORDER BY number LIMIT ?1) WHERE at < ?3
+                UNION ALL SELECT 1 FROM event_reduction LIMIT 1
+                """
+            let values: [SQLArgument] = [.integer(Int64(limit)), .integer(progressBefore.milliseconds), .integer(before.milliseconds)]
+            return try connection.first(sql, values, row: { _ in true }) ?? false
+        }
+        guard isAnythingOver else { return 0 }
+        return try await writer.write { db in
             var done = try Self.clearProgress(before: progressBefore, limit: limit, db)
             if done < limit { done += try Self.clear(before: before, limit: limit - done, db) }
             if done < limit { done += try Self.reduce(limit: limit - done, db) }
@@ -133,22 +144,29 @@ struct SQLiteEventStore: EventStore {
         return db.changesCount
     }
 
-    /// Takes names and links out of the events of items that are gone. What tells of their progress goes as a whole: nothing is left of it to tell.
+    /// Takes names and links out of the events of items that are gone, item by item. What tells of their progress goes as a whole: nothing is left of it to
+    /// tell. Of an item with very many events it is known how far that was done, so that each is looked at once.
     private static func reduce(limit: Int, _ db: Database) throws -> Int {
-        guard let id: Data = try db.firstRow("SELECT item_id FROM event_reduction LIMIT 1", [])?[0] else { return 0 }
-        let some = "SELECT number FROM event WHERE item_id = ? AND (kind = 'progress' OR name IS NOT NULL) ORDER BY sequence LIMIT ?"
-        try db.run("DELETE FROM event WHERE number IN (\(some)) AND kind = 'progress'", [id, limit])
-        var done = db.changesCount
-        if done < limit {
-            let cleared = EventRow.itemColumns.filter { $0 != "item_id" && $0 != "mode" }.map { "\($0) = NULL" }.joined(separator: ", ")
-            try db.run("UPDATE event SET \(cleared) WHERE number IN (\(some))", [id, limit - done])
-            done += db.changesCount
-        }
-        if done < limit {
-            try db.run("DELETE FROM event_reduction WHERE item_id = ?", [id])
-            // The row itself counts, so that whoever clears comes back for the next item.
-            done = limit
+        var done = 0
+        while done < limit, let next = try db.firstRow("SELECT item_id, sequence FROM event_reduction LIMIT 1", []) {
+            let (id, start): (Data, Int64) = (next[0], next[1])
+            let some = try db.firstRow(
+                "SELECT count(*), max(sequence) FROM (SELECT sequence FROM event WHERE item_id = ? AND sequence > ? ORDER BY sequence LIMIT ?)",
+                [id, start, limit - done])
+            let (count, end): (Int, Int64?) = (some?[0] ?? 0, some?[1])
+            if let end {
+                let place: StatementArguments = [id, start, end]
+                try db.run("DELETE FROM event WHERE item_id = ? AND sequence > ? AND sequence <= ? AND kind = 'progress'", place)
+                try db.run("UPDATE event SET \(cleared) WHERE item_id = ? AND sequence > ? AND sequence <= ? AND name IS NOT NULL", place)
+                try db.run("UPDATE event_reduction SET sequence = ? WHERE item_id = ?", [end, id])
+            }
+            if count < limit - done { try db.run("DELETE FROM event_reduction WHERE item_id = ?", [id]) }
+            // The item itself counts, which has events no more or fewer than may be done.
+            done += max(1, count)
         }
         return done
     }
+
+    private static let cleared = EventRow.itemColumns.filter { $0 != "item_id" && $0 != "mode" }.map { "\($0) = NULL" }.joined(
+        separator: ", ")
 }

@@ -56,5 +56,7 @@ CREATE TABLE event_counter (
 -- Items that are gone for good and whose events still hold what they were like. Nobody is shown that from when there is a row here, which is written
 -- in the transaction that removes the item; it goes when the events hold it no more, some of them at a time.
 CREATE TABLE event_reduction (
-    item_id BLOB NOT NULL PRIMARY KEY CHECK (length(item_id) = 16)
+    item_id BLOB NOT NULL PRIMARY KEY CHECK (length(item_id) = 16),
+    -- Up to which of its events that is done.
+    sequence INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
