@@ -42,7 +42,9 @@ struct EventsCommand: OperatorCommand {
                 if follow { try await goOn(perform) } else { try await list(perform) }
             }
         } catch {
-            throw error.naming(item.map { "there is no account \(account.debugDescription), or it never had an item \($0)" } ?? AccountsCommand.missing(account))
+            throw error.naming(
+                item.map { "there is no account \(account.debugDescription), or it never had an item \($0)" }
+                    ?? AccountsCommand.missing(account))
         }
     }
 
