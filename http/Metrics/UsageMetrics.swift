@@ -10,6 +10,7 @@ final class UsageMetrics: Sendable {
     private struct Gauges {
         let accounts: Meter
         let items: [Mode: [Status: Meter]]
+        let trash: [Mode: Meter]
         let images: Meter
         let imageBytes: Meter
         let databaseBytes: Meter
@@ -26,6 +27,8 @@ final class UsageMetrics: Sendable {
                     ofMode[status] = byStatus.meter([("mode", mode.rawValue), ("status", status.rawValue)], in: factory)
                 }
             }
+            let byMode = Metric("personas_trash_items", help: "Personas and styles in the trash, by mode.")
+            trash = Mode.allCases.reduce(into: [:]) { $0[$1] = byMode.meter([("mode", $1.rawValue)], in: factory) }
             images = meter("personas_images", "Images that are stored, each once however many items have it.")
             imageBytes = meter("personas_media_bytes", "Bytes of all images that are stored.")
             databaseBytes = meter("personas_database_bytes", "Bytes of the database with its log.")
@@ -80,6 +83,7 @@ final class UsageMetrics: Sendable {
     private func set(contents: StoreContents?) {
         gauges.accounts.set(contents.map { Double($0.accounts) } ?? .nan)
         for meter in gauges.items.values.flatMap(\.values) where contents == nil { meter.set(Double.nan) }
+        for (mode, meter) in gauges.trash { meter.set(contents?.trash[mode].map { Double($0) } ?? .nan) }
         for tally in contents?.items ?? [] { gauges.items[tally.mode]?[tally.status]?.set(tally.count) }
     }
 

@@ -34,7 +34,8 @@ struct StatusDocument: Presentable {
         entries.append(("accounts", Quantities.number(stored.contents.accounts)))
         entries += Mode.allCases.map { mode in
             let words = Self.words(for: stored.contents.items.filter { $0.mode == mode })
-            return (mode.rawValue + "s", "\(words); \(Quantities.number(stored.contents.trash[mode] ?? 0)) in the trash")
+            let trash = stored.contents.trash[mode] ?? 0
+            return (mode.rawValue + "s", trash > 0 ? "\(words); \(Quantities.number(trash)) in the trash" : words)
         }
         entries += [("queue", Self.words(for: stored.queue)), ("disk", disk(stored.images)), ("last backup", backup(stored.lastBackup))]
         return entries

@@ -7,7 +7,8 @@ import Testing
 @Suite("What status and check print")
 struct StatusTextTests {
     private static let stored = StatusReport.Stored(
-        contents: StoreContents(accounts: 12, counts: [.persona: [.completed: 1_234_567, .failed: 3], .style: [.processing: 1]], trash: [:]),
+        contents: StoreContents(
+            accounts: 12, counts: [.persona: [.completed: 1_234_567, .failed: 3], .style: [.processing: 1]], trash: [.style: 1_200]),
         images: {
             var volume = ImageVolume()
             (volume.images, volume.bytes) = (3_702, 1_234_567_890)
@@ -43,7 +44,7 @@ struct StatusTextTests {
                 "migrations   1 applied",
                 "accounts     12",
                 "personas     1,234,570: 0 processing, 1,234,567 completed, 3 failed",
-                "styles       1: 1 processing, 0 completed, 0 failed",
+                "styles       1: 1 processing, 0 completed, 0 failed; 1,200 in the trash",
                 "queue        1 training job waiting, 2 in work; 0 images to remove; 5 writes waiting",
                 "disk         database 999 bytes, 3,702 images 1.2 GB",
                 "last backup  2026-11-22T06:30:00.000Z, 1 day 1 hour ago, /backups/2026-11-22T063000Z (not there any",

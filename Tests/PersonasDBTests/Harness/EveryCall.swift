@@ -62,6 +62,7 @@ func everyCall(_ open: OpenStorage, round: Int) async throws {
     try await everyCallOfItems(open, round, account)
     try await everyCallOfJobs(open, round, account)
     try await everyCallOfMedia(open, round, account)
+    try await everyCallOfTrash(open, round, account)
     try await everyCallOfKeys(open, round, accountName: name, account)
     try await everyCallOfSettings(open, round)
     try await everyCallOfAnswers(open, round, account)
@@ -189,6 +190,32 @@ private func everyCallOfMedia(_ open: OpenStorage, _ round: Int, _ account: Iden
     let orphan = try await open.store(try .fixture(UInt64(round + 2_000)))
     open.unpin([orphan])
     _ = try await open.sweepAll()
+}
+
+private func everyCallOfTrash(_ open: OpenStorage, _ round: Int, _ account: Identifier) async throws {
+    let item = try await open.insert("Trash \(round)", of: account, outcome: .completed)
+    for second in 1...2 {
+        _ = try await open.items.update(
+            item.id, mode: nil, accountID: account, change: PikzonalityChange(specialInstructions: "\(round) \(second)"), at: .second(round)
+        )
+    }
+    _ = try await open.storage.revisions.revisions(of: item.id, mode: nil, accountID: account, before: 3 + round, limit: 2 + round)
+    _ = try await open.storage.revisions.revision(1, of: item.id, mode: nil, accountID: account)
+    for change in [PikzonalityChange(), PikzonalityChange(externalID: "trash-\(round)")] {
+        let place = TrashPlace(try await open.putAway(item, at: .second(round)))
+        for (mode, accountID) in [(nil, account), (nil, nil), (.persona, account), (Mode.persona, nil)] {
+            for place in [nil, place] {
+                _ = try await open.trash.page(mode: mode, after: place, limit: 2 + round, accountID: accountID)
+                _ = try await open.trash.operatorItems(mode: mode, after: place, limit: 2 + round, accountID: accountID)
+            }
+        }
+        _ = try await open.items.operatorItem(item.id)
+        _ = try await open.takeBack(item, change, at: .second(round))
+    }
+    try await open.putAway(item, at: .second(round))
+    _ = try await open.purge(item, at: .second(round))
+    try await open.putAway(try await open.insert("Late \(round)", of: account, outcome: .completed), at: .second(round))
+    _ = try await open.trash.purgeExpired(at: .second(round).adding(days: 31), limit: 3 + round)
 }
 
 private func everyCallOfKeys(_ open: OpenStorage, _ round: Int, accountName: String, _ account: Identifier) async throws {

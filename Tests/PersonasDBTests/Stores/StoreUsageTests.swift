@@ -23,7 +23,8 @@ struct StoreUsageTests {
             #expect(
                 try await usage.contents() == StoreContents(accounts: 2, counts: [.persona: [.completed: 3, .processing: 1]], trash: [:]))
             _ = try await open.items.delete(gone.id, mode: nil, accountID: other, at: .now)
-            #expect(try await usage.contents() == StoreContents(accounts: 2, counts: [.persona: [.completed: 2, .processing: 1]], trash: [:]))
+            #expect(
+                try await usage.contents() == StoreContents(accounts: 2, counts: [.persona: [.completed: 2, .processing: 1]], trash: [:]))
             #expect(usage.waitingWrites == 0)
         }
     }

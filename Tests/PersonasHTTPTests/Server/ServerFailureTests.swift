@@ -91,7 +91,8 @@ struct ServerFailureTests {
     func unexpected() async throws {
         try await TestService.run { service in
             let useCases = HTTPUseCases(
-                catalog: service.catalog, training: service.training, authentication: Authentication(keys: BrokenKeys()),
+                catalog: service.catalog, trash: service.useCases.trash, revisions: service.useCases.revisions, training: service.training,
+                authentication: Authentication(keys: BrokenKeys()),
                 idempotency: service.useCases.idempotency, decoding: service.useCases.decoding,
                 maintenance: service.storage.maintenance, schema: service.storage.schema, epoch: service.storage.epoch,
                 changes: service.storage.changes, events: service.storage.events, feed: service.storage.feed)
@@ -139,7 +140,8 @@ struct ServerFailureTests {
         try await TestService.run { service in
             _ = try await service.administration.perform(ReserveNames(["Admin"]))
             let useCases = HTTPUseCases(
-                catalog: service.catalog, training: service.training, authentication: service.useCases.authentication,
+                catalog: service.catalog, trash: service.useCases.trash, revisions: service.useCases.revisions, training: service.training,
+                authentication: service.useCases.authentication,
                 idempotency: Idempotency(records: FullAnswers(), clock: .system), decoding: service.useCases.decoding,
                 maintenance: service.storage.maintenance, schema: service.storage.schema, epoch: service.storage.epoch,
                 changes: service.storage.changes, events: service.storage.events, feed: service.storage.feed)

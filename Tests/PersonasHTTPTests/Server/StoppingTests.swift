@@ -30,7 +30,8 @@ struct StoppingTests {
             let worker = try await service.administration.newKey(account: "worker", scopes: [.trainer])
             let arrivals = Arrivals()
             let useCases = HTTPUseCases(
-                catalog: service.catalog, training: service.training, authentication: service.useCases.authentication,
+                catalog: service.catalog, trash: service.useCases.trash, revisions: service.useCases.revisions, training: service.training,
+                authentication: service.useCases.authentication,
                 idempotency: service.useCases.idempotency, decoding: service.useCases.decoding,
                 maintenance: arrivals, schema: service.useCases.schema, epoch: service.useCases.epoch, changes: service.useCases.changes,
                 events: service.storage.events, feed: service.storage.feed)

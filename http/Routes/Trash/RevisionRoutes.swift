@@ -61,7 +61,11 @@ struct RevisionRoutes: Sendable {
         // Nothing in a body means anything here, but it tells one request under an idempotency key from another.
         let fingerprint =
             request.announcesBody
-            ? try await bodyReader.withObject(of: request, from: context.caller) { call.fingerprint(of: $0) } handle: { form, _ in form }
+            ? try await bodyReader.withObject(of: request, from: context.caller) {
+                call.fingerprint(of: $0)
+            } handle: { form, _ in
+                form
+            }
             : call.fingerprint(of: nil)
         return try await call.perform(fingerprint: fingerprint, answer: reads.answer(changed:)) { claim in
             try await revisions.restore(
