@@ -25,7 +25,7 @@ struct MeasureCommand: ParsableCommand {
             .ci/benchmark --peers builds those of Tests/Benchmarks/Peers, in Go and Rust. Their answers are compared with the service's first. \
             Against Rust, the figure to wish for is 0.9 × for item and page.
 
-            The parts connections and waits need a limit of 12,000 file descriptors (ulimit -n) for itself and as many for the service.
+            The parts connections, waits and streams need a limit of 12,000 file descriptors (ulimit -n) for itself and as many for the service.
             """)
     @Option(help: "Path of the personas executable, of the same build") var personas: String
     @Option(help: "Folder for the stores, which are kept for the next run") var directory = ".build/benchmark"
@@ -41,7 +41,7 @@ struct MeasureCommand: ParsableCommand {
 
     /// What can be measured by itself.
     enum Part: String, CaseIterable {
-        case memory, connections, waits, reads, searches, creates, flood, bodies
+        case memory, connections, waits, streams, reads, searches, creates, flood, bodies
     }
 
     func validate() throws {
@@ -88,6 +88,7 @@ struct MeasureCommand: ParsableCommand {
         if parts.contains(.connections) {
             try ConnectionMeasurements(personas: personas, store: small, rounds: rounds, quiet: quiet).run(&report)
         }
+        if parts.contains(.streams) { try StreamMeasurements(personas: personas, store: small, quiet: quiet).run(&report) }
         if parts.contains(.waits) { try WaitMeasurements(personas: personas, store: small, quiet: quiet).run(&report) }
         if parts.contains(.reads) {
             try ReadMeasurements(

@@ -119,7 +119,7 @@ final class EventReads: Sendable {
         let isStream = EventForm.isStream(question.accept)
         let itemID = try question.item.map { item throws(Failure) in try item.surface.identifier(item.id) }
         let query = try EventQuery(
-            question.query, lastEventID: isStream ? question.lastEventID : nil, hasItem: itemID != nil, itemsMax: pageItemsMax)
+            question.query, lastEventID: question.lastEventID, hasItem: itemID != nil, itemsMax: pageItemsMax)
         let start = EventStream.Start(
             path: question.path, secret: question.secret, caller: caller,
             filter: EventFilter(types: query.types, itemID: itemID ?? query.itemID), after: query.after,

@@ -37,7 +37,8 @@ struct AccessLog: RouterMiddleware {
             // How long it becomes is known in the end.
             let status = response.status.code
             response.body = response.body.counted(
-                LogInTheEnd { [self, request] bytesOut in log(request, context, bytesIn, status: status, bytesOut: bytesOut, since: start) })
+                LogInTheEnd { [self, request] bytesOut in log(request, context, bytesIn, status: status, bytesOut: bytesOut, since: start) }
+            )
             return response
         } catch {
             log(request, context, bytesIn, status: Self.brokenOffStatus, bytesOut: 0, since: start)

@@ -22,7 +22,7 @@ struct CrossOriginMiddleware: RouterMiddleware {
         name: .accessControlExposeHeaders,
         value: list([
             .xRequestID, .eTag, .location, .pageLink, .retryAfter, .rateLimit, .rateLimitPolicy, .idempotentReplayed, .originalRequest,
-            .preferenceApplied, .allow, .acceptRanges, .contentRange, .contentDisposition, .wwwAuthenticate,
+            .preferenceApplied, .allow, .acceptRanges, .contentRange, .contentDisposition, .wwwAuthenticate, .xAccelBuffering,
         ]))
 
     /// What a browser is told that asks for a listed origin, for two hours: none remembers it for longer, but for one that does for a day.

@@ -265,7 +265,9 @@ extension JSONAnswer {
     fileprivate var immediate: ImmediateAnswer {
         var fields = headers
         // What is not sent has no length to tell.
-        if status != .notModified, status != .noContent { fields.append(HTTPField(name: .contentLength, value: String(body?.readableBytes ?? 0))) }
+        if status != .notModified, status != .noContent {
+            fields.append(HTTPField(name: .contentLength, value: String(body?.readableBytes ?? 0)))
+        }
         return ImmediateAnswer(head: HTTPResponse(status: status, headerFields: fields), body: body)
     }
 }

@@ -21,4 +21,7 @@ struct OtherStores: AdministrationStores {
     var integrity: any IntegrityStore { storage.integrity }
     var usage: any StoreUsage { storage.usage }
     var queueDepths: any QueueDepthStore { storage.queueDepths }
+    var events: any EventStore { storage.events }
+    var feed: EventFeed { storage.feed }
+    var epoch: any EpochStore { storage.epoch }
 }

@@ -35,7 +35,8 @@ struct CrossOriginTests {
 
     private static let exposed = """
         X-Request-Id, ETag, Location, Link, Retry-After, RateLimit, RateLimit-Policy, Idempotent-Replayed, Original-Request, \
-        Preference-Applied, Allow, Accept-Ranges, Content-Range, Content-Disposition, WWW-Authenticate
+        Preference-Applied, Allow, Accept-Ranges, Content-Range, Content-Disposition, WWW-Authenticate, \
+        X-Accel-Buffering
         """
 
     private static func readable(by origin: String) -> [String: String] {

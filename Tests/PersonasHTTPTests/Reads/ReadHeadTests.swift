@@ -85,6 +85,8 @@ struct ReadHeadTests {
         case .item(let reads, let id): "item \(id) of \(reads.surface.path)"
         case .list(let reads): "list of \(reads.surface.path)"
         case .me: "me"
+        case .events(nil): "events"
+        case .events(let item?): "events of \(item.id ?? "") of \(item.surface.path)"
         case .media(let token): "media \(token)"
         case nil: "none"
         }
@@ -111,7 +113,11 @@ struct ReadHeadTests {
                 ("/v2/pikzonality/Persona", "item Persona of /v2/pikzonality"), ("/v2/personas/x/y", "none"), ("/v2/personasx", "none"),
                 ("/v2/persona", "none"), ("/V2/personas", "none"), ("/v2", "none"), ("/media/x", "media x"), ("/media", "none"),
                 ("/media/x/y", "none"), ("/healthz", "health"), ("/readyz", "health"), ("/healthz/x", "none"), ("/metrics", "none"),
-                ("/x", "none"), ("/v2/training/lease", "none"), ("/v2/me", "me"), ("/v2/me/x", "none"), ("/v2/Me", "none"),
+                ("/x", "none"), ("/v2/training/lease", "none"), ("/v2/me", "me"), ("/v2/me/x", "none"), ("/v2/events", "events"),
+                ("/v2/events/x", "none"), ("/v2/eventsx", "none"),
+                ("/v2/personas/x/events", "events of x of /v2/personas"), ("/v2/personas/events", "item events of /v2/personas"),
+                ("/v2/styles/x/events/y", "none"), ("/v2/personas/x/y/events", "none"), ("/v2/pikzonality/style/events", "none"),
+                ("/v2/pikzonality/x/events", "events of x of /v2/pikzonality"), ("/v2/Me", "none"),
             ] { #expect(Self.word(routes.route(path)) == expected, "\(path)") }
         }
     }

@@ -29,7 +29,8 @@ final class HTTP10Handler: ChannelDuplexHandler, RemovableChannelHandler {
 
     /// Has an answer whose length nobody knows end with the connection: such a client does not know of chunks (RFC 9112, section 6.1).
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        guard self.isOld, self.answersLast, case .head(var head) = Self.unwrapOutboundIn(data), !head.headers.contains(name: "Content-Length")
+        guard self.isOld, self.answersLast, case .head(var head) = Self.unwrapOutboundIn(data),
+            !head.headers.contains(name: "Content-Length")
         else { return context.write(data, promise: promise) }
         head.version = .http1_0
         context.write(Self.wrapOutboundOut(.head(head)), promise: promise)

@@ -24,6 +24,12 @@ package protocol AdministrationStores: Sendable {
     var usage: any StoreUsage { get }
     /// What waits to be done.
     var queueDepths: any QueueDepthStore { get }
+    /// What became of items.
+    var events: any EventStore { get }
+    /// Told of that.
+    var feed: EventFeed { get }
+    /// What tells this life of the store from every other.
+    var epoch: any EpochStore { get }
 }
 
 /// Where operators' use cases are carried out: each `AdministrationOperation` is one, and finds here what it works on.
