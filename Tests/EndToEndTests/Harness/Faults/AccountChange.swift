@@ -34,20 +34,21 @@ enum AccountChange: String, CaseIterable, Sendable {
         }
     }
 
-    /// The kind of the event, of which there is exactly one where the change was done.
-    var event: String {
+    /// The kinds of the event, of which there is exactly one where the change was done. An item that was to go at the end of its training goes with that.
+    var events: Set<String> {
         switch self {
-        case .create: "created"
-        case .rename, .words, .label, .settle, .revise: "updated"
-        case .delete, .purge: "deleted"
-        case .cancel: "failed"
-        case .retry: "retried"
-        case .trash: "trashed"
-        case .restore: "restored"
+        case .create: ["created"]
+        case .rename, .words, .label, .revise: ["updated"]
+        case .delete, .purge: ["deleted"]
+        case .cancel: ["failed", "deleted", "trashed"]
+        case .retry: ["retried"]
+        case .settle: ["updated", "deleted"]
+        case .trash: ["trashed"]
+        case .restore: ["restored"]
         }
     }
 
-    /// Whether it may have been done although it changed nothing: what it asks for may be so already, or another kind of event tells of it.
+    /// Whether what it asks for may be so already, so that nothing is told.
     var mayBeSilent: Bool { self == .settle || self == .revise }
 
     /// Where the item is afterwards; nil where it is gone.

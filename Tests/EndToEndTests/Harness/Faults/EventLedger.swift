@@ -87,7 +87,7 @@ final class EventLedger: Sendable {
         let (requests, trained) = (state.value.requests, state.value.trained)
         for (id, request) in requests {
             let told = byRequest.removeValue(forKey: id) ?? []
-            let count = told.count { $0.kind == request.change.event }
+            let count = told.count { request.change.events.contains($0.kind) }
             switch request.fate {
             case .done(let item):
                 if count > 1 || count < 1 && !request.change.mayBeSilent || told.contains(where: { $0.item != item }) {
@@ -191,7 +191,7 @@ final class EventBook: Sendable {
         case ("updated", "completed"), ("updated", "failed"), ("updated", "unknown"): return before
         case ("completed", "processing"), ("failed", "processing"), ("completed", "unknown"), ("failed", "unknown"): return kind
         case ("retried", "failed"), ("retried", "unknown"): return "processing"
-        case ("trashed", "completed"), ("trashed", "failed"), ("trashed", "unknown"): return "trashed"
+        case ("trashed", let before?) where !["trashed", "deleted"].contains(before): return "trashed"
         case ("restored", "trashed"): return status ?? "unknown"
         case ("deleted", let before?) where before != "deleted": return "deleted"
         default: return nil
