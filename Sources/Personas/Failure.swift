@@ -11,6 +11,10 @@ package enum Failure: Error, Sendable, Equatable, Codable {
     case badImages(BadImage, others: [BadImage])
     /// The item's training still runs, which forbids deleting it.
     case stillProcessing(Mode)
+    /// Of the item there is nothing to cancel: its training has ended.
+    case notProcessing(Mode)
+    /// Of the item there is nothing to try again: its training has not failed.
+    case notFailed(Mode)
     /// No API key came with the request.
     case missingAPIKey
     /// The API key does not start with `pkz_`.

@@ -52,6 +52,10 @@ package enum Limits {
     package static let eventDaysKept = 30
     /// Hours for which events of progress are kept, which nobody needs for long.
     package static let progressEventHoursKept = 24
+    /// Days for which an item stays in the trash, unless a setting says otherwise.
+    package static let trashDaysKept = 30
+    /// States of one item that are kept, the present one among them.
+    package static let revisionsKept = 100
     /// Seconds for which an answer is kept under its idempotency key: 24 hours.
     package static let idempotencySecondsKept = 86_400
     /// Seconds after which a claim on an idempotency key ends by itself: longer than any request takes.

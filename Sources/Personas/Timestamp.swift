@@ -25,6 +25,9 @@ package struct Timestamp: Sendable, Hashable, Comparable, Codable {
     /// The moment that many seconds later.
     package func adding(seconds: Int) -> Timestamp { Timestamp(milliseconds: milliseconds + Int64(seconds) * 1_000) }
 
+    /// The moment that many days of 24 hours later.
+    package func adding(days: Int) -> Timestamp { adding(seconds: days * 86_400) }
+
     /// The beginning of the minute that it lies in.
     package var startOfMinute: Timestamp {
         Timestamp(milliseconds: milliseconds.flooringDivision(by: 60_000).quotient * 60_000)

@@ -8,6 +8,8 @@ package enum InputField: Sendable, Equatable, Codable {
     case externalID
     /// The client's own labels.
     case metadata
+    /// Whether an item goes when its training ends.
+    case deleteWhenSettled
     /// The reference images as addresses.
     case imageURLs
     /// The reference images as base64.
@@ -44,6 +46,7 @@ package enum InputField: Sendable, Equatable, Codable {
         case .specialInstructions: "special_instructions"
         case .externalID: "external_id"
         case .metadata: "metadata"
+        case .deleteWhenSettled: "delete_when_settled"
         case .imageURLs: "image_urls"
         case .imageBase64s: "image_base64s"
         case .imageFiles: "image"

@@ -20,6 +20,10 @@ struct Application: Sendable {
     let collector: BlobCollector
     /// The use cases of personas and styles.
     let catalog: Catalog
+    /// The use cases of the trash.
+    let trash: Trash
+    /// The use cases of items' earlier states.
+    let revisions: Revisions
     /// The use cases of training.
     let training: Training
     /// Who calls.
@@ -65,8 +69,9 @@ struct Application: Sendable {
         if let registry { Self.tellVersion(in: registry) }
         let storage = storage
         metrics = registry.map { MetricsSource(registry: $0, storage: storage) }
-        signals = WorkSignals()
+        signals = WorkSignals(removals: storage.removals)
         let keepsMetadata = settings.keepImageMetadata
+        let leases = leases ?? LeasePolicy(settings)
         let places = settings.largeBodiesMax
         decoding =
             decodingThreads.map { BodyDecoding(places: places, threads: $0) { _ in } } ?? BodyDecoding(places: places, metrics: factory)
@@ -75,14 +80,18 @@ struct Application: Sendable {
         catalog = Catalog(
             store: storage.pikzonalities, images: images, fetcher: fetcher, decoding: decoding,
             policy: ContentPolicy(terms: storage.terms), signals: signals, clock: clock, keepsImageMetadata: keepsMetadata)
+        trash = Trash(store: storage.trash, policy: ContentPolicy(terms: storage.terms), signals: signals, clock: clock)
+        revisions = Revisions(
+            store: storage.revisions, items: storage.pikzonalities, policy: ContentPolicy(terms: storage.terms), clock: clock)
         training = Training(
-            jobs: storage.jobs, images: images, decoding: decoding, signals: signals, policy: leases ?? LeasePolicy(settings), clock: clock,
+            jobs: storage.jobs, images: images, decoding: decoding, signals: signals, policy: leases, clock: clock,
             keepsImageMetadata: keepsMetadata)
         authentication = Authentication(keys: storage.keys, clock: clock)
         idempotency = Idempotency(records: storage.idempotency, clock: clock)
         eventRetention = EventRetention(events: storage.events, clock: clock)
         administration = Administration(
-            stores: storage, catalog: catalog, collector: collector, signals: signals, presence: presence, clock: clock)
+            stores: storage, catalog: catalog, collector: collector, signals: signals, leases: leases, presence: presence,
+            clock: clock)
     }
 
     /// Brings the database to the schema of this binary, and gives a new one its reserved names.
@@ -112,9 +121,9 @@ struct Application: Sendable {
     /// What HTTP does with requests.
     var useCases: HTTPUseCases {
         HTTPUseCases(
-            catalog: catalog, training: training, authentication: authentication, idempotency: idempotency, decoding: decoding,
-            maintenance: storage.maintenance, schema: storage.schema, epoch: storage.epoch, changes: storage.changes,
-            events: storage.events, feed: storage.feed)
+            catalog: catalog, trash: trash, revisions: revisions, training: training, authentication: authentication,
+            idempotency: idempotency, decoding: decoding, maintenance: storage.maintenance, schema: storage.schema, epoch: storage.epoch,
+            changes: storage.changes, events: storage.events, feed: storage.feed)
     }
 
     /// The service that answers over HTTP.

@@ -26,6 +26,9 @@ extension CommandFailure {
             let code: ErrorCode = first.problem == .tooLarge ? .imageTooLarge : .invalidImage
             self.init(.failed, code, ([first] + others).map { Self.words(for: $0, files, fieldName) }.joined(separator: "; "))
         case .stillProcessing(let mode): self.init(.failed, .cannotDeleteProcessing, "This \(mode.rawValue) is still processing")
+        case .notProcessing(let mode):
+            self.init(.failed, .conflict, "this \(mode.rawValue) is settled already; there is nothing to cancel")
+        case .notFailed(let mode): self.init(.failed, .conflict, "this \(mode.rawValue) has not failed; there is nothing to retry")
         case .notFound: self.init(.failed, .notFound, "there is no such account, key, persona or style")
         case .accountMissing: self.init(.failed, .apiUserNotFound, "the account was deleted meanwhile")
         case .blockedContent(let field): self.init(.failed, .contentPolicy, "\(fieldName(field)) holds a blocked term")

@@ -27,7 +27,8 @@ struct PersonasCommand: AsyncParsableCommand {
         subcommands: [
             ServeCommand.self, WorkerCommand.self, MigrateCommand.self, SeedCommand.self, AccountsCommand.self, KeysCommand.self,
             NamesCommand.self, TermsCommand.self, MaintenanceCommand.self, StatusCommand.self, AuditCommand.self, CreateCommand.self,
-            ListCommand.self, ShowCommand.self, DeleteCommand.self, EventsCommand.self,
+            ListCommand.self, ShowCommand.self, CancelCommand.self, RetryCommand.self, DeleteCommand.self, TrashCommand.self,
+            EventsCommand.self,
             ConfigCommand.self, BackupCommand.self, RestoreCommand.self, CheckCommand.self,
         ])
 

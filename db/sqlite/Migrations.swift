@@ -46,6 +46,8 @@ struct Migration: Sendable {
             name: "v0010_quotas", sql: String(decoding: PackageResources.v0010_quotas_sql, as: UTF8.self),
             rounds: [StoredBytes.fill(atMost: 5_000)]),
         Migration(name: "v0011_events", sql: String(decoding: PackageResources.v0011_events_sql, as: UTF8.self)),
+        Migration(name: "v0012_trash", sql: String(decoding: PackageResources.v0012_trash_sql, as: UTF8.self)),
+        Migration(name: "v0014_jobs", sql: String(decoding: PackageResources.v0014_jobs_sql, as: UTF8.self)),
     ]
 }
 

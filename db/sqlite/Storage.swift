@@ -30,6 +30,8 @@ package final class Storage: AdministrationStores {
         package var imageCountPause: @Sendable (_ counting: Duration) -> Duration = { max(.seconds(10), $0 * 200) }
         /// The version of the service that backups name.
         package var version: String?
+        /// Days for which an item stays in the trash.
+        package var trashDays = Limits.trashDaysKept
         /// Where counts and measurements go.
         package var metrics: any MetricsFactory
         /// Where the time of day comes from.
@@ -61,6 +63,10 @@ package final class Storage: AdministrationStores {
     package let audit: any AuditStore
     /// What became of items.
     package let events: any EventStore
+    /// What is in the trash.
+    package let trash: any TrashStore
+    /// How items were before they were changed.
+    package let revisions: any RevisionStore
     /// Told of every event that is on disk.
     package let feed = EventFeed()
     /// Blocked terms.
@@ -71,6 +77,8 @@ package final class Storage: AdministrationStores {
     package var epoch: any EpochStore { epochCache }
     /// Told of every change of an item that is on disk.
     package let changes = ItemChanges()
+    /// Told where an item has gone by itself, by the end of its training, so that image bytes may have become superfluous.
+    package let removals = WakeSignal()
     /// Images as rows.
     package var images: any ImageIndex { imageIndex }
     /// Image bytes.
@@ -157,8 +165,9 @@ package final class Storage: AdministrationStores {
         // After all that may fail: a pool of threads must be shut down, and no caller can do so with a storage that did not open.
         scans = ScanPool(readers: searchReaders, waitingMax: configuration.searchesWaitingMax, metrics: metrics)
         usage = SQLiteStoreUsage(folder: folder, scans: scans, writer: writer, pause: configuration.imageCountPause)
-        pikzonalities = SQLitePikzonalityStore(writer: writer, readers: readers, scans: scans, changes: changes, outbox: outbox)
-        jobs = SQLiteTrainingJobStore(writer: writer, readers: readers, metrics: metrics, changes: changes, outbox: outbox)
+        let steps = ItemSteps(outbox: outbox, changes: changes, removals: removals, trashDays: configuration.trashDays)
+        pikzonalities = SQLitePikzonalityStore(writer: writer, readers: readers, scans: scans, steps: steps)
+        jobs = SQLiteTrainingJobStore(writer: writer, readers: readers, metrics: metrics, steps: steps)
         idempotency = SQLiteIdempotencyStore(writer: writer, readers: readers)
         let keys = SQLiteAPIKeyStore(writer: writer, readers: readers, feed: feed)
         self.keys = keys
@@ -166,6 +175,8 @@ package final class Storage: AdministrationStores {
         names = SQLiteReservedNameStore(writer: writer, readers: readers)
         audit = SQLiteAuditStore(writer: writer, readers: readers)
         events = SQLiteEventStore(writer: writer, readers: readers)
+        trash = SQLiteTrashStore(writer: writer, readers: readers, scans: scans, steps: steps)
+        revisions = SQLiteRevisionStore(readers: readers)
     }
 
     /// Applies the pending migrations.

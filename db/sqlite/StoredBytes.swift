@@ -6,7 +6,8 @@ import Personas
 enum StoredBytes {
     private static let usage = FixedQuery(
         """
-        SELECT items_max, stored_bytes_max, (SELECT coalesce(sum(count), 0) FROM item_count WHERE account_id = ?1),
+        SELECT items_max, stored_bytes_max, (SELECT coalesce(sum(count), 0) FROM item_count WHERE account_id = ?1)
+                + (SELECT coalesce(sum(count), 0) FROM trash_count WHERE account_id = ?1),
             coalesce((SELECT count FROM stored_bytes WHERE account_id = ?1), 0) FROM account WHERE id = ?1
         """)
 
@@ -24,6 +25,12 @@ enum StoredBytes {
     /// What the images of items have together, by account. What follows chooses the items.
     static let counted = """
         SELECT account_id, sum(byte_count) AS number FROM pikzonality JOIN image_link ON pikzonality_id = pikzonality.id
+        JOIN media USING (digest) WHERE position >= 0
+        """
+
+    /// The same of items in the trash, which count as well.
+    static let countedInTrash = """
+        SELECT account_id, sum(byte_count) AS number FROM trash_item JOIN trash_link ON item_id = trash_item.id
         JOIN media USING (digest) WHERE position >= 0
         """
 

@@ -32,6 +32,22 @@ struct JSONAnswer: Sendable {
         self.init(status: status, before: before, after: after, body: ByteBuffer(json: Representation.bytes(items: items), write))
     }
 
+    /// An answer with a page of a list.
+    /// - Parameters:
+    ///   - count: rows of the page.
+    ///   - next: the cursor of the page that follows and the target that leads to it, below the base URL; nil where this is the last.
+    ///   - rows: writes the rows, one after another.
+    init(page count: Int, next: (cursor: String, target: String)?, base: String, _ rows: (inout JSONWriter) -> Void) {
+        self.init(before: next.map { [.pageLink: "<\(base)\($0.target)>; rel=\"next\""] } ?? [:], items: count) { writer in
+            writer.object { writer in
+                writer.name("data")
+                writer.array(rows)
+                writer.member("has_more", next != nil)
+                writer.member("next_cursor", next?.cursor)
+            }
+        }
+    }
+
     /// The answer as a response.
     var response: Response {
         Response(status: status, headers: headers, body: body.map { ResponseBody(byteBuffer: $0) } ?? ResponseBody())

@@ -58,6 +58,20 @@ struct BodyReader: Sendable {
         }
     }
 
+    /// The same where the images alone of a create count, and there need be none: then there need be no body either.
+    func withRetry<Value: Sendable>(
+        of request: Request, from caller: Caller, for call: IdempotentCall,
+        handle: (CreateBody, MemoryReservation) async throws -> Value
+    ) async throws -> Value {
+        guard request.announcesBody else {
+            let nothing = try JSONObject(Array("{}".utf8))
+            return try await withMemory(of: caller) { memory in
+                try await handle(CreateBody(draft: CreateDraft(nothing), fingerprint: call.fingerprint(of: nothing)), memory)
+            }
+        }
+        return try await withCreate(of: request, from: caller, for: call, handle: handle)
+    }
+
     /// Takes a form apart as it arrives. What that costs a byte is a search and a copy, and under an idempotency key a hash, so that it is done where
     /// the body is received, no more than 64 KB of it at a time; images are looked at later, elsewhere.
     private func create(

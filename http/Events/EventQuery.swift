@@ -23,7 +23,7 @@ struct EventQuery {
     init(_ query: String?, lastEventID: String?, hasItem: Bool, itemsMax: Int) throws(Failure) {
         let parameters = QueryParameters(query)
         var violations: [Violation] = []
-        limit = ListQuery.limit(parameters, itemsMax: itemsMax, &violations)
+        limit = PageQuery(parameters, itemsMax: itemsMax, &violations).limit
         var types: Set<EventType>?
         do throws(Violation) {
             types = try EventFilter.types(parameters.value(of: "type"))

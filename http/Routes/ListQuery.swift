@@ -16,28 +16,21 @@ struct ListQuery {
         let parameters = QueryParameters(query)
         var violations: [Violation] = []
         func value(_ name: String) -> String? { parameters.value(of: name) }
-        func choice<Choice: CaseIterable>(_ name: String, _ word: (Choice) -> String) -> Choice? {
-            guard let text = value(name) else { return nil }
-            guard let choice = Choice.allCases.first(where: { text.utf8.elementsEqual(word($0).utf8) }) else {
-                violations.append(Violation(name, "must be one of \(Choice.allCases.map(word).joined(separator: ", "))"))
-                return nil
-            }
-            return choice
-        }
-        let limit = Self.limit(parameters, itemsMax: itemsMax, &violations)
+        let page = PageQuery(parameters, itemsMax: itemsMax, &violations)
         let search = value("q").flatMap { $0.isEmpty ? nil : $0 }
         filter = PikzonalityFilter(
-            mode: fixedMode ?? choice("mode", \Mode.rawValue), status: choice("status", \Status.rawValue), search: search,
+            mode: fixedMode ?? parameters.choice("mode", \Mode.rawValue, &violations),
+            status: parameters.choice("status", \Status.rawValue, &violations), search: search,
             externalID: Self.externalID(value("external_id"), &violations),
             metadata: Self.labels(parameters.members(of: "metadata"), &violations))
-        sort = choice("sort", \PikzonalitySort.word) ?? .newestFirst
+        sort = parameters.choice("sort", \PikzonalitySort.word, &violations) ?? .newestFirst
         var after: PikzonalityPosition?
-        if let text = value("cursor") {
+        if let text = page.cursor {
             after = Cursor(text: text, filter: filter, sort: sort)?.position
-            if after == nil { violations.append(Violation("cursor", "does not belong to this list")) }
+            if after == nil { violations.append(PageQuery.strangeCursor) }
         }
         guard violations.isEmpty else { throw .invalid(violations) }
-        self.limit = limit
+        limit = page.limit
         self.after = after
     }
 
@@ -84,20 +77,5 @@ struct ListQuery {
             return []
         }
         return labels.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
-    }
-
-    /// How many entries of a list are asked for.
-    static func limit(_ parameters: QueryParameters, itemsMax: Int, _ violations: inout [Violation]) -> Int {
-        guard let text = parameters.value(of: "limit") else { return min(Limits.pageItemsDefault, itemsMax) }
-        if let number = limit(text, itemsMax: itemsMax) { return number }
-        violations.append(Violation("limit", "must be a whole number of at least 1"))
-        return itemsMax
-    }
-
-    private static func limit(_ text: String, itemsMax: Int) -> Int? {
-        guard !text.isEmpty, text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) else { return nil }
-        // More digits than a number holds is still only more than the most.
-        let number = Int(text) ?? Int.max
-        return number >= 1 ? min(number, itemsMax) : nil
     }
 }

@@ -117,8 +117,7 @@ struct MeRoutes: Sendable {
             writer.member("processing", counts[mode, .processing])
             writer.member("completed", counts[mode, .completed])
             writer.member("failed", counts[mode, .failed])
-            // Nothing deleted is kept.
-            writer.member("trash", 0)
+            writer.member("trash", counts.trash[mode] ?? 0)
         }
     }
 }

@@ -157,15 +157,20 @@ final class PikzonalityReads: Sendable {
     private func answer(_ page: PikzonalityPage, to query: ListQuery) -> JSONAnswer {
         let representation = Representation(base: publicURL.base)
         let next = page.hasMore ? page.items.last.map { query.next(after: $0, path: surface.path, fixedMode: surface.mode) } : nil
-        let headers: HTTPFields = next.map { [.pageLink: "<\(publicURL.base)\($0.target)>; rel=\"next\""] } ?? [:]
-        return JSONAnswer(before: headers, items: page.items.count) { writer in
+        return JSONAnswer(page: page.items.count, next: next, base: publicURL.base) { writer in
+            for item in page.items { representation.full(item, &writer) }
+        }
+    }
+
+    /// The answer to a change of an item: each surface tells of it in its own shape.
+    func answer(changed item: Pikzonality) -> JSONAnswer {
+        let representation = Representation(base: publicURL.base)
+        return JSONAnswer(before: [.eTag: tags.text(of: item)]) { writer in
+            guard case .published = surface else { return representation.full(item, &writer) }
             writer.object { writer in
-                writer.name("data")
-                writer.array { writer in
-                    for item in page.items { representation.full(item, &writer) }
-                }
-                writer.member("has_more", page.hasMore)
-                writer.member("next_cursor", next?.cursor)
+                writer.member("name", item.name.text)
+                writer.member("id", item.id.text)
+                writer.members(item.details)
             }
         }
     }

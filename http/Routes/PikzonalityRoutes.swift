@@ -7,6 +7,7 @@ import PersonasWire
 struct PikzonalityRoutes: Sendable {
     let reads: PikzonalityReads
     let catalog: Catalog
+    let trash: Trash
     let maintenance: MaintenanceMiddleware
     let authentication: Authentication
     let bodyReader: BodyReader
@@ -29,6 +30,8 @@ struct PikzonalityRoutes: Sendable {
         group.get(item) { request, context in try await show(request, context) }
         group.patch(item) { request, context in try await update(request, context) }
         group.delete(item) { request, context in try await delete(request, context) }
+        group.post(RouterPath("\(surface.itemPath)/cancel")) { request, context in try await cancel(request, context) }
+        group.post(RouterPath("\(surface.itemPath)/retry")) { request, context in try await retry(request, context) }
     }
 
     private func create(_ mode: Mode, _ request: Request, _ context: CallerContext) async throws -> Response {
@@ -90,35 +93,108 @@ struct PikzonalityRoutes: Sendable {
         let id = try identifier(context)
         let precondition = try reads.tags.precondition(request.headers)
         let item = try await bodyReader.withObject(of: request, from: context.caller) { body in
-            DetailsDraft(body)
+            var draft = DetailsDraft(body)
+            draft.deleteWhenSettled = body.boolean("delete_when_settled")
+            return draft
         } handle: { draft, memory in
             try await catalog.update(
                 id, mode: surface.mode, accountID: context.caller.accountID, draft: draft, if: precondition, holding: memory,
                 requestID: context.requestID)
         }
-        let representation = Representation(base: publicURL.base)
-        return JSONAnswer(before: [.eTag: reads.tags.text(of: item)]) { writer in
-            guard case .published = surface else { return representation.full(item, &writer) }
-            writer.object { writer in
-                writer.member("name", item.name.text)
-                writer.member("id", item.id.text)
-                writer.members(item.details)
-            }
-        }.response
+        return reads.answer(changed: item).response
     }
 
     private func delete(_ request: Request, _ context: CallerContext) async throws -> Response {
         try context.caller.require(.write)
         let id = try identifier(context)
-        let mode = try await catalog.delete(
-            id, mode: surface.mode, accountID: context.caller.accountID, if: try reads.tags.precondition(request.headers),
-            requestID: context.requestID)
-        let message =
-            switch surface {
-            case .typed: mode == .persona ? "Persona deleted" : "Style deleted"
-            case .published: "Persona or style deleted"
+        let query = try DeleteQuery(request.uri.query)
+        let precondition = try reads.tags.precondition(request.headers)
+        let accountID = context.caller.accountID
+        guard query.isWhenSettled else {
+            guard query.settlement == .deleted else {
+                return putAway(
+                    try await trash.put(id, mode: surface.mode, accountID: accountID, if: precondition, requestID: context.requestID))
             }
-        return JSONAnswer { writer in writer.object { $0.member("message", message) } }.response
+            let mode = try await catalog.delete(
+                id, mode: surface.mode, accountID: accountID, if: precondition, requestID: context.requestID)
+            return deleted(mode)
+        }
+        let settling = try await catalog.settle(
+            id, mode: surface.mode, accountID: accountID, to: query.settlement, if: precondition, requestID: context.requestID)
+        switch settling {
+        case .deleted(let mode): return deleted(mode)
+        case .trashed(let trashed): return putAway(trashed)
+        case .later(let mode):
+            let message =
+                "\(subject(mode)) will be \(query.settlement == .trash ? "moved to the trash" : "deleted") as soon as it is settled"
+            return JSONAnswer(status: .accepted) { writer in
+                writer.object { writer in
+                    writer.member("message", message)
+                    writer.member("request_id", context.requestID)
+                }
+            }.response
+        }
+    }
+
+    private func putAway(_ trashed: TrashedItem) -> Response {
+        JSONAnswer { writer in
+            writer.object { writer in
+                writer.member("message", "\(subject(trashed.item.mode)) moved to the trash")
+                writer.member("purge_at", trashed.purgeAt)
+            }
+        }.response
+    }
+
+    private func deleted(_ mode: Mode) -> Response {
+        JSONAnswer { writer in writer.object { $0.member("message", "\(subject(mode)) deleted") } }.response
+    }
+
+    /// What a message calls an item. On the published surface its kind is unknown.
+    private func subject(_ mode: Mode) -> String {
+        switch surface {
+        case .typed: mode == .persona ? "Persona" : "Style"
+        case .published: "Persona or style"
+        }
+    }
+
+    private func cancel(_ request: Request, _ context: CallerContext) async throws -> Response {
+        try context.caller.require(.write)
+        let id = try identifier(context)
+        let call = try calls.call(request, context)
+        // Nothing that a body could hold means anything; it only tells another request under the same key apart.
+        let fingerprint =
+            request.announcesBody
+            ? try await bodyReader.withObject(of: request, from: context.caller) { call.fingerprint(of: $0) } handle: { form, _ in form }
+            : call.fingerprint(of: nil)
+        return try await call.perform(fingerprint: fingerprint, answer: stepped) { claim in
+            try await catalog.cancel(
+                id, mode: surface.mode, accountID: context.caller.accountID, if: try reads.tags.precondition(request.headers), claim: claim,
+                requestID: context.requestID)
+        }
+    }
+
+    private func retry(_ request: Request, _ context: CallerContext) async throws -> Response {
+        try context.caller.require(.write)
+        let id = try identifier(context)
+        let call = try calls.call(request, context)
+        return try await bodyReader.withRetry(of: request, from: context.caller, for: call) { body, memory in
+            try await call.perform(fingerprint: body.fingerprint, answer: stepped) { claim in
+                try await catalog.retry(
+                    id, mode: surface.mode, accountID: context.caller.accountID, with: body.draft,
+                    if: try reads.tags.precondition(request.headers), holding: memory, claim: claim, requestID: context.requestID)
+            }
+        }
+    }
+
+    /// The answer of a call that takes an item a step on in its life.
+    @Sendable private func stepped(_ item: Pikzonality) -> JSONAnswer {
+        let representation = Representation(base: publicURL.base)
+        return JSONAnswer(before: [.eTag: reads.tags.text(of: item)]) { writer in
+            switch surface {
+            case .typed: representation.full(item, &writer)
+            case .published: representation.published(item, &writer)
+            }
+        }
     }
 
     private func list(_ request: Request, _ context: CallerContext) async throws -> Response {

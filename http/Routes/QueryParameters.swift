@@ -20,6 +20,14 @@ struct QueryParameters {
         return Self.decoded(value) ?? String(decoding: value, as: UTF8.self)
     }
 
+    /// How often a parameter is given.
+    func count(of name: String) -> Int { pairs.count { $0.name.elementsEqual(name.utf8) } }
+
+    /// Whether there are parameters of other names than these.
+    func hasOthers(than names: [String]) -> Bool {
+        pairs.contains { pair in !names.contains { pair.name.elementsEqual($0.utf8) } }
+    }
+
     /// The parameters that are members of one, `name[key]=value`, in their order; the brackets may be percent-encoded. What is called so, but is not
     /// of that form, has no key.
     func members(of name: String) -> [(key: String?, value: String)] {
@@ -37,7 +45,7 @@ struct QueryParameters {
     /// The value of a parameter that is `true` or `false`, as it is where there is none.
     /// - Throws: `invalid` for anything else, and where there are several.
     func flag(_ name: String) throws(Failure) -> Bool {
-        guard pairs.count(where: { $0.name.elementsEqual(name.utf8) }) <= 1 else {
+        guard count(of: name) <= 1 else {
             throw .invalid([Violation(name, "must be given only once")])
         }
         guard let value = value(of: name) else { return false }

@@ -16,6 +16,10 @@ extension Failure: EnvelopeConvertible {
         case .malformedIdentifier(.style): return EnvelopeError(.invalidStyle)
         case .badImages(let first, let others): return Self.refusal(of: [first] + others, as: first.errorCode)
         case .stillProcessing(let mode): return EnvelopeError(.cannotDeleteProcessing, message: "This \(mode.rawValue) is still processing")
+        case .notProcessing(let mode):
+            return EnvelopeError(.conflict, message: "This \(mode.rawValue) is settled already; there is nothing to cancel")
+        case .notFailed(let mode):
+            return EnvelopeError(.conflict, message: "This \(mode.rawValue) has not failed; there is nothing to retry")
         case .missingAPIKey: return EnvelopeError(.missingAPIKey)
         case .malformedAPIKey: return EnvelopeError(.invalidAPIKeyFormat)
         case .unknownAPIKey: return EnvelopeError(.invalidAPIKey)

@@ -70,6 +70,10 @@ package struct HTTPConfiguration: Sendable {
 package struct HTTPUseCases: Sendable {
     /// Personas and styles.
     package let catalog: Catalog
+    /// What owners have put away.
+    package let trash: Trash
+    /// How items were before they were changed.
+    package let revisions: Revisions
     /// What workers call.
     package let training: Training
     /// Who calls.
@@ -92,11 +96,13 @@ package struct HTTPUseCases: Sendable {
     package let feed: EventFeed
 
     package init(
-        catalog: Catalog, training: Training, authentication: Authentication, idempotency: Idempotency, decoding: BodyDecoding,
-        maintenance: any MaintenanceStore, schema: any SchemaStore, epoch: any EpochStore, changes: ItemChanges, events: any EventStore,
-        feed: EventFeed
+        catalog: Catalog, trash: Trash, revisions: Revisions, training: Training, authentication: Authentication, idempotency: Idempotency,
+        decoding: BodyDecoding, maintenance: any MaintenanceStore, schema: any SchemaStore, epoch: any EpochStore, changes: ItemChanges,
+        events: any EventStore, feed: EventFeed
     ) {
         self.catalog = catalog
+        self.trash = trash
+        self.revisions = revisions
         self.training = training
         self.authentication = authentication
         self.idempotency = idempotency
@@ -244,6 +250,7 @@ package struct HTTPService: Service {
                 places: AsyncSemaphore(count: HTTPConfiguration.mediaAnswers(of: configuration.connections.connectionsMax)),
                 connections: connections, limits: limits),
             me: MeRoutes(authentication: useCases.authentication, catalog: useCases.catalog, configuration: configuration),
+            tags: tags,
             events: EventReads(
                 events: useCases.events, feed: useCases.feed, epoch: useCases.epoch, publicURL: publicURL, streams: streams,
                 authentication: useCases.authentication, maintenance: maintenance, pageItemsMax: configuration.pageItemsMax),
@@ -286,10 +293,16 @@ package struct HTTPService: Service {
         let calls = IdempotentCalls(idempotency: useCases.idempotency)
         for reads in parts.surfaces {
             PikzonalityRoutes(
-                reads: reads, catalog: useCases.catalog, maintenance: parts.maintenance, authentication: parts.authentication,
+                reads: reads, catalog: useCases.catalog, trash: useCases.trash, maintenance: parts.maintenance,
+                authentication: parts.authentication,
                 bodyReader: bodyReader, calls: calls, publicURL: publicURL
             ).add(to: callers)
+            RevisionRoutes(reads: reads, revisions: useCases.revisions, bodyReader: bodyReader, calls: calls).add(to: callers)
         }
+        TrashRoutes(
+            trash: useCases.trash, tags: parts.tags, bodyReader: bodyReader, calls: calls, publicURL: publicURL,
+            pageItemsMax: configuration.pageItemsMax
+        ).add(to: callers)
         EventRoutes(reads: parts.events).add(to: callers)
         parts.me.add(to: callers)
         TrainingRoutes(training: useCases.training, bodyReader: bodyReader, calls: calls, publicURL: publicURL).add(to: callers)
@@ -315,6 +328,7 @@ struct HTTPParts {
     let health: HealthRoutes
     let media: MediaRoutes
     let me: MeRoutes
+    let tags: EntityTags
     let events: EventReads
     let surfaces: [PikzonalityReads]
 }

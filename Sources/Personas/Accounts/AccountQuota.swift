@@ -114,4 +114,11 @@ package struct AccountUsage: Sendable, Equatable {
         }
         guard excesses.isEmpty else { throw .quotaExceeded(excesses) }
     }
+
+    /// Makes sure that there is room for images that take the place of others. To take no more than those did needs none, whatever the quota is by now.
+    /// - Throws: `quotaExceeded`.
+    package func requireRoom(forImageBytes bytes: Int, insteadOf replaced: Int) throws(Failure) {
+        guard let max = quota.storedBytesMax, bytes > replaced, bytes - replaced > max - storedBytes else { return }
+        throw .quotaExceeded([QuotaExcess(.storedBytes, limit: max, used: storedBytes - replaced, added: bytes)])
+    }
 }

@@ -163,6 +163,88 @@ package struct Catalog: Sendable {
         return mode
     }
 
+    /// Ends the training of an item that is wanted no more. Its worker is told with its next sign of life, and its reports change nothing any more.
+    /// - Parameters:
+    ///   - accountID: nil for an operator, who reaches every account.
+    ///   - precondition: what the item has to be for that.
+    ///   - claim: the claim on the client's idempotency key.
+    ///   - audit: what the audit is to say of it, where an operator asks.
+    ///   - requestID: the id of the request, where a client asks.
+    /// - Returns: the item as its training has left it, even where it is gone with that.
+    /// - Throws: `notFound`, `notProcessing`, `preconditionFailed`.
+    package func cancel(
+        _ id: Identifier, mode: Mode?, accountID: Identifier?, if precondition: Precondition = .none,
+        claim: IdempotencyClaim<Pikzonality>? = nil, audit: AuditNote<Pikzonality>? = nil, requestID: String? = nil
+    ) async throws(Failure) -> Pikzonality {
+        try await store.cancel(
+            id, mode: mode, accountID: accountID, if: precondition,
+            in: WriteContext(at: clock.now, claim: claim, audit: audit, requestID: requestID))
+    }
+
+    /// Begins the training of an item anew that has failed, on the images that it has.
+    /// - Parameters:
+    ///   - accountID: nil for an operator, who reaches every account.
+    ///   - precondition: what the item has to be for that.
+    ///   - claim: the claim on the client's idempotency key.
+    ///   - audit: what the audit is to say of it, where an operator asks.
+    ///   - requestID: the id of the request, where a client asks.
+    /// - Throws: `notFound`, `notFailed`, `preconditionFailed`.
+    package func retry(
+        _ id: Identifier, mode: Mode?, accountID: Identifier?, if precondition: Precondition = .none,
+        claim: IdempotencyClaim<Pikzonality>? = nil, audit: AuditNote<Pikzonality>? = nil, requestID: String? = nil
+    ) async throws(Failure) -> Pikzonality {
+        let context = WriteContext(at: clock.now, claim: claim, audit: audit, requestID: requestID)
+        let item = try await store.retry(id, mode: mode, accountID: accountID, with: nil, if: precondition, in: context)
+        signals.jobs.notify()
+        return item
+    }
+
+    /// The same for its owner, who may send other images with it: form, state, then images, in this order.
+    ///
+    /// The state is decided where the training begins anew. It is looked at before that, so that no image is downloaded, decoded or written for an item
+    /// which has not failed; and so is the quota, for as much as is known.
+    /// - Parameters:
+    ///   - draft: the images as a create has them; on those that the item has where there are none. Nothing else of it counts.
+    ///   - memory: what the request holds, its images included.
+    /// - Throws: what the other one throws, and `invalid`, `quotaExceeded`, `badImages`, `tooManyRequests`, `usedUp`, `mediaNotStored`.
+    package func retry(
+        _ id: Identifier, mode: Mode?, accountID: Identifier, with draft: CreateDraft, if precondition: Precondition = .none,
+        holding memory: MemoryReservation, claim: IdempotencyClaim<Pikzonality>? = nil, requestID: String? = nil
+    ) async throws(Failure) -> Pikzonality {
+        let formBytes = draft.formBytes(ofHeld: memory.heldBytes)
+        let given = try await decoding.perform(on: formBytes, for: accountID) { () throws(Failure) in
+            try draft.checkedImages(acceptingPlainHTTP: imageReader.acceptsPlainHTTP)
+        }
+        guard let given else {
+            return try await retry(id, mode: mode, accountID: accountID, if: precondition, claim: claim, requestID: requestID)
+        }
+        try await store.find(id, mode: mode, accountID: accountID).requireFailed()
+        let images = try await imageReader.images(given.sources, of: given.field, holding: memory)
+        try await store.usage(accountID: accountID).requireRoom(
+            forImageBytes: images.reduce(0) { $0 + $1.bytes.count }, insteadOf: try await store.referenceBytes(of: id))
+        let item = try await self.images.withStored(images) { (references) async throws(Failure) in
+            try await store.retry(
+                id, mode: mode, accountID: accountID, with: references, if: precondition,
+                in: WriteContext(at: clock.now, claim: claim, requestID: requestID))
+        }
+        signals.jobs.notify()
+        signals.removals.notify()
+        return item
+    }
+
+    /// Has an item go when its training ends, or now where that has happened.
+    /// - Parameters:
+    ///   - precondition: what the item has to be for that.
+    ///   - requestID: the id of the request.
+    /// - Throws: `notFound`, `preconditionFailed`.
+    package func settle(
+        _ id: Identifier, mode: Mode?, accountID: Identifier, to settlement: Settlement, if precondition: Precondition = .none,
+        requestID: String? = nil
+    ) async throws(Failure) -> Settling {
+        try await store.settle(
+            id, mode: mode, accountID: accountID, to: settlement, if: precondition, in: WriteContext(at: clock.now, requestID: requestID))
+    }
+
     /// One page of the caller's items.
     package func page(
         _ filter: PikzonalityFilter, sort: PikzonalitySort, after: PikzonalityPosition?, limit: Int, accountID: Identifier

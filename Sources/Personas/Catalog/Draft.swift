@@ -103,6 +103,15 @@ extension CreateDraft {
         return PartialDraft(change: change, images: images)
     }
 
+    /// Applies the rules of form to the images alone, as far as any are given: what counts where an item that is there gets others.
+    /// - Throws: `invalid` with all violations.
+    package func checkedImages(acceptingPlainHTTP: Bool) throws(Failure) -> CheckedImages? {
+        var violations: [Violation] = []
+        let images = checkedImages(requiring: false, acceptingPlainHTTP: acceptingPlainHTTP, &violations)
+        guard violations.isEmpty else { throw .invalid(violations) }
+        return images
+    }
+
     private func checkedImages(
         requiring isRequired: Bool, acceptingPlainHTTP: Bool, _ violations: inout [Violation]
     ) -> CheckedImages? {

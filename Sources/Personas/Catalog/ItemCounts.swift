@@ -6,12 +6,14 @@ package struct ItemCounts: Sendable, Equatable {
     }
 
     private var counts: [Kind: Int] = [:]
+    /// Those in the trash, which have no place among the others.
+    package var trash: [Mode: Int] = [:]
 
     /// None of any kind, until its members are set.
     package init() {}
 
-    /// Those of every mode and status.
-    package var total: Int { counts.values.reduce(0, +) }
+    /// Those of every mode and status, and those in the trash.
+    package var total: Int { counts.values.reduce(0, +) + trash.values.reduce(0, +) }
 
     /// Those of a mode and status.
     package subscript(_ mode: Mode, _ status: Status) -> Int {

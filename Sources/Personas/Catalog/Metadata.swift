@@ -96,7 +96,12 @@ package struct Metadata: Sendable, Equatable {
     /// The labels as a change leaves them.
     /// - Throws: the rule that they would break, for the field `metadata`.
     func changed(by change: MetadataChange) throws(Violation) -> Metadata {
-        guard case .merge(let new) = change else { return .none }
+        let new: [String: String?]
+        switch change {
+        case .clear: return .none
+        case .replace(let labels): return labels
+        case .merge(let members): new = members
+        }
         let kept = members.filter { new.index(forKey: $0.key) == nil }
         let set = new.compactMap { key, value in value.map { MetadataMember(key: key, value: $0) } }
         guard kept.count + set.count <= Limits.metadataMembersMax else { throw Self.tooMany }
@@ -119,6 +124,8 @@ package struct Metadata: Sendable, Equatable {
 package enum MetadataChange: Sendable, Equatable {
     /// All of them go.
     case clear
+    /// These take the place of all of them.
+    case replace(Metadata)
     /// Those named are set, or go where there is nil; the others stay.
     case merge([String: String?])
 }

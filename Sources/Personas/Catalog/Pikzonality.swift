@@ -27,23 +27,23 @@ package struct Pikzonality: Sendable, Equatable {
     /// What its owner sets.
     package private(set) var details: PikzonalityDetails
     /// Follows the training job.
-    package private(set) var status: Status
+    package internal(set) var status: Status
     /// 0 to 100, never decreasing, 100 exactly when completed.
-    package private(set) var progress: Int
+    package internal(set) var progress: Int
     /// Tokens of the reference images in their order; public only once completed.
-    package private(set) var referenceTokens: ReferenceTokens
+    package internal(set) var referenceTokens: ReferenceTokens
     /// Token of the portrait, set on completion.
     package private(set) var portraitToken: RandomToken?
     /// Why training failed; set exactly when failed.
-    package private(set) var error: TrainingError?
+    package internal(set) var error: TrainingError?
     /// When the create call was taken in.
     package let createdAt: Timestamp
     /// When anything that a client can see last changed.
     package private(set) var updatedAt: Timestamp
     /// Counts every change that a client can see; what entity tags are made of.
     package private(set) var version: Int
-    /// What becomes of it when its training ends; nil where it stays.
-    package private(set) var settlement: Settlement?
+    /// What becomes of it when its training ends; nil where it stays, and for all that is in training no more.
+    package internal(set) var settlement: Settlement?
 
     /// The name among its details, without which no item is told apart.
     package var name: Name { details.name }
@@ -124,7 +124,8 @@ extension Pikzonality {
     package func changed(by change: PikzonalityChange, at now: Timestamp) throws(Failure) -> Pikzonality? {
         var changed = self
         changed.details = try change.applied(to: details)
-        if changed.details == details { return nil }
+        changed.settlement = try change.applied(to: settlement)
+        if changed.details == details, changed.settlement == settlement { return nil }
         changed.updatedAt = max(updatedAt, now)
         changed.version += 1
         return changed
@@ -152,7 +153,16 @@ extension Pikzonality {
         }
     }
 
-    private func trained(at now: Timestamp, _ change: (inout Pikzonality) -> Void) -> Pikzonality {
+    /// The item as it is told of while it is in the trash, where its links lead nowhere.
+    package var withoutLinks: Pikzonality {
+        var item = self
+        item.referenceTokens = ReferenceTokens([])
+        item.portraitToken = nil
+        return item
+    }
+
+    /// The item after a change other than one of its owner's details.
+    func trained(at now: Timestamp, _ change: (inout Pikzonality) -> Void) -> Pikzonality {
         var changed = self
         change(&changed)
         changed.updatedAt = max(updatedAt, now)
@@ -259,6 +269,38 @@ package protocol PikzonalityStore: Sendable {
         _ id: Identifier, mode: Mode?, accountID: Identifier?, if precondition: Precondition, endingTraining endsTraining: Bool,
         in context: WriteContext<Mode>
     ) async throws(Failure) -> Mode
+    /// Ends the training of an item that its owner wants no more: its job is cancelled, and stays for its worker to be told. An item that was to go
+    /// when its training ends goes with it.
+    /// - Parameters:
+    ///   - accountID: nil for an operator, who reaches every account.
+    ///   - precondition: compared with the item in the same transaction, as the last of all checks.
+    /// - Returns: the item as its training has left it, whether or not it is still there.
+    /// - Throws: `notFound`, `notProcessing`, `preconditionFailed`.
+    func cancel(
+        _ id: Identifier, mode: Mode?, accountID: Identifier?, if precondition: Precondition, in context: WriteContext<Pikzonality>
+    ) async throws(Failure) -> Pikzonality
+    /// Begins the training of an item anew that has failed, with a new job. No worker's report on a job before it changes anything any more.
+    /// - Parameters:
+    ///   - accountID: nil for an operator, who reaches every account.
+    ///   - references: the images to train on from now on, whose links take the place of the old ones if the quota of the account has room for them;
+    ///     nil for those that it has.
+    ///   - precondition: compared with the item in the same transaction, as the last of all checks.
+    /// - Returns: the item as it is afterwards.
+    /// - Throws: `notFound`, `notFailed`, `quotaExceeded`, `preconditionFailed`.
+    func retry(
+        _ id: Identifier, mode: Mode?, accountID: Identifier?, with references: [StoredImage]?, if precondition: Precondition,
+        in context: WriteContext<Pikzonality>
+    ) async throws(Failure) -> Pikzonality
+    /// Has an item go when its training ends, in the transaction of that end. What is in training no more goes at once. Of several such wishes the last
+    /// one counts.
+    /// - Parameter precondition: compared with the item in the same transaction, as the last of all checks.
+    /// - Throws: `notFound`, `preconditionFailed`.
+    func settle(
+        _ id: Identifier, mode: Mode?, accountID: Identifier, to settlement: Settlement, if precondition: Precondition,
+        in context: WriteContext<Settling>
+    ) async throws(Failure) -> Settling
+    /// How many bytes the reference images of an item have together; 0 where there is no such item.
+    func referenceBytes(of id: Identifier) async throws(Failure) -> Int
     /// Whether a name, and the owner's own id, may be given to a new item, as far as they are known.
     func availability(of name: Name?, externalID: String?, mode: Mode, accountID: Identifier) async throws(Failure) -> NameAvailability
     /// Which items have a name and the owner's own id, reserved or not.
@@ -306,11 +348,15 @@ package struct OperatorItemDetails: Sendable {
     package let references: [StoredImage]
     /// The portrait, once there is one.
     package let portrait: StoredImage?
+    /// The item as it lies in the trash; nil for one that does not.
+    package let trashed: TrashedItem?
 
     /// Puts together what belongs to one item.
     package init(
-        item: OperatorItem, job: (job: TrainingJob, createdAt: Timestamp)?, references: [StoredImage], portrait: StoredImage?
+        item: OperatorItem, job: (job: TrainingJob, createdAt: Timestamp)?, references: [StoredImage], portrait: StoredImage?,
+        trashed: TrashedItem? = nil
     ) {
+        self.trashed = trashed
         self.item = item
         self.job = job
         self.references = references

@@ -38,15 +38,18 @@ package struct DetailsDraft: Sendable {
     package var externalID: JSONField<String>
     /// The client's own labels, in any order.
     package var metadata: JSONField<[MetadataMemberDraft]>
+    /// Whether the item is to go when its training ends: what a change alone may say, and only to take that back.
+    package var deleteWhenSettled: JSONField<Bool>
 
     package init(
         name: JSONField<String>, specialInstructions: JSONField<String>, externalID: JSONField<String> = .absent,
-        metadata: JSONField<[MetadataMemberDraft]> = .absent
+        metadata: JSONField<[MetadataMemberDraft]> = .absent, deleteWhenSettled: JSONField<Bool> = .absent
     ) {
         self.name = name
         self.specialInstructions = specialInstructions
         self.externalID = externalID
         self.metadata = metadata
+        self.deleteWhenSettled = deleteWhenSettled
     }
 
     /// Applies every rule at once.
@@ -71,7 +74,8 @@ package struct DetailsDraft: Sendable {
             externalID: collecting(&violations) { () throws(Violation) in
                 try externalID.checked(as: .externalID, by: ExternalID.validated)
             },
-            metadata: metadata.checkedMetadata(isNew: isNew, &violations))
+            metadata: metadata.checkedMetadata(isNew: isNew, &violations),
+            deleteWhenSettled: collecting(&violations) { () throws(Violation) in try deleteWhenSettled.checkedFlag(of: .deleteWhenSettled) })
     }
 }
 
@@ -85,13 +89,19 @@ package struct PikzonalityChange: Sendable, Equatable {
     package var externalID: String??
     /// What becomes of the owner's labels, if they change.
     package var metadata: MetadataChange?
+    /// Whether the item goes when its training ends, if that is said: false takes it back.
+    package var deleteWhenSettled: Bool?
 
     /// Changes nothing until its members are set.
-    package init(name: Name? = nil, specialInstructions: String?? = nil, externalID: String?? = nil, metadata: MetadataChange? = nil) {
+    package init(
+        name: Name? = nil, specialInstructions: String?? = nil, externalID: String?? = nil, metadata: MetadataChange? = nil,
+        deleteWhenSettled: Bool? = nil
+    ) {
         self.name = name
         self.specialInstructions = specialInstructions
         self.externalID = externalID
         self.metadata = metadata
+        self.deleteWhenSettled = deleteWhenSettled
     }
 
     /// The details as the change leaves them.
@@ -107,10 +117,33 @@ package struct PikzonalityChange: Sendable, Equatable {
         }
     }
 
+    /// What becomes of the item when its training ends, as the change leaves it.
+    /// - Throws: `invalid` where the change would have it go that was to stay. To delete is another call, by which no change gets around what that asks.
+    func applied(to settlement: Settlement?) throws(Failure) -> Settlement? {
+        guard let deleteWhenSettled else { return settlement }
+        guard deleteWhenSettled else { return nil }
+        guard settlement != nil else {
+            throw .invalid([Violation(.deleteWhenSettled, "must be false; DELETE with when=settled asks for it")])
+        }
+        return settlement
+    }
+
     /// What is set to a text of a client's own words, which may hold a blocked term. Its id and its labels are none: nobody but the client's own
     /// programs ever sees them.
     package var texts: [(field: InputField, text: String?)] {
         [(.name, name?.text), (.specialInstructions, specialInstructions ?? nil)]
+    }
+}
+
+extension JSONField<Bool> {
+    /// A flag, which `null` clears; nil stays as it is.
+    fileprivate func checkedFlag(of field: InputField) throws(Violation) -> Bool? {
+        switch self {
+        case .absent: return nil
+        case .null: return false
+        case .malformed(let rule): throw Violation(field, rule)
+        case .value(let flag): return flag
+        }
     }
 }
 

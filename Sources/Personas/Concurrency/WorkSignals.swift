@@ -3,8 +3,11 @@ package struct WorkSignals: Sendable {
     /// Notified when a training job was queued.
     package let jobs = WakeSignal()
     /// Notified when image bytes may have become superfluous.
-    package let removals = WakeSignal()
+    package let removals: WakeSignal
 
     /// Signals that were never given.
-    package init() {}
+    /// - Parameter removals: the one that the store gives as well.
+    package init(removals: WakeSignal = WakeSignal()) {
+        self.removals = removals
+    }
 }

@@ -59,13 +59,25 @@ package enum EventType: Sendable, Hashable {
 
 /// The members of an item's representation that an event may name as changed.
 package enum ItemMember: String, Sendable, CaseIterable {
-    case name, status, progress
+    /// Its name.
+    case name
+    /// Where it stands.
+    case status
+    /// How far its training has come.
+    case progress
+    /// The link to its portrait.
     case portraitURL = "portrait_url"
+    /// The links to its reference images.
     case reference
+    /// The words for the trainer.
     case specialInstructions = "special_instructions"
+    /// What the owner's program calls it.
     case externalID = "external_id"
+    /// The owner's labels.
     case metadata
+    /// Whether it goes when its training ends.
     case deleteWhenSettled = "delete_when_settled"
+    /// Why training failed.
     case error
 
     /// The members that differ between two states of one item; its moment of change aside, which always does.

@@ -42,6 +42,14 @@ package enum AuditAction: String, Sendable, CaseIterable {
     case delete
     /// The same, whatever its training did.
     case deleteForce = "delete.force"
+    /// The training of an item was cancelled.
+    case cancel
+    /// The training of an item was begun anew.
+    case retry
+    /// An item was taken out of the trash.
+    case trashRestore = "trash.restore"
+    /// An item was removed from the trash for good.
+    case trashPurge = "trash.purge"
     /// A migration was applied because an operator asked for it.
     case migrateUp = "migrate.up"
     /// A backup was made.

@@ -30,6 +30,10 @@ package struct Finding: Sendable, Codable, Equatable {
         case eventsDisagree = "events_disagree"
         /// The number of an account's items that is kept is not how many there are. Repair counts them anew.
         case countsDisagree = "counts_disagree"
+        /// An item in the trash is not what could come back: it is among the others as well, or has a job that is not its own.
+        case trashDisagrees = "trash_disagrees"
+        /// The earlier states of an item do not follow one another up to the present one.
+        case revisionsDisagree = "revisions_disagree"
         /// A row names an image file that is not there.
         case fileMissing = "file_missing"
         /// An image file is not of the length or the hash that its row says.
@@ -50,7 +54,7 @@ package struct Finding: Sendable, Codable, Equatable {
             switch self {
             case .countsDisagree, .fileOrphaned, .rowOrphaned, .removalOverdue, .incomingLeft: true
             case .databaseDamaged, .foreignKeyBroken, .tokensDisagree, .jobsDisagree, .searchDisagrees, .metadataDisagrees, .eventsDisagree,
-                .fileMissing, .fileDamaged, .strange:
+                .trashDisagrees, .revisionsDisagree, .fileMissing, .fileDamaged, .strange:
                 false
             }
         }

@@ -26,10 +26,15 @@ package struct StoreContents: Sendable, Codable, Equatable {
     package let accounts: Int
     /// Personas and styles of all accounts: every mode with every status, in their order.
     package let items: [Tally]
+    /// Those in the trash, by mode.
+    package let trash: [Mode: Int]
 
-    /// - Parameter counts: items by mode and status; those that are missing are none.
-    package init(accounts: Int, counts: [Mode: [Status: Int]]) {
+    /// - Parameters:
+    ///   - counts: items by mode and status; those that are missing are none.
+    ///   - trash: items in the trash by mode; those that are missing are none.
+    package init(accounts: Int, counts: [Mode: [Status: Int]], trash: [Mode: Int]) {
         self.accounts = accounts
+        self.trash = Mode.allCases.reduce(into: [:]) { $0[$1] = trash[$1] ?? 0 }
         items = Mode.allCases.flatMap { mode in
             Status.allCases.map { Tally(mode: mode, status: $0, count: counts[mode]?[$0] ?? 0) }
         }

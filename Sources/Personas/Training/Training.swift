@@ -94,6 +94,11 @@ package struct Training: Sendable {
         _ = try await jobs.takeOver(policy: policy, in: WriteContext(at: clock.now))
     }
 
+    /// Whether a job was called off while somebody worked on it, so that there is nothing wrong where no report on it is taken any more.
+    package func isCancelled(_ job: LeasedJob) async -> Bool {
+        (try? await heartbeat(job.id, token: job.leaseToken, progress: nil))?.isCancelled ?? false
+    }
+
     /// Gives a lease back unused.
     package func handBack(_ job: LeasedJob) async throws(Failure) {
         try await jobs.handBack(job.id, token: job.leaseToken, in: WriteContext(at: clock.now))
@@ -190,6 +195,7 @@ package struct TrainingLoop: Sendable {
             }
             try await training.complete(job.id, token: job.leaseToken, portraitBase64: nil)
         } catch {
+            if case .staleLease = error, await training.isCancelled(job) { return }
             report(error)
         }
     }

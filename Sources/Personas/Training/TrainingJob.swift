@@ -32,8 +32,8 @@ package enum TrainingErrorCode: String, Sendable, CaseIterable, Codable {
 
 /// One training job as a state machine without I/O: stores load it, apply one transition and write it back in one transaction.
 ///
-/// `queued → leased → completed | failed`, back to `queued` when a lease runs out or a worker reports a passing fault; `cancelled` when the
-/// item goes away under the job. Ended states never change.
+/// `queued → leased → completed | failed`, back to `queued` when a lease runs out or a worker reports a passing fault; `cancelled` when it is
+/// called off, or the item goes away under the job. Ended states never change: an item that is trained anew gets another job.
 package struct TrainingJob: Sendable, Equatable {
     /// Where a job stands.
     package enum State: Sendable, Equatable {
@@ -45,7 +45,7 @@ package struct TrainingJob: Sendable, Equatable {
         case completed
         /// Ended badly.
         case failed(TrainingError)
-        /// Its item is gone; the last worker is told so by its next heartbeat.
+        /// It is wanted no more; the last worker is told so by its next heartbeat.
         case cancelled(token: RandomToken?)
     }
 
@@ -120,7 +120,7 @@ package struct TrainingJob: Sendable, Equatable {
         attempts -= 1
     }
 
-    /// Takes the item away from under the job.
+    /// Calls the job off. Nothing changes of one that has ended.
     package mutating func cancel() {
         switch state {
         case .queued: state = .cancelled(token: nil)
@@ -165,7 +165,7 @@ package struct LeasedJob: Sendable {
 
 /// What a worker learns from a sign of life.
 package struct LeaseState: Sendable, Equatable {
-    /// Whether the job's item is gone, so that the worker should stop.
+    /// Whether the job is wanted no more, so that the worker should stop.
     package let isCancelled: Bool
     /// When the lease ends now.
     package let expiresAt: Timestamp

@@ -44,6 +44,7 @@ extension ItemReport: TableRow {
         rows += metadata.sorted { $0.key < $1.key }.map { ["metadata \($0.key)", $0.value] }
         rows += [["created at", createdAt], ["updated at", updatedAt]]
         if let error { rows.append(["error", "\(error.code.rawValue): \(error.message)"]) }
+        if let settlesTo { rows.append(["once settled", settlesTo == .deleted ? "deleted" : "moved to the trash"]) }
         return [Table(headings: ["member", "value"], rows: rows)]
     }
 }
@@ -55,14 +56,21 @@ extension ItemDetails: TableRenderable {
                 headings: ["job", "state", "attempts", "progress", "lease until", "created at"],
                 rows: [
                     [
-                        job.id.text, job.state.rawValue, String(job.attempts), "\(job.progress) %", job.leaseExpiresAt ?? "", job.createdAt,
+                        job.id.text, job.state.rawValue, "\(job.attempts) of \(job.attemptsMax)", "\(job.progress) %", job.leaseExpiresAt ?? "", job.createdAt,
                     ]
                 ])
         }
         let imageRows = images.map { [$0.use, $0.format.rawValue, "\($0.width) x \($0.height)", String($0.bytes), $0.sha256] }
-        return item.tables + (jobTable.map { [$0] } ?? [])
+        let trashTable = trash.map { Table(headings: ["in the trash since", "until"], rows: [[$0.deletedAt, $0.purgeAt]]) }
+        return item.tables + (trashTable.map { [$0] } ?? []) + (jobTable.map { [$0] } ?? [])
             + [Table(headings: ["image", "format", "pixels", "bytes", "sha256"], rows: imageRows)]
     }
+}
+
+extension TrashReport: TableRow {
+    static let headings = ["id", "account", "mode", "name", "deleted at", "purge at"]
+
+    var cells: [String] { [id.text, account, mode.rawValue, name, deletedAt, purgeAt] }
 }
 
 extension TermReport: TableRow {

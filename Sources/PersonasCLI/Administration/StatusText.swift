@@ -32,7 +32,10 @@ struct StatusDocument: Presentable {
         entries.append(("migrations", Self.words(for: report.schema)))
         guard let stored = report.stored else { return entries + [("disk", disk(nil))] }
         entries.append(("accounts", Quantities.number(stored.contents.accounts)))
-        entries += Mode.allCases.map { mode in (mode.rawValue + "s", Self.words(for: stored.contents.items.filter { $0.mode == mode })) }
+        entries += Mode.allCases.map { mode in
+            let words = Self.words(for: stored.contents.items.filter { $0.mode == mode })
+            return (mode.rawValue + "s", "\(words); \(Quantities.number(stored.contents.trash[mode] ?? 0)) in the trash")
+        }
         entries += [("queue", Self.words(for: stored.queue)), ("disk", disk(stored.images)), ("last backup", backup(stored.lastBackup))]
         return entries
     }
@@ -134,6 +137,7 @@ extension StatusDocument: Encodable {
         for tally in stored?.contents.items ?? [] {
             items = items ?? [:]; items?[tally.mode.rawValue, default: [:]][tally.status.rawValue] = tally.count
         }
+        for (mode, count) in stored?.contents.trash ?? [:] { items?[mode.rawValue]?["trash"] = count }
         var members = encoder.container(keyedBy: CodingKeys.self)
         try members.encode(dataFolder, forKey: .dataFolder)
         try members.encode(version, forKey: .version)

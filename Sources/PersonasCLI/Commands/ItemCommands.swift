@@ -44,6 +44,28 @@ struct ShowCommand: AdministrationCommand {
     var notFoundMessage: String? { item.notFoundMessage }
 }
 
+/// `personas cancel`.
+struct CancelCommand: AdministrationCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "cancel", abstract: "Cancel the training of a persona or style of any account, which fails with CANCELLED.")
+    @OptionGroup var item: ItemID
+    @OptionGroup var data: DataOptions
+    @OptionGroup var output: JSONOption
+    var operation: CancelItem { CancelItem(id: item.id) }
+    var notFoundMessage: String? { item.notFoundMessage }
+}
+
+/// `personas retry`.
+struct RetryCommand: AdministrationCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "retry", abstract: "Train a persona or style of any account anew that has failed, on the same images.")
+    @OptionGroup var item: ItemID
+    @OptionGroup var data: DataOptions
+    @OptionGroup var output: JSONOption
+    var operation: RetryItem { RetryItem(id: item.id) }
+    var notFoundMessage: String? { item.notFoundMessage }
+}
+
 /// `personas delete`.
 struct DeleteCommand: AdministrationCommand {
     static let configuration = CommandConfiguration(

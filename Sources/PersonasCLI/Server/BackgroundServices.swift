@@ -81,6 +81,26 @@ struct IdempotencyRecordExpiry: Service {
     }
 }
 
+/// Removes for good what has been in the trash long enough.
+struct TrashExpiry: Service {
+    let trash: Trash
+    let logger: Logger
+
+    func run() async {
+        await cancelWhenGracefulShutdown {
+            while !Task.isCancelled {
+                do throws(Failure) {
+                    let count = try await trash.purgeExpired()
+                    if count > 0 { logger.debug("items removed from the trash", metadata: ["count": .stringConvertible(count)]) }
+                } catch {
+                    logger.error("the trash could not be emptied", metadata: ["reason": "\(error)"])
+                }
+                try? await Task.sleep(for: .seconds(60))
+            }
+        }
+    }
+}
+
 /// Forgets events whose time is over, and what is left in events of items that are gone.
 struct EventExpiry: Service {
     let retention: EventRetention

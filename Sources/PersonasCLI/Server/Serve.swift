@@ -138,6 +138,7 @@ enum Serve {
         var services: [any Service] = [
             KeyUseSaving(uses: app.authentication.uses, logger: logger),
             BlobCollection(collector: app.collector, signal: app.signals.removals, logger: logger),
+            TrashExpiry(trash: app.trash, logger: logger),
         ]
         switch settings.trainer {
         case .embedded: services.append(EmbeddedTraining(training: app.training, images: app.images, logger: logger))

@@ -19,6 +19,7 @@ extension Storage.Configuration {
         searchesWaitingMax = settings.searchesWaitingMax
         writesWaitingMax = settings.writesWaitingMax
         mappedBytesMax = settings.databaseMappedBytes
+        trashDays = settings.trashDays
     }
 }
 

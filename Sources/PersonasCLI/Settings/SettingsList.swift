@@ -65,6 +65,9 @@ struct SettingsList: Sendable {
         "lease-seconds", default: leases.seconds, in: 1...3_600, "Seconds that a worker keeps a job without a sign of life")
     let trainingAttemptsMax = Setting.integer(
         "training-attempts-max", default: leases.attemptsMax, in: 1...100, "Workers that a job is given to before its item fails")
+    let trashDays = Setting.integer(
+        "trash-days", default: storage.trashDays, in: 1...3_650,
+        "Days for which an item that is put into the trash from now on can be restored")
     let graceSeconds = Setting.integer(
         "grace-seconds", of: .processes, default: 10, in: 1...3_600,
         "Seconds that running requests get to finish when the process is stopped")

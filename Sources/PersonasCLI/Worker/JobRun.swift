@@ -8,6 +8,8 @@ enum JobOutcome: Sendable, Equatable {
     case completed
     /// It failed and that was reported; the cause is not.
     case failed(JobFailure, cause: String)
+    /// It was called off, and there is nothing to report.
+    case cancelled
     /// It is not this worker's any more, and nothing was changed.
     case dropped(String)
     /// How it ended could not be reported, so that another worker gets it when the lease runs out.
@@ -70,7 +72,7 @@ struct JobRun: Sendable {
             return .completed
         } catch {
             switch error {
-            case .leaseLost: return .dropped("the lease was lost")
+            case .leaseLost: return await outcomeOfLoss()
             // Whether it was completed is not known; if not, the lease runs out.
             case .passing(let reason): return .unreported("that it is completed could not be reported: \(reason)")
             case .refused, .stopped: return await fail(of: error, .notAccepted)
@@ -94,12 +96,18 @@ struct JobRun: Sendable {
                 return JobOutcome.failed(failure, cause: cause)
             } catch {
                 let reason = "\(failure.report.message): \(cause); and that could not be reported: \(error.reason)"
-                if case .leaseLost = error { return JobOutcome.dropped(reason) }
+                if case .leaseLost = error { return await isCancelled() ? JobOutcome.cancelled : .dropped(reason) }
                 return JobOutcome.unreported(reason)
             }
         }
         return await report.value
     }
+
+    /// What became of a job on which no report is taken any more.
+    private func outcomeOfLoss() async -> JobOutcome { await isCancelled() ? .cancelled : .dropped("the lease was lost") }
+
+    /// Whether the job was called off, which the server tells for a while whoever held it last.
+    private func isCancelled() async -> Bool { (try? await server.heartbeat(job, progress: 0)) ?? false }
 
     /// Makes a call, again when the server cannot take it now.
     private func persistently<Value: Sendable>(_ call: () async throws(WorkerProblem) -> Value) async throws(WorkerProblem) -> Value {
@@ -124,7 +132,7 @@ struct JobRun: Sendable {
             do throws(WorkerProblem) {
                 if try await server.heartbeat(job, progress: max(progress, now.progress)) {
                     state.drop()
-                    return .dropped("the job was cancelled")
+                    return .cancelled
                 }
             } catch {
                 // The answer may have been overtaken by the end of the job, which ends the lease as well.

@@ -101,6 +101,9 @@ struct Worker: Service {
             text = "Failed (\(failure.report.message))"
             let details: Logger.Metadata = ["reason": .string(failure.report.message), "cause": .string(cause)]
             logger.warning("job failed", metadata: metadata(of: job).merging(details) { first, _ in first })
+        case .cancelled:
+            text = "Dropped (the job was cancelled)"
+            logger.info("job cancelled", metadata: metadata(of: job))
         case .dropped(let reason):
             text = "Dropped (\(reason))"
             logger.warning("job dropped", metadata: metadata(of: job).merging(["reason": .string(reason)]) { first, _ in first })

@@ -7,7 +7,7 @@ import Testing
 @Suite("What status and check print")
 struct StatusTextTests {
     private static let stored = StatusReport.Stored(
-        contents: StoreContents(accounts: 12, counts: [.persona: [.completed: 1_234_567, .failed: 3], .style: [.processing: 1]]),
+        contents: StoreContents(accounts: 12, counts: [.persona: [.completed: 1_234_567, .failed: 3], .style: [.processing: 1]], trash: [:]),
         images: {
             var volume = ImageVolume()
             (volume.images, volume.bytes) = (3_702, 1_234_567_890)

@@ -12,7 +12,7 @@ struct StoreUsageTests {
         try await withStorage { open async throws in
             let usage = open.storage.usage
             #expect(try await usage.images() == ImageVolume())
-            #expect(try await usage.contents() == StoreContents(accounts: 0, counts: [:]))
+            #expect(try await usage.contents() == StoreContents(accounts: 0, counts: [:], trash: [:]))
             #expect(try await usage.contents().items.count == 6)
             let account = try await open.account()
             _ = try await open.create("Nova", of: account, images: 1...3)
@@ -21,9 +21,9 @@ struct StoreUsageTests {
             let other = try await open.account("other")
             let gone = try await open.create("Gone", of: other, images: 5...5)
             #expect(
-                try await usage.contents() == StoreContents(accounts: 2, counts: [.persona: [.completed: 3, .processing: 1]]))
+                try await usage.contents() == StoreContents(accounts: 2, counts: [.persona: [.completed: 3, .processing: 1]], trash: [:]))
             _ = try await open.items.delete(gone.id, mode: nil, accountID: other, at: .now)
-            #expect(try await usage.contents() == StoreContents(accounts: 2, counts: [.persona: [.completed: 2, .processing: 1]]))
+            #expect(try await usage.contents() == StoreContents(accounts: 2, counts: [.persona: [.completed: 2, .processing: 1]], trash: [:]))
             #expect(usage.waitingWrites == 0)
         }
     }

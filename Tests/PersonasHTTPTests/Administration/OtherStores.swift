@@ -17,6 +17,7 @@ struct OtherStores: AdministrationStores {
     var terms: any BlockedTermStore { storage.terms }
     var maintenance: any MaintenanceStore { storage.maintenance }
     var pikzonalities: any PikzonalityStore { storage.pikzonalities }
+    var trash: any TrashStore { storage.trash }
     var schema: any SchemaStore { storage.schema }
     var integrity: any IntegrityStore { storage.integrity }
     var usage: any StoreUsage { storage.usage }

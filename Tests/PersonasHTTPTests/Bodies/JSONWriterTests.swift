@@ -142,7 +142,7 @@ struct JSONWriterTests {
         func write(_ writer: inout JSONWriter) { Representation(base: base).full(item, &writer, requestID: "a") }
         let whole = written(write)
         #expect(whole.contains(#""portrait_url":"https://\"quoted\".test/media/"#))
-        #expect(whole.contains(#""external_id":"\"x\\","metadata":{"k":"\"é\u001b","l":""},"error":null"#))
+        #expect(whole.contains(#""external_id":"\"x\\","metadata":{"k":"\"é\u001b","l":""},"delete_when_settled":false,"error":null"#))
         let needed = whole.utf8.count
         for size in 0...needed + 1 {
             var memory = [UInt8](repeating: 0xAA, count: needed + 16)

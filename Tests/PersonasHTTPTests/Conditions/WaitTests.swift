@@ -84,7 +84,7 @@ struct WaitTests {
             let found = try await answer
             found.expect(200, mount.completed("Nova", instructions: #""Warm""#))
             #expect(found.headers[.eTag] == service.tag(4))
-            #expect(Self.waiting(service) == 0)
+            try await Self.awaitWaiting(0, service)
         }
     }
 
@@ -138,7 +138,7 @@ struct WaitTests {
             #expect(answers.1.status == 304 && answers.1.headers[.preferenceApplied] == "wait=1")
             #expect(answers.2.status == 200)
             #expect(start.duration(to: .now) >= .seconds(1))
-            #expect(Self.waiting(service) == 0)
+            try await Self.awaitWaiting(0, service)
         }
     }
 
@@ -232,7 +232,7 @@ struct WaitTests {
                 try await service.train()
                 for try await status in group { #expect(status == "completed") }
             }
-            #expect(Self.waiting(service) == 0)
+            try await Self.awaitWaiting(0, service)
         }
     }
 

@@ -31,7 +31,7 @@ struct Mount: Sendable, CustomTestStringConvertible {
             ? """
             {"id":"<id 1>","mode":"\(mode)","name":"\(name)","status":"processing","progress":\(progress),"portrait_url":null,\
             "reference":null,"special_instructions":\(instructions),\
-            "external_id":null,"metadata":{},"error":null,"created_at":"<time>","updated_at":"<time>"\(suffix)}
+            "external_id":null,"metadata":{},"delete_when_settled":false,"error":null,"created_at":"<time>","updated_at":"<time>"\(suffix)}
             """
             : """
             {"name":"\(name)","id":"<id 1>","mode":"\(mode)","portrait_url":null,"reference":null,"progress":\(progress),\
@@ -50,7 +50,7 @@ struct Mount: Sendable, CustomTestStringConvertible {
             ? """
             {"id":"<id 1>","mode":"\(mode)","name":"\(name)","status":"completed","progress":100,\(images),\
             "special_instructions":\(instructions),\
-            "external_id":null,"metadata":{},"error":null,"created_at":"<time>","updated_at":"<time>"}
+            "external_id":null,"metadata":{},"delete_when_settled":false,"error":null,"created_at":"<time>","updated_at":"<time>"}
             """
             : """
             {"name":"\(name)","id":"<id 1>","mode":"\(mode)",\(images),"progress":100,"special_instructions":\(instructions),\
@@ -64,7 +64,7 @@ struct Mount: Sendable, CustomTestStringConvertible {
         return isTyped
             ? """
             {"id":"<id 1>","mode":"\(mode)","name":"\(name)","status":"failed","progress":\(progress),"portrait_url":null,"reference":null,\
-            "special_instructions":null,"external_id":null,"metadata":{},\
+            "special_instructions":null,"external_id":null,"metadata":{},"delete_when_settled":false,\
             "error":\(object),"created_at":"<time>","updated_at":"<time>"}
             """
             : """

@@ -102,7 +102,7 @@ struct UsageMetricsTests {
                 return state.isBroken
             }
             if isBroken { throw .unexpected("SQLite 10: disk I/O error") }
-            return StoreContents(accounts: 3, counts: [.style: [.failed: 2]])
+            return StoreContents(accounts: 3, counts: [.style: [.failed: 2]], trash: [:])
         }
 
         func images() async throws(Failure) -> ImageVolume { ImageVolume() }

@@ -26,8 +26,10 @@ struct Outbox: Sendable {
         _ kind: EventKind, _ item: Pikzonality, from before: Pikzonality? = nil, at now: Timestamp, requestID: String?, _ db: Database
     ) throws {
         if kind == .progress, try wasToldOfProgress(item.id, since: now.milliseconds - Self.progressMilliseconds, db) { return }
-        let changed = before.map { ItemMember.changed(from: $0, to: item).map(\.rawValue) } ?? []
-        try append(.item(item.mode, kind), .item(item), changed: changed, of: item.accountID, at: now, requestID: requestID, db)
+        // Links that lead nowhere any more are not told.
+        let told = kind == .trashed ? item.withoutLinks : item
+        let changed = before.map { ItemMember.changed(from: $0, to: told).map(\.rawValue) } ?? []
+        try append(.item(item.mode, kind), .item(told), changed: changed, of: item.accountID, at: now, requestID: requestID, db)
     }
 
     /// Tells that an item is gone for good, and has nobody be told any more what it was like.

@@ -9,6 +9,7 @@ enum CountCheck {
         /// What is counted.
         enum Subject: Sendable {
             case items(mode: String, status: String)
+            case trash(mode: String)
             case storedBytes
         }
 
@@ -24,6 +25,8 @@ enum CountCheck {
                 switch subject {
                 case .items(let mode, let status):
                     "The account is said to have \(kept) items of mode \(mode) and status \(status), and has \(counted)"
+                case .trash(let mode):
+                    "The account is said to have \(kept) items of mode \(mode) in the trash, and has \(counted)"
                 case .storedBytes: "The images of the account are said to have \(kept) bytes, and have \(counted)"
                 }
             return Finding(.countsDisagree, accountID.text, detail, repaired: isRepaired)
@@ -39,13 +42,23 @@ enum CountCheck {
                 (SELECT account_id, mode, status, count(*) AS number FROM pikzonality GROUP BY account_id, mode, status)
                 USING (account_id, mode, status) WHERE kept <> counted
                 """)
+        let trash = try Row.fetchAll(
+            db,
+            sql: """
+                SELECT account_id, mode, coalesce(count, 0) AS kept, coalesce(number, 0) AS counted FROM trash_count FULL JOIN
+                (SELECT account_id, mode, count(*) AS number FROM trash_item GROUP BY account_id, mode)
+                USING (account_id, mode) WHERE kept <> counted
+                """)
         let bytes = try Row.fetchAll(
             db,
             sql: """
                 SELECT account_id, coalesce(count, 0) AS kept, coalesce(number, 0) AS counted FROM stored_bytes FULL JOIN
-                (\(StoredBytes.counted) GROUP BY account_id) USING (account_id) WHERE kept <> counted
+                (SELECT account_id, sum(number) AS number FROM
+                    (\(StoredBytes.counted) GROUP BY account_id UNION ALL \(StoredBytes.countedInTrash) GROUP BY account_id)
+                GROUP BY account_id) USING (account_id) WHERE kept <> counted
                 """)
         return try items.map { try difference($0, .items(mode: $0["mode"], status: $0["status"])) }
+            + trash.map { try difference($0, .trash(mode: $0["mode"])) }
             + bytes.map { try difference($0, .storedBytes) }
     }
 
@@ -66,11 +79,20 @@ enum CountCheck {
                     FROM account WHERE account.id = ?1
                     ON CONFLICT (account_id, mode, status) DO UPDATE SET count = excluded.count
                     """, [id, mode, status])
+            case .trash(let mode):
+                try db.run(
+                    """
+                    INSERT INTO trash_count (account_id, mode, count)
+                    SELECT account.id, ?2, (SELECT count(*) FROM trash_item WHERE account_id = ?1 AND mode = ?2)
+                    FROM account WHERE account.id = ?1
+                    ON CONFLICT (account_id, mode) DO UPDATE SET count = excluded.count
+                    """, [id, mode])
             case .storedBytes:
                 try db.run(
                     """
                     INSERT INTO stored_bytes (account_id, count)
                     SELECT account.id, coalesce((SELECT number FROM (\(StoredBytes.counted) AND account_id = ?1)), 0)
+                        + coalesce((SELECT number FROM (\(StoredBytes.countedInTrash) AND account_id = ?1)), 0)
                     FROM account WHERE account.id = ?1
                     ON CONFLICT (account_id) DO UPDATE SET count = excluded.count
                     """, [id])

@@ -63,7 +63,7 @@ struct DataFolderCheck: IntegrityStore {
             try Data.fetchAll(
                 db,
                 sql: """
-                    SELECT digest FROM media WHERE NOT EXISTS (SELECT 1 FROM image_link WHERE image_link.digest = media.digest)
+                    SELECT digest FROM media WHERE NOT \(ImageLinks.needing("media.digest"))
                         AND NOT EXISTS (SELECT 1 FROM media_removal WHERE media_removal.digest = media.digest)
                     """
             ).map { BlobKey(digest: [UInt8]($0)) }
@@ -119,8 +119,10 @@ struct DataFolderCheck: IntegrityStore {
         defer { pins.unpin(image.key) }
         let (isNamed, items) = try await database.read { db in
             let isNamed = try db.firstRow("SELECT 1 FROM media WHERE digest = ?", [image.key.data]) != nil
-            let sql = "SELECT DISTINCT pikzonality_id FROM image_link WHERE digest = ? LIMIT 3"
-            return (isNamed, try db.rows(sql, [image.key.data]).map { try $0.identifier("pikzonality_id").text })
+            let sql = """
+                SELECT pikzonality_id AS id FROM image_link WHERE digest = ?1 UNION SELECT item_id FROM trash_link WHERE digest = ?1 LIMIT 3
+                """
+            return (isNamed, try db.rows(sql, [image.key.data]).map { try $0.identifier("id").text })
         }
         guard isNamed, let problem = problem(of: image) else { return nil }
         let needed = items.isEmpty ? "nothing needs it" : "needed by \(items.joined(separator: ", "))"

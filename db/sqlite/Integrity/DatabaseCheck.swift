@@ -12,7 +12,7 @@ struct DatabaseCheck {
     func run(into report: inout IntegrityReport, _ progress: ProgressHandler) async throws {
         let questions: [@Sendable (Database) throws -> [Finding]] = [
             Self.integrity, Self.foreignKeys, Self.tokens, Self.jobsOfItems, Self.jobsWithoutItem, NameIndexCheck.documents,
-            NameIndexCheck.words, MetadataIndexCheck.entries, EventCheck.counts,
+            NameIndexCheck.words, MetadataIndexCheck.entries, TrashCheck.tokens, TrashCheck.items, TrashCheck.revisions, EventCheck.counts,
             EventCheck.holes(since: now.adding(seconds: -Limits.progressEventHoursKept * 3_600)), EventCheck.items, EventCheck.reductions,
         ]
         for (done, question) in questions.enumerated() {
@@ -48,17 +48,22 @@ struct DatabaseCheck {
 
     private static func tokens(_ db: Database) throws -> [Finding] {
         // The copy is 16 bytes for each link of a position from 0 on, in their order.
-        try items(
-            db,
-            """
-            SELECT id FROM pikzonality WHERE portrait_token IS NOT
-                    (SELECT token FROM image_link WHERE pikzonality_id = id AND position = -1)
-                OR length(reference_tokens) <> 16 * (SELECT count(*) FROM image_link WHERE pikzonality_id = id AND position >= 0)
-                OR length(reference_tokens) <> 16 * (
-                    SELECT count(*) FROM image_link WHERE pikzonality_id = id AND position >= 0
-                        AND substr(reference_tokens, position * 16 + 1, 16) = token)
-            """
-        ).map { Finding(.tokensDisagree, $0, "The item's image tokens are not those of its links") }
+        try items(db, disagreeingTokens(of: "pikzonality", links: "image_link", item: "pikzonality_id")).map {
+            Finding(.tokensDisagree, $0, "The item's image tokens are not those of its links")
+        }
+    }
+
+    /// A query of the items whose copy of their tokens differs from their links.
+    /// - Parameter item: what links call the id of their item.
+    static func disagreeingTokens(of table: String, links: String, item: String) -> String {
+        """
+        SELECT id FROM \(table) WHERE portrait_token IS NOT
+                (SELECT token FROM \(links) WHERE \(item) = id AND position = -1)
+            OR length(reference_tokens) <> 16 * (SELECT count(*) FROM \(links) WHERE \(item) = id AND position >= 0)
+            OR length(reference_tokens) <> 16 * (
+                SELECT count(*) FROM \(links) WHERE \(item) = id AND position >= 0
+                    AND substr(reference_tokens, position * 16 + 1, 16) = token)
+        """
     }
 
     private static func jobsOfItems(_ db: Database) throws -> [Finding] {
@@ -78,7 +83,7 @@ struct DatabaseCheck {
     }
 
     /// The identifiers that a query finds, as texts.
-    private static func items(_ db: Database, _ sql: String) throws -> [String] {
+    static func items(_ db: Database, _ sql: String) throws -> [String] {
         try Row.fetchAll(db, sql: sql).map { try $0.identifier("id").text }
     }
 }

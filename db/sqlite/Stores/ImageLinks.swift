@@ -10,6 +10,15 @@ enum ImageLinks {
     /// The images behind links, as `decode` expects them.
     static let select = "SELECT digest, format, width, height, byte_count FROM image_link JOIN media USING (digest)"
 
+    /// A condition that is true where something needs an image, be it in the trash.
+    /// - Parameter digest: what stands for its digest in the statement.
+    static func needing(_ digest: String) -> String {
+        """
+        (EXISTS (SELECT 1 FROM image_link WHERE image_link.digest = \(digest))
+            OR EXISTS (SELECT 1 FROM trash_link WHERE trash_link.digest = \(digest)))
+        """
+    }
+
     private static let byToken = FixedQuery("\(select) WHERE token = ?")
 
     /// Writes the rows of one image of an item.

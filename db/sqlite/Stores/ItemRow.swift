@@ -26,13 +26,18 @@ enum ItemRow {
     /// What follows from another column, is stored with it, and is never read.
     private static let derived: [Column] = [("name_key", { $0.name.key })]
 
+    /// What an owner sets, and has back by its revisions.
+    private static let owned = changeable.filter { ["name", "special_instructions", "external_id", "metadata"].contains($0.name) }
+
     private static let read = fixed + changeable
     private static let inserted = read + derived
     private static let updated = changeable + derived
 
-    /// What training changes, with the time and the count of changes.
+    /// What the steps of an item's life change, with the time and the count of changes.
     private static let trained = (fixed + changeable).filter {
-        ["status", "progress", "portrait_token", "error_code", "error_message", "updated_at", "version"].contains($0.name)
+        [
+            "status", "progress", "reference_tokens", "portrait_token", "error_code", "error_message", "updated_at", "version", "settles_to",
+        ].contains($0.name)
     }
 
     /// What an event keeps of how an item was.
@@ -50,6 +55,9 @@ enum ItemRow {
         read.map { "\(table).\($0.name == "id" ? id : $0.name)" }.joined(separator: ", ")
     }
 
+    /// The names of what is stored of an item, but for what follows from another column.
+    static let columnNames = read.map(\.name).joined(separator: ", ")
+
     /// How many columns `columns` names: the place of what a query selects behind them.
     static let columnCount = Int32(read.count)
 
@@ -62,8 +70,8 @@ enum ItemRow {
     private static let settlements = StoredWords<Settlement>()
 
     private static let insertion = """
-        INSERT INTO pikzonality (\(inserted.map(\.name).joined(separator: ", ")))
-        VALUES (\(inserted.map { _ in "?" }.joined(separator: ", ")))
+        INSERT INTO pikzonality (\(inserted.map(\.name).joined(separator: ", ")), revision_request_id)
+        VALUES (\(inserted.map { _ in "?" }.joined(separator: ", ")), ?)
         """
 
     private static let change = update(updated)
@@ -94,9 +102,10 @@ enum ItemRow {
         try connection.first(byID, { $0.bind(id) }, row: decode)
     }
 
-    /// Stores a new item.
-    static func insert(_ item: Pikzonality, _ db: Database) throws {
-        try db.run(insertion, StatementArguments(inserted.map { $0.value(item) }))
+    /// Stores an item that is not there.
+    /// - Parameter requestID: the request that brings about its first state, if one of its owner does.
+    static func insert(_ item: Pikzonality, requestID: String?, _ db: Database) throws {
+        try db.run(insertion, StatementArguments(inserted.map { $0.value(item) } + [requestID]))
         try MetadataIndex.insert(item, db)
     }
 
@@ -106,13 +115,16 @@ enum ItemRow {
         try MetadataIndex.update(from: before, to: item, db)
     }
 
-    /// Stores what training changes of an item that is there.
+    /// Stores what a step of its life changes of an item that is there.
     static func updateTraining(_ item: Pikzonality, _ db: Database) throws {
         try db.run(training, StatementArguments(trained.map { $0.value(item) } + [item.id.data]))
     }
 
     /// The values of `snapshotColumns`.
     static func snapshot(of item: Pikzonality) -> [(any DatabaseValueConvertible)?] { kept.map { $0.value(item) } }
+
+    /// What an owner has set, in the order of the columns of a revision.
+    static func details(of item: Pikzonality) -> [(any DatabaseValueConvertible)?] { owned.map { $0.value(item) } }
 
     private static func error(code: String?, message: String?) -> TrainingError? {
         guard let code = code.flatMap(TrainingErrorCode.init), let message else { return nil }

@@ -62,8 +62,9 @@ struct SQLiteAccountStore: AccountStore {
     func delete(accountNamed name: String, in context: WriteContext<Void>) async throws(Failure) {
         let id = try await writer.write(in: context, recording: { _ in () }, isUnbounded: true) { db in
             let id = try Self.account(named: name, db).id
-            try SQLiteTrainingJobStore.endJobs(ofItemsWhere: "account_id = ?", [id.data], db)
+            try JobRow.end(ofItemsWhere: "account_id = ?", [id.data], at: context.now, db)
             try ImageLinks.queueRemoval(ofItemsWhere: "account_id = ?", [id.data], at: context.now, db)
+            try TrashRows.removeAll(of: id, at: context.now, db)
             try db.run("DELETE FROM pikzonality WHERE account_id = ?", [id.data])
             try db.run("DELETE FROM account WHERE id = ?", [id.data])
             return id

@@ -2,7 +2,7 @@ import Foundation
 import GRDB
 import Personas
 
-/// Images as rows: `media` has what is known of each, `image_link` who needs it, `media_removal` what is to be deleted. Pins lie in memory.
+/// Images as rows: `media` has what is known of each, `image_link` and `trash_link` who needs it, `media_removal` what is to be deleted. Pins lie in memory.
 struct SQLiteImageIndex: ImageIndex {
     let writer: GroupWriter
     let readers: ReadPool
@@ -71,7 +71,7 @@ struct SQLiteImageIndex: ImageIndex {
                     INSERT INTO media_removal (digest, queued_at) VALUES (?, ?)
                     ON CONFLICT (digest) DO UPDATE SET queued_at = excluded.queued_at
                     """, [key.data, now.milliseconds])
-                let isNeeded = try db.firstRow("SELECT 1 FROM image_link WHERE digest = ? LIMIT 1", [key.data]) != nil
+                let isNeeded = try db.firstRow("SELECT 1 WHERE \(ImageLinks.needing("?1"))", [key.data]) != nil
                 try db.run("DELETE FROM \(isNeeded ? "media_removal" : "media") WHERE digest = ?", [key.data])
                 return !isNeeded
             }

@@ -7,8 +7,7 @@ struct SQLitePikzonalityStore: PikzonalityStore {
     let writer: GroupWriter
     let readers: ReadPool
     let scans: ScanPool
-    let changes: ItemChanges
-    let outbox: Outbox
+    let steps: ItemSteps
 
     func insert(_ new: NewPikzonality, in context: WriteContext<Pikzonality>) async throws(Failure) -> Pikzonality {
         try await writer.write(in: context) { db in
@@ -17,7 +16,7 @@ struct SQLitePikzonalityStore: PikzonalityStore {
             let tokens = new.references.map { _ in RandomToken.random() }
             let portrait = new.outcome == .completed ? RandomToken.random() : nil
             let item = Pikzonality(new, at: context.now, referenceTokens: ReferenceTokens(tokens), portraitToken: portrait)
-            try Self.translatingConflict(item, db) { try ItemRow.insert(item, db) }
+            try Self.translatingConflict(item, db) { try ItemRow.insert(item, requestID: context.requestID, db) }
             // After the name, as everywhere; the failure undoes the row.
             try usage.requireRoom(forImageBytes: new.references.reduce(0) { $0 + $1.byteCount })
             for (position, (image, token)) in zip(new.references, tokens).enumerated() {
@@ -27,11 +26,9 @@ struct SQLitePikzonalityStore: PikzonalityStore {
                 try ImageLinks.insert(first, token: portrait, position: ImageLinks.portraitPosition, itemID: new.id, db)
             }
             if new.outcome == nil {
-                try db.run(
-                    "INSERT INTO training_job (id, pikzonality_id, state, attempts, progress, created_at) VALUES (?, ?, 'queued', 0, 0, ?)",
-                    [Identifier.timeOrdered(at: context.now).data, new.id.data, context.now.milliseconds])
+                try JobRow.insert(for: new.id, at: context.now, db)
             }
-            try outbox.append(.created, item, at: context.now, requestID: context.requestID, db)
+            try steps.outbox.append(.created, item, at: context.now, requestID: context.requestID, db)
             return item
         }
     }
@@ -70,13 +67,16 @@ struct SQLitePikzonalityStore: PikzonalityStore {
             if let changed {
                 if changed.name.key != item.name.key { try Self.requireUnreserved(changed.name, db) }
                 try Self.translatingConflict(changed, db) { try ItemRow.update(changed, from: item, db) }
-                try outbox.append(.updated, changed, from: item, at: context.now, requestID: context.requestID, db)
+                if changed.details != item.details {
+                    try RevisionRows.keep(item, becoming: changed, requestID: context.requestID, db)
+                }
+                try steps.outbox.append(.updated, changed, from: item, at: context.now, requestID: context.requestID, db)
             }
             // Only now is it known that nothing else stands against the change, which the failure undoes.
             try precondition.require(item)
             return (changed ?? item, changed != nil)
         }
-        if isChanged { changes.notify(ItemChange(id, isSettled: false)) }
+        if isChanged { steps.changes.notify(ItemChange(id, isSettled: false)) }
         return item
     }
 
@@ -88,13 +88,10 @@ struct SQLitePikzonalityStore: PikzonalityStore {
             let item = try Self.owned(id, mode: mode, accountID: accountID, db)
             guard endsTraining || item.status != .processing else { throw Failure.stillProcessing(item.mode) }
             try precondition.require(item)
-            try ImageLinks.queueRemoval(ofItemsWhere: "id = ?", [id.data], at: context.now, db)
-            try SQLiteTrainingJobStore.endJobs(ofItemsWhere: "id = ?", [id.data], db)
-            try db.run("DELETE FROM pikzonality WHERE id = ?", [id.data])
-            try outbox.appendDeleted(id, item.mode, of: item.accountID, at: context.now, requestID: context.requestID, db)
+            try ItemRemoval.remove(item, at: context.now, requestID: context.requestID, steps.outbox, db)
             return item.mode
         }
-        changes.notify(ItemChange(id, isSettled: true))
+        steps.changes.notify(ItemChange(id, isSettled: true))
         return mode
     }
 
@@ -146,33 +143,40 @@ struct SQLitePikzonalityStore: PikzonalityStore {
     func operatorItem(_ id: Identifier) async throws(Failure) -> OperatorItemDetails {
         try readers.read { connection in
             try connection.atOneMoment {
-                guard let item = try OperatorWalk.item(id, connection) else { throw Failure.notFound }
+                guard let item = try OperatorWalk.item(id, connection) else {
+                    guard let trashed = try TrashRows.details(of: id, connection) else { throw Failure.notFound }
+                    return trashed
+                }
                 return OperatorItemDetails(
-                    item: item, job: try SQLiteTrainingJobStore.job(ofItem: id, connection),
+                    item: item, job: try JobRow.latest(of: id, connection).map { ($0.job, $0.createdAt) },
                     references: try ImageLinks.references(of: id, connection), portrait: try ImageLinks.portrait(of: id, connection))
             }
         }
     }
 
     /// What was found, if it is what was asked for.
-    private static func require(_ found: Pikzonality?, mode: Mode?, accountID: Identifier) throws(Failure) -> Pikzonality {
+    static func require(_ found: Pikzonality?, mode: Mode?, accountID: Identifier) throws(Failure) -> Pikzonality {
         guard let found, found.accountID == accountID, mode == nil || found.mode == mode else { throw .notFound }
         return found
     }
 
-    private static func owned(_ id: Identifier, mode: Mode?, accountID: Identifier?, _ db: Database) throws -> Pikzonality {
+    /// An item of an account, or of any for an operator.
+    static func owned(_ id: Identifier, mode: Mode?, accountID: Identifier?, _ db: Database) throws -> Pikzonality {
         guard let item = try ItemRow.find(id, db), accountID == nil || item.accountID == accountID, mode == nil || item.mode == mode else {
             throw Failure.notFound
         }
         return item
     }
 
-    private static func requireUnreserved(_ name: Name, _ db: Database) throws {
+    /// Makes sure that a name may be given.
+    static func requireUnreserved(_ name: Name, _ db: Database) throws {
         if try db.firstRow("SELECT 1 FROM reserved_name WHERE name_key = ?", [name.key]) != nil { throw Failure.nameReserved }
     }
 
+    /// Writes the row of an item, and tells who has its name or its owner's own id already.
+    ///
     /// The table has two uniquenesses beside its key: a violation means that the name is taken or, where it is not, the owner's own id.
-    private static func translatingConflict(_ item: Pikzonality, _ db: Database, _ body: () throws -> Void) throws {
+    static func translatingConflict(_ item: Pikzonality, _ db: Database, _ body: () throws -> Void) throws {
         do {
             try body()
         } catch let error as DatabaseError where error.extendedResultCode == .SQLITE_CONSTRAINT_UNIQUE {
@@ -206,12 +210,20 @@ struct SQLitePikzonalityStore: PikzonalityStore {
 
     private static let countsOfAccount = FixedQuery("SELECT mode, status, count FROM item_count WHERE account_id = ?")
 
+    private static let trashOfAccount = FixedQuery("SELECT mode, count FROM trash_count WHERE account_id = ?")
+
     private static func counts(_ accountID: Identifier, _ connection: some SQLConnection) throws -> ItemCounts {
         var counts = ItemCounts()
         try connection.walk(countsOfAccount) {
             $0.bind(accountID)
         } row: { row in
             counts[try row.word(0, of: ItemRow.modes), try row.word(1, of: ItemRow.statuses)] = Int(row.integer(2))
+            return true
+        }
+        try connection.walk(trashOfAccount) {
+            $0.bind(accountID)
+        } row: { row in
+            counts.trash[try row.word(0, of: ItemRow.modes)] = Int(row.integer(1))
             return true
         }
         return counts

@@ -38,7 +38,12 @@ final class SQLiteStoreUsage: StoreUsage {
                     counts[mode, default: [:]][status, default: 0] += Int(row.integer(2))
                 }
                 let accounts = try connection.first("SELECT count(*) FROM account", []) { Int($0.integer(0)) }
-                return StoreContents(accounts: accounts ?? 0, counts: counts)
+                var trash: [Mode: Int] = [:]
+                try connection.query("SELECT mode, count FROM trash_count", []) { row in
+                    guard let mode = row.text(0).flatMap(Mode.init) else { return }
+                    trash[mode, default: 0] += Int(row.integer(1))
+                }
+                return StoreContents(accounts: accounts ?? 0, counts: counts, trash: trash)
             }
         }
     }

@@ -14,6 +14,8 @@ package protocol AdministrationStores: Sendable {
     var audit: any AuditStore { get }
     /// Personas and styles.
     var pikzonalities: any PikzonalityStore { get }
+    /// What is in the trash.
+    var trash: any TrashStore { get }
     /// How the schema stands.
     var schema: any SchemaStore { get }
     /// Backups; nil where the store has none of its own, because what it stands on has its own ways to be backed up.
@@ -38,10 +40,14 @@ package struct Administration: Sendable {
     let stores: any AdministrationStores
     /// The use cases of personas and styles, whose rules hold for operators, too.
     let catalog: Catalog
+    /// Those of the trash.
+    let trash: Trash
     /// What takes away the bytes of images that nothing needs.
     let collector: BlobCollector
     /// Told when bytes are to be removed.
     let signals: WorkSignals
+    /// How long leases last, and how many a job gets.
+    let leases: LeasePolicy
     /// Whether this process serves.
     let presence: ServerPresence
     /// Where the time comes from.
@@ -51,11 +57,13 @@ package struct Administration: Sendable {
 
     /// Ties the use cases to their ports.
     package init(
-        stores: any AdministrationStores, catalog: Catalog, collector: BlobCollector, signals: WorkSignals, presence: ServerPresence,
-        clock: WallClock
+        stores: any AdministrationStores, catalog: Catalog, collector: BlobCollector, signals: WorkSignals,
+        leases: LeasePolicy = LeasePolicy(), presence: ServerPresence, clock: WallClock
     ) {
         self.stores = stores
+        self.leases = leases
         self.catalog = catalog
+        trash = Trash(store: stores.trash, policy: ContentPolicy(terms: stores.terms), signals: signals, clock: clock)
         self.collector = collector
         self.signals = signals
         self.presence = presence

@@ -134,6 +134,8 @@ package struct ItemReport: Sendable, Codable, Equatable {
     package let metadata: [String: String]
     /// Why training failed.
     package let error: TrainingError?
+    /// What becomes of it when its training ends; nil where it stays.
+    package let settlesTo: Settlement?
     /// RFC 3339.
     package let createdAt: String
     /// RFC 3339.
@@ -150,6 +152,7 @@ package struct ItemReport: Sendable, Codable, Equatable {
         externalID = found.item.details.externalID
         metadata = Dictionary(found.item.details.metadata.members.map { ($0.key, $0.value) }) { first, _ in first }
         error = found.item.error
+        settlesTo = found.item.settlement
         createdAt = found.item.createdAt.text
         updatedAt = found.item.updatedAt.text
     }

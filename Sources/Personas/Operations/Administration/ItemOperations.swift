@@ -161,7 +161,9 @@ package struct ShowItem: AdministrationOperation {
 
     /// - Throws: `invalid`, `notFound`.
     package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> ItemDetails {
-        ItemDetails(try await administration.stores.pikzonalities.operatorItem(try Identifier(argument: id)))
+        ItemDetails(
+            try await administration.stores.pikzonalities.operatorItem(try Identifier(argument: id)),
+            attemptsMax: administration.leases.attemptsMax)
     }
 }
 
@@ -185,5 +187,49 @@ package struct DeleteItem: AdministrationOperation {
             id, mode: nil, accountID: nil, endingTraining: isForced,
             audit: administration.note(isForced ? .deleteForce : .delete) { _ in [id.text] })
         return Confirmation(message: mode == .persona ? "Persona deleted" : "Style deleted")
+    }
+}
+
+/// Cancels the training of one item of any account.
+package struct CancelItem: AdministrationOperation {
+    private let id: String
+
+    package init(id: String) {
+        self.id = id
+    }
+
+    /// Those of an item that was to go when its training ends.
+    package static let leavesImages = true
+
+    /// - Throws: `invalid`, `notFound`, `notProcessing`.
+    package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> Confirmation {
+        let item = try await administration.catalog.cancel(
+            try Identifier(argument: id), mode: nil, accountID: nil, audit: administration.note(.cancel) { [$0.id.text] })
+        let subject = item.mode == .persona ? "Persona" : "Style"
+        let message =
+            switch item.settlement {
+            case nil: "\(subject) cancelled"
+            case .deleted: "\(subject) cancelled and deleted, as its owner wished"
+            case .trash: "\(subject) cancelled and moved to the trash, as its owner wished"
+            }
+        return Confirmation(message: message)
+    }
+}
+
+/// Has one item of any account trained anew that has failed.
+package struct RetryItem: AdministrationOperation {
+    private let id: String
+
+    package init(id: String) {
+        self.id = id
+    }
+
+    package static let leavesTraining = true
+
+    /// - Throws: `invalid`, `notFound`, `notFailed`.
+    package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> Confirmation {
+        let item = try await administration.catalog.retry(
+            try Identifier(argument: id), mode: nil, accountID: nil, audit: administration.note(.retry) { [$0.id.text] })
+        return Confirmation(message: item.mode == .persona ? "Persona queued anew" : "Style queued anew")
     }
 }

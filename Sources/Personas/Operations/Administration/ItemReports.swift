@@ -12,7 +12,7 @@ package struct ItemDetails: Sendable, Codable, Equatable {
             case completed
             /// Ended badly.
             case failed
-            /// Its item is gone.
+            /// It was called off, or its item is gone.
             case cancelled
         }
 
@@ -22,6 +22,8 @@ package struct ItemDetails: Sendable, Codable, Equatable {
         package let state: State
         /// Leases given so far.
         package let attempts: Int
+        /// Leases that it is given at most.
+        package let attemptsMax: Int
         /// 0 to 100.
         package let progress: Int
         /// RFC 3339; nil unless it is leased.
@@ -29,9 +31,10 @@ package struct ItemDetails: Sendable, Codable, Equatable {
         /// RFC 3339.
         package let createdAt: String
 
-        init(_ job: TrainingJob, createdAt: Timestamp) {
+        init(_ job: TrainingJob, attemptsMax: Int, createdAt: Timestamp) {
             id = job.id
             attempts = job.attempts
+            self.attemptsMax = attemptsMax
             progress = job.progress
             self.createdAt = createdAt.text
             switch job.state {
@@ -75,17 +78,21 @@ package struct ItemDetails: Sendable, Codable, Equatable {
     package let job: Job?
     /// The reference images in their order, then the portrait, once there is one.
     package let images: [Image]
+    /// Since when and until when it lies in the trash; nil for an item that does not.
+    package let trash: TrashTimes?
 
-    init(_ found: OperatorItemDetails) {
+    /// - Parameter attemptsMax: leases that a job is given at most.
+    init(_ found: OperatorItemDetails, attemptsMax: Int) {
         item = ItemReport(found.item)
-        job = found.job.map { Job($0.job, createdAt: $0.createdAt) }
+        job = found.job.map { Job($0.job, attemptsMax: attemptsMax, createdAt: $0.createdAt) }
         images =
             found.references.enumerated().map { Image($1, use: "reference \($0 + 1)") }
             + (found.portrait.map { [Image($0, use: "portrait")] } ?? [])
+        trash = found.trashed.map(TrashTimes.init)
     }
 
     private enum CodingKeys: String, CodingKey {
-        case job, images
+        case job, images, trash
     }
 
     /// Reads the members of the item and those beside them.
@@ -94,6 +101,7 @@ package struct ItemDetails: Sendable, Codable, Equatable {
         let members = try decoder.container(keyedBy: CodingKeys.self)
         job = try members.decodeIfPresent(Job.self, forKey: .job)
         images = try members.decode([Image].self, forKey: .images)
+        trash = try members.decodeIfPresent(TrashTimes.self, forKey: .trash)
     }
 
     /// Writes the members of the item, as lists have them, and beside them what stands behind it.
@@ -102,5 +110,6 @@ package struct ItemDetails: Sendable, Codable, Equatable {
         var members = encoder.container(keyedBy: CodingKeys.self)
         try members.encodeIfPresent(job, forKey: .job)
         try members.encode(images, forKey: .images)
+        try members.encodeIfPresent(trash, forKey: .trash)
     }
 }

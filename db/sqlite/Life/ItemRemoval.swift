@@ -1,0 +1,16 @@
+import Foundation
+import GRDB
+import Personas
+
+/// Removes items for good.
+enum ItemRemoval {
+    /// Removes one: its links are dead with it, the bytes of its images are queued for removal, and what job there is ends.
+    ///
+    /// Whoever calls it tells of the bytes once it is on disk.
+    static func remove(_ item: Pikzonality, at now: Timestamp, requestID: String?, _ outbox: Outbox, _ db: Database) throws {
+        try ImageLinks.queueRemoval(ofItemsWhere: "id = ?", [item.id.data], at: now, db)
+        try JobRow.end(ofItemsWhere: "id = ?", [item.id.data], at: now, db)
+        try db.run("DELETE FROM pikzonality WHERE id = ?", [item.id.data])
+        try outbox.appendDeleted(item.id, item.mode, of: item.accountID, at: now, requestID: requestID, db)
+    }
+}

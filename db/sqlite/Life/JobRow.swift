@@ -1,0 +1,116 @@
+import Foundation
+import GRDB
+import Personas
+
+/// The row of one training job.
+struct JobRow {
+    /// The item that it works for; nil once that is gone, or has another job.
+    let itemID: Identifier?
+    /// When it was queued first.
+    let createdAt: Timestamp
+    var job: TrainingJob
+
+    private init(_ row: SQLRow) throws {
+        itemID = Identifier(bytes: row.bytes(1))
+        createdAt = row.timestamp(9)
+        job = TrainingJob(
+            id: try row.identifier(0), state: try Self.state(row), attempts: Int(row.integer(3)), progress: Int(row.integer(4)))
+    }
+
+    /// The jobs that fulfil a condition, which is part of the statement, and so one of few texts.
+    static func all(_ condition: String, _ arguments: [SQLArgument], _ connection: some SQLConnection) throws -> [JobRow] {
+        var rows: [JobRow] = []
+        let columns = "id, pikzonality_id, state, attempts, progress, lease_token, lease_expires_at, error_code, error_message, created_at"
+        try connection.query("SELECT \(columns) FROM training_job WHERE \(condition)", arguments) { rows.append(try JobRow($0)) }
+        return rows
+    }
+
+    private static func state(_ row: SQLRow) throws -> TrainingJob.State {
+        let token = RandomToken(bytes: row.bytes(5))
+        switch (try row.requiredText(2), token) {
+        case ("queued", _): return .queued
+        case ("leased", .some(let token)): return .leased(token: token, until: row.timestamp(6))
+        case ("completed", _): return .completed
+        case ("failed", _):
+            guard let code = TrainingErrorCode(rawValue: try row.requiredText(7)) else {
+                throw Failure.unexpected("A training job failed for an unknown reason")
+            }
+            return .failed(TrainingError(code: code, message: try row.requiredText(8)))
+        case ("cancelled", _): return .cancelled(token: token)
+        default: throw Failure.unexpected("A training job is in an unknown state")
+        }
+    }
+
+    /// Queues a new job for an item.
+    static func insert(for itemID: Identifier, at now: Timestamp, _ db: Database) throws {
+        try db.run(
+            "INSERT INTO training_job (id, pikzonality_id, state, attempts, progress, created_at) VALUES (?, ?, 'queued', 0, 0, ?)",
+            [Identifier.timeOrdered(at: now).data, itemID.data, now.milliseconds])
+    }
+
+    /// The latest job of an item; nil where there never was one.
+    static func latest(of itemID: Identifier, _ connection: some SQLConnection) throws -> JobRow? {
+        try all("pikzonality_id = ? ORDER BY id DESC LIMIT 1", [.identifier(itemID)], connection).first
+    }
+
+    /// The job that an item in the trash had last; nil where there never was one, or is none any more.
+    static func latest(ofTrashedItem id: Identifier, _ connection: some SQLConnection) throws -> JobRow? {
+        try all("id = (SELECT job_id FROM trash_item WHERE trash_item.id = ?)", [.identifier(id)], connection).first
+    }
+
+    /// Writes the job as a transition has left it.
+    func update(at now: Timestamp, _ db: Database) throws {
+        var name = "queued"
+        var token: RandomToken?
+        var until: Timestamp?
+        var cancelledAt: Timestamp?
+        var error: TrainingError?
+        switch job.state {
+        case .queued: break
+        case .leased(let leaseToken, let leaseUntil): (name, token, until) = ("leased", leaseToken, leaseUntil)
+        case .completed: name = "completed"
+        case .failed(let reason): (name, error) = ("failed", reason)
+        case .cancelled(let leaseToken): (name, token, cancelledAt) = ("cancelled", leaseToken, now)
+        }
+        try db.run(
+            """
+            UPDATE training_job SET state = ?, attempts = ?, progress = ?, lease_token = ?, lease_expires_at = ?, error_code = ?,
+                error_message = ?, cancelled_at = ? WHERE id = ?
+            """,
+            [
+                name, job.attempts, job.progress, token?.data, until?.milliseconds, error?.code.rawValue, error?.message,
+                cancelledAt?.milliseconds, job.id.data,
+            ])
+    }
+
+    /// Ends the jobs of items about to be deleted. One that has ended goes with its item; any other is cancelled and stays for a while, so that whoever
+    /// holds a lease, or held one, is told.
+    /// - Parameter condition: part of the statement, and so one of few texts, whose values are in `arguments`.
+    static func end(ofItemsWhere condition: String, _ arguments: StatementArguments, at now: Timestamp, _ db: Database) throws {
+        let items = "pikzonality_id IN (SELECT id FROM pikzonality WHERE \(condition))"
+        try db.run("DELETE FROM training_job WHERE state IN ('completed', 'failed') AND \(items)", arguments)
+        try db.run(
+            "UPDATE training_job SET state = 'cancelled', cancelled_at = coalesce(cancelled_at, ?) WHERE \(items)",
+            StatementArguments([now.milliseconds]) + arguments)
+    }
+
+    /// Takes the ended jobs of an item from it that gets another. Whoever has worked on one learns for a while that it is over, whatever is reported of
+    /// it; what nobody ever held goes at once, or an owner could make any number of them.
+    static func leave(_ itemID: Identifier, at now: Timestamp, _ db: Database) throws {
+        try db.run("DELETE FROM training_job WHERE pikzonality_id = ? AND attempts = 0", [itemID.data])
+        try db.run(
+            """
+            UPDATE training_job SET state = 'cancelled', cancelled_at = coalesce(cancelled_at, ?), pikzonality_id = NULL
+            WHERE pikzonality_id = ?
+            """, [now.milliseconds, itemID.data])
+    }
+
+    /// Forgets the jobs that were cancelled before a moment, so many of them.
+    static func forget(cancelledBefore moment: Timestamp, limit: Int, _ db: Database) throws {
+        try db.run(
+            """
+            DELETE FROM training_job WHERE id IN
+                (SELECT id FROM training_job WHERE cancelled_at <= ? ORDER BY cancelled_at LIMIT ?)
+            """, [moment.milliseconds, limit])
+    }
+}
