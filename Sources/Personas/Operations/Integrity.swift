@@ -26,6 +26,8 @@ package struct Finding: Sendable, Codable, Equatable {
         case searchDisagrees = "search_disagrees"
         /// The index that lists find labelled items by leads elsewhere than to the items that have the labels.
         case metadataDisagrees = "metadata_disagrees"
+        /// The events of an account are not those of what has become of its items.
+        case eventsDisagree = "events_disagree"
         /// The number of an account's items that is kept is not how many there are. Repair counts them anew.
         case countsDisagree = "counts_disagree"
         /// An item in the trash is not what could come back: it is among the others as well, or has a job that is not its own.
@@ -51,8 +53,8 @@ package struct Finding: Sendable, Codable, Equatable {
         package var isRepairable: Bool {
             switch self {
             case .countsDisagree, .fileOrphaned, .rowOrphaned, .removalOverdue, .incomingLeft: true
-            case .databaseDamaged, .foreignKeyBroken, .tokensDisagree, .jobsDisagree, .searchDisagrees, .metadataDisagrees, .trashDisagrees,
-                .revisionsDisagree, .fileMissing, .fileDamaged, .strange:
+            case .databaseDamaged, .foreignKeyBroken, .tokensDisagree, .jobsDisagree, .searchDisagrees, .metadataDisagrees, .eventsDisagree,
+                .trashDisagrees, .revisionsDisagree, .fileMissing, .fileDamaged, .strange:
                 false
             }
         }

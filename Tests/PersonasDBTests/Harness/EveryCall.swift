@@ -277,6 +277,8 @@ private func everyCallOfEvents(_ open: OpenStorage, _ round: Int, _ account: Ide
         _ = try await open.storage.events.events(filter, after: Int64(round), limit: 3 + round, accountID: account)
         _ = try open.storage.events.eventsNow(filter, after: Int64(round), limit: 3 + round, accountID: account)
     }
+    _ = try await open.storage.events.standing(of: item.id, mode: nil, accountID: account)
+    _ = try open.storage.events.standingNow(of: item.id, mode: .style, accountID: account)
     _ = try await open.storage.events.lastSequence(accountID: account)
     _ = try open.storage.events.lastSequenceNow(accountID: account)
     let job = try await open.insert("Told in training \(round)", of: account, at: .second(round))

@@ -45,15 +45,19 @@ private final class CountingEvents: EventStore {
 
     init(left: Int) { self.left = Shared(left) }
 
-    func events(_ filter: EventFilter, after sequence: Int64, limit: Int, accountID: Identifier) async throws(Failure) -> EventPage {
-        EventPage(events: [], hasMore: false, last: sequence)
+    func events(_ filter: EventFilter, after sequence: Int64?, limit: Int, accountID: Identifier) async throws(Failure) -> EventPage {
+        EventPage(events: [], hasMore: false, last: sequence ?? 0)
     }
 
-    func eventsNow(_ filter: EventFilter, after sequence: Int64, limit: Int, accountID: Identifier) throws(Failure) -> EventPage? { nil }
+    func eventsNow(_ filter: EventFilter, after sequence: Int64?, limit: Int, accountID: Identifier) throws(Failure) -> EventPage? { nil }
 
     func lastSequence(accountID: Identifier) async throws(Failure) -> Int64 { 0 }
 
     func lastSequenceNow(accountID: Identifier) throws(Failure) -> Int64? { nil }
+
+    func standing(of itemID: Identifier, mode: Mode?, accountID: Identifier) async throws(Failure) -> EventItemStanding { .unknown }
+
+    func standingNow(of itemID: Identifier, mode: Mode?, accountID: Identifier) throws(Failure) -> EventItemStanding? { nil }
 
     func clear(progressBefore: Timestamp, before: Timestamp, limit: Int) async throws(Failure) -> Int {
         if let failure = failure.value { throw failure }

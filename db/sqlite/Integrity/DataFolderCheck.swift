@@ -31,7 +31,7 @@ struct DataFolderCheck: IntegrityStore {
                 let database = try DatabaseQueue(path: folder.database, configuration: configuration)
                 defer { try? database.close() }
                 var report = IntegrityReport()
-                try await DatabaseCheck(database: database).run(into: &report, progress)
+                try await DatabaseCheck(database: database, now: now).run(into: &report, progress)
                 try await noting(into: &report) { report in
                     try await checkCounts(database, isRepairing: collector != nil, into: &report)
                     try await checkOrphanedRows(database, repairingWith: collector, into: &report)

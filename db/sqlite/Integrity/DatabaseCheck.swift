@@ -5,12 +5,15 @@ import Personas
 /// Whether the database agrees with itself. Each question is one statement, which sees one moment.
 struct DatabaseCheck {
     let database: DatabaseQueue
+    /// When it is done.
+    let now: Timestamp
 
     /// Asks all questions. What the database cannot answer is noted as damage.
     func run(into report: inout IntegrityReport, _ progress: ProgressHandler) async throws {
         let questions: [@Sendable (Database) throws -> [Finding]] = [
             Self.integrity, Self.foreignKeys, Self.tokens, Self.jobsOfItems, Self.jobsWithoutItem, NameIndexCheck.documents,
-            NameIndexCheck.words, MetadataIndexCheck.entries, TrashCheck.tokens, TrashCheck.items, TrashCheck.revisions,
+            NameIndexCheck.words, MetadataIndexCheck.entries, TrashCheck.tokens, TrashCheck.items, TrashCheck.revisions, EventCheck.counts,
+            EventCheck.holes(since: now.adding(seconds: -Limits.progressEventHoursKept * 3_600)), EventCheck.items, EventCheck.reductions,
         ]
         for (done, question) in questions.enumerated() {
             progress(WorkProgress(step: "Checking the database", done: done, total: questions.count))

@@ -88,7 +88,7 @@ final class CrashRounds: Sendable {
                     let worker = LedgerWorker(ledger: ledger, client: service.client(trainer), label: label, seed: seed)
                     group.addTask {
                         var worker = worker
-                        await kill.call(self.ledger) { try await worker.step() }
+                        await kill.call(self.ledger.note) { try await worker.step() }
                     }
                     continue
                 }
@@ -97,7 +97,7 @@ final class CrashRounds: Sendable {
                     own: living.enumerated().filter { $0.offset % clients == index }.map { ($0.element.id, $0.element.mode) })
                 group.addTask {
                     var client = client
-                    await kill.call(self.ledger) { try await client.step() }
+                    await kill.call(self.ledger.note) { try await client.step() }
                 }
             }
             try await self.kill(service.process, kill, at: moment)
@@ -121,28 +121,5 @@ final class CrashRounds: Sendable {
             try await process.kill()
         }
         kill.end()
-    }
-}
-
-/// Tells calls that were cut off by the kill from those that the service broke.
-private final class Kill: Sendable {
-    private let isExpected = Atomic(false)
-    private let isOver = Atomic(false)
-
-    /// From now on calls may break.
-    func begin() { isExpected.store(true, ordering: .sequentiallyConsistent) }
-    /// The service is gone.
-    func end() { isOver.store(true, ordering: .sequentiallyConsistent) }
-
-    /// Calls again and again until a call breaks.
-    func call(_ ledger: Ledger, _ step: () async throws -> Void) async {
-        while !isOver.load(ordering: .sequentiallyConsistent) {
-            do {
-                try await step()
-            } catch {
-                guard isExpected.load(ordering: .sequentiallyConsistent) else { return ledger.note(problem: "a call broke: \(error)") }
-                return
-            }
-        }
     }
 }
