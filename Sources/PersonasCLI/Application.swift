@@ -40,8 +40,10 @@ struct Application: Sendable {
 
     /// Opens the data folder, whose lock the caller holds, and puts everything together. Nothing is migrated yet.
     init(_ settings: Settings, logger: Logger) throws(Failure) {
-        try self.init(settings) { (metrics) throws(Failure) in
-            try GuardedImageFetcher(configuration: GuardedImageFetcher.Configuration(settings), logger: logger, metrics: metrics)
+        let configuration = GuardedImageFetcher.Configuration(settings)
+        let trust = try OutboundTrust(file: configuration.trustRootsFile)
+        try self.init(settings) { metrics in
+            GuardedImageFetcher(configuration: configuration, trust: trust, logger: logger, metrics: metrics)
         }
     }
 

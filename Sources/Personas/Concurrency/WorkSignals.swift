@@ -4,6 +4,8 @@ package struct WorkSignals: Sendable {
     package let jobs = WakeSignal()
     /// Notified when image bytes may have become superfluous.
     package let removals = WakeSignal()
+    /// Notified when something may have become due to an endpoint.
+    package let deliveries = WakeSignal()
 
     /// Signals that were never given.
     package init() {}
