@@ -5,6 +5,11 @@ package struct WorkSignals: Sendable {
     /// Notified when image bytes may have become superfluous.
     package let removals = WakeSignal()
 
+    /// Notified when deliveries were queued anew.
+    package let deliveries = WakeSignal()
+    /// Notified when deliveries may have become superfluous.
+    package let deliveryRemovals = WakeSignal()
+
     /// Signals that were never given.
     package init() {}
 }
