@@ -24,6 +24,8 @@ struct Application: Sendable {
     let training: Training
     /// Who calls.
     let authentication: Authentication
+    /// Endpoints of webhooks and their deliveries.
+    let webhooks: Webhooks
     /// What makes POSTs safe to send again.
     let idempotency: Idempotency
     /// Where bodies and images are worked on.
@@ -40,8 +42,11 @@ struct Application: Sendable {
 
     /// Opens the data folder, whose lock the caller holds, and puts everything together. Nothing is migrated yet.
     init(_ settings: Settings, logger: Logger) throws(Failure) {
-        try self.init(settings) { (metrics) throws(Failure) in
-            try GuardedImageFetcher(configuration: GuardedImageFetcher.Configuration(settings), logger: logger, metrics: metrics)
+        let configuration = GuardedImageFetcher.Configuration(settings)
+        let trust = try OutboundTrust(file: configuration.trustRootsFile)
+        let sender = GuardedWebhookSender(configuration: GuardedWebhookSender.Configuration(settings), trust: trust, logger: logger)
+        try self.init(settings, sender: sender) { metrics in
+            GuardedImageFetcher(configuration: configuration, trust: trust, logger: logger, metrics: metrics)
         }
     }
 
@@ -49,11 +54,12 @@ struct Application: Sendable {
     /// - Parameters:
     ///   - leases: instead of what the settings say, by which no lease is over as soon as it is given.
     ///   - decodingThreads: where bodies are worked on; nil for threads of their own.
+    ///   - sender: what sends webhooks, and knows where to.
     ///   - clock: what items, leases and everything else are dated by.
     ///   - makeFetcher: makes what fetches images, given what is to be told of it.
     init(
         _ settings: Settings, leases: LeasePolicy? = nil, decodingThreads: (any TaskExecutor)? = nil, clock: WallClock = .system,
-        makeFetcher: (any MetricsFactory) throws(Failure) -> any ImageFetcher
+        sender: any WebhookSender & WebhookTargetCheck, makeFetcher: (any MetricsFactory) throws(Failure) -> any ImageFetcher
     ) throws(Failure) {
         // Handed on rather than installed for the whole process, so that nothing but our own metrics, with the labels that we know, is told.
         let registry = settings.metrics ? MetricsRegistry() : nil
@@ -77,6 +83,9 @@ struct Application: Sendable {
             jobs: storage.jobs, images: images, decoding: decoding, signals: signals, policy: leases ?? LeasePolicy(settings), clock: clock,
             keepsImageMetadata: keepsMetadata)
         authentication = Authentication(keys: storage.keys, clock: clock)
+        webhooks = Webhooks(
+            endpoints: storage.webhooks, log: storage.deliveryLog, sealing: storage.secrets, targets: sender, sender: sender, signals: signals,
+            clock: clock)
         idempotency = Idempotency(records: storage.idempotency, clock: clock)
         administration = Administration(
             stores: storage, catalog: catalog, collector: collector, signals: signals, presence: presence, clock: clock)
@@ -109,8 +118,8 @@ struct Application: Sendable {
     /// What HTTP does with requests.
     var useCases: HTTPUseCases {
         HTTPUseCases(
-            catalog: catalog, training: training, authentication: authentication, idempotency: idempotency, decoding: decoding,
-            maintenance: storage.maintenance, schema: storage.schema, epoch: storage.epoch, changes: storage.changes)
+            catalog: catalog, training: training, authentication: authentication, webhooks: webhooks, idempotency: idempotency,
+            decoding: decoding, maintenance: storage.maintenance, schema: storage.schema, epoch: storage.epoch, changes: storage.changes)
     }
 
     /// The service that answers over HTTP.

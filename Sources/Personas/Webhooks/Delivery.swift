@@ -2,8 +2,7 @@
 package enum DeliveryError: String, Error, Sendable, CaseIterable {
     /// No answer came in time.
     case timeout
-    /// The name of the host leads to no public address, or could not be looked up. One word for names that do not exist and those that lead inside, or
-    /// it could be asked which names the operator's network knows.
+    /// The name of the host does not exist, or could not be looked up.
     case dns
     /// The host did not take the connection, or cannot be reached.
     case refused
@@ -11,7 +10,7 @@ package enum DeliveryError: String, Error, Sendable, CaseIterable {
     case tls
     /// The connection ended before there was an answer, or what came was none.
     case reset
-    /// The URL spells out an address that deliveries must not go to, or is not one that they may go to by the rules of today.
+    /// The URL names or leads to an address that deliveries must not go to.
     case forbiddenAddress = "forbidden_address"
 }
 
@@ -169,8 +168,8 @@ package protocol DeliveryStore: Sendable {
     /// Enabled endpoints to which an attempt is due and that are not to be left alone at that moment, at most `limit`, in the order of their ids.
     /// - Parameter after: only those whose id is greater; nil for all.
     func dueEndpoints(at now: Timestamp, after: Identifier?, limit: Int) async throws(Failure) -> [DueEndpoint]
-    /// Deliveries of one endpoint whose attempts are due, in the order in which they came to be, of each item only the one with the lowest sequence
-    /// among those that are due. A delivery that waits for its next attempt is not due, and keeps none behind it.
+    /// Deliveries of one endpoint whose attempts are due, in the order in which they became due, of each item only the one with the lowest sequence
+    /// among those that are due. None where the endpoint is disabled or gone. A delivery that waits for its next attempt is not due, and keeps none behind it.
     /// - Parameters:
     ///   - excluding: deliveries that are in hand, which are passed over.
     ///   - items: the items that these tell of, of which none is wanted.
@@ -216,8 +215,6 @@ package protocol WebhookSender: Sendable {
     /// Makes one attempt, which takes `DeliveryRules.attemptSecondsMax` at most. Nil where the task was cancelled before it had an answer: then nobody
     /// knows whether the receiver has the message.
     func send(_ message: WebhookMessage) async -> DeliveryAttempt?
-    /// What is wrong with a URL as that of an endpoint, as far as it can be told without asking for its name; nil where nothing is.
-    func problem(of url: String) -> WebhookURLProblem?
 }
 
 /// Why a URL cannot be that of an endpoint.

@@ -56,12 +56,12 @@ package struct WebhookDeliveryDetails: Sendable, Equatable {
     package let delivery: WebhookDelivery
     /// The latest attempts, oldest first, at most `Limits.deliveryAttemptsKept`.
     package let attempts: [DeliveryAttempt]
-    /// The event as it is told at this moment; nil where it has expired.
-    package let event: Event?
+    /// The event as it is told at this moment. A delivery goes with its event.
+    package let event: Event
     /// Where it goes: to the endpoint's URL of this moment.
     package let url: String
 
-    package init(delivery: WebhookDelivery, attempts: [DeliveryAttempt], event: Event?, url: String) {
+    package init(delivery: WebhookDelivery, attempts: [DeliveryAttempt], event: Event, url: String) {
         self.delivery = delivery
         self.attempts = attempts
         self.event = event

@@ -40,6 +40,8 @@ package protocol WebhookStore: Sendable {
     /// Endpoints of all accounts, or of the one that is named, in the order of their ids, for operators.
     /// - Throws: `notFound` for an account that is not there.
     func listed(accountName: String?, after id: Identifier?, limit: Int) async throws(Failure) -> [ListedWebhook]
+    /// One endpoint of any account, for operators.
+    func listed(_ id: Identifier) async throws(Failure) -> ListedWebhook
     /// Changes an endpoint. Disabling it cancels what waits and is told as an event, in the same transaction; another URL begins anew with what is known
     /// of how attempts go, and so does enabling.
     /// - Throws: `preconditionFailed`.
@@ -57,8 +59,6 @@ package protocol WebhookStore: Sendable {
     ) async throws(Failure) -> WebhookEndpoint
     /// The URL of an endpoint and what is to be signed with at a moment, newest first.
     func target(_ reference: WebhookReference, at now: Timestamp) async throws(Failure) -> (url: String, secrets: [SealedSecret])
-    /// How many endpoints there are, how many of them are disabled for each reason, and how many deliveries wait.
-    func counts() async throws(Failure) -> WebhookCounts
 }
 
 /// Remembers deliveries for those who look at them and queue them anew. All calls that name an endpoint throw `notFound` where it is not there.

@@ -137,6 +137,7 @@ enum Serve {
     private static func background(_ app: Application, _ settings: Settings, logger: Logger) -> [any Service] {
         var services: [any Service] = [
             KeyUseSaving(uses: app.authentication.uses, logger: logger),
+            WebhookClearing(webhooks: app.webhooks, signal: app.signals.deliveryRemovals, logger: logger),
             BlobCollection(collector: app.collector, signal: app.signals.removals, logger: logger),
         ]
         switch settings.trainer {

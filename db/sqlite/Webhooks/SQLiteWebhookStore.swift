@@ -65,6 +65,16 @@ struct SQLiteWebhookStore: WebhookStore {
         }
     }
 
+    func listed(_ id: Identifier) async throws(Failure) -> ListedWebhook {
+        try readers.read { connection in
+            let found = try connection.first("\(WebhookRow.selectListed) WHERE webhook.id = ?", [.identifier(id)]) {
+                try WebhookRow.decodeListed($0)
+            }
+            guard let found else { throw Failure.notFound }
+            return found
+        }
+    }
+
     func update(
         _ reference: WebhookReference, _ change: WebhookChange, if precondition: Precondition, in context: WriteContext<WebhookEndpoint>
     ) async throws(Failure) -> WebhookEndpoint {
@@ -135,16 +145,15 @@ struct SQLiteWebhookStore: WebhookStore {
         try readers.read { connection in try connection.first("SELECT 1 FROM webhook LIMIT 1", []) { _ in true } } ?? false
     }
 
-    func counts() async throws(Failure) -> WebhookCounts {
-        try readers.read { connection in
-            var counts = WebhookCounts()
-            try connection.query("SELECT disabled_reason, count(*), sum(pending) FROM webhook GROUP BY disabled_reason", []) { row in
-                counts.endpoints += Int(row.integer(1))
-                counts.pending += Int(row.integer(2))
-                if let reason = try WebhookRow.reason(row, 0) { counts.disabled[reason] = Int(row.integer(1)) }
-            }
-            return counts
+    /// What there is of endpoints, and what waits for them.
+    static func counts(_ connection: some SQLConnection) throws -> WebhookCounts {
+        var counts = WebhookCounts()
+        try connection.query("SELECT disabled_reason, count(*), sum(pending) FROM webhook GROUP BY disabled_reason", []) { row in
+            counts.endpoints += Int(row.integer(1))
+            counts.pending += Int(row.integer(2))
+            if let reason = try WebhookRow.reason(row, 0) { counts.disabled[reason] = Int(row.integer(1)) }
         }
+        return counts
     }
 
     /// What is signed with at a moment, newest first.
