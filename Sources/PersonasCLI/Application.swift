@@ -22,8 +22,12 @@ struct Application: Sendable {
     let catalog: Catalog
     /// The use cases of training.
     let training: Training
+    /// What delivers webhooks, as long as this process serves.
+    let delivering: Delivering
     /// Who calls.
     let authentication: Authentication
+    /// Endpoints of webhooks and their deliveries.
+    let webhooks: Webhooks
     /// What makes POSTs safe to send again.
     let idempotency: Idempotency
     /// Where bodies and images are worked on.
@@ -42,7 +46,8 @@ struct Application: Sendable {
     init(_ settings: Settings, logger: Logger) throws(Failure) {
         let configuration = GuardedImageFetcher.Configuration(settings)
         let trust = try OutboundTrust(file: configuration.trustRootsFile)
-        try self.init(settings) { metrics in
+        let sender = GuardedWebhookSender(configuration: GuardedWebhookSender.Configuration(settings), trust: trust, logger: logger)
+        try self.init(settings, sender: sender) { metrics in
             GuardedImageFetcher(configuration: configuration, trust: trust, logger: logger, metrics: metrics)
         }
     }
@@ -51,11 +56,12 @@ struct Application: Sendable {
     /// - Parameters:
     ///   - leases: instead of what the settings say, by which no lease is over as soon as it is given.
     ///   - decodingThreads: where bodies are worked on; nil for threads of their own.
+    ///   - sender: what sends webhooks, and knows where to.
     ///   - clock: what items, leases and everything else are dated by.
     ///   - makeFetcher: makes what fetches images, given what is to be told of it.
     init(
         _ settings: Settings, leases: LeasePolicy? = nil, decodingThreads: (any TaskExecutor)? = nil, clock: WallClock = .system,
-        makeFetcher: (any MetricsFactory) throws(Failure) -> any ImageFetcher
+        sender: any WebhookSender & WebhookTargetCheck, makeFetcher: (any MetricsFactory) throws(Failure) -> any ImageFetcher
     ) throws(Failure) {
         // Handed on rather than installed for the whole process, so that nothing but our own metrics, with the labels that we know, is told.
         let registry = settings.metrics ? MetricsRegistry() : nil
@@ -79,6 +85,11 @@ struct Application: Sendable {
             jobs: storage.jobs, images: images, decoding: decoding, signals: signals, policy: leases ?? LeasePolicy(settings), clock: clock,
             keepsImageMetadata: keepsMetadata)
         authentication = Authentication(keys: storage.keys, clock: clock)
+        webhooks = Webhooks(
+            endpoints: storage.webhooks, log: storage.deliveryLog, sealing: storage.secrets, targets: sender, sender: sender, signals: signals,
+            clock: clock)
+        delivering = Delivering(sender: sender, clock: clock, metrics: DeliveryMetrics(factory: factory))
+        storage.feed.signalAlways(signals.deliveries)
         idempotency = Idempotency(records: storage.idempotency, clock: clock)
         administration = Administration(
             stores: storage, catalog: catalog, collector: collector, signals: signals, presence: presence, clock: clock)
@@ -111,8 +122,8 @@ struct Application: Sendable {
     /// What HTTP does with requests.
     var useCases: HTTPUseCases {
         HTTPUseCases(
-            catalog: catalog, training: training, authentication: authentication, idempotency: idempotency, decoding: decoding,
-            maintenance: storage.maintenance, schema: storage.schema, epoch: storage.epoch, changes: storage.changes)
+            catalog: catalog, training: training, authentication: authentication, webhooks: webhooks, idempotency: idempotency,
+            decoding: decoding, maintenance: storage.maintenance, schema: storage.schema, epoch: storage.epoch, changes: storage.changes)
     }
 
     /// The service that answers over HTTP.
@@ -128,6 +139,19 @@ struct Application: Sendable {
             metrics: metrics, onListening: onListening)
     }
 
+    /// What delivers webhooks.
+    /// - Parameter publicURL: what the links in them begin with.
+    func deliveryEngine(publicURL: PublicURL, logger: Logger) -> DeliveryEngine {
+        let log = DeliveryLog(logger: logger)
+        return DeliveryEngine(
+            store: storage.deliveries, sender: delivering.sender, signal: signals.deliveries, clock: delivering.clock,
+            body: { publicURL.webhookBody(of: $0) }
+        ) { [metrics = delivering.metrics] news in
+            metrics.take(news)
+            log.take(news)
+        }
+    }
+
     /// Closes the data folder. Nothing may be under way or follow.
     func close() { storage.close() }
 
@@ -138,6 +162,13 @@ struct Application: Sendable {
             [("version", BuildVersion.number), ("commit", BuildVersion.commit ?? "unknown")], in: registry
         ).set(1)
     }
+}
+
+/// What delivering needs beside the store.
+struct Delivering: Sendable {
+    let sender: any WebhookSender
+    let clock: WallClock
+    let metrics: DeliveryMetrics
 }
 
 extension MetricsSource {

@@ -27,7 +27,7 @@ struct PersonasCommand: AsyncParsableCommand {
         subcommands: [
             ServeCommand.self, WorkerCommand.self, MigrateCommand.self, SeedCommand.self, AccountsCommand.self, KeysCommand.self,
             NamesCommand.self, TermsCommand.self, MaintenanceCommand.self, StatusCommand.self, AuditCommand.self, CreateCommand.self,
-            ListCommand.self, ShowCommand.self, DeleteCommand.self,
+            ListCommand.self, ShowCommand.self, DeleteCommand.self, WebhooksCommand.self,
             ConfigCommand.self, BackupCommand.self, RestoreCommand.self, CheckCommand.self,
         ])
 

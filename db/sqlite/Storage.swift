@@ -28,6 +28,8 @@ package final class Storage: AdministrationStores {
         /// How long a count of all images is told before they are counted anew, by how long it took: so that to ask without end has one done for no more
         /// than a two-hundredth of the time.
         package var imageCountPause: @Sendable (_ counting: Duration) -> Duration = { max(.seconds(10), $0 * 200) }
+        /// The file of the key that secrets are sealed with; nil for the one in the data folder.
+        package var secretsKeyFile: String?
         /// The version of the service that backups name.
         package var version: String?
         /// Where counts and measurements go.
@@ -61,6 +63,18 @@ package final class Storage: AdministrationStores {
     package let audit: any AuditStore
     /// What became of items.
     package let events: any EventStore
+    /// Endpoints that are told of events.
+    package let webhooks: any WebhookStore
+    /// What became of each event on its way to them.
+    package let deliveryLog: any DeliveryLogStore
+    /// The same for whoever delivers.
+    package let deliveries: any DeliveryStore
+    /// What their secrets are sealed with.
+    package var secrets: any SecretSealing { secretsKey }
+    /// Has them sealed with another key.
+    package var secretsKeyRotation: any SecretsKeyRotation {
+        SQLiteSecretsKeyRotation(writer: imageIndex.writer, key: secretsKey, turn: maintenanceTurn)
+    }
     /// Told of every event that is on disk.
     package let feed = EventFeed()
     /// Blocked terms.
@@ -79,12 +93,13 @@ package final class Storage: AdministrationStores {
     package var backups: (any BackupStore)? {
         DataFolderBackup(
             folder: folder, pins: imageIndex.pins, pool: blobFiles.pool, clock: clock, turn: maintenanceTurn,
-            last: LastBackup(folder: folder, epoch: epochCache), version: version)
+            last: LastBackup(folder: folder, epoch: epochCache), includesSecretsKey: includesSecretsKey, version: version)
     }
     /// Whether what is stored agrees with itself.
     package var integrity: any IntegrityStore {
         DataFolderCheck(
-            folder: folder, index: imageIndex, pool: blobFiles.pool, clock: clock, openedAt: openedAt, turn: maintenanceTurn)
+            folder: folder, index: imageIndex, pool: blobFiles.pool, clock: clock, openedAt: openedAt, turn: maintenanceTurn,
+            sealing: secretsKey)
     }
     /// How the schema stands.
     package var schema: any SchemaStore { migrator }
@@ -106,6 +121,8 @@ package final class Storage: AdministrationStores {
     private let openedAt: Timestamp
     private let folder: DataFolder
     private let version: String?
+    private let includesSecretsKey: Bool
+    private let secretsKey: SecretsKeyFile
     /// Lets backups and checks have the data folder one at a time.
     private let maintenanceTurn = AsyncMutex()
 
@@ -136,6 +153,7 @@ package final class Storage: AdministrationStores {
         folder = DataFolder(configuration.directory)
         clock = configuration.clock
         version = configuration.version
+        includesSecretsKey = configuration.secretsKeyFile == nil
         openedAt = clock.now
         SQLiteSettings.apply()
         try PendingRestore.finish(in: folder)
@@ -166,6 +184,11 @@ package final class Storage: AdministrationStores {
         names = SQLiteReservedNameStore(writer: writer, readers: readers)
         audit = SQLiteAuditStore(writer: writer, readers: readers)
         events = SQLiteEventStore(writer: writer, readers: readers)
+        let webhooks = SQLiteWebhookStore(writer: writer, readers: readers, outbox: outbox)
+        self.webhooks = webhooks
+        secretsKey = SecretsKeyFile(path: configuration.secretsKeyFile ?? folder.secretsKey) { () throws(Failure) in try webhooks.hasSecrets() }
+        deliveryLog = SQLiteDeliveryLogStore(writer: writer, readers: readers)
+        deliveries = SQLiteDeliveryStore(writer: writer, readers: readers, outbox: outbox, sealing: secretsKey)
     }
 
     /// Applies the pending migrations.

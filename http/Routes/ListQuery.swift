@@ -24,14 +24,7 @@ struct ListQuery {
             }
             return choice
         }
-        var limit = min(Limits.pageItemsDefault, itemsMax)
-        if let text = value("limit") {
-            if let number = Self.limit(text, itemsMax: itemsMax) {
-                limit = number
-            } else {
-                violations.append(Violation("limit", "must be a whole number of at least 1"))
-            }
-        }
+        let limit = Self.limit(parameters, itemsMax: itemsMax, &violations)
         let search = value("q").flatMap { $0.isEmpty ? nil : $0 }
         filter = PikzonalityFilter(
             mode: fixedMode ?? choice("mode", \Mode.rawValue), status: choice("status", \Status.rawValue), search: search,
@@ -91,6 +84,14 @@ struct ListQuery {
             return []
         }
         return labels.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
+    }
+
+    /// How many items a page is to have.
+    static func limit(_ parameters: QueryParameters, itemsMax: Int, _ violations: inout [Violation]) -> Int {
+        guard let text = parameters.value(of: "limit") else { return min(Limits.pageItemsDefault, itemsMax) }
+        if let number = limit(text, itemsMax: itemsMax) { return number }
+        violations.append(Violation("limit", "must be a whole number of at least 1"))
+        return itemsMax
     }
 
     private static func limit(_ text: String, itemsMax: Int) -> Int? {

@@ -82,9 +82,9 @@ struct MeRoutes: Sendable {
             writer.member("reads_per_second", configuration.rateLimits.readsPerSecond)
             writer.member("writes_per_second", configuration.rateLimits.writesPerSecond)
             writer.member("requests_in_flight", configuration.rateLimits.inFlightMax)
-            // There are neither yet, so that none may be had.
+            // There are none yet, so that none may be had.
             writer.member("streams", 0)
-            writer.member("webhooks", 0)
+            writer.member("webhooks", Limits.webhooksMax)
             writer.member("body_bytes", configuration.limits.bodyBytesMax)
             writer.member("image_bytes", Limits.imageBytesMax)
             writer.member("page_items", configuration.pageItemsMax)

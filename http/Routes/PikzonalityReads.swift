@@ -157,16 +157,8 @@ final class PikzonalityReads: Sendable {
     private func answer(_ page: PikzonalityPage, to query: ListQuery) -> JSONAnswer {
         let representation = Representation(base: publicURL.base)
         let next = page.hasMore ? page.items.last.map { query.next(after: $0, path: surface.path, fixedMode: surface.mode) } : nil
-        let headers: HTTPFields = next.map { [.pageLink: "<\(publicURL.base)\($0.target)>; rel=\"next\""] } ?? [:]
-        return JSONAnswer(before: headers, items: page.items.count) { writer in
-            writer.object { writer in
-                writer.name("data")
-                writer.array { writer in
-                    for item in page.items { representation.full(item, &writer) }
-                }
-                writer.member("has_more", page.hasMore)
-                writer.member("next_cursor", next?.cursor)
-            }
+        return JSONAnswer.page(items: page.items, next: next?.cursor, target: next.map { "\(publicURL.base)\($0.target)" }) {
+            representation.full($0, &$1)
         }
     }
 }

@@ -72,6 +72,8 @@ package struct HTTPUseCases: Sendable {
     package let training: Training
     /// Who calls.
     package let authentication: Authentication
+    /// Endpoints of webhooks and their deliveries.
+    package let webhooks: Webhooks
     /// What makes POSTs safe to send again.
     package let idempotency: Idempotency
     /// Where bodies and images are worked on.
@@ -86,12 +88,13 @@ package struct HTTPUseCases: Sendable {
     package let changes: ItemChanges
 
     package init(
-        catalog: Catalog, training: Training, authentication: Authentication, idempotency: Idempotency, decoding: BodyDecoding,
+        catalog: Catalog, training: Training, authentication: Authentication, webhooks: Webhooks, idempotency: Idempotency, decoding: BodyDecoding,
         maintenance: any MaintenanceStore, schema: any SchemaStore, epoch: any EpochStore, changes: ItemChanges
     ) {
         self.catalog = catalog
         self.training = training
         self.authentication = authentication
+        self.webhooks = webhooks
         self.idempotency = idempotency
         self.decoding = decoding
         self.maintenance = maintenance
@@ -235,7 +238,7 @@ package struct HTTPService: Service {
                 PikzonalityReads(
                     surface: $0, catalog: useCases.catalog, publicURL: publicURL, tags: tags, waits: waits,
                     pageItemsMax: configuration.pageItemsMax)
-            })
+            }, tags: tags)
     }
 
     /// Every route behind its layers.
@@ -276,6 +279,13 @@ package struct HTTPService: Service {
         }
         parts.me.add(to: callers)
         TrainingRoutes(training: useCases.training, bodyReader: bodyReader, calls: calls, publicURL: publicURL).add(to: callers)
+        WebhookRoutes(
+            webhooks: useCases.webhooks, bodyReader: bodyReader, calls: calls, tags: parts.tags, publicURL: publicURL,
+            pageItemsMax: configuration.pageItemsMax
+        ).add(to: callers)
+        WebhookDeliveryRoutes(
+            webhooks: useCases.webhooks, bodyReader: bodyReader, calls: calls, publicURL: publicURL, pageItemsMax: configuration.pageItemsMax
+        ).add(to: callers)
         router.refuseOtherMethods()
         return router
     }
@@ -299,4 +309,5 @@ struct HTTPParts {
     let media: MediaRoutes
     let me: MeRoutes
     let surfaces: [PikzonalityReads]
+    let tags: EntityTags
 }

@@ -6,6 +6,8 @@ package struct WorkSignals: Sendable {
     package let removals = WakeSignal()
     /// Notified when something may have become due to an endpoint.
     package let deliveries = WakeSignal()
+    /// Notified when deliveries may have become superfluous.
+    package let deliveryRemovals = WakeSignal()
 
     /// Signals that were never given.
     package init() {}

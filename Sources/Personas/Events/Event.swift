@@ -107,8 +107,8 @@ package struct Event: Sendable, Equatable {
         case item(Pikzonality)
         /// An item that is gone for good, whose name and links nobody is told any more.
         case gone(Identifier, Mode)
-        /// An endpoint of webhooks, as JSON.
-        case webhook(String)
+        /// An endpoint of webhooks.
+        case webhook(WebhookNotice)
     }
 
     /// What tells it from all others, wherever it is told.

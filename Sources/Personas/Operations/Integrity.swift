@@ -28,6 +28,14 @@ package struct Finding: Sendable, Codable, Equatable {
         case metadataDisagrees = "metadata_disagrees"
         /// The number of an account's items that is kept is not how many there are. Repair counts them anew.
         case countsDisagree = "counts_disagree"
+        /// A delivery is not of the event that it names.
+        case deliveriesDisagree = "deliveries_disagree"
+        /// An account's events are numbered beyond their counter.
+        case eventsDisagree = "events_disagree"
+        /// Deliveries to an endpoint that is gone are there and not queued for removal. Repair queues them.
+        case deliveriesOrphaned = "deliveries_orphaned"
+        /// An endpoint's secret does not open with the key that there is for secrets.
+        case secretSealed = "secret_sealed"
         /// A row names an image file that is not there.
         case fileMissing = "file_missing"
         /// An image file is not of the length or the hash that its row says.
@@ -46,8 +54,9 @@ package struct Finding: Sendable, Codable, Equatable {
         /// Whether a repair makes it good.
         package var isRepairable: Bool {
             switch self {
-            case .countsDisagree, .fileOrphaned, .rowOrphaned, .removalOverdue, .incomingLeft: true
-            case .databaseDamaged, .foreignKeyBroken, .tokensDisagree, .jobsDisagree, .searchDisagrees, .metadataDisagrees, .fileMissing,
+            case .countsDisagree, .deliveriesOrphaned, .fileOrphaned, .rowOrphaned, .removalOverdue, .incomingLeft: true
+            case .databaseDamaged, .foreignKeyBroken, .tokensDisagree, .jobsDisagree, .searchDisagrees, .metadataDisagrees, .deliveriesDisagree, .eventsDisagree,
+                .secretSealed, .fileMissing,
                 .fileDamaged, .strange:
                 false
             }

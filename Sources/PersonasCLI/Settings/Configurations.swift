@@ -19,6 +19,7 @@ extension Storage.Configuration {
         searchesWaitingMax = settings.searchesWaitingMax
         writesWaitingMax = settings.writesWaitingMax
         mappedBytesMax = settings.databaseMappedBytes
+        secretsKeyFile = settings.secretsKeyFile.map { URL(fileURLWithPath: $0).standardizedFileURL.path }
     }
 }
 
@@ -28,6 +29,14 @@ extension GuardedImageFetcher.Configuration {
         isDevelopment = settings.developmentDownloads
         downloadsMax = settings.downloadsMax
         trustRootsFile = settings.downloadTrustRoots
+        blockedPrefixes = settings.blockedDownloadPrefixes
+    }
+}
+
+extension GuardedWebhookSender.Configuration {
+    init(_ settings: Settings) {
+        self.init()
+        isDevelopment = settings.developmentDownloads
         blockedPrefixes = settings.blockedDownloadPrefixes
     }
 }

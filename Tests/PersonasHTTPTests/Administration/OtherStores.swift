@@ -17,6 +17,8 @@ struct OtherStores: AdministrationStores {
     var terms: any BlockedTermStore { storage.terms }
     var maintenance: any MaintenanceStore { storage.maintenance }
     var pikzonalities: any PikzonalityStore { storage.pikzonalities }
+    var webhooks: any WebhookStore { storage.webhooks }
+    var secretsKeyRotation: any SecretsKeyRotation { storage.secretsKeyRotation }
     var schema: any SchemaStore { storage.schema }
     var integrity: any IntegrityStore { storage.integrity }
     var usage: any StoreUsage { storage.usage }

@@ -5,12 +5,15 @@ import Personas
 /// Whether the database agrees with itself. Each question is one statement, which sees one moment.
 struct DatabaseCheck {
     let database: DatabaseQueue
+    /// What secrets are to open with.
+    let sealing: any SecretSealing
 
     /// Asks all questions. What the database cannot answer is noted as damage.
     func run(into report: inout IntegrityReport, _ progress: ProgressHandler) async throws {
         let questions: [@Sendable (Database) throws -> [Finding]] = [
             Self.integrity, Self.foreignKeys, Self.tokens, Self.jobsOfItems, Self.jobsWithoutItem, NameIndexCheck.documents,
-            NameIndexCheck.words, MetadataIndexCheck.entries,
+            NameIndexCheck.words, MetadataIndexCheck.entries, WebhookCheck.deliveries, WebhookCheck.events,
+            { [sealing] in try WebhookCheck.secrets(with: sealing, $0) },
         ]
         for (done, question) in questions.enumerated() {
             progress(WorkProgress(step: "Checking the database", done: done, total: questions.count))

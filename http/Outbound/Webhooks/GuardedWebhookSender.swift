@@ -5,7 +5,7 @@ import NIOHTTP1
 package import Personas
 
 /// Sends webhooks to the URLs of strangers, and never into the operator's network. A redirect is an answer like any other.
-package final class GuardedWebhookSender: WebhookSender {
+package final class GuardedWebhookSender: WebhookSender, WebhookTargetCheck {
     /// The settings of deliveries.
     package struct Configuration: Sendable {
         /// Whether plain `http`, private and loopback addresses and all ports are taken. Never to be set where strangers have keys.
@@ -50,7 +50,6 @@ package final class GuardedWebhookSender: WebhookSender {
             policy: policy, resolver: resolver, lookupsMax: configuration.lookupsMax, trust: trust, logger: logger)
     }
 
-    /// What is wrong with a URL as that of an endpoint; nil where nothing is, or its host cannot be looked up at the moment: each attempt looks again.
     package func problem(of url: String, for accountID: Identifier) async -> WebhookURLProblem? {
         do {
             let times = GuardedHosts.Times(

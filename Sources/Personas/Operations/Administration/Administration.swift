@@ -14,6 +14,10 @@ package protocol AdministrationStores: Sendable {
     var audit: any AuditStore { get }
     /// Personas and styles.
     var pikzonalities: any PikzonalityStore { get }
+    /// Endpoints of webhooks.
+    var webhooks: any WebhookStore { get }
+    /// What has their secrets sealed with another key.
+    var secretsKeyRotation: any SecretsKeyRotation { get }
     /// How the schema stands.
     var schema: any SchemaStore { get }
     /// Backups; nil where the store has none of its own, because what it stands on has its own ways to be backed up.
