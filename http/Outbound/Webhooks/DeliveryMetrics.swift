@@ -12,14 +12,10 @@ package struct DeliveryMetrics: Sendable {
     private let failed: Counter
     private let superseded: Counter
     private let givenUp: Counter
-    private let gone: Counter
-    private let failing: Counter
 
     package init(factory: any MetricsFactory) {
         let attempts = Metric("personas_webhook_attempts_total", help: "Attempts to deliver a webhook that ended, by what became of the delivery.")
         func ended(_ outcome: String) -> Counter { attempts.counter([("outcome", outcome)], in: factory) }
-        let endpoints = Metric("personas_webhook_endpoints_disabled_total", help: "Endpoints of webhooks that were disabled by rule, by reason.")
-        func disabled(_ reason: WebhookDisabledReason) -> Counter { endpoints.counter([("reason", reason.rawValue)], in: factory) }
         inFlight = Metric("personas_webhook_attempts_in_flight", help: "Attempts to deliver a webhook that are under way.").meter(in: factory)
         lag = Metric(
             "personas_webhook_delivery_lag_seconds", help: "How long the delivery of a webhook has been due that has been due for longest."
@@ -33,8 +29,6 @@ package struct DeliveryMetrics: Sendable {
         failed = ended("failed")
         superseded = ended("superseded")
         givenUp = ended("given_up")
-        gone = disabled(.gone)
-        failing = disabled(.failing)
     }
 
     /// Counts what happened to a delivery.
@@ -53,11 +47,6 @@ package struct DeliveryMetrics: Sendable {
             case .retry: retried.increment()
             case .failed: failed.increment()
             case nil: superseded.increment()
-            }
-            switch recorded.disabled {
-            case .gone: gone.increment()
-            case .failing: failing.increment()
-            case .manual, nil: break
             }
         }
     }
