@@ -4,8 +4,7 @@ package struct WorkSignals: Sendable {
     package let jobs = WakeSignal()
     /// Notified when image bytes may have become superfluous.
     package let removals = WakeSignal()
-
-    /// Notified when deliveries were queued anew.
+    /// Notified when something may have become due to an endpoint.
     package let deliveries = WakeSignal()
     /// Notified when deliveries may have become superfluous.
     package let deliveryRemovals = WakeSignal()
