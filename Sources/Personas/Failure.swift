@@ -49,6 +49,8 @@ package enum Failure: Error, Sendable, Equatable, Codable {
     case quotaExceeded([QuotaExcess])
     /// The item is not the version that the client demands, or is one that it rules out.
     case preconditionFailed(Precondition.Part)
+    /// The endpoint of webhooks is disabled, so that nothing is queued for it.
+    case webhookDisabled
     /// The lease of a training job ran out, ended, or belongs to another worker.
     case staleLease
     /// Another request with the same idempotency key still runs, or has taken the key over from one that ran too long.

@@ -56,6 +56,20 @@ package enum Limits {
     package static let trashDaysKept = 30
     /// States of one item that are kept, the present one among them.
     package static let revisionsKept = 100
+    /// Endpoints of webhooks of one account: one for each of its programs, and few enough that an event costs little more than without any.
+    package static let webhooksMax = 10
+    /// Characters of an endpoint's URL.
+    package static let webhookURLCharactersMax = 2_048
+    /// Characters of what an owner writes down about an endpoint.
+    package static let webhookDescriptionCharactersMax = 300
+    /// Seconds for which an endpoint's previous secret may sign beside the new one: up to a week.
+    package static let webhookOverlapSeconds = 0...604_800
+    /// The same where nothing is said: a day.
+    package static let webhookOverlapSecondsDefault = 86_400
+    /// Deliveries that one call queues anew.
+    package static let replayDeliveriesMax = 10_000
+    /// The latest attempts at one delivery that are kept: those of two rounds of the schedule, and some more by hand.
+    package static let deliveryAttemptsKept = 30
     /// Seconds for which an answer is kept under its idempotency key: 24 hours.
     package static let idempotencySecondsKept = 86_400
     /// Seconds after which a claim on an idempotency key ends by itself: longer than any request takes.

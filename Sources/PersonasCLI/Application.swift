@@ -26,8 +26,12 @@ struct Application: Sendable {
     let revisions: Revisions
     /// The use cases of training.
     let training: Training
+    /// What delivers webhooks, as long as this process serves.
+    let delivering: Delivering
     /// Who calls.
     let authentication: Authentication
+    /// Endpoints of webhooks and their deliveries.
+    let webhooks: Webhooks
     /// What makes POSTs safe to send again.
     let idempotency: Idempotency
     /// What forgets events.
@@ -46,8 +50,11 @@ struct Application: Sendable {
 
     /// Opens the data folder, whose lock the caller holds, and puts everything together. Nothing is migrated yet.
     init(_ settings: Settings, logger: Logger) throws(Failure) {
-        try self.init(settings) { (metrics) throws(Failure) in
-            try GuardedImageFetcher(configuration: GuardedImageFetcher.Configuration(settings), logger: logger, metrics: metrics)
+        let configuration = GuardedImageFetcher.Configuration(settings)
+        let trust = try OutboundTrust(file: configuration.trustRootsFile)
+        let sender = GuardedWebhookSender(configuration: GuardedWebhookSender.Configuration(settings), trust: trust, logger: logger)
+        try self.init(settings, sender: sender) { metrics in
+            GuardedImageFetcher(configuration: configuration, trust: trust, logger: logger, metrics: metrics)
         }
     }
 
@@ -55,11 +62,12 @@ struct Application: Sendable {
     /// - Parameters:
     ///   - leases: instead of what the settings say, by which no lease is over as soon as it is given.
     ///   - decodingThreads: where bodies are worked on; nil for threads of their own.
+    ///   - sender: what sends webhooks, and knows where to.
     ///   - clock: what items, leases and everything else are dated by.
     ///   - makeFetcher: makes what fetches images, given what is to be told of it.
     init(
         _ settings: Settings, leases: LeasePolicy? = nil, decodingThreads: (any TaskExecutor)? = nil, clock: WallClock = .system,
-        makeFetcher: (any MetricsFactory) throws(Failure) -> any ImageFetcher
+        sender: any WebhookSender & WebhookTargetCheck, makeFetcher: (any MetricsFactory) throws(Failure) -> any ImageFetcher
     ) throws(Failure) {
         // Handed on rather than installed for the whole process, so that nothing but our own metrics, with the labels that we know, is told.
         let registry = settings.metrics ? MetricsRegistry() : nil
@@ -87,6 +95,12 @@ struct Application: Sendable {
             jobs: storage.jobs, images: images, decoding: decoding, signals: signals, policy: leases, clock: clock,
             keepsImageMetadata: keepsMetadata)
         authentication = Authentication(keys: storage.keys, clock: clock)
+        webhooks = Webhooks(
+            endpoints: storage.webhooks, log: storage.deliveryLog, sealing: storage.secrets, targets: sender, sender: sender,
+            signals: signals,
+            clock: clock)
+        delivering = Delivering(sender: sender, clock: clock, metrics: DeliveryMetrics(factory: factory))
+        storage.feed.signalAlways(signals.deliveries)
         idempotency = Idempotency(records: storage.idempotency, clock: clock)
         eventRetention = EventRetention(events: storage.events, clock: clock)
         administration = Administration(
@@ -121,7 +135,7 @@ struct Application: Sendable {
     /// What HTTP does with requests.
     var useCases: HTTPUseCases {
         HTTPUseCases(
-            catalog: catalog, trash: trash, revisions: revisions, training: training, authentication: authentication,
+            catalog: catalog, trash: trash, revisions: revisions, training: training, authentication: authentication, webhooks: webhooks,
             idempotency: idempotency, decoding: decoding, maintenance: storage.maintenance, schema: storage.schema, epoch: storage.epoch,
             changes: storage.changes, events: storage.events, feed: storage.feed)
     }
@@ -139,6 +153,19 @@ struct Application: Sendable {
             metrics: metrics, onListening: onListening)
     }
 
+    /// What delivers webhooks.
+    /// - Parameter publicURL: what the links in them begin with.
+    func deliveryEngine(publicURL: PublicURL, logger: Logger) -> DeliveryEngine {
+        let log = DeliveryLog(logger: logger)
+        return DeliveryEngine(
+            store: storage.deliveries, sender: delivering.sender, signal: signals.deliveries, clock: delivering.clock,
+            body: { publicURL.webhookBody(of: $0) }
+        ) { [metrics = delivering.metrics] news in
+            metrics.take(news)
+            log.take(news)
+        }
+    }
+
     /// Closes the data folder. Nothing may be under way or follow.
     func close() { storage.close() }
 
@@ -149,6 +176,13 @@ struct Application: Sendable {
             [("version", BuildVersion.number), ("commit", BuildVersion.commit ?? "unknown")], in: registry
         ).set(1)
     }
+}
+
+/// What delivering needs beside the store.
+struct Delivering: Sendable {
+    let sender: any WebhookSender
+    let clock: WallClock
+    let metrics: DeliveryMetrics
 }
 
 extension MetricsSource {

@@ -67,7 +67,7 @@ extension CommandFailure {
         case .cancelled: self.init(.failed, "interrupted; what was begun is taken back")
         // What only clients of the API meet, which come with a key, an address or a lease.
         case .malformedIdentifier, .missingAPIKey, .malformedAPIKey, .unknownAPIKey, .inactiveAPIKey, .expiredAPIKey, .deletedAPIKey,
-            .accountSuspended, .apiAccessDisabled, .scopeMissing, .preconditionFailed, .staleLease, .idempotencyKeyInUse,
+            .accountSuspended, .apiAccessDisabled, .scopeMissing, .preconditionFailed, .staleLease, .webhookDisabled, .idempotencyKeyInUse,
             .idempotencyKeyReused,
             .underMaintenance:
             self.init(.failed, .internalError, "a failure that no command should meet: \(failure)")

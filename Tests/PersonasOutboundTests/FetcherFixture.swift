@@ -62,11 +62,12 @@ enum FetcherFixture {
         var configuration = GuardedImageFetcher.Configuration()
         configuration.trustRootsFile = authorityFile
         configure(&configuration)
-        return try GuardedImageFetcher(
+        return GuardedImageFetcher(
             configuration: configuration,
             rules: DownloadURL.Rules(acceptsPlainHTTP: false, acceptsLocalHosts: false, ports: ports.union([443])),
             policy: AddressPolicy(exempt: exempt),
             resolver: resolver,
+            trust: try OutboundTrust(file: configuration.trustRootsFile),
             logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }),
             metrics: metrics
         )

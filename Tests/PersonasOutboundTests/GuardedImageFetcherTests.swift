@@ -266,9 +266,7 @@ struct GuardedImageFetcherTests {
             // A URL that spells out its address is not redirected by the client, which stands for a client that looks up by itself.
             let url = try DownloadURL("http://127.0.0.1:\(server.port)/", rules: .development)
             let connection = PinnedConnection(to: url, at: .forbidden, tls: .makeClientConfiguration(), connectingWithin: .seconds(5))
-            await #expect(throws: ImageFetchProblem.unavailable(reason: "cannot be fetched from that address")) {
-                try await connection.get(url)
-            }
+            await #expect(throws: HostProblem.forbiddenAddress) { try await connection.send(HTTPClientRequest(url: ""), to: url) }
             #expect(!connection.isConnected)
             await connection.close()
             #expect(server.requests.isEmpty)
@@ -348,11 +346,12 @@ struct GuardedImageFetcherTests {
         let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
         var configuration = GuardedImageFetcher.Configuration()
         configuration.isDevelopment = true
-        let fetcher = try GuardedImageFetcher(configuration: configuration, logger: logger)
+        let trust = try OutboundTrust()
+        let fetcher = GuardedImageFetcher(configuration: configuration, trust: trust, logger: logger)
         #expect(fetcher.acceptsPlainHTTP)
         configuration.blockedPrefixes = [.single(.allowed)]
-        let blocking = try GuardedImageFetcher(configuration: configuration, logger: logger)
-        let ordinary = try GuardedImageFetcher(configuration: .init(), logger: logger)
+        let blocking = GuardedImageFetcher(configuration: configuration, trust: trust, logger: logger)
+        let ordinary = GuardedImageFetcher(configuration: .init(), trust: trust, logger: logger)
         try await TestServer.run(tls: false, reply: { _ in Self.ok("image") }) { server in
             for host in ["127.0.0.1", "localhost"] {
                 let url = "http://\(host):\(server.port)/a"

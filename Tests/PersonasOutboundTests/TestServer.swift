@@ -20,6 +20,8 @@ final class TestServer: Sendable {
         case endless(head: String, part: [UInt8])
         /// Never answers.
         case hang
+        /// Breaks the connection off.
+        case reset
     }
 
     /// A request as it came.
@@ -28,6 +30,8 @@ final class TestServer: Sendable {
         let serverName: String?
         /// All lines of the head.
         let head: String
+        /// What follows the head, as long as it says.
+        let body: [UInt8]
 
         /// The target of the request line.
         var target: String { head.split(separator: " ", maxSplits: 2).dropFirst().first.map(String.init) ?? "" }
@@ -124,7 +128,7 @@ final class TestServer: Sendable {
 
         private let log: LogBox
         private let reply: @Sendable (Request) -> Reply
-        private var received = ""
+        private var received: [UInt8] = []
         private var drip: RepeatedTask?
         var serverName: String?
 
@@ -149,14 +153,19 @@ final class TestServer: Sendable {
         }
 
         func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-            received += String(buffer: unwrapInboundIn(data))
-            guard received.hasSuffix("\r\n\r\n") else { return }
-            let request = Request(serverName: serverName, head: received)
-            received = ""
+            received += Array(unwrapInboundIn(data).readableBytesView)
+            guard let request = received.firstRequest(serverName: serverName) else { return }
+            received = []
             log.state.withLock { $0.requests.append(request) }
+            let channel = context.channel
             switch reply(request) {
             case .hang:
                 break
+            case .reset:
+                // Without waiting for what was sent to arrive, which the other side sees as a reset.
+                (context.channel as? any SocketOptionProvider)?.setSoLinger(linger(l_onoff: 1, l_linger: 0)).whenComplete { _ in
+                    channel.close(promise: nil)
+                }
             case .send(let text):
                 context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: text)), promise: nil)
             case .sendBody(let head, let body):
@@ -167,7 +176,6 @@ final class TestServer: Sendable {
                 context.close(promise: nil)
             case .drip(let head):
                 context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: head)), promise: nil)
-                let channel = context.channel
                 drip = context.eventLoop.scheduleRepeatedTask(initialDelay: .milliseconds(5), delay: .milliseconds(5)) { _ in
                     channel.writeAndFlush(ByteBuffer(string: "x"), promise: nil)
                 }
@@ -185,5 +193,19 @@ final class TestServer: Sendable {
                 handler.writeForEver(part, context: context)
             }
         }
+    }
+}
+
+extension [UInt8] {
+    /// The request that these bytes are, once all of it has come.
+    fileprivate func firstRequest(serverName: String?) -> TestServer.Request? {
+        let mark = Array("\r\n\r\n".utf8)
+        guard let end = (0..<Swift.max(0, count - 3)).first(where: { self[$0..<$0 + 4].elementsEqual(mark) }).map({ $0 + 4 }) else {
+            return nil
+        }
+        let head = TestServer.Request(serverName: serverName, head: String(decoding: self[..<end], as: UTF8.self), body: [])
+        let length = head.values(of: "content-length").first.flatMap { Int($0) } ?? 0
+        guard count >= end + length else { return nil }
+        return TestServer.Request(serverName: serverName, head: head.head, body: Array(self[end..<end + length]))
     }
 }

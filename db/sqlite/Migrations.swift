@@ -47,6 +47,7 @@ struct Migration: Sendable {
             rounds: [StoredBytes.fill(atMost: 5_000)]),
         Migration(name: "v0011_events", sql: String(decoding: PackageResources.v0011_events_sql, as: UTF8.self)),
         Migration(name: "v0012_trash", sql: String(decoding: PackageResources.v0012_trash_sql, as: UTF8.self)),
+        Migration(name: "v0013_webhooks", sql: String(decoding: PackageResources.v0013_webhooks_sql, as: UTF8.self)),
         Migration(name: "v0014_jobs", sql: String(decoding: PackageResources.v0014_jobs_sql, as: UTF8.self)),
     ]
 }

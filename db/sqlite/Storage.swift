@@ -28,6 +28,8 @@ package final class Storage: AdministrationStores {
         /// How long a count of all images is told before they are counted anew, by how long it took: so that to ask without end has one done for no more
         /// than a two-hundredth of the time.
         package var imageCountPause: @Sendable (_ counting: Duration) -> Duration = { max(.seconds(10), $0 * 200) }
+        /// The file of the key that secrets are sealed with; nil for the one in the data folder.
+        package var secretsKeyFile: String?
         /// The version of the service that backups name.
         package var version: String?
         /// Days for which an item stays in the trash.
@@ -67,6 +69,18 @@ package final class Storage: AdministrationStores {
     package let trash: any TrashStore
     /// How items were before they were changed.
     package let revisions: any RevisionStore
+    /// Endpoints that are told of events.
+    package let webhooks: any WebhookStore
+    /// What became of each event on its way to them.
+    package let deliveryLog: any DeliveryLogStore
+    /// The same for whoever delivers.
+    package let deliveries: any DeliveryStore
+    /// What their secrets are sealed with.
+    package var secrets: any SecretSealing { secretsKey }
+    /// Has them sealed with another key.
+    package var secretsKeyRotation: any SecretsKeyRotation {
+        SQLiteSecretsKeyRotation(writer: imageIndex.writer, key: secretsKey, turn: maintenanceTurn)
+    }
     /// Told of every event that is on disk.
     package let feed = EventFeed()
     /// Blocked terms.
@@ -87,12 +101,13 @@ package final class Storage: AdministrationStores {
     package var backups: (any BackupStore)? {
         DataFolderBackup(
             folder: folder, pins: imageIndex.pins, pool: blobFiles.pool, clock: clock, turn: maintenanceTurn,
-            last: LastBackup(folder: folder, epoch: epochCache), version: version)
+            last: LastBackup(folder: folder, epoch: epochCache), includesSecretsKey: includesSecretsKey, version: version)
     }
     /// Whether what is stored agrees with itself.
     package var integrity: any IntegrityStore {
         DataFolderCheck(
-            folder: folder, index: imageIndex, pool: blobFiles.pool, clock: clock, openedAt: openedAt, turn: maintenanceTurn)
+            folder: folder, index: imageIndex, pool: blobFiles.pool, clock: clock, openedAt: openedAt, turn: maintenanceTurn,
+            sealing: secretsKey)
     }
     /// How the schema stands.
     package var schema: any SchemaStore { migrator }
@@ -114,6 +129,8 @@ package final class Storage: AdministrationStores {
     private let openedAt: Timestamp
     private let folder: DataFolder
     private let version: String?
+    private let includesSecretsKey: Bool
+    private let secretsKey: SecretsKeyFile
     /// Lets backups and checks have the data folder one at a time.
     private let maintenanceTurn = AsyncMutex()
 
@@ -144,6 +161,7 @@ package final class Storage: AdministrationStores {
         folder = DataFolder(configuration.directory)
         clock = configuration.clock
         version = configuration.version
+        includesSecretsKey = configuration.secretsKeyFile == nil
         openedAt = clock.now
         SQLiteSettings.apply()
         try PendingRestore.finish(in: folder)
@@ -177,6 +195,13 @@ package final class Storage: AdministrationStores {
         events = SQLiteEventStore(writer: writer, readers: readers)
         trash = SQLiteTrashStore(writer: writer, readers: readers, scans: scans, steps: steps)
         revisions = SQLiteRevisionStore(readers: readers)
+        let webhooks = SQLiteWebhookStore(writer: writer, readers: readers, outbox: outbox)
+        self.webhooks = webhooks
+        secretsKey = SecretsKeyFile(path: configuration.secretsKeyFile ?? folder.secretsKey) { () throws(Failure) in
+            try webhooks.hasSecrets()
+        }
+        deliveryLog = SQLiteDeliveryLogStore(writer: writer, readers: readers)
+        deliveries = SQLiteDeliveryStore(writer: writer, readers: readers, outbox: outbox, sealing: secretsKey)
     }
 
     /// Applies the pending migrations.

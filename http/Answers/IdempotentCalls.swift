@@ -69,10 +69,12 @@ struct IdempotentCall: Sendable {
     /// - Parameters:
     ///   - fingerprint: that of this call and its body.
     ///   - answer: makes the answer of what was done.
+    ///   - recordedAs: makes what is kept of it, where the answer holds what must not be kept; nil where it is kept as it is.
     ///   - isNothingDone: whether a value says that nothing was done which the store could have recorded.
     ///   - effect: does it, handing on to the store the claim under which it is to be recorded.
     func perform<Value: Sendable>(
-        fingerprint: [UInt8], answer: @escaping @Sendable (Value) -> JSONAnswer, isNothingDone: (Value) -> Bool = { _ in false },
+        fingerprint: [UInt8], answer: @escaping @Sendable (Value) -> JSONAnswer,
+        recordedAs: (@Sendable (Value) -> JSONAnswer)? = nil, isNothingDone: (Value) -> Bool = { _ in false },
         effect: (IdempotencyClaim<Value>?) async throws -> Value
     ) async throws -> Response {
         guard let scope else { return answer(try await effect(nil)).response }
@@ -84,7 +86,9 @@ struct IdempotentCall: Sendable {
         }
         let response: Result<Response, any Error>
         do {
-            response = .success(try await first(request, claim, answer: answer, isNothingDone: isNothingDone, effect: effect))
+            response = .success(
+                try await first(
+                    request, claim, answer: answer, recordedAs: recordedAs ?? answer, isNothingDone: isNothingDone, effect: effect))
         } catch {
             response = .failure(error)
         }
@@ -99,22 +103,21 @@ struct IdempotentCall: Sendable {
     /// writes would leave an effect without its record; the fault is to be seen instead.
     private func first<Value: Sendable>(
         _ request: IdempotentRequest, _ claim: ClaimID, answer: @escaping @Sendable (Value) -> JSONAnswer,
-        isNothingDone: (Value) -> Bool, effect: (IdempotencyClaim<Value>?) async throws -> Value
+        recordedAs: @escaping @Sendable (Value) -> JSONAnswer, isNothingDone: (Value) -> Bool,
+        effect: (IdempotencyClaim<Value>?) async throws -> Value
     ) async throws -> Response {
         let recorded = RecordedAnswer()
         let requestID = context.requestID
         do {
             let value = try await effect(
                 IdempotencyClaim(id: claim, request: request) { value in
-                    let given = answer(value)
-                    recorded.set(given)
-                    return AnswerRecord(given, requestID: requestID).bytes
+                    recorded.set(answer(value))
+                    return AnswerRecord(recordedAs(value), requestID: requestID).bytes
                 })
             if let given = recorded.answer { return given.response }
             guard isNothingDone(value) else { throw Failure.unexpected("What was done under an idempotency key was not recorded with it") }
-            let given = answer(value)
-            try await idempotency.keep(AnswerRecord(given, requestID: requestID).bytes, for: request, under: claim)
-            return given.response
+            try await idempotency.keep(AnswerRecord(recordedAs(value), requestID: requestID).bytes, for: request, under: claim)
+            return answer(value).response
         } catch {
             // Once a record was asked for, what it tells of may be committed, and must not be replaced by the word that nothing was done.
             if recorded.answer == nil { await keep(EnvelopeError(converting: error), for: request, under: claim) }

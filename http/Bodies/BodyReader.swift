@@ -30,6 +30,22 @@ struct BodyReader: Sendable {
         }
     }
 
+    /// The same for a call that needs no body: without one there is no object either.
+    func withObjectIfAny<Form: Sendable, Value: Sendable>(
+        of request: Request, from caller: Caller, decode: (JSONObject?) throws(Failure) -> Form,
+        handle: (Form, MemoryReservation) async throws -> Value
+    ) async throws -> Value {
+        guard request.announcesBody else {
+            let form = try decode(nil)
+            return try await withMemory(of: caller) { memory in try await handle(form, memory) }
+        }
+        return try await withObject(of: request, from: caller) { (body) throws(Failure) in
+            try decode(body)
+        } handle: { form, memory in
+            try await handle(form, memory)
+        }
+    }
+
     private func withMemory<Value: Sendable>(of caller: Caller, _ body: (MemoryReservation) async throws -> Value) async throws -> Value {
         let memory = memory.reservation(for: caller.accountID)
         defer { memory.close() }

@@ -33,11 +33,17 @@ final class EntityTags: Sendable {
     }
 
     /// The tag of an item as it stands in the header `ETag`.
-    func text(of item: Pikzonality) -> String { "\"v\(item.version)\(endingText)\"" }
+    func text(of item: Pikzonality) -> String { text(version: item.version) }
+
+    /// The tag of a version of something else than an item.
+    func text(version: Int) -> String { "\"v\(version)\(endingText)\"" }
 
     /// Whether a list of tags names an item, weakly compared.
-    func isKnown(_ item: Pikzonality, by list: EntityTagList?) -> Bool {
-        list?.names(EntityTag(strong: "v\(item.version)\(endingText)")) ?? false
+    func isKnown(_ item: Pikzonality, by list: EntityTagList?) -> Bool { isKnown(version: item.version, by: list) }
+
+    /// The same of a version of something else than an item.
+    func isKnown(version: Int, by list: EntityTagList?) -> Bool {
+        list?.names(EntityTag(strong: "v\(version)\(endingText)")) ?? false
     }
 
     /// What a request demands of an item that it is to change.

@@ -23,6 +23,25 @@ final class DeadlineResult<Success: Sendable, Problem: Error>: Sendable {
         self.overdue = .failure(overdue)
     }
 
+    /// Does work that closes connections behind it, and returns its result, or what stands for being late. The work is cancelled then.
+    /// - Parameters:
+    ///   - work: may go on after this has returned, for as long as a connection takes to close.
+    ///   - ended: called when nothing of it is left.
+    static func of(
+        overdue: Problem, before deadline: ContinuousClock.Instant, _ work: @escaping @Sendable (inout DiscardingTaskGroup) async -> Value,
+        ended: @escaping @Sendable () -> Void
+    ) async -> Value {
+        let outcome = DeadlineResult(overdue: overdue)
+        outcome.arm(until: deadline)
+        let task = Task {
+            await withDiscardingTaskGroup { closing in outcome.resolve(await work(&closing)) }
+            ended()
+        }
+        let result = await outcome.wait()
+        task.cancel()
+        return result
+    }
+
     /// Waits for the value. To be called once.
     func wait() async -> Value {
         await withTaskCancellationHandler {

@@ -1,8 +1,4 @@
-import AsyncHTTPClient
-import NIOCore
 import NIOHTTP1
-import NIOPosix
-import NIOSSL
 
 /// What clients are told; complete sentences begin with the name of the image.
 ///
@@ -26,8 +22,6 @@ enum FetchReason {
     static let overdue = "could not be fetched in time"
     /// What has no text of its own, such as an answer that is cut off.
     static let unexplained = "could not be fetched"
-    /// What the library writes of a certificate that it does not take, among other lines of a stack; it has no case for it.
-    private static let untrustedSign = "CERTIFICATE_VERIFY_FAILED".utf8
     static let notImage = "is not an image"
     static let compressed = "was sent compressed"
     static let tooManyRedirects = "redirects too often"
@@ -36,25 +30,14 @@ enum FetchReason {
 
     /// What stands for an error of the libraries.
     static func of(_ error: any Error) -> String {
-        switch error {
-        case let error as HTTPClientError where [.connectTimeout, .tlsHandshakeTimeout].contains(error): overdue
-        case ChannelError.connectTimeout: overdue
-        case let error as NIOConnectionError: error.connectionErrors.last.map { of($0.error) } ?? unexplained
-        case let error as IOError: text(of: error)
-        case let error as NIOSSLExtraError where error == .failedToValidateHostname: otherHost
-        case NIOSSLError.handshakeFailed(let cause):
-            "\(cause)".utf8.contains(untrustedSign) ? untrusted : handshakeFailed
-        case is NIOSSLError: handshakeFailed
-        default: unexplained
-        }
-    }
-
-    private static func text(of error: IOError) -> String {
-        switch error.errnoCode {
-        case ECONNREFUSED: refused
-        case ENETUNREACH, EHOSTUNREACH: noRoute
-        case ETIMEDOUT: overdue
-        default: unexplained
+        switch ConnectionProblem(error) {
+        case .overdue: overdue
+        case .refused: refused
+        case .noRoute: noRoute
+        case .untrusted: untrusted
+        case .otherHost: otherHost
+        case .handshakeFailed: handshakeFailed
+        case .unexplained: unexplained
         }
     }
 }

@@ -38,47 +38,35 @@ package final class GuardedImageFetcher: ImageFetcher {
 
     private let configuration: Configuration
     private let rules: DownloadURL.Rules
-    private let policy: AddressPolicy
-    private let resolver: any HostResolver
+    private let hosts: GuardedHosts
     private let places: AsyncSemaphore
-    private let lookups: AsyncSemaphore
-    private let tls: TLSConfiguration
     private let logger: Logger
     private let metrics: DownloadMetrics
 
-    /// Reads the trusted certificates once; reading them for every connection costs 25 ms each.
-    /// - Throws: `configuration` where the named file of certificates cannot be read.
     package convenience init(
-        configuration: Configuration, logger: Logger, metrics: any MetricsFactory = NOOPMetricsHandler.instance
-    ) throws(Failure) {
-        try self.init(
+        configuration: Configuration, trust: OutboundTrust, logger: Logger, metrics: any MetricsFactory = NOOPMetricsHandler.instance
+    ) {
+        self.init(
             configuration: configuration,
             rules: configuration.isDevelopment ? .development : .strict,
             policy: AddressPolicy(acceptsPrivate: configuration.isDevelopment, blocked: configuration.blockedPrefixes),
             resolver: SystemHostResolver(lookupsMax: configuration.lookupsMax, takesSearchDomains: configuration.isDevelopment),
-            logger: logger, metrics: metrics
+            trust: trust, logger: logger, metrics: metrics
         )
     }
 
     /// Takes rules, policy and resolver from outside, in place of those that follow from the configuration.
-    /// - Throws: `configuration` where the named file of certificates cannot be read.
     package init(
-        configuration: Configuration, rules: DownloadURL.Rules, policy: AddressPolicy, resolver: any HostResolver, logger: Logger,
-        metrics: any MetricsFactory = NOOPMetricsHandler.instance
-    ) throws(Failure) {
+        configuration: Configuration, rules: DownloadURL.Rules, policy: AddressPolicy, resolver: any HostResolver, trust: OutboundTrust,
+        logger: Logger, metrics: any MetricsFactory = NOOPMetricsHandler.instance
+    ) {
         self.configuration = configuration
         self.rules = rules
-        self.policy = policy
-        self.resolver = resolver
+        hosts = GuardedHosts(
+            policy: policy, resolver: resolver, lookupsMax: configuration.lookupsMax, trust: trust, logger: logger)
         self.logger = logger
         self.metrics = DownloadMetrics(factory: metrics)
         places = AsyncSemaphore(count: configuration.downloadsMax) { [waiting = self.metrics.waiting] in waiting.set($0) }
-        lookups = AsyncSemaphore(count: configuration.lookupsMax)
-        var tls = TLSConfiguration.makeClientConfiguration()
-        tls.minimumTLSVersion = .tlsv12
-        tls.certificateVerification = .fullVerification
-        tls.trustRoots = try Self.trustRoots(from: configuration.trustRootsFile)
-        self.tls = tls
     }
 
     package var acceptsPlainHTTP: Bool { rules.acceptsPlainHTTP }
@@ -87,7 +75,7 @@ package final class GuardedImageFetcher: ImageFetcher {
     package var freeDownloads: Int { places.free }
 
     /// How many more names could be looked up at this moment. One that was given up counts until the system answers.
-    package var freeLookups: Int { lookups.free }
+    package var freeLookups: Int { hosts.freeLookups }
 
     package func fetch(
         _ url: String, holding memory: MemoryReservation, before deadline: ContinuousClock.Instant
@@ -110,18 +98,14 @@ package final class GuardedImageFetcher: ImageFetcher {
         guard turn == .admitted else { return .failure(Self.problem(of: turn)) }
         metrics.inFlight.increment()
         let deadline = min(deadline, .now + .seconds(configuration.imageSecondsMax))
-        let outcome = DeadlineResult<[UInt8], ImageFetchProblem>(overdue: .unavailable(reason: FetchReason.overdue))
-        outcome.arm(until: deadline)
-        // The task may outlive this call, as long as a connection takes to close; its place bounds how many do.
-        let work = Task {
-            await withDiscardingTaskGroup { closing in
-                outcome.resolve(await download(target, holding: memory, before: deadline, closing: &closing))
-            }
+        let result = await DeadlineResult<[UInt8], ImageFetchProblem>.of(
+            overdue: .unavailable(reason: FetchReason.overdue), before: deadline
+        ) { closing in
+            await self.download(target, holding: memory, before: deadline, closing: &closing)
+        } ended: { [metrics, places] in
             metrics.inFlight.decrement()
             places.leave(memory.accountID)
         }
-        let result = await outcome.wait()
-        work.cancel()
         // Whoever went away was not kept waiting by the host.
         if Task.isCancelled, case .failure = result { return .failure(.unavailable(reason: FetchReason.unexplained)) }
         return result
@@ -136,17 +120,6 @@ package final class GuardedImageFetcher: ImageFetcher {
         }
     }
 
-    private static func trustRoots(from file: String?) throws(Failure) -> NIOSSLTrustRoots {
-        do {
-            if let file { return .certificates(try NIOSSLCertificate.fromPEMFile(file)) }
-        } catch {
-            throw .configuration(setting: "download-trust-roots", reason: "holds no certificates that can be read")
-        }
-        // Debian and its kin, then Red Hat and its kin.
-        let files = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"]
-        return files.lazy.compactMap { try? NIOSSLCertificate.fromPEMFile($0) }.first.map { .certificates($0) } ?? .default
-    }
-
     private static func problem(of problem: DownloadURL.Problem) -> ImageFetchProblem {
         switch problem {
         case .malformed: .unavailable(reason: FetchReason.malformedURL)
@@ -156,9 +129,6 @@ package final class GuardedImageFetcher: ImageFetcher {
 }
 
 extension GuardedImageFetcher {
-    /// Addresses of one host that are tried. One name may have hundreds, and we do not knock on as many doors for a stranger.
-    private static let addressesTriedMax = 3
-
     private enum Answer {
         case image([UInt8])
         case redirect(String)
@@ -169,11 +139,10 @@ extension GuardedImageFetcher {
         _ url: DownloadURL, holding memory: MemoryReservation, before deadline: ContinuousClock.Instant,
         closing: inout DiscardingTaskGroup
     ) async -> Result<[UInt8], ImageFetchProblem> {
-        var url = url
+        var (url, hop) = (url, 0)
         do {
-            for hop in 0...configuration.redirectsMax {
-                let refusal = hop == 0 ? FetchReason.forbiddenName : FetchReason.forbiddenAddress
-                switch try await exchange(url, refusingNameAs: refusal, holding: memory, before: deadline, closing: &closing) {
+            while hop <= configuration.redirectsMax {
+                switch try await exchange(url, holding: memory, before: deadline, closing: &closing) {
                 case .image(let bytes):
                     return .success(bytes)
                 case .redirect(let location):
@@ -181,7 +150,7 @@ extension GuardedImageFetcher {
                     guard let next = try? url.following(location, rules: rules) else {
                         throw ImageFetchProblem.unavailable(reason: FetchReason.forbiddenAddress)
                     }
-                    url = next
+                    (url, hop) = (next, hop + 1)
                 }
             }
             throw ImageFetchProblem.unavailable(reason: FetchReason.tooManyRedirects)
@@ -191,74 +160,37 @@ extension GuardedImageFetcher {
                 "image not fetched",
                 metadata: ["host": "\(url.hostText)", "port": "\(url.port)", "cause": "\(error)"]
             )
-            return .failure(error as? ImageFetchProblem ?? .unavailable(reason: FetchReason.of(error)))
+            return .failure(Self.problem(of: error, isRedirected: hop > 0))
         }
     }
 
-    /// Asks one host, at the first of its addresses that takes the connection.
-    /// - Parameter refusal: what to say of a name that leads nowhere or inside.
     private func exchange(
-        _ url: DownloadURL, refusingNameAs refusal: String, holding memory: MemoryReservation, before deadline: ContinuousClock.Instant,
+        _ url: DownloadURL, holding memory: MemoryReservation, before deadline: ContinuousClock.Instant,
         closing: inout DiscardingTaskGroup
     ) async throws -> Answer {
-        let addresses = try await vettedAddresses(of: url.host, refusingNameAs: refusal, for: memory.accountID)
-            .prefix(Self.addressesTriedMax)
-        for (index, address) in addresses.enumerated() {
-            try Task.checkCancellation()
-            let isLast = index == addresses.count - 1
-            let remaining = ContinuousClock.now.duration(to: deadline)
-            let connection = PinnedConnection(
-                to: url, at: address, tls: tls, connectingWithin: TimeAmount(max(.milliseconds(1), isLast ? remaining : remaining / 3))
-            )
-            defer { closing.addTask { await connection.close() } }
-            do {
-                return try await answer(to: connection.get(url), holding: memory)
-            } catch  where !isLast && !connection.isConnected {
-                // The next address may have a better way: of hosts with two families, often one alone can be reached.
-                continue
-            }
-        }
-        throw ImageFetchProblem.unavailable(reason: FetchReason.unexplained)
+        var request = HTTPClientRequest(url: "")
+        request.headers = [
+            "accept": ImageFormat.allCases.map(\.contentType).joined(separator: ", "),
+            "accept-encoding": "identity",
+            // Some hosts refuse clients without a name.
+            "user-agent": "personas",
+        ]
+        return try await hosts.exchange(
+            request, with: url, for: memory.accountID, within: GuardedHosts.Times(deadline: deadline), closing: &closing
+        ) { try await answer(to: $0, holding: memory) }
     }
 
-    /// The addresses of a host, if all of them are allowed.
-    private func vettedAddresses(
-        of host: DownloadURL.Host, refusingNameAs refusal: String, for accountID: Identifier
-    ) async throws -> [IPAddress] {
-        switch host {
-        case .address(let address):
-            guard policy.allows(address) else { throw ImageFetchProblem.unavailable(reason: FetchReason.forbiddenAddress) }
-            return [address]
-        case .name(let name):
-            let addresses = try await lookUp(name, for: accountID)
-            // A mixed answer is refused whole: an honest host has no reason to give one.
-            guard !addresses.isEmpty, addresses.allSatisfy(policy.allows) else {
-                throw ImageFetchProblem.unavailable(reason: refusal)
-            }
-            return addresses
+    private static func problem(of error: any Error, isRedirected: Bool) -> ImageFetchProblem {
+        switch error {
+        case let problem as ImageFetchProblem: problem
+        case HostProblem.forbiddenAddress: .unavailable(reason: FetchReason.forbiddenAddress)
+        // Nobody is told which of the two it was, or it could be asked which names the operator's network knows.
+        case HostProblem.forbiddenName, HostProblem.unknownName:
+            .unavailable(reason: isRedirected ? FetchReason.forbiddenAddress : FetchReason.forbiddenName)
+        case HostProblem.lookupFailed: .unavailable(reason: FetchReason.lookupFailed)
+        case HostProblem.noPlace(let turn): problem(of: turn)
+        default: .unavailable(reason: FetchReason.of(error))
         }
-    }
-
-    /// The addresses of a name; none where it has none. A lookup outlasts its cancellation, so it is left behind then: the account gets its
-    /// place for another only when the system has answered.
-    /// - Throws: `unavailable` where no name server could say anything.
-    private func lookUp(_ name: String, for accountID: Identifier) async throws -> [IPAddress] {
-        let turn = lookups.tryEnter(accountID)
-        guard turn == .admitted else { throw Self.problem(of: turn) }
-        let found = DeadlineResult<[IPAddress], any Error>(overdue: CancellationError())
-        Task {
-            let result: Result<[IPAddress], any Error>
-            do {
-                result = .success(try await resolver.addresses(of: name))
-            } catch {
-                logger.debug("host not found", metadata: ["host": "\(name)", "cause": "\(error)"])
-                let isSilent = (error as? SystemHostResolver.LookupProblem)?.isTemporary ?? false
-                result = isSilent ? .failure(ImageFetchProblem.unavailable(reason: FetchReason.lookupFailed)) : .success([])
-            }
-            lookups.leave(accountID)
-            found.resolve(result)
-        }
-        return try await found.wait().get()
     }
 
     private func answer(to response: HTTPClientResponse, holding memory: MemoryReservation) async throws -> Answer {

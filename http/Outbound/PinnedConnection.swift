@@ -13,7 +13,7 @@ final class PinnedConnection: Sendable {
     private let client: HTTPClient
     private let channel: ChannelBox
 
-    /// Prepares the connection; it is made by `get`. The caller must `close` it.
+    /// Prepares the connection; it is made by `send`. The caller must `close` it.
     init(to url: DownloadURL, at address: IPAddress, tls: TLSConfiguration, connectingWithin connectTime: TimeAmount) {
         var configuration = HTTPClient.Configuration(
             tlsConfiguration: tls,
@@ -34,7 +34,7 @@ final class PinnedConnection: Sendable {
         configuration.http1_1ConnectionDebugInitializer = { channel in
             guard channel.remoteAddress.flatMap(IPAddress.init) == address else {
                 channel.close(promise: nil)
-                return channel.eventLoop.makeFailedFuture(ImageFetchProblem.unavailable(reason: FetchReason.forbiddenAddress))
+                return channel.eventLoop.makeFailedFuture(HostProblem.forbiddenAddress)
             }
             box.set(channel)
             return channel.eventLoop.makeSucceededVoidFuture()
@@ -46,15 +46,10 @@ final class PinnedConnection: Sendable {
     /// Whether the connection was made, TLS included.
     var isConnected: Bool { channel.channel != nil }
 
-    /// Asks for the URL; the body of the answer is still to be read.
-    func get(_ url: DownloadURL) async throws -> HTTPClientResponse {
-        var request = HTTPClientRequest(url: url.text)
-        request.headers = [
-            "accept": ImageFormat.allCases.map(\.contentType).joined(separator: ", "),
-            "accept-encoding": "identity",
-            // Some hosts refuse clients without a name.
-            "user-agent": "personas",
-        ]
+    /// Sends a request; the body of the answer is still to be read.
+    func send(_ request: HTTPClientRequest, to url: DownloadURL) async throws -> HTTPClientResponse {
+        var request = request
+        request.url = url.text
         // The client's deadline would end at the head of the answer; the caller keeps the time and cancels.
         return try await client.execute(request, deadline: .distantFuture)
     }

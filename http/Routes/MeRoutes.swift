@@ -83,8 +83,7 @@ struct MeRoutes: Sendable {
             writer.member("writes_per_second", configuration.rateLimits.writesPerSecond)
             writer.member("requests_in_flight", configuration.rateLimits.inFlightMax)
             writer.member("streams", configuration.streams.perAccountMax)
-            // There are none yet, so that none may be had.
-            writer.member("webhooks", 0)
+            writer.member("webhooks", Limits.webhooksMax)
             writer.member("body_bytes", configuration.limits.bodyBytesMax)
             writer.member("image_bytes", Limits.imageBytesMax)
             writer.member("page_items", configuration.pageItemsMax)

@@ -104,6 +104,8 @@ private final class QueueDepthMetrics: Sendable {
     private let queuedJobs: Meter
     private let leasedJobs: Meter
     private let imageRemovals: Meter
+    private let deliveries: Meter
+    private let webhooksDisabled: [(reason: WebhookDisabledReason, meter: Meter)]
 
     init(_ source: MetricsSource) {
         store = source.queueDepths
@@ -115,6 +117,11 @@ private final class QueueDepthMetrics: Sendable {
         imageRemovals = Metric(
             "personas_media_removal_queue_depth", help: "Image files that may have to be removed; counted up to \(max)."
         ).meter(in: source.registry)
+        deliveries = Metric(
+            "personas_webhook_deliveries_pending", help: "Deliveries to webhooks that wait for their first or next attempt."
+        ).meter(in: source.registry)
+        let disabled = Metric("personas_webhooks_disabled", help: "Webhooks that are disabled, by reason.")
+        webhooksDisabled = WebhookDisabledReason.allCases.map { ($0, disabled.meter([("reason", $0.rawValue)], in: source.registry)) }
         set(nil)
     }
 
@@ -134,5 +141,7 @@ private final class QueueDepthMetrics: Sendable {
         queuedJobs.set(queueDepths.map { Double($0.queuedJobs) } ?? .nan)
         leasedJobs.set(queueDepths.map { Double($0.leasedJobs) } ?? .nan)
         imageRemovals.set(queueDepths.map { Double($0.imageRemovals) } ?? .nan)
+        deliveries.set(queueDepths.map { Double($0.webhooks.pending) } ?? .nan)
+        for (reason, meter) in webhooksDisabled { meter.set(queueDepths.map { Double($0.webhooks.disabled[reason] ?? 0) } ?? .nan) }
     }
 }

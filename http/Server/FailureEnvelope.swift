@@ -49,6 +49,7 @@ extension Failure: EnvelopeConvertible {
             return EnvelopeError(.preconditionFailed, message: "The resource is one that If-None-Match rules out")
         case .staleLease:
             return EnvelopeError(.conflict, message: "The lease is not valid: it ran out, ended, or belongs to another worker")
+        case .webhookDisabled: return EnvelopeError(.conflict, message: "The webhook is disabled; enable it first")
         case .idempotencyKeyInUse: return EnvelopeError(.idempotencyKeyInUse).retryAfter(seconds: 1)
         case .idempotencyKeyReused: return EnvelopeError(.idempotencyKeyReused)
         case .tooManyRequests(let limit, let seconds):
@@ -140,6 +141,7 @@ extension QuotaSubject {
         switch self {
         case .items: "items"
         case .storedBytes: "stored_bytes"
+        case .webhooks: "webhooks"
         }
     }
 }

@@ -78,6 +78,8 @@ package struct HTTPUseCases: Sendable {
     package let training: Training
     /// Who calls.
     package let authentication: Authentication
+    /// Endpoints of webhooks and their deliveries.
+    package let webhooks: Webhooks
     /// What makes POSTs safe to send again.
     package let idempotency: Idempotency
     /// Where bodies and images are worked on.
@@ -96,15 +98,16 @@ package struct HTTPUseCases: Sendable {
     package let feed: EventFeed
 
     package init(
-        catalog: Catalog, trash: Trash, revisions: Revisions, training: Training, authentication: Authentication, idempotency: Idempotency,
-        decoding: BodyDecoding, maintenance: any MaintenanceStore, schema: any SchemaStore, epoch: any EpochStore, changes: ItemChanges,
-        events: any EventStore, feed: EventFeed
+        catalog: Catalog, trash: Trash, revisions: Revisions, training: Training, authentication: Authentication, webhooks: Webhooks,
+        idempotency: Idempotency, decoding: BodyDecoding, maintenance: any MaintenanceStore, schema: any SchemaStore,
+        epoch: any EpochStore, changes: ItemChanges, events: any EventStore, feed: EventFeed
     ) {
         self.catalog = catalog
         self.trash = trash
         self.revisions = revisions
         self.training = training
         self.authentication = authentication
+        self.webhooks = webhooks
         self.idempotency = idempotency
         self.decoding = decoding
         self.maintenance = maintenance
@@ -306,6 +309,14 @@ package struct HTTPService: Service {
         EventRoutes(reads: parts.events).add(to: callers)
         parts.me.add(to: callers)
         TrainingRoutes(training: useCases.training, bodyReader: bodyReader, calls: calls, publicURL: publicURL).add(to: callers)
+        WebhookRoutes(
+            webhooks: useCases.webhooks, bodyReader: bodyReader, calls: calls, tags: parts.tags, publicURL: publicURL,
+            pageItemsMax: configuration.pageItemsMax
+        ).add(to: callers)
+        WebhookDeliveryRoutes(
+            webhooks: useCases.webhooks, bodyReader: bodyReader, calls: calls, publicURL: publicURL,
+            pageItemsMax: configuration.pageItemsMax
+        ).add(to: callers)
         router.refuseOtherMethods()
         return router
     }

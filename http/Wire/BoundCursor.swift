@@ -3,7 +3,7 @@ import Foundation
 
 /// Where in a list a page begins, as an opaque text that is bound to the list. It grants nothing: every page is cut from the caller's own rows whatever the
 /// cursor says.
-enum BoundCursor {
+package enum BoundCursor {
     private static let version: UInt8 = 1
     private static let bindingBytes = 8
 
@@ -11,11 +11,11 @@ enum BoundCursor {
     /// - Parameters:
     ///   - place: what tells the row that the page follows from all others of the list.
     ///   - list: what tells the list from all others.
-    static func text(_ place: [UInt8], list: [UInt8]) -> String { base64URL([version] + binding(of: place[...], list) + place) }
+    package static func text(_ place: [UInt8], list: [UInt8]) -> String { base64URL([version] + binding(of: place[...], list) + place) }
 
     /// The place in a text.
     /// - Returns: nil for anything that `text` did not make for the same list.
-    static func place(_ text: String, list: [UInt8]) -> [UInt8]? {
+    package static func place(_ text: String, list: [UInt8]) -> [UInt8]? {
         guard let bytes = bytes(base64URL: text), bytes.count > bindingBytes, bytes[0] == version else { return nil }
         let place = bytes[(1 + bindingBytes)...]
         guard bytes[1...bindingBytes].elementsEqual(binding(of: place, list)) else { return nil }

@@ -58,7 +58,8 @@ package struct Representation {
     package func event(_ event: Event, _ writer: inout JSONWriter) {
         writer.object { writer in
             writer.member("id", event.id)
-            writer.member("sequence", Int(event.sequence))
+            // What only tries an endpoint is not among the account's events.
+            if event.type != .webhookTest { writer.member("sequence", Int(event.sequence)) }
             writer.member("type", event.type.text)
             writer.member("timestamp", event.at)
             writer.name("data")
@@ -69,7 +70,7 @@ package struct Representation {
                     writer.member("id", id)
                     writer.member("mode", word: mode)
                 }
-            case .webhook(let json): writer.json(json)
+            case .webhook(let notice): webhook(notice, &writer)
             }
             writer.name("changed")
             writer.array { writer in

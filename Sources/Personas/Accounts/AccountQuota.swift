@@ -4,6 +4,8 @@ package enum QuotaSubject: String, Sendable, Codable, CaseIterable {
     case items
     /// Bytes of the images that the items were created with.
     case storedBytes
+    /// Endpoints of webhooks, whose bound is the same for every account.
+    case webhooks
 }
 
 /// How much an account may have. What has no bound is nil.
@@ -78,6 +80,7 @@ package struct QuotaExcess: Sendable, Equatable, Codable {
     package var text: String {
         switch subject {
         case .items: "\(used) of \(limit) items are used"
+        case .webhooks: "\(used) of \(limit) webhooks are used"
         case .storedBytes: "\(used) of \(limit) bytes are used" + (added.map { ", and these images have \($0)" } ?? "")
         }
     }

@@ -41,8 +41,12 @@ package struct Precondition: Sendable, Equatable {
 
     /// Makes sure that an item is as it is demanded.
     /// - Throws: `preconditionFailed`.
-    package func require(_ item: Pikzonality) throws(Failure) {
-        guard demanded.contains(item.version) else { throw .preconditionFailed(.match) }
-        if excluded.contains(item.version) { throw .preconditionFailed(.noneMatch) }
+    package func require(_ item: Pikzonality) throws(Failure) { try require(version: item.version) }
+
+    /// Makes sure that what has versions is of one that is demanded.
+    /// - Throws: `preconditionFailed`.
+    package func require(version: Int) throws(Failure) {
+        guard demanded.contains(version) else { throw .preconditionFailed(.match) }
+        if excluded.contains(version) { throw .preconditionFailed(.noneMatch) }
     }
 }

@@ -4,6 +4,10 @@ package struct WorkSignals: Sendable {
     package let jobs = WakeSignal()
     /// Notified when image bytes may have become superfluous.
     package let removals: WakeSignal
+    /// Notified when something may have become due to an endpoint.
+    package let deliveries = WakeSignal()
+    /// Notified when deliveries may have become superfluous.
+    package let deliveryRemovals = WakeSignal()
 
     /// Signals that were never given.
     /// - Parameter removals: the one that the store gives as well.

@@ -119,8 +119,8 @@ package struct Event: Sendable, Equatable {
         case item(Pikzonality)
         /// An item that is gone for good, whose name and links nobody is told any more.
         case gone(Identifier, Mode)
-        /// An endpoint of webhooks, as JSON.
-        case webhook(String)
+        /// An endpoint of webhooks.
+        case webhook(WebhookNotice)
     }
 
     /// What tells it from all others, wherever it is told.
@@ -178,7 +178,7 @@ package struct Event: Sendable, Equatable {
             Self.fixedBytes + item.details.metadata.bytes.count + (item.details.specialInstructions?.utf8.count ?? 0)
                 + (item.details.externalID?.utf8.count ?? 0) + (item.error?.message.utf8.count ?? 0)
         case .gone: Self.fixedBytes
-        case .webhook(let json): Self.fixedBytes + json.utf8.count
+        case .webhook(let notice): Self.fixedBytes + notice.url.utf8.count
         }
     }
 

@@ -50,6 +50,10 @@ package enum AuditAction: String, Sendable, CaseIterable {
     case trashRestore = "trash.restore"
     /// An item was removed from the trash for good.
     case trashPurge = "trash.purge"
+    /// An endpoint of webhooks was disabled.
+    case webhooksDisable = "webhooks.disable"
+    /// The secrets of all endpoints were sealed with another key.
+    case webhooksRotateSecretsKey = "webhooks.rotate-secrets-key"
     /// A migration was applied because an operator asked for it.
     case migrateUp = "migrate.up"
     /// A backup was made.

@@ -34,6 +34,12 @@ package struct Finding: Sendable, Codable, Equatable {
         case trashDisagrees = "trash_disagrees"
         /// The earlier states of an item do not follow one another up to the present one.
         case revisionsDisagree = "revisions_disagree"
+        /// A delivery is not of the event that it names.
+        case deliveriesDisagree = "deliveries_disagree"
+        /// Deliveries to an endpoint that is gone are there and not queued for removal. Repair queues them.
+        case deliveriesOrphaned = "deliveries_orphaned"
+        /// An endpoint's secret does not open with the key that there is for secrets.
+        case secretSealed = "secret_sealed"
         /// A row names an image file that is not there.
         case fileMissing = "file_missing"
         /// An image file is not of the length or the hash that its row says.
@@ -52,9 +58,9 @@ package struct Finding: Sendable, Codable, Equatable {
         /// Whether a repair makes it good.
         package var isRepairable: Bool {
             switch self {
-            case .countsDisagree, .fileOrphaned, .rowOrphaned, .removalOverdue, .incomingLeft: true
+            case .countsDisagree, .deliveriesOrphaned, .fileOrphaned, .rowOrphaned, .removalOverdue, .incomingLeft: true
             case .databaseDamaged, .foreignKeyBroken, .tokensDisagree, .jobsDisagree, .searchDisagrees, .metadataDisagrees, .eventsDisagree,
-                .trashDisagrees, .revisionsDisagree, .fileMissing, .fileDamaged, .strange:
+                .trashDisagrees, .revisionsDisagree, .deliveriesDisagree, .secretSealed, .fileMissing, .fileDamaged, .strange:
                 false
             }
         }

@@ -9,11 +9,14 @@ package struct QueueDepths: Sendable, Equatable {
     package let leasedJobs: Int
     /// Image files that may have lost their last use.
     package let imageRemovals: Int
+    /// Endpoints of webhooks and what waits for them.
+    package let webhooks: WebhookCounts
 
-    package init(queuedJobs: Int, leasedJobs: Int, imageRemovals: Int) {
+    package init(queuedJobs: Int, leasedJobs: Int, imageRemovals: Int, webhooks: WebhookCounts = WebhookCounts()) {
         self.queuedJobs = queuedJobs
         self.leasedJobs = leasedJobs
         self.imageRemovals = imageRemovals
+        self.webhooks = webhooks
     }
 }
 

@@ -75,7 +75,10 @@ struct StatusDocument: Presentable {
     private static func words(for queue: StatusReport.Queue) -> String {
         let jobs = "\(Quantities.count(queue.jobsQueued, "training job")) waiting, \(Quantities.number(queue.jobsLeased)) in work"
         let images = "\(Quantities.count(queue.imageRemovals, "image")) to remove"
-        return "\(jobs); \(images); \(Quantities.count(queue.waitingWrites, "write")) waiting"
+        var words = "\(jobs); \(images); \(Quantities.count(queue.waitingWrites, "write")) waiting"
+        if queue.deliveries > 0 { words += "; \(Quantities.count(queue.deliveries, "delivery", "deliveries")) to webhooks waiting" }
+        if queue.webhooksDisabled > 0 { words += "; \(Quantities.count(queue.webhooksDisabled, "webhook")) disabled" }
+        return words
     }
 
     private func disk(_ images: ImageVolume?) -> String {

@@ -62,6 +62,27 @@ struct BlobCollection: Service {
     }
 }
 
+/// Does what is left of webhooks that were disabled or deleted: soon after, and every minute for what went wrong before, and for secrets that are over.
+struct WebhookClearing: Service {
+    let webhooks: Webhooks
+    let signal: WakeSignal
+    let logger: Logger
+
+    func run() async {
+        await cancelWhenGracefulShutdown {
+            while !Task.isCancelled {
+                let seen = signal.count
+                do throws(Failure) {
+                    _ = try await webhooks.clear()
+                } catch {
+                    logger.error("deliveries of webhooks could not be cleared", metadata: ["reason": "\(error)"])
+                }
+                await signal.wait(after: seen, atMost: .seconds(60))
+            }
+        }
+    }
+}
+
 /// Does away, every minute, with what is over.
 struct Expiry: Service {
     /// What it is, as the log names it.

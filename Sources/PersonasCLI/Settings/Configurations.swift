@@ -20,6 +20,7 @@ extension Storage.Configuration {
         writesWaitingMax = settings.writesWaitingMax
         mappedBytesMax = settings.databaseMappedBytes
         trashDays = settings.trashDays
+        secretsKeyFile = settings.secretsKeyFile.map { URL(fileURLWithPath: $0).standardizedFileURL.path }
     }
 }
 
@@ -29,6 +30,14 @@ extension GuardedImageFetcher.Configuration {
         isDevelopment = settings.developmentDownloads
         downloadsMax = settings.downloadsMax
         trustRootsFile = settings.downloadTrustRoots
+        blockedPrefixes = settings.blockedDownloadPrefixes
+    }
+}
+
+extension GuardedWebhookSender.Configuration {
+    init(_ settings: Settings) {
+        self.init()
+        isDevelopment = settings.developmentDownloads
         blockedPrefixes = settings.blockedDownloadPrefixes
     }
 }

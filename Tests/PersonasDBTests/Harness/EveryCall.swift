@@ -66,6 +66,7 @@ func everyCall(_ open: OpenStorage, round: Int) async throws {
     try await everyCallOfKeys(open, round, accountName: name, account)
     try await everyCallOfSettings(open, round)
     try await everyCallOfAnswers(open, round, account)
+    try await everyCallOfWebhooks(open, round, accountName: name, account)
     try await everyCallOfMaintenance(open, round)
     try await everyCallOfEvents(open, round, account)
     for name in [nil, name] { _ = try await open.accounts.accounts(after: name, limit: 3 + round) }
@@ -239,6 +240,52 @@ private func everyCallOfKeys(_ open: OpenStorage, _ round: Int, accountName: Str
         KeyUse(keyID: key.id, lastUsedAt: .second(round), previousSecret: .init(lastUsedAt: .second(round), expiresAt: end))
     ])
     for state in [APIKey.State.disabled, .active, .deleted] { _ = try await open.keys.setState(state, of: key.id) }
+}
+
+private func everyCallOfWebhooks(_ open: OpenStorage, _ round: Int, accountName: String, _ account: Identifier) async throws {
+    let (store, log, deliveries) = (open.storage.webhooks, open.storage.deliveryLog, open.storage.deliveries)
+    let endpoint = try await open.webhook(of: account, at: .second(round))
+    for number in 0..<2 { _ = try await open.insert("Hooked \(number) \(round)", of: account, at: .second(round)) }
+    for position in [nil, WebhookPosition(createdAt: .second(round + 1), id: endpoint.id)] {
+        _ = try await store.endpoints(accountID: account, after: position, limit: 2 + round)
+    }
+    for name in [nil, accountName] { _ = try await store.listed(accountName: name, after: nil, limit: 2 + round) }
+    _ = try await store.listed(endpoint.id)
+    _ = try await store.target(endpoint.reference, at: .second(round))
+    for end in [Timestamp.second(round + 50), nil] {
+        _ = try await store.rotate(
+            endpoint.reference, to: try open.storage.secrets.seal(.fixture, for: endpoint.id), previousUntil: end, if: .none,
+            in: WriteContext(at: .second(round)))
+    }
+    _ = try await store.update(
+        endpoint.reference, WebhookChange(url: "https://hooks.example/\(round)"), if: .none, in: WriteContext(at: .second(round)))
+    _ = try await deliveries.dueEndpoints(at: .second(round), after: nil, limit: 2 + round)
+    _ = try await open.due(endpoint, at: .second(round))
+    _ = try await deliveries.nextDueAt(after: .second(round))
+    _ = try await deliveries.oldestDueAt(.second(round))
+    let queued = try await open.log(endpoint)
+    try await open.attempt(queued[0], url: "https://hooks.example/\(round)", at: .second(round + 1))
+    try await open.attempt(queued[1], url: "https://hooks.example/\(round)", status: 500, at: .second(round + 1))
+    for status in [nil] + WebhookDelivery.Status.allCases.map(Optional.some) {
+        for eventID in [nil, queued[0].eventID] {
+            _ = try await log.deliveries(
+                of: endpoint.reference, DeliveryFilter(status: status, eventID: eventID),
+                after: DeliveryPlace(createdAt: .second(round + 9), sequence: 1), limit: 2 + round)
+        }
+    }
+    _ = try await log.delivery(queued[0].id, of: endpoint.reference)
+    _ = try await log.replay(queued[0].id, of: endpoint.reference, in: WriteContext(at: .second(round + 2)))
+    for kind in ReplayRequest.Kind.allCases {
+        _ = try await log.replay(
+            ReplayRequest(kind: kind, since: .second(0), until: nil), of: endpoint.reference, after: ReplayProgress(), limit: 2 + round,
+            queuedMax: 100, in: WriteContext(at: .second(round + 2)))
+    }
+    for status in [WebhookEndpoint.Status.disabled, .enabled] { try await open.set(status, endpoint, at: .second(round + 3)) }
+    try await open.clearDeliveries(at: .second(round + 60))
+    _ = try await open.storage.secretsKeyRotation.rotate(in: WriteContext(at: .second(round))) { _ in }
+    try await store.delete(endpoint.reference, if: .none, in: WriteContext(at: .second(round + 4)))
+    try await open.clearDeliveries()
+    _ = try await open.storage.events.clear(progressBefore: .second(-round), before: .second(-round), limit: 2 + round)
 }
 
 private func everyCallOfSettings(_ open: OpenStorage, _ round: Int) async throws {

@@ -18,6 +18,8 @@ struct OtherStores: AdministrationStores {
     var maintenance: any MaintenanceStore { storage.maintenance }
     var pikzonalities: any PikzonalityStore { storage.pikzonalities }
     var trash: any TrashStore { storage.trash }
+    var webhooks: any WebhookStore { storage.webhooks }
+    var secretsKeyRotation: any SecretsKeyRotation { storage.secretsKeyRotation }
     var schema: any SchemaStore { storage.schema }
     var integrity: any IntegrityStore { storage.integrity }
     var usage: any StoreUsage { storage.usage }

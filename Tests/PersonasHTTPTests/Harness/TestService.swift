@@ -52,6 +52,7 @@ struct TestService: Sendable {
     let routes: [(method: String, path: String)]
 
     var storage: Storage { app.storage }
+    var webhooks: Webhooks { app.webhooks }
     var catalog: Catalog { app.catalog }
     /// What takes away the bytes of images that no row names; it runs when a test says so.
     var collector: BlobCollector { app.collector }
@@ -71,13 +72,15 @@ struct TestService: Sendable {
     static func run(
         _ transport: Transport = .router, configuration: HTTPConfiguration = HTTPConfiguration(), policy: LeasePolicy = LeasePolicy(),
         fetcher: TestFetcher = TestFetcher(), decodingPlaces: Int = 2, decodingThreads: (any TaskExecutor)? = nil,
-        clock: WallClock = .system, baseURL: String? = Self.baseURL, _ test: @Sendable (TestService) async throws -> Void
+        receiver: TestReceiver = TestReceiver(), clock: WallClock = .system, baseURL: String? = Self.baseURL, _ test: @Sendable (TestService) async throws -> Void
     ) async throws {
         let directory = try TemporaryFolder.make("http-tests", inMemory: true)
         defer { try? FileManager.default.removeItem(atPath: directory) }
         let settings = try Settings(
             flags: ["data": directory, "readers": "2", "large-bodies-max": "\(decodingPlaces)"], configurationFile: nil, environment: [:])
-        var opened = try Application(settings, leases: policy, decodingThreads: decodingThreads, clock: clock) { _ in fetcher }
+        var opened = try Application(settings, leases: policy, decodingThreads: decodingThreads, clock: clock, sender: receiver) {
+            _ in fetcher
+        }
         defer { opened.close() }
         _ = try await opened.storage.migrate()
         let registry = try #require(opened.metrics?.registry)

@@ -22,6 +22,7 @@ struct AccountQuotaTests {
             let expected = row.refused.map { subject in
                 switch subject {
                 case .items: QuotaExcess(.items, limit: row.items ?? -1, used: row.usedItems)
+                case .webhooks: QuotaExcess(.webhooks, limit: -1, used: -1)
                 case .storedBytes: QuotaExcess(.storedBytes, limit: row.bytes ?? -1, used: row.usedBytes, added: row.added)
                 }
             }

@@ -11,7 +11,9 @@ struct BackupFolder: Sendable {
     static let manifestName = "manifest.json"
     private static let newManifestName = manifestName + ".new"
     /// Everything that a whole backup holds.
-    static let names: Set<String> = [DataFolder.databaseName, DataFolder.mediaName, sumsName, manifestName]
+    static let names: Set<String> = [
+        DataFolder.databaseName, DataFolder.mediaName, DataFolder.secretsKeyName, sumsName, manifestName,
+    ]
     /// What makes a backup look whole, or is about to.
     static let manifestNames = [manifestName, newManifestName]
 
@@ -68,6 +70,9 @@ struct BackupFolder: Sendable {
     static func databaseLine(_ file: BackupManifest.File) -> [UInt8] {
         Array("\(file.sha256)  \(DataFolder.databaseName)\n".utf8)
     }
+
+    /// The line of the key for secrets, the second where there is one.
+    static func keyLine(_ file: BackupManifest.File) -> [UInt8] { Array("\(file.sha256)  \(DataFolder.secretsKeyName)\n".utf8) }
 
     /// What of the database goes into a manifest.
     static func facts(of db: Database) throws -> (migrations: [BackupManifest.AppliedMigration], rows: [String: Int]) {

@@ -38,8 +38,8 @@ struct BackupManifest: Codable, Equatable {
         }
     }
 
-    /// The forms that are read. What is written has the last of them; the first knew of no version and no data folder.
-    static let formatsKnown = 1...2
+    /// The forms that are read. What is written has the last of them; the first knew of no version and no data folder, the second of no key for secrets.
+    static let formatsKnown = 1...3
 
     let format: Int
     /// RFC 3339: the moment that the backup holds.
@@ -50,6 +50,8 @@ struct BackupManifest: Codable, Equatable {
     let dataFolder: String?
     let migrations: [AppliedMigration]
     let database: File
+    /// The key that secrets are sealed with; nil where there was none, or it lies elsewhere.
+    let secretsKey: File?
     /// The list of all files' hashes, in the form of `sha256sum`.
     let sums: File
     let media: Media
@@ -61,12 +63,13 @@ struct BackupManifest: Codable, Equatable {
     enum CodingKeys: String, CodingKey {
         case format, version, migrations, database, sums, media, rows, checksum
         case createdAt = "created_at"
+        case secretsKey = "secrets_key"
         case dataFolder = "data_folder"
     }
 
     init(
-        createdAt: Timestamp, version: String?, dataFolder: String, migrations: [AppliedMigration], database: File, sums: File,
-        media: Media, rows: [String: Int]
+        createdAt: Timestamp, version: String?, dataFolder: String, migrations: [AppliedMigration], database: File, secretsKey: File?,
+        sums: File, media: Media, rows: [String: Int]
     ) throws {
         format = Self.formatsKnown.upperBound
         self.createdAt = createdAt.text
@@ -74,6 +77,7 @@ struct BackupManifest: Codable, Equatable {
         self.dataFolder = dataFolder
         self.migrations = migrations
         self.database = database
+        self.secretsKey = secretsKey
         self.sums = sums
         self.media = media
         self.rows = rows

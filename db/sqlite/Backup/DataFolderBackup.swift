@@ -18,6 +18,8 @@ struct DataFolderBackup: BackupStore {
     let turn: AsyncMutex
     /// What is remembered of the newest.
     let last: LastBackup
+    /// Whether the key for secrets lies in the data folder, and so goes with it.
+    let includesSecretsKey: Bool
     /// The version that manifests name.
     let version: String?
 
@@ -124,6 +126,8 @@ struct DataFolderBackup: BackupStore {
             createdAt = try await copyDatabase(to: backup, progress)
             try await placeImages(in: backup, progress)
         }
+        // After the database: whatever that holds was sealed by now, and no key goes meanwhile.
+        let secretsKey = try copySecretsKey(to: backup)
         let database = try backup.openDatabase()
         defer { try? database.close() }
         progress(WorkProgress(step: "Verifying the database", done: 0, total: 1))
@@ -136,10 +140,10 @@ struct DataFolderBackup: BackupStore {
             }
             return (try BackupManifest.File(path: backup.data.database), facts)
         }
-        let found = try await writeSums(of: file, database, in: backup, progress)
+        let found = try await writeSums(of: file, secretsKey, database, in: backup, progress)
         let manifest = try BackupManifest(
             createdAt: createdAt, version: version, dataFolder: source, migrations: facts.migrations, database: file,
-            sums: try BackupManifest.File(path: backup.sumsPath),
+            secretsKey: secretsKey, sums: try BackupManifest.File(path: backup.sumsPath),
             media: found, rows: facts.rows)
         try Task.checkCancellation()
         try PosixFile.syncFolder(backup.path)
@@ -191,6 +195,13 @@ struct DataFolderBackup: BackupStore {
         }
     }
 
+    /// Copies the key for secrets, if it belongs to the folder and there is one.
+    private func copySecretsKey(to backup: BackupFolder) throws -> BackupManifest.File? {
+        guard includesSecretsKey, PosixFile.exists(folder.secretsKey) else { return nil }
+        try PosixFile.copy(folder.secretsKey, to: backup.data.secretsKey)
+        return try BackupManifest.File(path: backup.data.secretsKey)
+    }
+
     private func placeImages(in backup: BackupFolder, _ progress: ProgressHandler) async throws {
         let (source, target) = (folder.media, backup.data.media)
         try target.make()
@@ -208,9 +219,10 @@ struct DataFolderBackup: BackupStore {
 
     /// Reads all images back, and writes the list of hashes as it goes.
     private func writeSums(
-        of file: BackupManifest.File, _ database: DatabaseQueue, in backup: BackupFolder, _ progress: ProgressHandler
+        of file: BackupManifest.File, _ secretsKey: BackupManifest.File?, _ database: DatabaseQueue, in backup: BackupFolder,
+        _ progress: ProgressHandler
     ) async throws -> BackupManifest.Media {
-        try PosixFile.write(BackupFolder.databaseLine(file), to: backup.sumsPath)
+        try PosixFile.write(BackupFolder.databaseLine(file) + (secretsKey.map(BackupFolder.keyLine) ?? []), to: backup.sumsPath)
         let descriptor = open(backup.sumsPath, O_WRONLY | O_APPEND | O_CLOEXEC)
         guard descriptor >= 0 else { throw PosixFile.CallFailed("open", backup.sumsPath) }
         defer { close(descriptor) }

@@ -108,7 +108,9 @@ package struct DataFolderRestore: Sendable {
     private func verify(_ pool: NIOThreadPool, _ progress: @escaping ProgressHandler) async throws {
         try requireNothingElse()
         progress(WorkProgress(step: "Verifying the database", done: 0, total: 1))
-        for (path, expected) in [(backup.data.database, manifest.database), (backup.sumsPath, manifest.sums)] {
+        var files = [(backup.data.database, manifest.database), (backup.sumsPath, manifest.sums)]
+        if let secretsKey = manifest.secretsKey { files.append((backup.data.secretsKey, secretsKey)) }
+        for (path, expected) in files {
             let name = (path as NSString).lastPathComponent
             guard PosixFile.exists(path) else { throw Failure.damaged(.backup, Finding(.fileMissing, name, "The file is missing")) }
             guard try await pool.runIfActive({ try BackupManifest.File(path: path) }) == expected else {
@@ -129,7 +131,7 @@ package struct DataFolderRestore: Sendable {
         }
         try await requireNoOtherImages(than: database)
         var sums = SHA256()
-        sums.update(data: BackupFolder.databaseLine(manifest.database))
+        sums.update(data: BackupFolder.databaseLine(manifest.database) + (manifest.secretsKey.map(BackupFolder.keyLine) ?? []))
         let found = try await backup.verifyImages(in: database, of: .backup, pool: pool, progress: progress) { sums.update(data: $0) }
         guard found == manifest.media, hexadecimal(Array(sums.finalize())) == manifest.sums.sha256 else {
             throw Failure.damaged(
@@ -149,7 +151,10 @@ package struct DataFolderRestore: Sendable {
     }
 
     private func requireNothingElse() throws {
-        if let other = try PosixFile.names(in: backup.path).first(where: { !BackupFolder.names.contains($0) }) {
+        let strange = try PosixFile.names(in: backup.path).first {
+            !BackupFolder.names.contains($0) || $0 == DataFolder.secretsKeyName && manifest.secretsKey == nil
+        }
+        if let other = strange {
             throw Failure.damaged(.backup, Finding(.strange, other, "It does not belong to a backup"))
         }
     }
@@ -185,6 +190,7 @@ package struct DataFolderRestore: Sendable {
         guard copied == manifest.database else {
             throw Failure.damaged(.backup, Finding(.fileDamaged, DataFolder.databaseName, "It changed while it was restored"))
         }
+        if manifest.secretsKey != nil { try PosixFile.copy(source.secretsKey, to: target.secretsKey) }
         try await pool.runIfActive { try prepare(target, for: author) }
         try target.media.make()
         let database = try backup.openDatabase()

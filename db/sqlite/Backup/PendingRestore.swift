@@ -36,6 +36,12 @@ enum PendingRestore {
             try sync(folder)
         },
         { folder in
+            let new = folder.restoreComplete.secretsKey
+            guard PosixFile.exists(new) else { return }
+            try PosixFile.rename(new, to: folder.secretsKey)
+            try sync(folder)
+        },
+        { folder in
             guard PosixFile.exists(folder.restoreComplete.database) else { return }
             // A log left behind would be played into the new database, and what was backed up was the old one.
             for path in folder.databaseCompanions + [folder.lastBackup] { try PosixFile.remove(path) }

@@ -16,6 +16,13 @@ enum EventRow {
     /// The values of `itemColumns`.
     static func itemValues(_ item: Pikzonality) -> [(any DatabaseValueConvertible)?] { ItemRow.snapshot(of: item) }
 
+    /// What is stored of an endpoint that an event tells of.
+    static func text(of notice: WebhookNotice) throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return String(decoding: try encoder.encode(notice), as: UTF8.self)
+    }
+
     /// The word for a type, which is told apart from those of other modes by the column of the mode.
     static func kind(of type: EventType) -> String {
         if case .item(_, let kind) = type { return kind.rawValue }
@@ -32,7 +39,7 @@ enum EventRow {
             subject = row.integer(own + 7) == 1 ? .gone(itemID, mode) : .item(try ItemRow.decode(row))
             type = .item(mode, try row.word(own + 2, of: kinds))
         } else {
-            subject = .webhook(try row.requiredText(own + 6))
+            subject = .webhook(try JSONDecoder().decode(WebhookNotice.self, from: Data(try row.requiredText(own + 6).utf8)))
             type = .webhookDisabled
         }
         let changed = row.text(own + 4) ?? ""

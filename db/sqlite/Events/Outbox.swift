@@ -15,6 +15,7 @@ struct Outbox: Sendable {
     private static let heads = ["account_id", "sequence", "event_id", "kind", "at", "changed", "request_id"]
     private static let insertItem = insertion(heads + EventRow.itemColumns)
     private static let insertGone = insertion(heads + ["item_id", "mode"])
+    private static let insertWebhook = insertion(heads + ["subject"])
 
     let pending: PendingEvents
 
@@ -40,6 +41,11 @@ struct Outbox: Sendable {
         try db.run("INSERT INTO event_reduction (item_id) VALUES (?) ON CONFLICT (item_id) DO NOTHING", [id.data])
     }
 
+    /// Tells that an endpoint gets nothing any more.
+    func appendDisabled(_ notice: WebhookNotice, of accountID: Identifier, at now: Timestamp, requestID: String?, _ db: Database) throws {
+        try append(.webhookDisabled, .webhook(notice), changed: [], of: accountID, at: now, requestID: requestID, db)
+    }
+
     private func append(
         _ type: EventType, _ subject: Event.Subject, changed: [String], of accountID: Identifier, at now: Timestamp, requestID: String?,
         _ db: Database
@@ -56,8 +62,9 @@ struct Outbox: Sendable {
         switch subject {
         case .item(let item): try db.run(Self.insertItem, StatementArguments(head + EventRow.itemValues(item)))
         case .gone(let id, let mode): try db.run(Self.insertGone, StatementArguments(head + [id.data, mode.rawValue]))
-        case .webhook: throw Failure.unexpected("No event of this kind is written here")
+        case .webhook(let notice): try db.run(Self.insertWebhook, StatementArguments(head + [try EventRow.text(of: notice)]))
         }
+        try DeliveryRows.queue(event, numbered: db.lastInsertedRowID, db)
         pending.append(event)
     }
 

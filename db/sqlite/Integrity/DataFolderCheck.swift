@@ -17,6 +17,8 @@ struct DataFolderCheck: IntegrityStore {
     /// Since when there has been a process to remove what is queued.
     let openedAt: Timestamp
     let turn: AsyncMutex
+    /// What secrets are to open with.
+    let sealing: any SecretSealing
 
     private var pins: ImagePins { index.pins }
 
@@ -31,9 +33,10 @@ struct DataFolderCheck: IntegrityStore {
                 let database = try DatabaseQueue(path: folder.database, configuration: configuration)
                 defer { try? database.close() }
                 var report = IntegrityReport()
-                try await DatabaseCheck(database: database, now: now).run(into: &report, progress)
+                try await DatabaseCheck(database: database, now: now, sealing: sealing).run(into: &report, progress)
                 try await noting(into: &report) { report in
                     try await checkCounts(database, isRepairing: collector != nil, into: &report)
+                    try await checkWebhooks(database, isRepairing: collector != nil, into: &report)
                     try await checkOrphanedRows(database, repairingWith: collector, into: &report)
                     try await checkImages(database, into: &report, progress)
                     try await checkFiles(database, repairingWith: collector, into: &report, progress)
@@ -53,6 +56,19 @@ struct DataFolderCheck: IntegrityStore {
         for difference in try await database.read(CountCheck.differences) {
             if isRepairing { try await CountCheck.repair(difference, by: index.writer) }
             report.add(difference.finding(repaired: isRepairing))
+        }
+    }
+
+    private func checkWebhooks(_ database: DatabaseQueue, isRepairing: Bool, into report: inout IntegrityReport) async throws {
+        for difference in try await database.read(WebhookCheck.differences) {
+            if isRepairing { try await WebhookCheck.repair(difference, by: index.writer) }
+            report.add(difference.finding(repaired: isRepairing))
+        }
+        for id in try await database.read(WebhookCheck.orphans) {
+            if isRepairing { try await WebhookCheck.queueRemoval(of: id, by: index.writer) }
+            report.add(
+                Finding(
+                    .deliveriesOrphaned, id.text, "Deliveries to a webhook that is gone are not queued for removal", repaired: isRepairing))
         }
     }
 

@@ -7,6 +7,8 @@ struct DatabaseCheck {
     let database: DatabaseQueue
     /// When it is done.
     let now: Timestamp
+    /// What secrets are to open with.
+    let sealing: any SecretSealing
 
     /// Asks all questions. What the database cannot answer is noted as damage.
     func run(into report: inout IntegrityReport, _ progress: ProgressHandler) async throws {
@@ -14,6 +16,7 @@ struct DatabaseCheck {
             Self.integrity, Self.foreignKeys, Self.tokens, Self.jobsOfItems, Self.jobsWithoutItem, NameIndexCheck.documents,
             NameIndexCheck.words, MetadataIndexCheck.entries, TrashCheck.tokens, TrashCheck.items, TrashCheck.revisions, EventCheck.counts,
             EventCheck.holes(since: now.adding(seconds: -Limits.progressEventHoursKept * 3_600)), EventCheck.items, EventCheck.reductions,
+            WebhookCheck.deliveries, WebhookCheck.events, { [sealing] in try WebhookCheck.secrets(with: sealing, $0) },
         ]
         for (done, question) in questions.enumerated() {
             progress(WorkProgress(step: "Checking the database", done: done, total: questions.count))

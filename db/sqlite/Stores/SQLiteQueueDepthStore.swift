@@ -12,7 +12,8 @@ struct SQLiteQueueDepthStore: QueueDepthStore {
             return QueueDepths(
                 queuedJobs: try count("SELECT count(*) FROM (SELECT 1 FROM training_job WHERE state = 'queued' LIMIT ?)"),
                 leasedJobs: try count("SELECT count(*) FROM (SELECT 1 FROM training_job WHERE state = 'leased' LIMIT ?)"),
-                imageRemovals: try count("SELECT count(*) FROM (SELECT 1 FROM media_removal WHERE digest > x'00' LIMIT ?)"))
+                imageRemovals: try count("SELECT count(*) FROM (SELECT 1 FROM media_removal WHERE digest > x'00' LIMIT ?)"),
+                webhooks: try SQLiteWebhookStore.counts(connection))
         }
     }
 }

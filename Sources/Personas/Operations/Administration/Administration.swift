@@ -16,6 +16,10 @@ package protocol AdministrationStores: Sendable {
     var pikzonalities: any PikzonalityStore { get }
     /// What is in the trash.
     var trash: any TrashStore { get }
+    /// Endpoints of webhooks.
+    var webhooks: any WebhookStore { get }
+    /// What has their secrets sealed with another key.
+    var secretsKeyRotation: any SecretsKeyRotation { get }
     /// How the schema stands.
     var schema: any SchemaStore { get }
     /// Backups; nil where the store has none of its own, because what it stands on has its own ways to be backed up.

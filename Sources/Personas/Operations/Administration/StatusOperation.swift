@@ -53,6 +53,10 @@ package struct StatusReport: Sendable, Codable, Equatable {
         package let imageRemovals: Int
         /// Writes that wait for the next transaction.
         package let waitingWrites: Int
+        /// Deliveries to webhooks that wait for their first or next attempt.
+        package let deliveries: Int
+        /// Webhooks that are disabled.
+        package let webhooksDisabled: Int
 
         /// What was counted at one moment.
         package init(_ depths: QueueDepths, waitingWrites: Int) {
@@ -60,6 +64,8 @@ package struct StatusReport: Sendable, Codable, Equatable {
             jobsLeased = depths.leasedJobs
             imageRemovals = depths.imageRemovals
             self.waitingWrites = waitingWrites
+            deliveries = depths.webhooks.pending
+            webhooksDisabled = depths.webhooks.disabled.values.reduce(0, +)
         }
     }
 

@@ -1,0 +1,107 @@
+import Foundation
+import GRDB
+import Personas
+
+/// Whether events, endpoints and deliveries agree with one another.
+enum WebhookCheck {
+    /// Counts of an endpoint that are not those of its deliveries.
+    struct Difference: Sendable {
+        let id: Identifier
+        let kept: (pending: Int, missing: Int)
+        let counted: (pending: Int, missing: Int)
+
+        /// What is wrong.
+        func finding(repaired isRepaired: Bool) -> Finding {
+            Finding(
+                .countsDisagree, id.text,
+                "The webhook is said to have \(kept.pending) pending and \(kept.missing) missing deliveries, and has \(counted.pending) and \(counted.missing)",
+                repaired: isRepaired)
+        }
+    }
+
+    private static let isPending = "status = 'pending' AND webhook_delivery.generation = webhook.generation"
+    private static let isMissing = "(status = 'cancelled' OR status = 'pending' AND webhook_delivery.generation <> webhook.generation)"
+
+    private static func count(_ condition: String) -> String {
+        "(SELECT count(*) FROM webhook_delivery WHERE webhook_id = webhook.id AND \(condition))"
+    }
+
+    /// Every count that is not what there is at this moment.
+    static func differences(_ db: Database) throws -> [Difference] {
+        let sql = """
+            SELECT id, pending, missing, \(count(isPending)) AS counted_pending, \(count(isMissing)) AS counted_missing
+            FROM webhook WHERE pending <> counted_pending OR missing <> counted_missing
+            """
+        return try Row.fetchAll(db, sql: sql).map { row in
+            Difference(
+                id: try row.identifier("id"), kept: (row["pending"], row["missing"]),
+                counted: (row["counted_pending"], row["counted_missing"]))
+        }
+    }
+
+    /// Counts anew what is counted wrongly.
+    static func repair(_ difference: Difference, by writer: GroupWriter) async throws(Failure) {
+        try await writer.write { db in
+            try db.run(
+                "UPDATE webhook SET pending = \(count(isPending)), missing = \(count(isMissing)), version = version + 1 WHERE id = ?",
+                [difference.id.data])
+        }
+    }
+
+    /// Endpoints that are gone, have deliveries, and are not queued to be cleared of them.
+    static func orphans(_ db: Database) throws -> [Identifier] {
+        let sql = """
+            SELECT DISTINCT webhook_id AS id FROM webhook_delivery WHERE NOT EXISTS (SELECT 1 FROM webhook WHERE id = webhook_id)
+                AND NOT EXISTS (SELECT 1 FROM webhook_removal WHERE webhook_removal.webhook_id = webhook_delivery.webhook_id)
+            """
+        return try Row.fetchAll(db, sql: sql).map { try $0.identifier("id") }
+    }
+
+    /// Has what is left of an endpoint cleared.
+    static func queueRemoval(of id: Identifier, by writer: GroupWriter) async throws(Failure) {
+        try await writer.write { db in
+            try db.run("INSERT INTO webhook_removal (webhook_id) VALUES (?) ON CONFLICT DO NOTHING", [id.data])
+        }
+    }
+
+    /// Deliveries that tell of another event than theirs, or of an account that is not their endpoint's.
+    static func deliveries(_ db: Database) throws -> [Finding] {
+        let sql = """
+            SELECT webhook_delivery.id FROM webhook_delivery JOIN event ON event.number = event_number
+                LEFT JOIN webhook ON webhook.id = webhook_id
+            WHERE webhook_delivery.event_id <> event.event_id OR webhook_delivery.sequence <> event.sequence
+                OR webhook_delivery.item_id IS NOT event.item_id OR webhook.account_id <> event.account_id
+            """
+        return try Row.fetchAll(db, sql: sql).map {
+            Finding(.deliveriesDisagree, try $0.identifier("id").text, "The delivery is not of the event that it names")
+        }
+    }
+
+    /// Accounts whose events are counted further than the counter says, which would give a number twice.
+    static func events(_ db: Database) throws -> [Finding] {
+        let sql = """
+            SELECT account_id AS id, max(sequence) AS last, coalesce(last_sequence, 0) AS counted FROM event LEFT JOIN event_counter USING (account_id)
+            GROUP BY account_id HAVING last > counted
+            """
+        return try Row.fetchAll(db, sql: sql).map { row in
+            let (last, counted): (Int64, Int64) = (row["last"], row["counted"])
+            return Finding(
+                .eventsDisagree, try row.identifier("id").text, "The account has event \(last), and is said to have had \(counted)")
+        }
+    }
+
+    /// Endpoints whose secrets do not open.
+    static func secrets(with sealing: any SecretSealing, _ db: Database) throws -> [Finding] {
+        var findings: [Finding] = []
+        let rows = try Row.fetchCursor(db, sql: "SELECT id, secret, previous_secret FROM webhook")
+        while let row = try rows.next() {
+            let id = try row.identifier("id")
+            let sealed: [Data] = [row["secret"], row["previous_secret"]].compactMap { $0 }
+            let isOpen = sealed.allSatisfy { (try? sealing.open(SealedSecret(bytes: [UInt8]($0)), for: id)) != nil }
+            if !isOpen {
+                findings.append(Finding(.secretSealed, id.text, "The secret of the webhook does not open with the key that is there"))
+            }
+        }
+        return findings
+    }
+}

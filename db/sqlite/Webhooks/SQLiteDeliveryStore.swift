@@ -1,0 +1,228 @@
+import Foundation
+import GRDB
+import Personas
+
+/// Deliveries in SQLite, for whoever delivers them.
+struct SQLiteDeliveryStore: DeliveryStore {
+    /// Rows that one look at the queue of an endpoint passes over in search of what may be tried.
+    private static let passedMax = 1_000
+
+    let writer: GroupWriter
+    let readers: ReadPool
+    let outbox: Outbox
+    let sealing: any SecretSealing
+
+    private static let waiting =
+        "webhook_delivery.webhook_id = webhook.id AND webhook_delivery.generation = webhook.generation AND status = 'pending'"
+    private static let healthColumns = "failures_in_row, failing_since, last_failure_at, slowed_until"
+
+    func dueEndpoints(at now: Timestamp, after id: Identifier?, limit: Int) async throws(Failure) -> [DueEndpoint] {
+        try readers.read { connection in
+            var endpoints: [DueEndpoint] = []
+            try connection.query(
+                """
+                SELECT id, account_id, \(Self.healthColumns) FROM webhook
+                WHERE pending > 0 AND disabled_reason IS NULL AND id > ?1 AND coalesce(slowed_until, 0) <= ?2
+                    AND EXISTS (SELECT 1 FROM webhook_delivery WHERE \(Self.waiting) AND next_attempt_at <= ?2)
+                ORDER BY id LIMIT ?3
+                """, [id.map(SQLArgument.identifier) ?? .beforeBlobs, .integer(now.milliseconds), .integer(Int64(limit))]
+            ) { row in
+                endpoints.append(
+                    DueEndpoint(id: try row.identifier(0), accountID: try row.identifier(1), health: Self.health(row, from: 2)))
+            }
+            return endpoints
+        }
+    }
+
+    func dueDeliveries(
+        of endpointID: Identifier, at now: Timestamp, excluding: Set<Identifier>, items: Set<Identifier>, limit: Int
+    ) async throws(Failure) -> [DueDelivery] {
+        try readers.read { connection in
+            try connection.atOneMoment {
+                let sql = "SELECT account_id, url, generation FROM webhook WHERE id = ? AND disabled_reason IS NULL"
+                let found = try connection.first(sql, [.identifier(endpointID)]) { row in
+                    (accountID: try row.identifier(0), url: try row.requiredText(1), generation: row.integer(2))
+                }
+                guard let (accountID, url, generation) = found else { return [] }
+                let numbers = try Self.due(
+                    endpointID, generation: generation, at: now, excluding: excluding, items: items, limit: limit, connection)
+                guard !numbers.isEmpty else { return [] }
+                var secrets: [WebhookSecret] = []
+                for sealed in try SQLiteWebhookStore.secrets(of: endpointID, at: now, connection) {
+                    secrets.append(try sealing.open(sealed, for: endpointID))
+                }
+                return try numbers.map { due in
+                    let sql =
+                        "SELECT \(EventRow.columns) FROM webhook_delivery CROSS JOIN event ON event.number = event_number WHERE webhook_delivery.number = ?"
+                    let event = try connection.first(sql, [.integer(due.number)]) { try EventRow.decode($0, accountID: accountID) }
+                    guard let event else { throw Failure.unexpected("A delivery has no event") }
+                    return DueDelivery(
+                        id: due.id, endpointID: endpointID, accountID: accountID, url: url, secrets: secrets, event: event)
+                }
+            }
+        }
+    }
+
+    func nextDueAt(after now: Timestamp) async throws(Failure) -> Timestamp? {
+        try readers.read { connection in
+            // What waits while its endpoint is left alone becomes due when that is over.
+            try connection.first(
+                """
+                SELECT min(CASE WHEN slowed_until > ?1
+                    THEN max(slowed_until, (SELECT min(next_attempt_at) FROM webhook_delivery WHERE \(Self.waiting)))
+                    ELSE (SELECT min(next_attempt_at) FROM webhook_delivery WHERE \(Self.waiting) AND next_attempt_at > ?1) END)
+                FROM webhook WHERE pending > 0 AND disabled_reason IS NULL
+                """, [.integer(now.milliseconds)]
+            ) { $0.timestampIfAny(0) } ?? nil
+        }
+    }
+
+    func oldestDueAt(_ now: Timestamp) async throws(Failure) -> Timestamp? {
+        try readers.read { connection in
+            try connection.first(
+                """
+                SELECT min((SELECT max(min(next_attempt_at), coalesce(slowed_until, 0)) FROM webhook_delivery
+                    WHERE \(Self.waiting) AND next_attempt_at <= ?1))
+                FROM webhook WHERE pending > 0 AND disabled_reason IS NULL AND coalesce(slowed_until, 0) <= ?1
+                """, [.integer(now.milliseconds)]
+            ) { $0.timestampIfAny(0) } ?? nil
+        }
+    }
+
+    func record(
+        _ attempt: DeliveryAttempt, of deliveryID: Identifier, waitFactor: Double
+    ) async throws(Failure) -> RecordedAttempt {
+        try await writer.write { db in
+            guard let delivery = try Attempted.find(deliveryID, db) else { return RecordedAttempt(outcome: nil) }
+            try Self.log(attempt, delivery, db)
+            guard let endpoint = delivery.endpoint else { return RecordedAttempt(outcome: nil) }
+            // Another URL's failures are not those of the present one.
+            let isPresent = attempt.url.utf8.elementsEqual(endpoint.details.url.utf8)
+            let verdict = DeliveryRules.verdict(
+                on: attempt, attempts: delivery.attemptsSinceQueued + 1, health: isPresent ? delivery.health : EndpointHealth(),
+                waitFactor: waitFactor)
+            try Self.note(isPresent && endpoint.status == .enabled ? verdict.health : delivery.health, delivery.number, of: endpoint.id, db)
+            if delivery.isWaiting { try Self.settle(delivery.number, verdict.outcome, at: attempt.endedAt, db) }
+            var disabled: WebhookDisabledReason?
+            if isPresent, endpoint.status == .enabled, let reason = verdict.disabling {
+                try DeliveryRows.disable(
+                    endpoint, for: reason, failingSince: verdict.health.failingSince, at: attempt.endedAt, requestID: nil, outbox, db)
+                disabled = reason
+            }
+            return RecordedAttempt(outcome: delivery.isWaiting ? verdict.outcome : nil, disabled: disabled)
+        }
+    }
+
+    /// Deliveries of an endpoint that may be tried: of each item the first of those that are due.
+    private static func due(
+        _ endpointID: Identifier, generation: Int64, at now: Timestamp, excluding: Set<Identifier>, items: Set<Identifier>, limit: Int,
+        _ connection: some SQLConnection
+    ) throws -> [(number: Int64, id: Identifier)] {
+        var found: [(sequence: Int64, number: Int64, id: Identifier)] = []
+        var busyItems = items
+        var passed = 0
+        let columns = "sequence, number, id, item_id"
+        let rest = "webhook_id = ?1 AND generation = ?2 AND status = 'pending' AND next_attempt_at <= ?3"
+        try connection.walk("SELECT \(columns) FROM webhook_delivery WHERE \(rest) ORDER BY next_attempt_at, sequence") { parameters in
+            parameters.bind(endpointID)
+            parameters.bind(generation)
+            parameters.bind(now.milliseconds)
+        } row: { row in
+            passed += 1
+            var candidate = (sequence: row.integer(0), number: row.integer(1), id: try row.identifier(2))
+            if excluding.contains(candidate.id) { return passed < passedMax }
+            if let itemID = Identifier(bytes: row.bytes(3)) {
+                guard busyItems.insert(itemID).inserted else { return passed < passedMax }
+                // A retry of an earlier event may have become due after a later one.
+                let first = try connection.first(
+                    "SELECT \(columns) FROM webhook_delivery WHERE \(rest) AND item_id = ?4 ORDER BY sequence LIMIT 1",
+                    [.identifier(endpointID), .integer(generation), .integer(now.milliseconds), .identifier(itemID)]
+                ) { (sequence: $0.integer(0), number: $0.integer(1), id: try $0.identifier(2)) }
+                candidate = first ?? candidate
+                if excluding.contains(candidate.id) { return passed < passedMax }
+            }
+            found.append(candidate)
+            return found.count < limit && passed < passedMax
+        }
+        return found.sorted { $0.sequence < $1.sequence }.map { ($0.number, $0.id) }
+    }
+
+    private static func health(_ row: SQLRow, from column: Int32) -> EndpointHealth {
+        EndpointHealth(
+            failuresInRow: Int(row.integer(column)), failingSince: row.timestampIfAny(column + 1),
+            lastFailureAt: row.timestampIfAny(column + 2), slowedUntil: row.timestampIfAny(column + 3))
+    }
+
+    /// Puts an attempt into the log, of which the latest are kept.
+    private static func log(_ attempt: DeliveryAttempt, _ delivery: Attempted, _ db: Database) throws {
+        let number = delivery.attempts + 1
+        try db.run(
+            """
+            INSERT INTO webhook_attempt (delivery_number, number, at, url, duration_milliseconds, http_status, error, response_body)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+            """,
+            [
+                delivery.number, number, attempt.at.milliseconds, attempt.url, attempt.durationMilliseconds, attempt.httpStatus,
+                attempt.error?.rawValue, attempt.responseBody,
+            ])
+        try db.run(
+            "DELETE FROM webhook_attempt WHERE delivery_number = ? AND number <= ?",
+            [delivery.number, number - Limits.deliveryAttemptsKept])
+        try db.run(
+            "UPDATE webhook_delivery SET attempts = ?, attempts_since_queued = attempts_since_queued + 1 WHERE number = ?",
+            [number, delivery.number])
+    }
+
+    private static func note(_ health: EndpointHealth, _ number: Int64, of endpointID: Identifier, _ db: Database) throws {
+        try db.run(
+            """
+            UPDATE webhook SET failures_in_row = ?, failing_since = ?, last_failure_at = ?, slowed_until = ?, last_delivery_number = ?,
+                version = version + 1
+            WHERE id = ?
+            """,
+            [
+                health.failuresInRow, health.failingSince?.milliseconds, health.lastFailureAt?.milliseconds,
+                health.slowedUntil?.milliseconds,
+                number, endpointID.data,
+            ])
+    }
+
+    private static func settle(_ number: Int64, _ outcome: DeliveryOutcome, at end: Timestamp, _ db: Database) throws {
+        if case .retry(let at) = outcome {
+            return try db.run("UPDATE webhook_delivery SET next_attempt_at = ? WHERE number = ?", [at.milliseconds, number])
+        }
+        let status: WebhookDelivery.Status = outcome == .succeeded ? .succeeded : .failed
+        try db.run(
+            "UPDATE webhook_delivery SET status = ?, next_attempt_at = NULL, finished_at = ? WHERE number = ?",
+            [status.rawValue, end.milliseconds, number])
+    }
+
+    /// A delivery at which an attempt was made.
+    private struct Attempted {
+        let number: Int64
+        let attempts: Int
+        let attemptsSinceQueued: Int
+        /// Whether it still waits.
+        let isWaiting: Bool
+        /// The endpoint; nil where it is gone.
+        let endpoint: WebhookEndpoint?
+        let health: EndpointHealth
+
+        static func find(_ id: Identifier, _ db: Database) throws -> Attempted? {
+            let sql = """
+                SELECT number, attempts, attempts_since_queued, webhook_delivery.webhook_id,
+                    status = 'pending' AND webhook_delivery.generation IS webhook.generation, \(healthColumns)
+                FROM webhook_delivery LEFT JOIN webhook ON webhook.id = webhook_delivery.webhook_id WHERE webhook_delivery.id = ?
+                """
+            return try db.first(sql, [.identifier(id)]) { row in
+                let endpointID = try row.identifier(3)
+                let endpoint = try db.first("\(WebhookRow.select) WHERE webhook.id = ?", [.identifier(endpointID)]) {
+                    try WebhookRow.decode($0)
+                }
+                return Attempted(
+                    number: row.integer(0), attempts: Int(row.integer(1)), attemptsSinceQueued: Int(row.integer(2)),
+                    isWaiting: row.integer(4) == 1, endpoint: endpoint, health: SQLiteDeliveryStore.health(row, from: 5))
+            }
+        }
+    }
+}
