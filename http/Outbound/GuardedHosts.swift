@@ -72,7 +72,8 @@ final class GuardedHosts: Sendable {
             let isLast = index == addresses.count - 1
             let remaining = ContinuousClock.now.duration(to: connectDeadline)
             let connection = PinnedConnection(
-                to: url, at: address, tls: trust.tls, connectingWithin: TimeAmount(max(.milliseconds(1), isLast ? remaining : remaining / 3))
+                to: url, at: address, tls: trust.tls,
+                connectingWithin: TimeAmount(max(.milliseconds(1), isLast ? remaining : remaining / 3))
             )
             defer { closing.addTask { await connection.close() } }
             do {

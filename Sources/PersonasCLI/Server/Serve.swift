@@ -85,7 +85,9 @@ enum Serve {
         async throws(CommandFailure) -> Int
     {
         if settings.developmentDownloads {
-            logger.warning("development downloads are on: images are fetched by plain HTTP and from private addresses, and webhooks sent there; never in production")
+            logger.warning(
+                "development downloads are on: images come by plain HTTP and from private addresses, and webhooks go there; never in production"
+            )
         }
         let socketPath: String
         do throws(Failure) {

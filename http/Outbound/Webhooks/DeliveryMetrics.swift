@@ -14,9 +14,11 @@ package struct DeliveryMetrics: Sendable {
     private let givenUp: Counter
 
     package init(factory: any MetricsFactory) {
-        let attempts = Metric("personas_webhook_attempts_total", help: "Attempts to deliver a webhook that ended, by what became of the delivery.")
+        let attempts = Metric(
+            "personas_webhook_attempts_total", help: "Attempts to deliver a webhook that ended, by what became of the delivery.")
         func ended(_ outcome: String) -> Counter { attempts.counter([("outcome", outcome)], in: factory) }
-        inFlight = Metric("personas_webhook_attempts_in_flight", help: "Attempts to deliver a webhook that are under way.").meter(in: factory)
+        inFlight = Metric("personas_webhook_attempts_in_flight", help: "Attempts to deliver a webhook that are under way.").meter(
+            in: factory)
         lag = Metric(
             "personas_webhook_delivery_lag_seconds", help: "How long the delivery of a webhook has been due that has been due for longest."
         ).meter(in: factory)
