@@ -84,7 +84,8 @@ struct Application: Sendable {
             keepsImageMetadata: keepsMetadata)
         authentication = Authentication(keys: storage.keys, clock: clock)
         webhooks = Webhooks(
-            endpoints: storage.webhooks, log: storage.deliveryLog, sealing: storage.secrets, targets: sender, sender: sender, signals: signals,
+            endpoints: storage.webhooks, log: storage.deliveryLog, sealing: storage.secrets, targets: sender, sender: sender,
+            signals: signals,
             clock: clock)
         idempotency = Idempotency(records: storage.idempotency, clock: clock)
         administration = Administration(
