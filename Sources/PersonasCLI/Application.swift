@@ -22,6 +22,8 @@ struct Application: Sendable {
     let catalog: Catalog
     /// The use cases of training.
     let training: Training
+    /// What delivers webhooks, as long as this process serves.
+    let delivering: Delivering
     /// Who calls.
     let authentication: Authentication
     /// Endpoints of webhooks and their deliveries.
@@ -87,6 +89,8 @@ struct Application: Sendable {
             endpoints: storage.webhooks, log: storage.deliveryLog, sealing: storage.secrets, targets: sender, sender: sender,
             signals: signals,
             clock: clock)
+        delivering = Delivering(sender: sender, clock: clock, metrics: DeliveryMetrics(factory: factory))
+        storage.feed.signalAlways(signals.deliveries)
         idempotency = Idempotency(records: storage.idempotency, clock: clock)
         administration = Administration(
             stores: storage, catalog: catalog, collector: collector, signals: signals, presence: presence, clock: clock)
@@ -136,6 +140,19 @@ struct Application: Sendable {
             metrics: metrics, onListening: onListening)
     }
 
+    /// What delivers webhooks.
+    /// - Parameter publicURL: what the links in them begin with.
+    func deliveryEngine(publicURL: PublicURL, logger: Logger) -> DeliveryEngine {
+        let log = DeliveryLog(logger: logger)
+        return DeliveryEngine(
+            store: storage.deliveries, sender: delivering.sender, signal: signals.deliveries, clock: delivering.clock,
+            body: { publicURL.webhookBody(of: $0) }
+        ) { [metrics = delivering.metrics] news in
+            metrics.take(news)
+            log.take(news)
+        }
+    }
+
     /// Closes the data folder. Nothing may be under way or follow.
     func close() { storage.close() }
 
@@ -146,6 +163,13 @@ struct Application: Sendable {
             [("version", BuildVersion.number), ("commit", BuildVersion.commit ?? "unknown")], in: registry
         ).set(1)
     }
+}
+
+/// What delivering needs beside the store.
+struct Delivering: Sendable {
+    let sender: any WebhookSender
+    let clock: WallClock
+    let metrics: DeliveryMetrics
 }
 
 extension MetricsSource {

@@ -1,3 +1,5 @@
+package import Personas
+import PersonasWire
 import Synchronization
 
 /// What the links in answers begin with: the operator's setting, or else the address that the server came to listen on.
@@ -27,4 +29,9 @@ package final class PublicURL: Sendable {
 
     /// The beginning of every link, without a slash at its end.
     package var base: String { text.withLock { $0 } }
+}
+
+extension PublicURL {
+    /// The body that tells receivers of an event.
+    package func webhookBody(of event: Event) -> [UInt8] { Representation(base: base).body(of: event) }
 }

@@ -85,7 +85,7 @@ enum Serve {
         async throws(CommandFailure) -> Int
     {
         if settings.developmentDownloads {
-            logger.warning("development downloads are on: images are fetched by plain HTTP and from private addresses; never in production")
+            logger.warning("development downloads are on: images are fetched by plain HTTP and from private addresses, and webhooks sent there; never in production")
         }
         let socketPath: String
         do throws(Failure) {
@@ -118,6 +118,15 @@ enum Serve {
         let services: [any Service] =
             [GracePeriod(begun: stopping, seconds: drainSeconds + graceSeconds, http: http, brokenOff: brokenOff)]
             + background(app, settings, logger: logger)
+            + [
+                DeliveryLag(store: app.storage.deliveries, metrics: app.delivering.metrics, clock: app.delivering.clock),
+                // Before the server listens nobody knows what links begin with.
+                Following(
+                    signal: listening,
+                    service: WebhookDelivering(
+                        engine: app.deliveryEngine(publicURL: publicURL, logger: logger),
+                        endSeconds: min(settings.graceSeconds, WebhookDelivering.endSecondsMax))),
+            ]
             + [
                 Following(signal: listening, service: administration), http, Draining(http: http, seconds: drainSeconds),
                 ShutdownWatchdog(drainSeconds: drainSeconds, graceSeconds: graceSeconds, begun: stopping, log: log, logger: logger),

@@ -64,8 +64,7 @@ struct DeliveryPlanTests {
         let modest = Self.fill(store, endpoints: 1, deliveries: 1)
         #expect(try await plan.next(at: Self.start).deliveries.map(\.endpointID) == modest)
         for _ in 0..<20 { _ = Self.fill(store, endpoints: 10, deliveries: 100) }
-        _ = try await plan.next(at: Self.start)
-        #expect(await plan.count == 64 || greedy.count == 32)
+        #expect(Set(try await plan.next(at: Self.start).deliveries.map(\.accountID)).count == 20)
         #expect(await plan.count <= DeliveryPlan.placesMax)
     }
 

@@ -43,7 +43,7 @@ final class MemoryDeliveryStore: DeliveryStore {
             guard let endpoint = state.endpoints[endpointID] else { return endpointID }
             let event = Event(
                 id: .random(), accountID: endpoint.accountID, sequence: sequence, type: .item(.persona, .deleted), at: at,
-                subject: item.map { .gone($0, .persona) } ?? .webhook("{}"))
+                subject: item.map { .gone($0, .persona) } ?? .webhook(WebhookNotice(id: endpointID, url: endpoint.url)))
             let due = DueDelivery(
                 id: .random(), endpointID: endpointID, accountID: endpoint.accountID, url: endpoint.url, secrets: [], event: event)
             state.deliveries[due.id] = Delivery(due: due, nextAt: at)

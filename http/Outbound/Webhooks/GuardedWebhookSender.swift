@@ -50,7 +50,6 @@ package final class GuardedWebhookSender: WebhookSender, WebhookTargetCheck {
             policy: policy, resolver: resolver, lookupsMax: configuration.lookupsMax, trust: trust, logger: logger)
     }
 
-    /// What is wrong with a URL as that of an endpoint; nil where nothing is, or its host cannot be looked up at the moment: each attempt looks again.
     package func problem(of url: String, for accountID: Identifier) async -> WebhookURLProblem? {
         do {
             let times = GuardedHosts.Times(

@@ -1,0 +1,102 @@
+import Logging
+import Personas
+import PersonasOutbound
+import ServiceLifecycle
+import Synchronization
+
+/// Delivers webhooks until shutdown. Attempts in hand then get a moment to end; what is given up is delivered after the next start, under the same id.
+struct WebhookDelivering: Service {
+    /// How long attempts in hand go on after a stop: most end at once, and the others need not keep everybody waiting.
+    static let endSecondsMax = 5
+
+    let engine: DeliveryEngine
+    let endSeconds: Int
+
+    func run() async {
+        await withGracefulShutdownHandler {
+            await engine.run(endingWithin: .seconds(endSeconds))
+        } onGracefulShutdown: {
+            engine.stop()
+        }
+    }
+}
+
+/// Measures how far deliveries are behind. Apart from what delivers, so that it is seen when that does not.
+struct DeliveryLag: Service {
+    private static let pause = Duration.seconds(10)
+
+    let store: any DeliveryStore
+    let metrics: DeliveryMetrics
+    let clock: WallClock
+
+    func run() async {
+        await cancelWhenGracefulShutdown {
+            while !Task.isCancelled {
+                let now = clock.now
+                do throws(Failure) {
+                    metrics.tellLag(since: try await store.oldestDueAt(now), at: now)
+                } catch {
+                    // Whoever delivers cannot read the store either, and logs it.
+                    metrics.tellNoLag()
+                }
+                try? await Task.sleep(for: Self.pause)
+            }
+        }
+    }
+}
+
+/// Logs what goes wrong with deliveries, once for each endpoint and reason until it goes well again. No line holds a secret, a body or the path of a URL.
+final class DeliveryLog: Sendable {
+    /// Endpoints whose reasons are remembered; beyond that all are forgotten, and logged again.
+    private static let endpointsMax = 10_000
+
+    private let logger: Logger
+    private let reasons = Mutex<[Identifier?: String]>([:])
+
+    init(logger: Logger) {
+        self.logger = logger
+    }
+
+    func take(_ news: DeliveryEngine.News) {
+        switch news {
+        case .began, .givenUp: break
+        case .ended(let delivery, let attempt, let recorded):
+            note(Self.reason(attempt, recorded), of: delivery.endpointID) { reason in
+                logger.info(
+                    "webhook not delivered",
+                    metadata: ["webhook_id": "\(delivery.endpointID)", "account_id": "\(delivery.accountID)", "reason": "\(reason)"])
+            }
+            if let disabled = recorded.disabled {
+                logger.warning(
+                    "webhook disabled",
+                    metadata: [
+                        "webhook_id": "\(delivery.endpointID)", "account_id": "\(delivery.accountID)", "reason": "\(disabled.rawValue)",
+                    ])
+            }
+        case .storeFailed(let failure, let endpointID):
+            note("\(failure)", of: endpointID) { reason in
+                logger.error(
+                    "webhooks could not be delivered",
+                    metadata: ["webhook_id": "\(endpointID.map(\.text) ?? "all")", "reason": "\(reason)"])
+            }
+        }
+    }
+
+    /// Why an attempt was no success; nil where it was one.
+    private static func reason(_ attempt: DeliveryAttempt, _ recorded: RecordedAttempt) -> String? {
+        if recorded.outcome == .succeeded { return nil }
+        return attempt.error?.rawValue ?? attempt.httpStatus.map { "status \($0)" }
+    }
+
+    private func note(_ reason: String?, of endpointID: Identifier?, _ log: (String) -> Void) {
+        let isNew = reasons.withLock { reasons in
+            if endpointID != nil { reasons[nil] = nil }
+            let before = reasons.removeValue(forKey: endpointID)
+            guard let reason else { return false }
+            if reasons.count >= Self.endpointsMax { reasons = [:] }
+            reasons[endpointID] = reason
+            return before != reason
+        }
+        if isNew, let reason { log(reason) }
+    }
+}
