@@ -86,7 +86,8 @@ struct Application: Sendable {
             keepsImageMetadata: keepsMetadata)
         authentication = Authentication(keys: storage.keys, clock: clock)
         webhooks = Webhooks(
-            endpoints: storage.webhooks, log: storage.deliveryLog, sealing: storage.secrets, targets: sender, sender: sender, signals: signals,
+            endpoints: storage.webhooks, log: storage.deliveryLog, sealing: storage.secrets, targets: sender, sender: sender,
+            signals: signals,
             clock: clock)
         delivering = Delivering(sender: sender, clock: clock, metrics: DeliveryMetrics(factory: factory))
         storage.feed.signalAlways(signals.deliveries)

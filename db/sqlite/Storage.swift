@@ -186,7 +186,9 @@ package final class Storage: AdministrationStores {
         events = SQLiteEventStore(writer: writer, readers: readers)
         let webhooks = SQLiteWebhookStore(writer: writer, readers: readers, outbox: outbox)
         self.webhooks = webhooks
-        secretsKey = SecretsKeyFile(path: configuration.secretsKeyFile ?? folder.secretsKey) { () throws(Failure) in try webhooks.hasSecrets() }
+        secretsKey = SecretsKeyFile(path: configuration.secretsKeyFile ?? folder.secretsKey) { () throws(Failure) in
+            try webhooks.hasSecrets()
+        }
         deliveryLog = SQLiteDeliveryLogStore(writer: writer, readers: readers)
         deliveries = SQLiteDeliveryStore(writer: writer, readers: readers, outbox: outbox, sealing: secretsKey)
     }

@@ -86,7 +86,8 @@ struct IdempotentCall: Sendable {
         }
         let response: Result<Response, any Error>
         do {
-            response = .success(try await first(
+            response = .success(
+                try await first(
                     request, claim, answer: answer, recordedAs: recordedAs ?? answer, isNothingDone: isNothingDone, effect: effect))
         } catch {
             response = .failure(error)
@@ -102,7 +103,8 @@ struct IdempotentCall: Sendable {
     /// writes would leave an effect without its record; the fault is to be seen instead.
     private func first<Value: Sendable>(
         _ request: IdempotentRequest, _ claim: ClaimID, answer: @escaping @Sendable (Value) -> JSONAnswer,
-        recordedAs: @escaping @Sendable (Value) -> JSONAnswer, isNothingDone: (Value) -> Bool, effect: (IdempotencyClaim<Value>?) async throws -> Value
+        recordedAs: @escaping @Sendable (Value) -> JSONAnswer, isNothingDone: (Value) -> Bool,
+        effect: (IdempotencyClaim<Value>?) async throws -> Value
     ) async throws -> Response {
         let recorded = RecordedAnswer()
         let requestID = context.requestID

@@ -39,7 +39,9 @@ struct BodyReader: Sendable {
             let form = try decode(nil)
             return try await withMemory(of: caller) { memory in try await handle(form, memory) }
         }
-        return try await withObject(of: request, from: caller) { (body) throws(Failure) in try decode(body) } handle: { form, memory in
+        return try await withObject(of: request, from: caller) { (body) throws(Failure) in
+            try decode(body)
+        } handle: { form, memory in
             try await handle(form, memory)
         }
     }

@@ -45,8 +45,11 @@ struct WebhookDeliveryRoutes: Sendable {
         try context.caller.require(.write)
         let (id, deliveryID) = (try context.webhookID, try context.identifier("delivery_id"))
         let call = try calls.call(request, context)
-        let fingerprint = try await bodyReader.withObjectIfAny(of: request, from: context.caller) { call.fingerprint(of: $0) } handle: {
-            fingerprint, _ in fingerprint
+        let fingerprint = try await bodyReader.withObjectIfAny(of: request, from: context.caller) {
+            call.fingerprint(of: $0)
+        } handle: {
+            fingerprint, _ in
+            fingerprint
         }
         let queued: @Sendable (WebhookDelivery) -> JSONAnswer = { delivery in
             JSONAnswer(status: .accepted) { Representation.delivery(delivery, requestID: context.requestID, &$0) }

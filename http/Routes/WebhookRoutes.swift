@@ -136,8 +136,11 @@ struct WebhookRoutes: Sendable {
         let id = try context.webhookID
         let call = try calls.call(request, context)
         let representation = Representation(base: publicURL.base)
-        let fingerprint = try await bodyReader.withObjectIfAny(of: request, from: context.caller) { call.fingerprint(of: $0) } handle: {
-            fingerprint, _ in fingerprint
+        let fingerprint = try await bodyReader.withObjectIfAny(of: request, from: context.caller) {
+            call.fingerprint(of: $0)
+        } handle: {
+            fingerprint, _ in
+            fingerprint
         }
         let tested: @Sendable (WebhookTest) -> JSONAnswer = { test in
             JSONAnswer { Representation.test(test, requestID: context.requestID, &$0) }

@@ -88,7 +88,8 @@ package struct HTTPUseCases: Sendable {
     package let changes: ItemChanges
 
     package init(
-        catalog: Catalog, training: Training, authentication: Authentication, webhooks: Webhooks, idempotency: Idempotency, decoding: BodyDecoding,
+        catalog: Catalog, training: Training, authentication: Authentication, webhooks: Webhooks, idempotency: Idempotency,
+        decoding: BodyDecoding,
         maintenance: any MaintenanceStore, schema: any SchemaStore, epoch: any EpochStore, changes: ItemChanges
     ) {
         self.catalog = catalog
@@ -284,7 +285,8 @@ package struct HTTPService: Service {
             pageItemsMax: configuration.pageItemsMax
         ).add(to: callers)
         WebhookDeliveryRoutes(
-            webhooks: useCases.webhooks, bodyReader: bodyReader, calls: calls, publicURL: publicURL, pageItemsMax: configuration.pageItemsMax
+            webhooks: useCases.webhooks, bodyReader: bodyReader, calls: calls, publicURL: publicURL,
+            pageItemsMax: configuration.pageItemsMax
         ).add(to: callers)
         router.refuseOtherMethods()
         return router

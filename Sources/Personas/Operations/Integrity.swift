@@ -55,7 +55,8 @@ package struct Finding: Sendable, Codable, Equatable {
         package var isRepairable: Bool {
             switch self {
             case .countsDisagree, .deliveriesOrphaned, .fileOrphaned, .rowOrphaned, .removalOverdue, .incomingLeft: true
-            case .databaseDamaged, .foreignKeyBroken, .tokensDisagree, .jobsDisagree, .searchDisagrees, .metadataDisagrees, .deliveriesDisagree, .eventsDisagree,
+            case .databaseDamaged, .foreignKeyBroken, .tokensDisagree, .jobsDisagree, .searchDisagrees, .metadataDisagrees,
+                .deliveriesDisagree, .eventsDisagree,
                 .secretSealed, .fileMissing,
                 .fileDamaged, .strange:
                 false

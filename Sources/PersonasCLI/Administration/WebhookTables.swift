@@ -4,7 +4,10 @@ extension WebhookReport: TableRow {
     static let headings = ["id", "account", "url", "events", "status", "pending", "missing", "failing since", "last attempt"]
 
     var cells: [String] {
-        [id.text, account, url, events.joined(separator: ","), statusWords, String(pending), String(missing), failingSince ?? "", lastWords]
+        [
+            id.text, account, url, events.joined(separator: ","), statusWords, String(pending), String(missing), failingSince ?? "",
+            lastWords,
+        ]
     }
 
     private var statusWords: String { disabledReason.map { "\(status.rawValue) (\($0.rawValue))" } ?? status.rawValue }

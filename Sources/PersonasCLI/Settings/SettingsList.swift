@@ -33,7 +33,8 @@ struct SettingsList: Sendable {
         "Folder of everything that must survive: the database and the images")
     let secretsKeyFile = Setting.optionalText(
         "secrets-key-file", value: "FILE", of: .everyCommand, completion: .file(),
-        "File of the key that secrets of webhooks are sealed with (mode 0600); without it secrets.key in the data folder, which is in backups")
+        "File of the key that secrets of webhooks are sealed with (mode 0600); without it secrets.key in the data folder, which is in backups"
+    )
     let host = Setting.text("host", value: "ADDRESS", default: http.host, "Address to listen on")
     let port = Setting.integer("port", value: "PORT", default: http.port, in: 0...65_535, "TCP port to listen on; 0 picks a free one")
     let publicURL = Setting.optionalText(

@@ -219,7 +219,8 @@ struct DataFolderBackup: BackupStore {
 
     /// Reads all images back, and writes the list of hashes as it goes.
     private func writeSums(
-        of file: BackupManifest.File, _ secretsKey: BackupManifest.File?, _ database: DatabaseQueue, in backup: BackupFolder, _ progress: ProgressHandler
+        of file: BackupManifest.File, _ secretsKey: BackupManifest.File?, _ database: DatabaseQueue, in backup: BackupFolder,
+        _ progress: ProgressHandler
     ) async throws -> BackupManifest.Media {
         try PosixFile.write(BackupFolder.databaseLine(file) + (secretsKey.map(BackupFolder.keyLine) ?? []), to: backup.sumsPath)
         let descriptor = open(backup.sumsPath, O_WRONLY | O_APPEND | O_CLOEXEC)

@@ -67,7 +67,8 @@ struct DataFolderCheck: IntegrityStore {
         for id in try await database.read(WebhookCheck.orphans) {
             if isRepairing { try await WebhookCheck.queueRemoval(of: id, by: index.writer) }
             report.add(
-                Finding(.deliveriesOrphaned, id.text, "Deliveries to a webhook that is gone are not queued for removal", repaired: isRepairing))
+                Finding(
+                    .deliveriesOrphaned, id.text, "Deliveries to a webhook that is gone are not queued for removal", repaired: isRepairing))
         }
     }
 

@@ -34,7 +34,8 @@ enum WebhookCheck {
             """
         return try Row.fetchAll(db, sql: sql).map { row in
             Difference(
-                id: try row.identifier("id"), kept: (row["pending"], row["missing"]), counted: (row["counted_pending"], row["counted_missing"]))
+                id: try row.identifier("id"), kept: (row["pending"], row["missing"]),
+                counted: (row["counted_pending"], row["counted_missing"]))
         }
     }
 
@@ -84,7 +85,8 @@ enum WebhookCheck {
             """
         return try Row.fetchAll(db, sql: sql).map { row in
             let (last, counted): (Int64, Int64) = (row["last"], row["counted"])
-            return Finding(.eventsDisagree, try row.identifier("id").text, "The account has event \(last), and is said to have had \(counted)")
+            return Finding(
+                .eventsDisagree, try row.identifier("id").text, "The account has event \(last), and is said to have had \(counted)")
         }
     }
 
@@ -96,7 +98,9 @@ enum WebhookCheck {
             let id = try row.identifier("id")
             let sealed: [Data] = [row["secret"], row["previous_secret"]].compactMap { $0 }
             let isOpen = sealed.allSatisfy { (try? sealing.open(SealedSecret(bytes: [UInt8]($0)), for: id)) != nil }
-            if !isOpen { findings.append(Finding(.secretSealed, id.text, "The secret of the webhook does not open with the key that is there")) }
+            if !isOpen {
+                findings.append(Finding(.secretSealed, id.text, "The secret of the webhook does not open with the key that is there"))
+            }
         }
         return findings
     }

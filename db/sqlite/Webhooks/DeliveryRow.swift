@@ -34,7 +34,8 @@ enum DeliveryRow {
     static func decode(_ row: SQLRow) throws -> WebhookDelivery {
         let status = try row.word(4, of: statuses)
         return WebhookDelivery(
-            id: try row.identifier(0), eventID: try row.identifier(1), eventType: try type(row, 2), sequence: row.integer(3), status: status,
+            id: try row.identifier(0), eventID: try row.identifier(1), eventType: try type(row, 2), sequence: row.integer(3),
+            status: status,
             attempts: Int(row.integer(5)), nextAttemptAt: status == .pending ? row.timestampIfAny(6) : nil,
             lastAttempt: try attempt(row, from: 9), createdAt: row.timestamp(7),
             finishedAt: status == .pending ? nil : row.timestampIfAny(8))

@@ -99,7 +99,8 @@ struct SQLiteDeliveryLogStore: DeliveryLogStore {
                 """
                 SELECT 1 WHERE EXISTS (SELECT 1 FROM webhook WHERE has_stale_deliveries = 1) OR EXISTS (SELECT 1 FROM webhook_removal)
                     OR EXISTS (SELECT 1 FROM webhook WHERE previous_secret_expires_at IS NOT NULL AND previous_secret_expires_at <= ?)
-                """, [.integer(now.milliseconds)]) { _ in true }
+                """, [.integer(now.milliseconds)]
+            ) { _ in true }
         }
         guard isAnythingLeft == true else { return 0 }
         return try await writer.write { db in

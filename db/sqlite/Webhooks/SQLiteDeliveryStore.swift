@@ -12,7 +12,8 @@ struct SQLiteDeliveryStore: DeliveryStore {
     let outbox: Outbox
     let sealing: any SecretSealing
 
-    private static let waiting = "webhook_delivery.webhook_id = webhook.id AND webhook_delivery.generation = webhook.generation AND status = 'pending'"
+    private static let waiting =
+        "webhook_delivery.webhook_id = webhook.id AND webhook_delivery.generation = webhook.generation AND status = 'pending'"
     private static let healthColumns = "failures_in_row, failing_since, last_failure_at, slowed_until"
 
     func dueEndpoints(at now: Timestamp, after id: Identifier?, limit: Int) async throws(Failure) -> [DueEndpoint] {
@@ -51,7 +52,8 @@ struct SQLiteDeliveryStore: DeliveryStore {
                     secrets.append(try sealing.open(sealed, for: endpointID))
                 }
                 return try numbers.map { due in
-                    let sql = "SELECT \(EventRow.columns) FROM webhook_delivery CROSS JOIN event ON event.number = event_number WHERE webhook_delivery.number = ?"
+                    let sql =
+                        "SELECT \(EventRow.columns) FROM webhook_delivery CROSS JOIN event ON event.number = event_number WHERE webhook_delivery.number = ?"
                     let event = try connection.first(sql, [.integer(due.number)]) { try EventRow.decode($0, accountID: accountID) }
                     guard let event else { throw Failure.unexpected("A delivery has no event") }
                     return DueDelivery(
@@ -70,7 +72,8 @@ struct SQLiteDeliveryStore: DeliveryStore {
                     THEN max(slowed_until, (SELECT min(next_attempt_at) FROM webhook_delivery WHERE \(Self.waiting)))
                     ELSE (SELECT min(next_attempt_at) FROM webhook_delivery WHERE \(Self.waiting) AND next_attempt_at > ?1) END)
                 FROM webhook WHERE pending > 0 AND disabled_reason IS NULL
-                """, [.integer(now.milliseconds)]) { $0.timestampIfAny(0) } ?? nil
+                """, [.integer(now.milliseconds)]
+            ) { $0.timestampIfAny(0) } ?? nil
         }
     }
 
@@ -81,7 +84,8 @@ struct SQLiteDeliveryStore: DeliveryStore {
                 SELECT min((SELECT max(min(next_attempt_at), coalesce(slowed_until, 0)) FROM webhook_delivery
                     WHERE \(Self.waiting) AND next_attempt_at <= ?1))
                 FROM webhook WHERE pending > 0 AND disabled_reason IS NULL AND coalesce(slowed_until, 0) <= ?1
-                """, [.integer(now.milliseconds)]) { $0.timestampIfAny(0) } ?? nil
+                """, [.integer(now.milliseconds)]
+            ) { $0.timestampIfAny(0) } ?? nil
         }
     }
 
@@ -162,7 +166,8 @@ struct SQLiteDeliveryStore: DeliveryStore {
                 attempt.error?.rawValue, attempt.responseBody,
             ])
         try db.run(
-            "DELETE FROM webhook_attempt WHERE delivery_number = ? AND number <= ?", [delivery.number, number - Limits.deliveryAttemptsKept])
+            "DELETE FROM webhook_attempt WHERE delivery_number = ? AND number <= ?",
+            [delivery.number, number - Limits.deliveryAttemptsKept])
         try db.run(
             "UPDATE webhook_delivery SET attempts = ?, attempts_since_queued = attempts_since_queued + 1 WHERE number = ?",
             [number, delivery.number])
@@ -176,7 +181,8 @@ struct SQLiteDeliveryStore: DeliveryStore {
             WHERE id = ?
             """,
             [
-                health.failuresInRow, health.failingSince?.milliseconds, health.lastFailureAt?.milliseconds, health.slowedUntil?.milliseconds,
+                health.failuresInRow, health.failingSince?.milliseconds, health.lastFailureAt?.milliseconds,
+                health.slowedUntil?.milliseconds,
                 number, endpointID.data,
             ])
     }

@@ -78,7 +78,8 @@ struct SQLiteWebhookStore: WebhookStore {
     func update(
         _ reference: WebhookReference, _ change: WebhookChange, if precondition: Precondition, in context: WriteContext<WebhookEndpoint>
     ) async throws(Failure) -> WebhookEndpoint {
-        try await writer.write(in: context, recording: { $0.isChanged ? $0.endpoint : nil }) { db -> (endpoint: WebhookEndpoint, isChanged: Bool) in
+        try await writer.write(in: context, recording: { $0.isChanged ? $0.endpoint : nil }) {
+            db -> (endpoint: WebhookEndpoint, isChanged: Bool) in
             let before = try WebhookRow.find(reference, db)
             try precondition.require(version: before.version)
             let details = change.applied(to: before.details)
