@@ -129,7 +129,8 @@ let package = Package(
             ],
             path: "http",
             exclude: [
-                "docs", "Embedded", "Envelope", "EnvelopeMiddleware", "openapi.json", "openapi.yaml", "Outbound", "README.md", "samples", "Wire",
+                "docs", "Embedded", "Envelope", "EnvelopeMiddleware", "openapi.json", "openapi.yaml", "Outbound", "README.md", "samples",
+                "Wire",
             ],
             swiftSettings: settings
         ),

@@ -33,7 +33,8 @@ struct GuardedWebhookSenderTests {
 
     /// Sends one message to a server.
     private static func attempt(
-        _ url: String = url, tls: Bool = true, attemptSeconds: Double = 10, reply: @escaping @Sendable (TestServer.Request) -> TestServer.Reply
+        _ url: String = url, tls: Bool = true, attemptSeconds: Double = 10,
+        reply: @escaping @Sendable (TestServer.Request) -> TestServer.Reply
     ) async throws -> (attempt: DeliveryAttempt, requests: [TestServer.Request]) {
         try await TestServer.run(tls: tls, reply: reply) { server in
             let sender = try sender(port: server.port, attemptSeconds: attemptSeconds)
@@ -141,7 +142,7 @@ struct GuardedWebhookSenderTests {
         let part = [UInt8](repeating: UInt8(ascii: "y"), count: 16_384)
         for head in ["HTTP/1.1 200 OK\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n"] {
             // Far from the deadline: it is the number of bytes that ends it.
-            let (attempt, _) = try await Self.attempt(attemptSeconds: 50) { _ in .endless(head: head, part: part) }
+            let (attempt, _) = try await Self.attempt(attemptSeconds: 600) { _ in .endless(head: head, part: part) }
             #expect(attempt.httpStatus == 200 && attempt.responseBody == String(repeating: "y", count: 1_024))
         }
     }

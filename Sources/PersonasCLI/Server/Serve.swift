@@ -86,7 +86,7 @@ enum Serve {
     {
         if settings.developmentDownloads {
             logger.warning(
-                "development downloads are on: images are fetched by plain HTTP and from private addresses, and webhooks sent there; never in production"
+                "development downloads are on: images come by plain HTTP and from private addresses, and webhooks go there; never in production"
             )
         }
         let socketPath: String

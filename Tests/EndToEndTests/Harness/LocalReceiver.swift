@@ -45,17 +45,20 @@ final class LocalReceiver: Sendable {
     }
 
     /// Serves while `body` runs.
-    static func run<Value>(_ reply: @escaping @Sendable (Message) -> Reply, _ body: (LocalReceiver) async throws -> Value) async throws -> Value {
+    static func run<Value>(_ reply: @escaping @Sendable (Message) -> Reply, _ body: (LocalReceiver) async throws -> Value) async throws
+        -> Value
+    {
         let log = Log()
         let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.configureHTTPServerPipeline()
-                    try channel.pipeline.syncOperations.addHandler(Handler { message in
-                        log.receiver.withLock { $0 }?.messages.withLock { $0.append(message) }
-                        return reply(message)
-                    })
+                    try channel.pipeline.syncOperations.addHandler(
+                        Handler { message in
+                            log.receiver.withLock { $0 }?.messages.withLock { $0.append(message) }
+                            return reply(message)
+                        })
                 }
             }
             .bind(host: "127.0.0.1", port: 0).get()

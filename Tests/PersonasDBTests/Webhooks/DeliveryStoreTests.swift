@@ -49,7 +49,8 @@ struct DeliveryStoreTests {
             #expect(try await store.dueEndpoints(at: .second(6), after: nil, limit: 5).isEmpty, "it is overloaded")
             #expect(try await store.nextDueAt(after: .second(6)) == .second(65))
             let health = try #require(try await store.dueEndpoints(at: .second(65), after: nil, limit: 5).first).health
-            #expect(health == EndpointHealth(failuresInRow: 1, failingSince: .second(5), lastFailureAt: .second(5), slowedUntil: .second(65)))
+            #expect(
+                health == EndpointHealth(failuresInRow: 1, failingSince: .second(5), lastFailureAt: .second(5), slowedUntil: .second(65)))
             try await open.set(.disabled, endpoint, at: .second(7))
             #expect(try await store.nextDueAt(after: .second(7)) == nil)
         }
@@ -138,9 +139,11 @@ struct DeliveryStoreTests {
             try await open.execute("UPDATE webhook SET pending = 7")
             #expect(try await findings(repairing: true) == ["counts_disagree": 1])
             #expect(try await open.present(endpoint).pending == 2)
-            try await open.execute("UPDATE webhook_delivery SET sequence = 9 WHERE sequence = 1; UPDATE event_counter SET last_sequence = 1")
+            try await open.execute(
+                "UPDATE webhook_delivery SET sequence = 9 WHERE sequence = 1; UPDATE event_counter SET last_sequence = 1")
             #expect(try await findings() == ["deliveries_disagree": 1, "events_disagree": 1])
-            try await open.execute("UPDATE webhook_delivery SET sequence = 1 WHERE sequence = 9; UPDATE event_counter SET last_sequence = 2")
+            try await open.execute(
+                "UPDATE webhook_delivery SET sequence = 1 WHERE sequence = 9; UPDATE event_counter SET last_sequence = 2")
             try await open.execute("UPDATE webhook SET secret = zeroblob(80)")
             #expect(try await findings() == ["secret_sealed": 1])
             try await open.execute("DELETE FROM webhook; DELETE FROM webhook_removal")

@@ -87,7 +87,8 @@ struct SecretsKeyTests {
             let fresh = key(open.directory)
             #expect(try after.map { try fresh.open($0, for: endpoint.id) } == secrets)
             #expect(throws: Failure.self) { try fresh.open(before[0], for: endpoint.id) }
-            #expect(try await open.storage.audit.entries(since: nil, after: nil, limit: 9).rows.first?.action == "webhooks.rotate-secrets-key")
+            #expect(
+                try await open.storage.audit.entries(since: nil, after: nil, limit: 9).rows.first?.action == "webhooks.rotate-secrets-key")
         }
     }
 
@@ -104,7 +105,8 @@ struct SecretsKeyTests {
             let sums = try String(contentsOfFile: "\(backup)/SHA256SUMS", encoding: .utf8)
             #expect(sums.contains("  secrets.key\n"))
             let lock = try #require(try DataFolderLock.acquire(target))
-            _ = try await DataFolderRestore(from: backup).restore(into: target, under: lock, isForced: false, for: Operator(uid: 7)) { _ in }
+            _ = try await DataFolderRestore(from: backup).restore(into: target, under: lock, isForced: false, for: Operator(uid: 7)) { _ in
+            }
             withExtendedLifetime(lock) {}
             try await withStorage(in: target) { open in
                 #expect(try await open.storage.integrity.check(repairingWith: nil, at: .now) { _ in }.sound)

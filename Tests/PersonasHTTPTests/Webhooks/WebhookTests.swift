@@ -33,7 +33,7 @@ struct WebhookTests {
             #expect(known.status == 304)
             let list = try await service.send(.get, "/v2/webhooks")
             list.expect(200, #"{"data":[{\#(Self.shown)}],"has_more":false,"next_cursor":null}"#)
-            #expect(!service.log.text.contains(secret))
+            #expect(!service.log.lines.contains { $0.text.contains(secret) })
             let me = try await service.send(.get, "/v2/me")
             #expect((me.object?["limits"] as? [String: Any])?["webhooks"] as? Int == 10)
         }
@@ -180,7 +180,8 @@ struct WebhookTests {
             #expect(turned.string("previous_secret_expires_at") != nil)
             _ = try await service.send(.post, "/v2/webhooks/\(id)/test")
             let ended = try await service.send(.post, "/v2/webhooks/\(id)/rotate", #"{"overlap_seconds":0}"#)
-            ended.expect(200, "{\"secret\":\"\(ended.string("secret") ?? "")\",\"previous_secret_expires_at\":null,\"request_id\":\"<request>\"}")
+            ended.expect(
+                200, "{\"secret\":\"\(ended.string("secret") ?? "")\",\"previous_secret_expires_at\":null,\"request_id\":\"<request>\"}")
             _ = try await service.send(.post, "/v2/webhooks/\(id)/test")
             let secrets = [created, turned, ended].compactMap { $0.string("secret") }
             #expect(receiver.messages.map { $0.secrets.map(\.text) } == [[secrets[1], secrets[0]], [secrets[2]]])

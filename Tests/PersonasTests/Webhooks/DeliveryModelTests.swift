@@ -1,3 +1,4 @@
+import Synchronization
 import TestSupport
 import Testing
 
@@ -56,7 +57,8 @@ struct DeliveryModelTests {
             let isDisabled = world.store.state.withLock { $0.endpoints[endpoint]?.disabled != nil }
             if !isDisabled { _ = world.store.addDelivery(to: endpoint, item: item, sequence: world.sequence, at: world.now) }
         case 5..<10: try await look(&world)
-        case 10..<16: try await end(&world, status: [200, 200, 200, 302, 410, 429, 500, 503, nil].randomElement(using: &world.random) ?? nil)
+        case 10..<16:
+            try await end(&world, status: [200, 200, 200, 302, 410, 429, 500, 503, nil].randomElement(using: &world.random) ?? nil)
         case 16: world.now = world.now.adding(seconds: Int.random(in: 0...10, using: &world.random))
         case 17: world.now = world.now.adding(seconds: Int.random(in: 0...100_000, using: &world.random))
         case 18:

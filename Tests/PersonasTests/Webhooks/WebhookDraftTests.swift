@@ -20,7 +20,9 @@ struct WebhookDraftTests {
             for type in others { #expect(!filter.matches(type), "\(names) \(type.text)") }
             #expect(WebhookFilter(stored: filter.stored) == filter)
         }
-        for names in [[], [""], ["persona"], ["persona.*", "Persona.*"], ["webhook.test"], ["persona.nope"], [".*"], ["*.*"], ["persona.created "]] {
+        for names in [
+            [], [""], ["persona"], ["persona.*", "Persona.*"], ["webhook.test"], ["persona.nope"], [".*"], ["*.*"], ["persona.created "],
+        ] {
             #expect(WebhookFilter(names) == nil, "\(names)")
         }
         #expect(WebhookFilter(["*", "style.*", "*"])?.names == ["*", "style.*"], "each once, in the order in which they were named")
@@ -49,13 +51,16 @@ struct WebhookDraftTests {
                     "description must be at most 300 characters long", "status must be enabled or disabled",
                 ])
         let named = WebhookDraft(url: .value("https://a.example"), events: .value(["*"]), description: .value("a\u{0}"))
-        #expect(await violations(named, .forbidden) == ["url must lead to a public address", "description must not hold control characters"])
+        #expect(
+            await violations(named, .forbidden) == ["url must lead to a public address", "description must not hold control characters"])
         #expect(await violations(named, .malformed).first == "url must be an https URL without credentials")
         let exact = String(repeating: "u", count: 2_048)
         #expect(await violations(WebhookDraft(url: .value(exact), events: .value(["*"]))) == [])
         #expect(
             await violations(WebhookDraft(url: .value(exact + "u"), events: .value(["*"]))) == ["url must be at most 2048 characters long"])
-        #expect(await violations(WebhookDraft(url: .malformed("must be a string"), events: .malformed("must be an array of strings"))).count == 2)
+        #expect(
+            await violations(WebhookDraft(url: .malformed("must be a string"), events: .malformed("must be an array of strings"))).count
+                == 2)
         let unknown = await violations(WebhookDraft(url: .value("u"), events: .value(["*", "x", "y"])))
         #expect(unknown.count == 1)
         #expect(unknown.first?.hasPrefix("events[1] must be one of *, persona.*, ") == true)
@@ -89,8 +94,11 @@ struct WebhookDraftTests {
                 _ = try bad.checked()
                 Issue.record("\(bad)")
             } catch {
-                guard case .invalid(let violations) = error else { return Issue.record("\(error)") }
-                #expect(violations.count == count, "\(violations)")
+                if case .invalid(let violations) = error {
+                    #expect(violations.count == count, "\(violations)")
+                } else {
+                    Issue.record("\(error)")
+                }
             }
         }
     }

@@ -16,8 +16,9 @@ package final class GuardedWebhookSender: WebhookSender, WebhookTargetCheck {
         package var attemptSecondsMax = Double(DeliveryRules.attemptSecondsMax)
         /// Seconds of these within which the name has to be looked up, and again as many within which the host has to take the connection.
         package var connectSecondsMax = Double(DeliveryRules.connectSecondsMax)
-        /// Names that are looked up at once, shared by account. One that was given up counts until the system answers.
-        package var lookupsMax = 32
+        /// Names that are looked up at once, shared by account. More than attempts, because a lookup that no attempt waits for any more goes on until the
+        /// name servers are given up.
+        package var lookupsMax = DeliveryPlan.placesMax * 3 / 2
 
         /// The defaults.
         package init() {}
