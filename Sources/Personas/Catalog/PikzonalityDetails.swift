@@ -75,7 +75,8 @@ package struct DetailsDraft: Sendable {
                 try externalID.checked(as: .externalID, by: ExternalID.validated)
             },
             metadata: metadata.checkedMetadata(isNew: isNew, &violations),
-            deleteWhenSettled: collecting(&violations) { () throws(Violation) in try deleteWhenSettled.checkedFlag(of: .deleteWhenSettled) })
+            deleteWhenSettled: collecting(&violations) { () throws(Violation) in try deleteWhenSettled.checkedFlag(of: .deleteWhenSettled) }
+        )
     }
 }
 

@@ -56,7 +56,8 @@ extension ItemDetails: TableRenderable {
                 headings: ["job", "state", "attempts", "progress", "lease until", "created at"],
                 rows: [
                     [
-                        job.id.text, job.state.rawValue, "\(job.attempts) of \(job.attemptsMax)", "\(job.progress) %", job.leaseExpiresAt ?? "", job.createdAt,
+                        job.id.text, job.state.rawValue, "\(job.attempts) of \(job.attemptsMax)", "\(job.progress) %",
+                        job.leaseExpiresAt ?? "", job.createdAt,
                     ]
                 ])
         }

@@ -154,7 +154,9 @@ struct WorkerFailureTests {
         }
     }
 
-    @Test("A job that is cancelled is dropped at the next heartbeat, without a word of trouble, whether or not it is retried meanwhile", arguments: [true, false])
+    @Test(
+        "A job that is cancelled is dropped at the next heartbeat, without a word of trouble, whether or not it is retried meanwhile",
+        arguments: [true, false])
     func cancelledByOwner(isRetried: Bool) async throws {
         try await Self.run("--lease-seconds", "2") { call, _ in
             call == "media" ? .stall : .pass

@@ -106,7 +106,9 @@ struct ItemLifeTests {
         }
     }
 
-    @Test("What goes with the end of its training is gone with it, however it ends, and never seen as ended", arguments: ["complete", "expire", "lease", "takeOver"])
+    @Test(
+        "What goes with the end of its training is gone with it, however it ends, and never seen as ended",
+        arguments: ["complete", "expire", "lease", "takeOver"])
     func settled(how: String) async throws {
         try await withStorage { open in
             let account = try await open.account()

@@ -185,7 +185,9 @@ struct StoredLifeModelTests {
         var sets: [[StoredImage]] = []
         for set in 0..<2 as Range<UInt64> {
             var images: [StoredImage] = []
-            for number in 0..<3 as Range<UInt64> { images.append(try await open.store(try .fixture(10 * set + number, side: Int(2 + set)))) }
+            for number in 0..<3 as Range<UInt64> {
+                images.append(try await open.store(try .fixture(10 * set + number, side: Int(2 + set))))
+            }
             sets.append(images)
         }
         return sets

@@ -60,7 +60,11 @@ struct TrainingLoopTests {
             let rounds = Shared(0)
             let trainer = DisturbedTrainer(
                 disturb: { job in
-                    guard rounds.withLock({ $0 += 1; return $0 }) == 1 else { return }
+                    guard
+                        rounds.withLock({
+                            $0 += 1; return $0
+                        }) == 1
+                    else { return }
                     if fate == "deleted" {
                         _ = try await open.items.delete(
                             job.item.id, mode: nil, accountID: nil, if: .none, endingTraining: true, in: WriteContext(at: .now))

@@ -65,7 +65,8 @@ struct CancelTests {
             let reader = TestService.Key.text(try await service.key(scopes: [.read]).key)
             for call in ["cancel", "retry"] {
                 try await service.withoutTrace {
-                    let nothing = call == "cancel" ? "is settled already; there is nothing to cancel" : "has not failed; there is nothing to retry"
+                    let nothing =
+                        call == "cancel" ? "is settled already; there is nothing to cancel" : "has not failed; there is nothing to retry"
                     try await service.send(.post, "/v2/personas/\(done)/\(call)").expect(409, .conflict, "This persona \(nothing)")
                     try await service.send(.post, "/v2/personas/\(id)/\(call)", key: other).expect(404, .notFound, "Not found")
                     try await service.send(.post, "/v2/styles/\(id)/\(call)").expect(404, .notFound, "Not found")
@@ -73,7 +74,9 @@ struct CancelTests {
                     #expect(try await service.send(.post, "/v2/styles/7/\(call)").envelope.error.code == .invalidStyle)
                     try await service.send(.post, "/v2/pikzonality/7/\(call)").expect(404, .notFound, "Not found")
                     #expect(try await service.send(.post, "/v2/personas/\(id)/\(call)", key: reader).status == 403)
-                    #expect(try await service.send(.post, "/v2/personas/\(id)/\(call)", "x=1", headers: [.contentType: "text/plain"]).status == 415)
+                    #expect(
+                        try await service.send(.post, "/v2/personas/\(id)/\(call)", "x=1", headers: [.contentType: "text/plain"]).status
+                            == 415)
                     #expect(try await service.send(.post, "/v2/personas/\(id)/\(call)", "[]").status == 400)
                 }
             }

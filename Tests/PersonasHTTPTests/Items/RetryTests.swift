@@ -97,7 +97,9 @@ struct RetryTests {
             #expect(try await service.send(.post, "/v2/personas/\(id)/retry").status == 200)
             for path in paths { #expect(try await service.send(.get, path, key: .none).status == 200) }
             try await service.failTraining(Self.error)
-            #expect(try await service.send(.post, "/v2/personas/\(id)/retry", TestBody(#"{"image_base64s":\#(Self.images(2...4))}"#)).status == 200)
+            #expect(
+                try await service.send(.post, "/v2/personas/\(id)/retry", TestBody(#"{"image_base64s":\#(Self.images(2...4))}"#)).status
+                    == 200)
             for path in paths { try await service.send(.get, path, key: .none).expect(404, .notFound, "Not found") }
             #expect(try await service.collector.collect() == 1)
         }
@@ -166,7 +168,9 @@ struct RetryTests {
             try await service.failTraining(Self.error)
             #expect(try await service.send(.post, "/v2/personas/\(id)/retry").status == 200)
             try await service.failTraining(Self.error)
-            #expect(try await service.send(.post, "/v2/personas/\(id)/retry", TestBody(#"{"image_base64s":\#(Self.images(1...3))}"#)).status == 200)
+            #expect(
+                try await service.send(.post, "/v2/personas/\(id)/retry", TestBody(#"{"image_base64s":\#(Self.images(1...3))}"#)).status
+                    == 200)
             #expect(try await service.catalog.usage(accountID: try await Self.account(service)).storedBytes == used)
         }
     }

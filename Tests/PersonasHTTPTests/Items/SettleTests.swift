@@ -139,7 +139,8 @@ struct SettleTests {
                     ("when", [("when", "when must be settled")]), ("when=now", [("when", "when must be settled")]),
                     ("to=bin", [("to", "to must be trash")]), ("to=Trash", [("to", "to must be trash")]),
                     ("to=trash&to=trash", [("to", "to must be given only once")]),
-                    ("when=settled&when=settled", [("when", "when must be given only once")]), ("force=true", [other]), ("When=settled", [other]),
+                    ("when=settled&when=settled", [("when", "when must be given only once")]), ("force=true", [other]),
+                    ("When=settled", [other]),
                     ("when=x&to=y&z", [("when", "when must be settled"), ("to", "to must be trash"), other]),
                 ] {
                     try await service.send(.delete, "\(mount.item(id))?\(query)").expectViolations(violations)

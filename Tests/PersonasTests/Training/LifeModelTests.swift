@@ -41,7 +41,8 @@ private struct ItemsInMemory: LivingItems {
         switch step {
         case .create:
             let new = NewPikzonality(
-                id: .random(), accountID: accountID, mode: .persona, details: PikzonalityDetails(name: Name(stored: "Nova")), references: [])
+                id: .random(), accountID: accountID, mode: .persona, details: PikzonalityDetails(name: Name(stored: "Nova")), references: []
+            )
             items.append(Pikzonality(new, at: now, referenceTokens: Self.tokens(), portraitToken: nil))
             images.append(0)
             entries.append(Entry(job: TrainingJob(id: .random()), item: items.count - 1))
@@ -194,7 +195,8 @@ extension TrainingJob {
 
 @Suite("The lives of items against a model")
 struct LifeModelTests {
-    @Test("Thousands of random interleavings of what owners, workers and restarts do go as in the model", arguments: 0..<10 as Range<UInt64>)
+    @Test(
+        "Thousands of random interleavings of what owners, workers and restarts do go as in the model", arguments: 0..<10 as Range<UInt64>)
     func interleavings(block: UInt64) async throws {
         var seen: Set<String> = []
         for seed in block * 300..<(block + 1) * 300 {

@@ -33,7 +33,8 @@ enum ItemRow {
     /// What the steps of an item's life change, with the time and the count of changes.
     private static let trained = (fixed + changeable).filter {
         [
-            "status", "progress", "reference_tokens", "portrait_token", "error_code", "error_message", "updated_at", "version", "settles_to",
+            "status", "progress", "reference_tokens", "portrait_token", "error_code", "error_message", "updated_at", "version",
+            "settles_to",
         ].contains($0.name)
     }
 
