@@ -160,7 +160,11 @@ struct PikzonalityRoutes: Sendable {
         // Nothing that a body could hold means anything; it only tells another request under the same key apart.
         let fingerprint =
             request.announcesBody
-            ? try await bodyReader.withObject(of: request, from: context.caller) { call.fingerprint(of: $0) } handle: { form, _ in form }
+            ? try await bodyReader.withObject(of: request, from: context.caller) {
+                call.fingerprint(of: $0)
+            } handle: { form, _ in
+                form
+            }
             : call.fingerprint(of: nil)
         return try await call.perform(fingerprint: fingerprint, answer: stepped) { claim in
             try await catalog.cancel(
