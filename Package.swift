@@ -197,11 +197,13 @@ let package = Package(
             name: "TestSupport",
             dependencies: [.product(name: "Logging", package: "swift-log")],
             path: "Tests/Support",
-            exclude: ["Images"],
+            exclude: ["Images", "Life"],
             swiftSettings: settings
         ),
         // Pictures for all of them, right and wrong.
         .target(name: "TestImages", dependencies: ["Personas", "TestSupport"], path: "Tests/Support/Images", swiftSettings: settings),
+        // The lives of items as a model, which rules and stores are held against.
+        .target(name: "TestLife", dependencies: ["Personas", "TestSupport"], path: "Tests/Support/Life", swiftSettings: settings),
         // Measures the built executable; no test. See .ci/benchmark.
         .executableTarget(
             name: "PersonasBenchmark",
@@ -271,6 +273,7 @@ let package = Package(
                 "Personas",
                 "PersonasDB",
                 "TestImages",
+                "TestLife",
                 "TestSupport",
                 .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "Crypto", package: "swift-crypto"),
@@ -346,7 +349,7 @@ let package = Package(
         ),
         .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets", "TestSupport"], path: "Tests/Fuzz/Tests", swiftSettings: settings),
         .testTarget(
-            name: "PersonasTests", dependencies: ["Personas", "TestImages", "TestSupport"], path: "Tests/PersonasTests",
+            name: "PersonasTests", dependencies: ["Personas", "TestImages", "TestLife", "TestSupport"], path: "Tests/PersonasTests",
             swiftSettings: settings
         ),
         .testTarget(name: "TidyTests", dependencies: ["TestSupport"], swiftSettings: settings),

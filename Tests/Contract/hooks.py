@@ -98,6 +98,9 @@ def filter_failure(context, failure, case, response):
         # Whether training still runs is not in the request.
         case 400, "CANNOT_DELETE_PROCESSING":
             return case.method != "DELETE"
+        # Nor is whether there is something to cancel, or to try again.
+        case 409, "CONFLICT":
+            return case.operation.path.rpartition("/")[2] not in ("cancel", "retry")
         # A cursor is opaque, and bound to its list.
         case 400, "VALIDATION_ERROR" if fields == {"cursor"}:
             return False

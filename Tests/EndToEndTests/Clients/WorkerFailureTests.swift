@@ -1,4 +1,5 @@
 import Foundation
+import NIOHTTP1
 import TestSupport
 import Testing
 
@@ -150,6 +151,25 @@ struct WorkerFailureTests {
             #expect(!scene.gateway.calls.contains("fail"))
             #expect(scene.gateway.calls.contains("complete") == (call == "complete"))
             #expect(try await scene.client.get("/v2/personas/\(scene.id)").json["status"] == "processing")
+        }
+    }
+
+    @Test(
+        "A job that is cancelled is dropped at the next heartbeat, without a word of trouble, whether or not it is retried meanwhile",
+        arguments: [true, false])
+    func cancelledByOwner(isRetried: Bool) async throws {
+        try await Self.run("--lease-seconds", "2") { call, _ in
+            call == "media" ? .stall : .pass
+        } body: { scene in
+            try await eventually("the worker in the middle of the job") { scene.gateway.calls.contains("media") }
+            #expect(try await scene.client.send(.POST, "/v2/personas/\(scene.id)/cancel").status == 200)
+            if isRetried { #expect(try await scene.client.send(.POST, "/v2/personas/\(scene.id)/retry").status == 200) }
+            let outcome = try await scene.end()
+            #expect(outcome.hasPrefix("Dropped (the job was cancelled): "))
+            #expect(Set(scene.gateway.calls) == ["lease", "media", "heartbeat"])
+            #expect(scene.log("job cancelled")?["level"] == "info")
+            let status = try await scene.client.get("/v2/personas/\(scene.id)").json["status"]?.string
+            #expect(status == (isRetried ? "processing" : "failed"))
         }
     }
 

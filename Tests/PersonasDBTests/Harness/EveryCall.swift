@@ -141,8 +141,27 @@ private func everyCallOfItems(_ open: OpenStorage, _ round: Int, _ account: Iden
         _ = try await items.operatorItems(filter, after: page.next, limit: 3 + round)
     }
     _ = try await items.operatorItem(made[0].id)
+    try await everyCallOfLives(open, round, account, made)
     _ = try await items.delete(made[2].id, mode: nil, accountID: account, at: .second(round + 4))
     _ = await result { () throws(Failure) in try await items.delete(.random(), mode: nil, accountID: nil, at: .second(round)) }
+}
+
+/// - Parameter made: an item in training, one of which that has ended, and one that has failed, of each mode.
+private func everyCallOfLives(_ open: OpenStorage, _ round: Int, _ account: Identifier, _ made: [Pikzonality]) async throws {
+    let (items, training, failed) = (open.items, made[1].id, made[4].id)
+    func context<Value: Sendable>() -> WriteContext<Value> { WriteContext(at: .second(round + 2)) }
+    for settlement in [Settlement.deleted, .trash] {
+        _ = try await items.settle(training, mode: nil, accountID: account, to: settlement, if: .none, in: context())
+    }
+    _ = try await items.update(
+        training, mode: nil, accountID: account, change: PikzonalityChange(deleteWhenSettled: false), at: .second(round + 2))
+    _ = try await items.cancel(training, mode: nil, accountID: account, if: .none, in: context())
+    let other = (0..<3).map { StoredImage.withoutFile(UInt8(150 + 3 * round + $0)) }
+    _ = try await items.retry(training, mode: nil, accountID: nil, with: other, if: .none, in: context())
+    _ = try await items.retry(failed, mode: nil, accountID: account, with: nil, if: .none, in: context())
+    _ = try await items.referenceBytes(of: failed)
+    for id in [training, failed] { _ = try await items.cancel(id, mode: nil, accountID: nil, if: .none, in: context()) }
+    _ = try await items.settle(failed, mode: nil, accountID: account, to: .deleted, if: .none, in: context())
 }
 
 /// Searches as it is done where very many items fulfil a part of the filter.

@@ -80,6 +80,40 @@ struct ItemNotificationTests {
         }
     }
 
+    @Test("A cancel is heard of as an end, a retry as a change, and an item that is to go where that shows")
+    func life() async throws {
+        try await withStorage { open in
+            let account = try await open.account()
+            let item = try await open.insert("Nova", of: account)
+            let heard = Heard([])
+            let watches = Self.listen(open, to: item, heard)
+            func settle(_ settlement: Settlement) async throws {
+                _ = try await open.items.settle(
+                    item.id, mode: nil, accountID: account, to: settlement, if: .none, in: WriteContext(at: .second(1)))
+            }
+            try await Self.expect(Self.changed, from: heard) { try await settle(.trash) }
+            try await Self.expect([], from: heard) { try await settle(.trash) }
+            try await Self.expect([], from: heard) { try await settle(.deleted) }
+            try await Self.expect(Self.changed, from: heard) {
+                _ = try await open.items.update(
+                    item.id, mode: nil, accountID: account, change: PikzonalityChange(deleteWhenSettled: false), at: .second(2))
+            }
+            for goes in [false, true] {
+                if goes { try await Self.expect(Self.changed, from: heard) { try await settle(.deleted) } }
+                try await Self.expect(Self.settled, from: heard) {
+                    _ = try await open.items.cancel(
+                        item.id, mode: nil, accountID: account, if: .none, in: WriteContext(at: .second(3)))
+                }
+                if goes { break }
+                try await Self.expect(Self.changed, from: heard) {
+                    _ = try await open.items.retry(
+                        item.id, mode: nil, accountID: account, with: nil, if: .none, in: WriteContext(at: .second(4)))
+                }
+            }
+            withExtendedLifetime(watches) {}
+        }
+    }
+
     @Test("Owners' changes are heard of unless they change nothing or fail, and so is the end of an item")
     func owners() async throws {
         try await withStorage { open in

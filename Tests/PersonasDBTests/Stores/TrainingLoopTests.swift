@@ -33,6 +33,63 @@ struct TrainingLoopTests {
         }
     }
 
+    /// A trainer during whose work something happens to the item.
+    private struct DisturbedTrainer: Trainer {
+        let disturb: @Sendable (LeasedJob) async throws -> Void
+        let fails: Bool
+
+        func train(_ job: LeasedJob) async throws(TrainingError) {
+            do {
+                try await disturb(job)
+            } catch {
+                Issue.record("\(error)")
+            }
+            if fails { throw .fixture }
+        }
+    }
+
+    @Test(
+        "A job that is cancelled while it is worked on is no fault, whether the work went well, and whatever became of the item since",
+        arguments: ["cancelled", "retried", "deleted"], [true, false])
+    func cancelled(fate: String, fails: Bool) async throws {
+        try await withStorage { open in
+            let item = try await open.insert("Ann", of: try await open.account())
+            let training = Training(
+                jobs: open.jobs, images: open.images, decoding: .ofTests, signals: WorkSignals(), policy: LeasePolicy(), clock: .system,
+                keepsImageMetadata: false)
+            let rounds = Shared(0)
+            let trainer = DisturbedTrainer(
+                disturb: { job in
+                    guard
+                        rounds.withLock({
+                            $0 += 1; return $0
+                        }) == 1
+                    else { return }
+                    if fate == "deleted" {
+                        _ = try await open.items.delete(
+                            job.item.id, mode: nil, accountID: nil, if: .none, endingTraining: true, in: WriteContext(at: .now))
+                    } else {
+                        _ = try await open.items.cancel(job.item.id, mode: nil, accountID: nil, if: .none, in: WriteContext(at: .now))
+                    }
+                    if fate == "retried" {
+                        _ = try await open.items.retry(
+                            job.item.id, mode: nil, accountID: nil, with: nil, if: .none, in: WriteContext(at: .now))
+                    }
+                }, fails: fails)
+            let loop = TrainingLoop(training: training, trainer: trainer) { failure in Issue.record("\(failure)") }
+            let running = Task { await loop.run() }
+            try await eventually("the work") { rounds.value >= (fate == "retried" ? 2 : 1) }
+            running.cancel()
+            await running.value
+            let found = try? await open.items.find(item.id, mode: nil, accountID: item.accountID)
+            switch fate {
+            case "cancelled": #expect(found?.error?.code == .cancelled)
+            case "deleted": #expect(found == nil)
+            default: #expect(found?.error?.code != .cancelled)
+            }
+        }
+    }
+
     /// The real store, which stops the one who asks for jobs as soon as it has found some.
     private final class StoppingStore: TrainingJobStore {
         private let jobs: any TrainingJobStore
