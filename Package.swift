@@ -152,6 +152,7 @@ let package = Package(
                 "PersonasHTTP",
                 "PersonasMetrics",
                 "PersonasOutbound",
+                "PersonasWire",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Configuration", package: "swift-configuration"),

@@ -7,6 +7,7 @@ import PersonasDB
 import PersonasHTTP
 import PersonasMetrics
 import PersonasOutbound
+import PersonasWire
 
 /// The whole service, put together from its parts: the one place that knows every adapter.
 struct Application: Sendable {
@@ -22,6 +23,8 @@ struct Application: Sendable {
     let catalog: Catalog
     /// The use cases of training.
     let training: Training
+    /// Archives of accounts.
+    let archives: Archives
     /// Who calls.
     let authentication: Authentication
     /// What makes POSTs safe to send again.
@@ -76,10 +79,14 @@ struct Application: Sendable {
         training = Training(
             jobs: storage.jobs, images: images, decoding: decoding, signals: signals, policy: leases ?? LeasePolicy(settings), clock: clock,
             keepsImageMetadata: keepsMetadata)
+        archives = Archives(
+            store: storage.archives, images: images, items: storage.pikzonalities, policy: ContentPolicy(terms: storage.terms),
+            spools: storage.spools, format: ArchiveDocuments(), signals: signals, clock: clock, keepsImageMetadata: keepsMetadata)
         authentication = Authentication(keys: storage.keys, clock: clock)
         idempotency = Idempotency(records: storage.idempotency, clock: clock)
         administration = Administration(
-            stores: storage, catalog: catalog, collector: collector, signals: signals, presence: presence, clock: clock)
+            stores: storage, catalog: catalog, collector: collector, archives: archives, signals: signals, presence: presence,
+            clock: clock)
     }
 
     /// Brings the database to the schema of this binary, and gives a new one its reserved names.
@@ -110,7 +117,8 @@ struct Application: Sendable {
     var useCases: HTTPUseCases {
         HTTPUseCases(
             catalog: catalog, training: training, authentication: authentication, idempotency: idempotency, decoding: decoding,
-            maintenance: storage.maintenance, schema: storage.schema, epoch: storage.epoch, changes: storage.changes)
+            maintenance: storage.maintenance, schema: storage.schema, epoch: storage.epoch, changes: storage.changes,
+            archives: archives)
     }
 
     /// The service that answers over HTTP.

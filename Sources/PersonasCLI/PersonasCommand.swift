@@ -28,7 +28,7 @@ struct PersonasCommand: AsyncParsableCommand {
             ServeCommand.self, WorkerCommand.self, MigrateCommand.self, SeedCommand.self, AccountsCommand.self, KeysCommand.self,
             NamesCommand.self, TermsCommand.self, MaintenanceCommand.self, StatusCommand.self, AuditCommand.self, CreateCommand.self,
             ListCommand.self, ShowCommand.self, DeleteCommand.self,
-            ConfigCommand.self, BackupCommand.self, RestoreCommand.self, CheckCommand.self,
+            ConfigCommand.self, ExportCommand.self, ImportCommand.self, BackupCommand.self, RestoreCommand.self, CheckCommand.self,
         ])
 
     static var _errorPrefix: String { "personas: " }

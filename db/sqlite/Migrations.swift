@@ -46,6 +46,7 @@ struct Migration: Sendable {
             name: "v0010_quotas", sql: String(decoding: PackageResources.v0010_quotas_sql, as: UTF8.self),
             rounds: [StoredBytes.fill(atMost: 5_000)]),
         Migration(name: "v0011_events", sql: String(decoding: PackageResources.v0011_events_sql, as: UTF8.self)),
+        Migration(name: "v0015_imports", sql: String(decoding: PackageResources.v0015_imports_sql, as: UTF8.self)),
     ]
 }
 

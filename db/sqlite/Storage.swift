@@ -61,6 +61,10 @@ package final class Storage: AdministrationStores {
     package let audit: any AuditStore
     /// What became of items.
     package let events: any EventStore
+    /// Items on their way into archives and out of them.
+    package let archives: any ArchiveStore
+    /// Room for archives on their way in.
+    package var spools: any ArchiveSpools { fileSpools }
     /// Told of every event that is on disk.
     package let feed = EventFeed()
     /// Blocked terms.
@@ -102,6 +106,7 @@ package final class Storage: AdministrationStores {
     private let termCache: SQLiteBlockedTermStore
     private let imageIndex: SQLiteImageIndex
     private let blobFiles: FileBlobStore
+    private let fileSpools: FileSpools
     private let clock: WallClock
     private let openedAt: Timestamp
     private let folder: DataFolder
@@ -157,7 +162,10 @@ package final class Storage: AdministrationStores {
         // After all that may fail: a pool of threads must be shut down, and no caller can do so with a storage that did not open.
         scans = ScanPool(readers: searchReaders, waitingMax: configuration.searchesWaitingMax, metrics: metrics)
         usage = SQLiteStoreUsage(folder: folder, scans: scans, writer: writer, pause: configuration.imageCountPause)
-        pikzonalities = SQLitePikzonalityStore(writer: writer, readers: readers, scans: scans, changes: changes, outbox: outbox)
+        let items = SQLitePikzonalityStore(writer: writer, readers: readers, scans: scans, changes: changes, outbox: outbox)
+        pikzonalities = items
+        archives = SQLiteArchiveStore(writer: writer, readers: readers, items: items)
+        fileSpools = FileSpools(folder: folder.media.incoming)
         jobs = SQLiteTrainingJobStore(writer: writer, readers: readers, metrics: metrics, changes: changes, outbox: outbox)
         idempotency = SQLiteIdempotencyStore(writer: writer, readers: readers)
         let keys = SQLiteAPIKeyStore(writer: writer, readers: readers)
@@ -190,6 +198,7 @@ package final class Storage: AdministrationStores {
         scans.close()
         readers.close()
         blobFiles.close()
+        fileSpools.close()
         try? queue.close()
     }
 

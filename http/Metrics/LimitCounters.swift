@@ -35,6 +35,8 @@ package enum ClientLimit: String, Sendable, CaseIterable {
     case searches
     /// Too many reads waited for their item to change.
     case waits
+    /// An account, or all of them, had too many exports or imports under way.
+    case archives
 }
 
 extension ClientLimit {
@@ -64,6 +66,7 @@ extension ClientLimit {
             case .downloads: .downloads
             case .searches: .searches
             case .waits: .waits
+            case .exports, .imports: .archives
             }
     }
 }
@@ -78,6 +81,7 @@ extension ClientLimit {
             case .mediaAnswers: .mediaAnswers
             case .downloads: .downloads
             case .bodyMemory: .bodyMemory
+            case .archives: .archives
             }
     }
 }

@@ -42,10 +42,11 @@ struct RateLimitMiddleware: RouterMiddleware {
         return try await next(request, context)
     }
 
-    /// Whether a request may wait for something to happen, for which it does nothing meanwhile: a worker's for a job, a read for a change.
+    /// Whether a request may wait for something to happen, for which it does nothing meanwhile: a worker's for a job, a read for a change. So does an
+    /// import for its archive, of which an account has one at a time.
     private static func mayWait(_ request: Request, _ context: Context) -> Bool {
         guard let path = context.endpointPath else { return false }
-        return path == TrainingRoutes.leasePath
+        return path == TrainingRoutes.leasePath || path == AccountRoutes.importPath
             || !request.isWrite && PikzonalityReads.itemPaths.contains(path) && ItemWait.isAsked(by: request)
     }
 

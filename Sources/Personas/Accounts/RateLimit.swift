@@ -16,6 +16,10 @@ package enum RateLimit: String, Sendable, CaseIterable, Codable {
     case searches
     /// Reads of an account that wait for an item to change.
     case waits
+    /// Archives of an account on their way out.
+    case exports
+    /// Archives on their way into an account.
+    case imports
 }
 
 /// How much one API key may have of each.

@@ -42,6 +42,10 @@ package enum AuditAction: String, Sendable, CaseIterable {
     case delete
     /// The same, whatever its training did.
     case deleteForce = "delete.force"
+    /// All that an account has was handed out as an archive.
+    case export
+    /// An archive was taken into an account.
+    case `import`
     /// A migration was applied because an operator asked for it.
     case migrateUp = "migrate.up"
     /// A backup was made.

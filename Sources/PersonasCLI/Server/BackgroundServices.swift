@@ -62,9 +62,10 @@ struct BlobCollection: Service {
     }
 }
 
-/// Forgets idempotency records whose time is over.
+/// Forgets idempotency records whose time is over, and what was kept of imports under keys.
 struct IdempotencyRecordExpiry: Service {
     let idempotency: Idempotency
+    let archives: Archives
     let logger: Logger
 
     func run() async {
@@ -72,6 +73,7 @@ struct IdempotencyRecordExpiry: Service {
             while !Task.isCancelled {
                 do throws(Failure) {
                     _ = try await idempotency.forgetExpired()
+                    _ = try await archives.forgetExpired()
                 } catch {
                     logger.error("idempotency records could not be forgotten", metadata: ["reason": "\(error)"])
                 }

@@ -143,7 +143,7 @@ enum Serve {
         case .embedded: services.append(EmbeddedTraining(training: app.training, images: app.images, logger: logger))
         case .worker: services.append(LeaseExpiry(training: app.training, logger: logger))
         }
-        return services + [MemoryReturn(), IdempotencyRecordExpiry(idempotency: app.idempotency, logger: logger)]
+        return services + [MemoryReturn(), IdempotencyRecordExpiry(idempotency: app.idempotency, archives: app.archives, logger: logger)]
     }
 
     /// Prints how to try the demo. Who runs it learns at once where the key is if that is lost, and not only at the end.

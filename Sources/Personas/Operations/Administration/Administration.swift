@@ -34,6 +34,8 @@ package struct Administration: Sendable {
     let catalog: Catalog
     /// What takes away the bytes of images that nothing needs.
     let collector: BlobCollector
+    /// Archives of accounts.
+    let archives: Archives
     /// Told when bytes are to be removed.
     let signals: WorkSignals
     /// Whether this process serves.
@@ -45,12 +47,13 @@ package struct Administration: Sendable {
 
     /// Ties the use cases to their ports.
     package init(
-        stores: any AdministrationStores, catalog: Catalog, collector: BlobCollector, signals: WorkSignals, presence: ServerPresence,
-        clock: WallClock
+        stores: any AdministrationStores, catalog: Catalog, collector: BlobCollector, archives: Archives, signals: WorkSignals,
+        presence: ServerPresence, clock: WallClock
     ) {
         self.stores = stores
         self.catalog = catalog
         self.collector = collector
+        self.archives = archives
         self.signals = signals
         self.presence = presence
         self.clock = clock
