@@ -128,7 +128,8 @@ let package = Package(
             ],
             path: "http",
             exclude: [
-                "docs", "Embedded", "Envelope", "EnvelopeMiddleware", "openapi.json", "openapi.yaml", "Outbound", "README.md", "samples", "Wire",
+                "docs", "Embedded", "Envelope", "EnvelopeMiddleware", "openapi.json", "openapi.yaml", "Outbound", "README.md", "samples",
+                "Wire",
             ],
             swiftSettings: settings
         ),
@@ -200,7 +201,12 @@ let package = Package(
             swiftSettings: settings
         ),
         // Pictures for all of them, right and wrong.
-        .target(name: "TestImages", dependencies: ["Personas", "TestSupport"], path: "Tests/Support/Images", swiftSettings: settings),
+        .target(
+            name: "TestImages",
+            dependencies: ["Personas", "TestSupport", .product(name: "Crypto", package: "swift-crypto")],
+            path: "Tests/Support/Images",
+            swiftSettings: settings
+        ),
         // Measures the built executable; no test. See .ci/benchmark.
         .executableTarget(
             name: "PersonasBenchmark",

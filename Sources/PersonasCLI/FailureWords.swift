@@ -18,6 +18,12 @@ extension CommandFailure {
         return words.status == .usage ? CommandFailure(.failed, code: words.code, words.message) : words
     }
 
+    /// The same of an archive that was read: no wrong use of the command either.
+    var ofArchive: CommandFailure {
+        guard case .invalid(let violations) = failure, violations.contains(where: { $0.field == .own("archive") }) else { return self }
+        return CommandFailure(.failed, code: code, message)
+    }
+
     private init(wordsFor failure: Failure, _ files: [String], _ fieldName: (InputField) -> String) {
         switch failure {
         case .invalid(let violations):

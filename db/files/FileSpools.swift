@@ -60,7 +60,7 @@ private struct CryptoDigest: RunningDigest {
 /// One archive on its way in.
 private final class FileSpool: ArchiveSpool {
     /// Bytes that an archive leaves free on the disk, for all else that is written there meanwhile.
-    private static let freeBytesMin = 64 * 1_024 * 1_024
+    private static let freeBytesMin = 256 * 1_024 * 1_024
     /// How often an archive whose length is not known looks at the disk.
     private static let lookBytes = 16 * 1_024 * 1_024
 

@@ -55,7 +55,8 @@ struct AccountRoutes: Sendable {
         return Response(
             status: .ok,
             headers: [
-                .contentType: "\(Self.archiveType)", .contentDisposition: "attachment; filename=\"personas.tar\"", .cacheControl: "no-store",
+                .contentType: "\(Self.archiveType)", .contentDisposition: "attachment; filename=\"personas.tar\"",
+                .cacheControl: "no-store",
             ], body: body)
     }
 

@@ -180,7 +180,8 @@ package struct HTTPService: Service {
         return Application(
             responder: responder,
             server: .guardedHTTP1(
-                limits: configuration.requestLimits, connections: connections, immediate: configuration.answersImmediately ? immediate : nil,
+                limits: configuration.requestLimits, connections: connections,
+                immediate: configuration.answersImmediately ? immediate : nil,
                 refusalFields: { crossOrigin.fields(ofRefusing: $0) }, logger: logger, onRefusal: { [errors] in errors.count($0) },
                 onLimit: { [limits] in limits.hit(ClientLimit($0)) }),
             configuration: ApplicationConfiguration(

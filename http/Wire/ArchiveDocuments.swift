@@ -128,6 +128,9 @@ extension ArchiveItem {
 
 /// Reads the members of a document of an archive, and notes each that is not as it has to be.
 private struct MemberReader {
+    /// Bytes of the longest text that stands for a value: a SHA-256 in hexadecimal.
+    private static let textBytesMax = 64
+
     let object: JSONObject
     private(set) var violations: [Violation] = []
 
@@ -135,9 +138,11 @@ private struct MemberReader {
         self.object = object
     }
 
-    /// A string that has to be there and to mean something.
+    /// A string that has to be there and to mean something. What means something is short; other texts would take long to be compared.
     mutating func value<Value>(_ name: String, _ read: (String) -> Value?) -> Value? {
-        guard case .value(let text) = object.string(name), let value = read(text) else { return violated(name) }
+        guard case .value(let text) = object.string(name), text.utf8.count <= Self.textBytesMax, let value = read(text) else {
+            return violated(name)
+        }
         return value
     }
 
@@ -166,7 +171,8 @@ private struct MemberReader {
         case .value(let members):
             var texts: [String: String] = [:]
             for case (let name, .value(let text)) in members where name.utf8.count <= 7 { texts[name] = text }
-            guard let code = texts["code"].flatMap(TrainingErrorCode.init), let message = texts["message"], !message.isEmpty,
+            guard let word = texts["code"], word.utf8.count <= Self.textBytesMax, let code = TrainingErrorCode(rawValue: word),
+                let message = texts["message"], !message.isEmpty,
                 !message.holdsMoreScalars(than: Limits.failureMessageCharactersMax)
             else { return violated(name) }
             return TrainingError(code: code, message: message)

@@ -145,7 +145,8 @@ package struct ArchiveImport: Sendable {
         }
         return .success(
             NewPikzonality(
-                id: id, accountID: accountID, mode: item.mode, details: item.details, references: Array(images.prefix(item.references.count)),
+                id: id, accountID: accountID, mode: item.mode, details: item.details,
+                references: Array(images.prefix(item.references.count)),
                 outcome: item.outcome, portrait: item.portrait == nil ? nil : images.last, createdAt: item.createdAt))
     }
 

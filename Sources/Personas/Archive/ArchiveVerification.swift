@@ -1,9 +1,9 @@
 /// An archive all of which was looked at.
-struct VerifiedArchive: Sendable {
+package struct VerifiedArchive: Sendable {
     /// Where the files of items lie, in their order.
     let itemFiles: [Range<Int>]
     /// How many items there are.
-    let itemCount: Int
+    package let itemCount: Int
     /// Where each image lies.
     let images: any DigestIndex
 }
@@ -12,7 +12,7 @@ struct VerifiedArchive: Sendable {
 ///
 /// Files of items and images may stand in any order; those of items are numbered from 1 without a gap, and the manifest is the last. Memory does not grow
 /// with the archive, but for some bytes a file of items.
-struct ArchiveVerification {
+package struct ArchiveVerification {
     /// Bytes of the longest manifest.
     private static let manifestBytesMax = 65_536
     private static let chunkBytes = 65_536
@@ -21,9 +21,16 @@ struct ArchiveVerification {
     let images: any DigestIndex
     let makeDigest: () -> any RunningDigest
 
+    /// - Parameter images: an empty index, which comes to know the images.
+    package init(format: any ArchiveFormat, images: any DigestIndex, makeDigest: @escaping () -> any RunningDigest) {
+        self.format = format
+        self.images = images
+        self.makeDigest = makeDigest
+    }
+
     /// - Parameter progress: told how many bytes were looked at; what it throws ends the work.
     /// - Throws: `invalid` with the field `archive`.
-    func verify(_ file: any ArchiveFile, progress: (Int) throws(Failure) -> Void) throws(Failure) -> VerifiedArchive {
+    package func verify(_ file: any ArchiveFile, progress: (Int) throws(Failure) -> Void) throws(Failure) -> VerifiedArchive {
         var (tally, itemFiles, offset) = (ArchiveTally(makeDigest), [Range<Int>](), 0)
         while true {
             try progress(offset)
@@ -189,7 +196,9 @@ struct ArchiveLines {
             }
             let count = min(Self.chunkBytes, files[fileIndex].upperBound - offset)
             guard count > 0 else { throw .badArchive("lacks the end of a line: \(place) has none") }
-            guard rest.count < Self.lineBytesMax else { throw .badArchive("holds too long a line: \(place) is longer than \(Self.lineBytesMax) bytes") }
+            guard rest.count < Self.lineBytesMax else {
+                throw .badArchive("holds too long a line: \(place) is longer than \(Self.lineBytesMax) bytes")
+            }
             let searched = rest.count
             rest = ArraySlice(Array(rest) + (try file.read(at: offset, count: count)))
             looked = rest.startIndex + searched

@@ -28,6 +28,8 @@ package struct Finding: Sendable, Codable, Equatable {
         case metadataDisagrees = "metadata_disagrees"
         /// The number of an account's items that is kept is not how many there are. Repair counts them anew.
         case countsDisagree = "counts_disagree"
+        /// What is remembered of an import does not go as far as the import has come.
+        case importsDisagree = "imports_disagree"
         /// A row names an image file that is not there.
         case fileMissing = "file_missing"
         /// An image file is not of the length or the hash that its row says.
@@ -47,8 +49,8 @@ package struct Finding: Sendable, Codable, Equatable {
         package var isRepairable: Bool {
             switch self {
             case .countsDisagree, .fileOrphaned, .rowOrphaned, .removalOverdue, .incomingLeft: true
-            case .databaseDamaged, .foreignKeyBroken, .tokensDisagree, .jobsDisagree, .searchDisagrees, .metadataDisagrees, .fileMissing,
-                .fileDamaged, .strange:
+            case .databaseDamaged, .foreignKeyBroken, .tokensDisagree, .jobsDisagree, .searchDisagrees, .metadataDisagrees,
+                .importsDisagree, .fileMissing, .fileDamaged, .strange:
                 false
             }
         }

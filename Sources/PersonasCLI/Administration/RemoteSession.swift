@@ -133,7 +133,9 @@ struct RemoteSession: AdministrationSession {
     ) async throws -> Reply {
         var found: Reply?
         try await lines(in: body) { line in
-            guard let message = try? JSONDecoder().decode(AdministrationMessage<Reply>.self, from: line) else { throw misunderstood(status) }
+            guard let message = try? JSONDecoder().decode(AdministrationMessage<Reply>.self, from: line) else {
+                throw misunderstood(status)
+            }
             found = try reply(of: message)
             if let state = message.progress { progress(state) }
             return found == nil

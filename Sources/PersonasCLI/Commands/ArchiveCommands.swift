@@ -35,7 +35,9 @@ struct ExportCommand: OperatorCommand {
     @OptionGroup var output: JSONOption
 
     func validate() throws {
-        if archive.isStream, output.isJSON { throw ValidationError("With - the archive is the output, so that there is no room for --json.") }
+        if archive.isStream, output.isJSON {
+            throw ValidationError("With - the archive is the output, so that there is no room for --json.")
+        }
     }
 
     func perform() async throws(CommandFailure) {
@@ -52,11 +54,15 @@ struct ExportCommand: OperatorCommand {
                 }
                 let sink = ArchiveSink(expecting: account.storedBytes.used, bar)
                 if isStream {
-                    try await connection.export(account.name) { try sink.take($0) { (bytes) throws(CommandFailure) in try Output.bytes(bytes) } }
+                    try await connection.export(account.name) {
+                        try sink.take($0) { (bytes) throws(CommandFailure) in try Output.bytes(bytes) }
+                    }
                 } else {
                     let file = try reporting { () throws(Failure) in try CallersFile(path) }
                     try await connection.export(account.name) { bytes in
-                        try sink.take(bytes) { (bytes) throws(CommandFailure) in try reporting { () throws(Failure) in try file.append(bytes) } }
+                        try sink.take(bytes) { (bytes) throws(CommandFailure) in
+                            try reporting { () throws(Failure) in try file.append(bytes) }
+                        }
                     }
                     try reporting { () throws(Failure) in try file.finish() }
                 }
@@ -142,13 +148,18 @@ struct ImportCommand: OperatorCommand {
                 }
                 var report = ImportReport(account: account.name)
                 let request = ImportRequest(accountName: account.name, key: key, byteCount: given.byteCount)
-                report.totals = try await connection.takeIn(request, given, progress: { bar.show($0) }) { report.add($0) }
+                do throws(CommandFailure) {
+                    report.totals = try await connection.takeIn(request, given, progress: { bar.show($0) }) { report.add($0) }
+                } catch {
+                    throw error.ofArchive
+                }
                 return report
             }
         }
         try report.show(asJSON: isJSON)
         guard report.totals.failed == 0 else {
-            throw CommandFailure(.failed, "\(Quantities.count(report.totals.failed, "item")) of \(report.totals.items) could not be created")
+            throw CommandFailure(
+                .failed, "\(Quantities.count(report.totals.failed, "item")) of \(report.totals.items) could not be created")
         }
     }
 }

@@ -94,7 +94,7 @@ struct ServerFailureTests {
                 catalog: service.catalog, training: service.training, authentication: Authentication(keys: BrokenKeys()),
                 idempotency: service.useCases.idempotency, decoding: service.useCases.decoding,
                 maintenance: service.storage.maintenance, schema: service.storage.schema, epoch: service.storage.epoch,
-                changes: service.storage.changes)
+                changes: service.storage.changes, archives: service.archives)
             let log = LogRecorder(level: .trace)
             let http = HTTPService(
                 configuration: HTTPConfiguration(), useCases: useCases, publicURL: PublicURL(nil), logger: log.logger,
@@ -142,7 +142,7 @@ struct ServerFailureTests {
                 catalog: service.catalog, training: service.training, authentication: service.useCases.authentication,
                 idempotency: Idempotency(records: FullAnswers(), clock: .system), decoding: service.useCases.decoding,
                 maintenance: service.storage.maintenance, schema: service.storage.schema, epoch: service.storage.epoch,
-                changes: service.storage.changes)
+                changes: service.storage.changes, archives: service.archives)
             let log = LogRecorder(level: .trace)
             let http = HTTPService(
                 configuration: HTTPConfiguration(), useCases: useCases, publicURL: PublicURL(nil), logger: log.logger,

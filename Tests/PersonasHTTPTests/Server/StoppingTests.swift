@@ -32,7 +32,8 @@ struct StoppingTests {
             let useCases = HTTPUseCases(
                 catalog: service.catalog, training: service.training, authentication: service.useCases.authentication,
                 idempotency: service.useCases.idempotency, decoding: service.useCases.decoding,
-                maintenance: arrivals, schema: service.useCases.schema, epoch: service.useCases.epoch, changes: service.useCases.changes)
+                maintenance: arrivals, schema: service.useCases.schema, epoch: service.useCases.epoch, changes: service.useCases.changes,
+                archives: service.archives)
             var configuration = HTTPConfiguration()
             configuration.port = 0
             let (addresses, listening) = AsyncStream.makeStream(of: String.self)

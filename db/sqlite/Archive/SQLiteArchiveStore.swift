@@ -105,6 +105,7 @@ struct SQLiteArchiveStore: ArchiveStore {
         let over = try readers.read { connection in try connection.first(sql, [.integer(oldest.milliseconds)]) { $0.integer(0) } }
         guard let over else { return 0 }
         return try await writer.write { db in
+            try db.run("UPDATE import SET idempotency_key = NULL WHERE number = ?", [over])
             try db.run(
                 """
                 DELETE FROM import_line WHERE (import_number, line) IN
