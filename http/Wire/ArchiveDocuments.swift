@@ -7,6 +7,7 @@ package import Personas
 package struct ArchiveDocuments: ArchiveFormat {
     private static let formatName = "personas-archive"
 
+    /// Knows the one form that there is.
     package init() {}
 
     package func line(of item: ArchiveItem) -> [UInt8] {

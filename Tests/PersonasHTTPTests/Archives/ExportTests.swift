@@ -3,6 +3,7 @@ import ErrorEnvelope
 import Foundation
 import HTTPTypes
 import Personas
+import PersonasDB
 import PersonasHTTP
 import TestImages
 import TestSupport

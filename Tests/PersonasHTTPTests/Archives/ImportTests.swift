@@ -1,8 +1,10 @@
 import ErrorEnvelope
+import ErrorEnvelopeHummingbird
 import Foundation
 import HTTPTypes
 import HummingbirdTesting
 import Personas
+import PersonasDB
 import PersonasHTTP
 import Synchronization
 import TestImages
