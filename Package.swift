@@ -154,6 +154,7 @@ let package = Package(
                 "PersonasHTTP",
                 "PersonasMetrics",
                 "PersonasOutbound",
+                "PersonasWire",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Configuration", package: "swift-configuration"),
@@ -201,7 +202,12 @@ let package = Package(
             swiftSettings: settings
         ),
         // Pictures for all of them, right and wrong.
-        .target(name: "TestImages", dependencies: ["Personas", "TestSupport"], path: "Tests/Support/Images", swiftSettings: settings),
+        .target(
+            name: "TestImages",
+            dependencies: ["Personas", "TestSupport", .product(name: "Crypto", package: "swift-crypto")],
+            path: "Tests/Support/Images",
+            swiftSettings: settings
+        ),
         // The lives of items as a model, which rules and stores are held against.
         .target(name: "TestLife", dependencies: ["Personas", "TestSupport"], path: "Tests/Support/Life", swiftSettings: settings),
         // Measures the built executable; no test. See .ci/benchmark.

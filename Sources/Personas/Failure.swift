@@ -120,4 +120,6 @@ package enum SharedResource: String, Sendable, CaseIterable, Codable {
     case downloads
     /// Memory for request bodies and images on their way in.
     case bodyMemory = "body-memory"
+    /// Archives on their way in or out.
+    case archives
 }

@@ -7,6 +7,7 @@ import PersonasDB
 import PersonasHTTP
 import PersonasMetrics
 import PersonasOutbound
+import PersonasWire
 
 /// The whole service, put together from its parts: the one place that knows every adapter.
 struct Application: Sendable {
@@ -28,6 +29,8 @@ struct Application: Sendable {
     let training: Training
     /// What delivers webhooks, as long as this process serves.
     let delivering: Delivering
+    /// Archives of accounts.
+    let archives: Archives
     /// Who calls.
     let authentication: Authentication
     /// Endpoints of webhooks and their deliveries.
@@ -94,6 +97,9 @@ struct Application: Sendable {
         training = Training(
             jobs: storage.jobs, images: images, decoding: decoding, signals: signals, policy: leases, clock: clock,
             keepsImageMetadata: keepsMetadata)
+        archives = Archives(
+            store: storage.archives, images: images, items: storage.pikzonalities, policy: ContentPolicy(terms: storage.terms),
+            spools: storage.spools, format: ArchiveDocuments(), signals: signals, clock: clock, keepsImageMetadata: keepsMetadata)
         authentication = Authentication(keys: storage.keys, clock: clock)
         webhooks = Webhooks(
             endpoints: storage.webhooks, log: storage.deliveryLog, sealing: storage.secrets, targets: sender, sender: sender,
@@ -104,7 +110,8 @@ struct Application: Sendable {
         idempotency = Idempotency(records: storage.idempotency, clock: clock)
         eventRetention = EventRetention(events: storage.events, clock: clock)
         administration = Administration(
-            stores: storage, catalog: catalog, collector: collector, signals: signals, leases: leases, presence: presence,
+            stores: storage, catalog: catalog, collector: collector, archives: archives, signals: signals, leases: leases,
+            presence: presence,
             clock: clock)
     }
 
@@ -137,7 +144,7 @@ struct Application: Sendable {
         HTTPUseCases(
             catalog: catalog, trash: trash, revisions: revisions, training: training, authentication: authentication, webhooks: webhooks,
             idempotency: idempotency, decoding: decoding, maintenance: storage.maintenance, schema: storage.schema, epoch: storage.epoch,
-            changes: storage.changes, events: storage.events, feed: storage.feed)
+            changes: storage.changes, events: storage.events, feed: storage.feed, archives: archives)
     }
 
     /// The service that answers over HTTP.

@@ -58,6 +58,22 @@ struct CommandFailure: Error, Equatable {
         self.init(isUnavailable ? .unavailable : .failed, code: body.codeText, body.message)
     }
 
+    /// Why an archive did not get through, whatever threw it.
+    init(ofArchive error: any Error) {
+        switch error {
+        case let failure as CommandFailure: self = failure
+        case let failure as Failure: self = CommandFailure(failure)
+        case is CancellationError: self = CommandFailure(.failed, Self.interrupted)
+        default:
+            self =
+                Task.isCancelled
+                ? CommandFailure(.failed, Self.interrupted)
+                : CommandFailure(.unavailable, "the server went away before it was done (\(CommandFailure.reason(of: error)))")
+        }
+    }
+
+    private static let interrupted = "interrupted; items that were created before stay"
+
     /// The line for people.
     var line: String { "personas: " + (code.map { "\($0): " } ?? "") + message }
 

@@ -18,6 +18,12 @@ extension CommandFailure {
         return words.status == .usage ? CommandFailure(.failed, code: words.code, words.message) : words
     }
 
+    /// The same of an archive that was read: no wrong use of the command either.
+    var ofArchive: CommandFailure {
+        guard case .invalid(let violations) = failure, violations.contains(where: { $0.field == .own("archive") }) else { return self }
+        return CommandFailure(.failed, code: code, message)
+    }
+
     private init(wordsFor failure: Failure, _ files: [String], _ fieldName: (InputField) -> String) {
         switch failure {
         case .invalid(let violations):
@@ -44,6 +50,9 @@ extension CommandFailure {
         case .keyDisabled(let id): self.init(.failed, .conflict, "the key \(id.text) is disabled; enable it first")
         case .keyExpired(let id): self.init(.failed, .conflict, "the key \(id.text) has expired; issue another")
         case .configuration(let setting, let reason): self.init(.configuration, .configurationError, "\(setting): \(reason)")
+        case .tooManyRequests(.imports, _): self.init(.failed, .tooManyRequests, "an import into the account is under way already")
+        case .idempotencyKeyInUse: self.init(.failed, .idempotencyKeyInUse, "an import with this key is under way")
+        case .idempotencyKeyReused: self.init(.failed, .idempotencyKeyReused, "the key was used for another archive")
         case .tooManyRequests(_, let seconds):
             self.init(.failed, .tooManyRequests, "too many requests of this kind are waiting; try again in \(seconds) s")
         case .usedUp(let resource, _): self.init(.unavailable, .serviceUnavailable, Self.words(for: resource))
@@ -67,9 +76,7 @@ extension CommandFailure {
         case .cancelled: self.init(.failed, "interrupted; what was begun is taken back")
         // What only clients of the API meet, which come with a key, an address or a lease.
         case .malformedIdentifier, .missingAPIKey, .malformedAPIKey, .unknownAPIKey, .inactiveAPIKey, .expiredAPIKey, .deletedAPIKey,
-            .accountSuspended, .apiAccessDisabled, .scopeMissing, .preconditionFailed, .staleLease, .webhookDisabled, .idempotencyKeyInUse,
-            .idempotencyKeyReused,
-            .underMaintenance:
+            .accountSuspended, .apiAccessDisabled, .scopeMissing, .preconditionFailed, .staleLease, .webhookDisabled, .underMaintenance:
             self.init(.failed, .internalError, "a failure that no command should meet: \(failure)")
         }
     }
@@ -93,6 +100,7 @@ extension CommandFailure {
         case .mediaAnswers: "too many images are being sent; try again later"
         case .downloads: "too many images are being downloaded; try again later"
         case .bodyMemory: "too many large request bodies are being received; try again later"
+        case .archives: "too many accounts are being exported or imported; try again later"
         }
     }
 

@@ -45,6 +45,13 @@ enum Output {
         guard code == 0 else { throw CommandFailure(.failed, String(cString: strerror(code))) }
     }
 
+    /// Writes bytes of a result as they are.
+    /// - Throws: as `requireTaken`.
+    static func bytes(_ bytes: [UInt8]) throws(CommandFailure) {
+        write(bytes, to: STDOUT_FILENO)
+        try requireTaken()
+    }
+
     /// Makes sure that standard output has taken all that it was to; whoever writes much asks in between, to stop where nobody reads it.
     /// - Throws: `failed` when it has not; `readerGone` when that is because its reader wants no more.
     static func requireTaken() throws(CommandFailure) {

@@ -28,7 +28,7 @@ struct PersonasCommand: AsyncParsableCommand {
             ServeCommand.self, WorkerCommand.self, MigrateCommand.self, SeedCommand.self, AccountsCommand.self, KeysCommand.self,
             NamesCommand.self, TermsCommand.self, MaintenanceCommand.self, StatusCommand.self, AuditCommand.self, CreateCommand.self,
             ListCommand.self, ShowCommand.self, CancelCommand.self, RetryCommand.self, DeleteCommand.self, TrashCommand.self,
-            EventsCommand.self, WebhooksCommand.self,
+            EventsCommand.self, WebhooksCommand.self, ExportCommand.self, ImportCommand.self,
             ConfigCommand.self, BackupCommand.self, RestoreCommand.self, CheckCommand.self,
         ])
 

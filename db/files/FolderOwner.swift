@@ -24,17 +24,22 @@ package enum FolderOwner {
     /// Only a file that is one: a pipe would be waited for, perhaps for ever, and could be read only once.
     /// - Returns: a descriptor that the caller closes, or why there is none: its `errno`, 0 for what is no regular file.
     package static func openAsCaller(_ path: String) -> (descriptor: Int32, code: Int32) {
-        let isOther = getuid() == 0 && geteuid() != 0
-        // The system keeps the user of file accesses thread by thread, so that no other file comes to be root's meanwhile.
-        if isOther { setfsuid(0) }
-        let (descriptor, code) = (open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), errno)
-        if isOther { setfsuid(geteuid()) }
+        let (descriptor, code) = asCaller { (open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), errno) }
         guard descriptor >= 0 else { return (descriptor, code) }
         var status = stat()
         let kind = fstat(descriptor, &status) == 0 ? status.st_mode & S_IFMT : 0
         if kind == S_IFREG { return (descriptor, 0) }
         close(descriptor)
         return (-1, kind == S_IFDIR ? EISDIR : 0)
+    }
+
+    /// Does something with files with the rights of the user who asked. It must not wait for anything but the disk.
+    static func asCaller<Value, Problem: Error>(_ body: () throws(Problem) -> Value) throws(Problem) -> Value {
+        guard getuid() == 0, geteuid() != 0 else { return try body() }
+        // The system keeps the user of file accesses thread by thread, so that no other file comes to be root's meanwhile.
+        setfsuid(0)
+        defer { setfsuid(geteuid()) }
+        return try body()
     }
 
     /// Has root be itself again, for a process that has nothing to do any more but to read what root alone may read, and to `handOver` what it makes of

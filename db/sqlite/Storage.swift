@@ -81,6 +81,10 @@ package final class Storage: AdministrationStores {
     package var secretsKeyRotation: any SecretsKeyRotation {
         SQLiteSecretsKeyRotation(writer: imageIndex.writer, key: secretsKey, turn: maintenanceTurn)
     }
+    /// Items on their way into archives and out of them.
+    package let archives: any ArchiveStore
+    /// Room for archives on their way in.
+    package var spools: any ArchiveSpools { fileSpools }
     /// Told of every event that is on disk.
     package let feed = EventFeed()
     /// Blocked terms.
@@ -125,6 +129,7 @@ package final class Storage: AdministrationStores {
     private let termCache: SQLiteBlockedTermStore
     private let imageIndex: SQLiteImageIndex
     private let blobFiles: FileBlobStore
+    private let fileSpools: FileSpools
     private let clock: WallClock
     private let openedAt: Timestamp
     private let folder: DataFolder
@@ -184,7 +189,10 @@ package final class Storage: AdministrationStores {
         scans = ScanPool(readers: searchReaders, waitingMax: configuration.searchesWaitingMax, metrics: metrics)
         usage = SQLiteStoreUsage(folder: folder, scans: scans, writer: writer, pause: configuration.imageCountPause)
         let steps = ItemSteps(outbox: outbox, changes: changes, removals: removals, trashDays: configuration.trashDays)
-        pikzonalities = SQLitePikzonalityStore(writer: writer, readers: readers, scans: scans, steps: steps)
+        let items = SQLitePikzonalityStore(writer: writer, readers: readers, scans: scans, steps: steps)
+        pikzonalities = items
+        archives = SQLiteArchiveStore(writer: writer, readers: readers, items: items)
+        fileSpools = FileSpools(folder: folder.media.incoming)
         jobs = SQLiteTrainingJobStore(writer: writer, readers: readers, metrics: metrics, steps: steps)
         idempotency = SQLiteIdempotencyStore(writer: writer, readers: readers)
         let keys = SQLiteAPIKeyStore(writer: writer, readers: readers, feed: feed)
@@ -226,6 +234,7 @@ package final class Storage: AdministrationStores {
         scans.close()
         readers.close()
         blobFiles.close()
+        fileSpools.close()
         try? queue.close()
     }
 

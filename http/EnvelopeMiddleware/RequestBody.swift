@@ -1,7 +1,7 @@
 import ErrorEnvelope
 import HTTPTypes
 public import Hummingbird
-import NIOCore
+public import NIOCore
 
 extension Request {
     /// Reads the whole body into memory.
@@ -29,13 +29,22 @@ extension Request {
     ///   - take: Given each part, which is valid until it returns. What it throws ends the reading.
     /// - Throws: ``ErrorCode/payloadTooLarge``, what `take` throws, or what the connection throws when it breaks.
     public func readBody(upTo bodyBytesMax: Int, _ take: (UnsafeRawBufferPointer) throws -> Void) async throws {
+        try await self.takeBody(upTo: bodyBytesMax) { try $0.withUnsafeReadableBytes(take) }
+    }
+
+    /// Takes in the whole body part by part as it arrives, under the same rules; the next part is asked for when one was taken.
+    /// - Parameters:
+    ///   - bodyBytesMax: The largest body that is taken, in bytes.
+    ///   - take: Given each part. What it throws ends the reading.
+    /// - Throws: ``ErrorCode/payloadTooLarge``, what `take` throws, or what the connection throws when it breaks.
+    public func takeBody(upTo bodyBytesMax: Int, _ take: (ByteBuffer) async throws -> Void) async throws {
         let declared = self.declaredBodyBytes
         if let declared, declared > bodyBytesMax { throw EnvelopeError.payloadTooLarge(bodyBytesMax: bodyBytesMax) }
         var count = 0
         for try await buffer in self.body {
             count += buffer.readableBytes
             guard count <= bodyBytesMax else { throw EnvelopeError.payloadTooLarge(bodyBytesMax: bodyBytesMax) }
-            try buffer.withUnsafeReadableBytes(take)
+            try await take(buffer)
         }
         // Whatever ended the body early, half of it must never be acted upon.
         if let declared, count < declared {
@@ -87,7 +96,8 @@ extension [UInt8] {
 }
 
 extension EnvelopeError {
-    fileprivate static func payloadTooLarge(bodyBytesMax: Int) -> EnvelopeError {
+    /// A body that is longer than is taken.
+    public static func payloadTooLarge(bodyBytesMax: Int) -> EnvelopeError {
         let code = ErrorCode.payloadTooLarge
         return EnvelopeError(code, message: "\(code.defaultMessage): at most \(bodyBytesMax) bytes are accepted")
     }

@@ -37,6 +37,8 @@ package enum ClientLimit: String, Sendable, CaseIterable {
     case waits
     /// An account, or all of them, had too many streams of events open.
     case streams
+    /// An account, or all of them, had too many exports or imports under way.
+    case archives
 }
 
 extension ClientLimit {
@@ -67,6 +69,7 @@ extension ClientLimit {
             case .searches: .searches
             case .waits: .waits
             case .streams: .streams
+            case .exports, .imports: .archives
             }
     }
 }
@@ -81,6 +84,7 @@ extension ClientLimit {
             case .mediaAnswers: .mediaAnswers
             case .downloads: .downloads
             case .bodyMemory: .bodyMemory
+            case .archives: .archives
             }
     }
 }

@@ -43,10 +43,10 @@ struct RateLimitMiddleware: RouterMiddleware {
     }
 
     /// Whether a request may wait for something to happen, for which it does nothing meanwhile: a worker's for a job, a read for a change, a stream for
-    /// events.
+    /// events. So does an import for its archive, of which an account has one at a time.
     private static func mayWait(_ request: Request, _ context: Context) -> Bool {
         guard let path = context.endpointPath else { return false }
-        return path == TrainingRoutes.leasePath || EventRoutes.mayStream(request, path: path)
+        return path == TrainingRoutes.leasePath || path == AccountRoutes.importPath || EventRoutes.mayStream(request, path: path)
             || !request.isWrite && PikzonalityReads.itemPaths.contains(path) && ItemWait.isAsked(by: request)
     }
 

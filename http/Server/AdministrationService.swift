@@ -12,6 +12,10 @@ package struct AdministrationService: Service {
     /// The one call. The request is an operation, named by the header `operationHeader`, the answer an `AdministrationMessage`, or, where the
     /// operation takes long, a document of lines of them; all as JSON.
     package static let path = "/administration"
+    /// The call that is answered with an archive; what is asked for is an `ExportRequest` as JSON.
+    package static let exportPath = "/administration/export"
+    /// The call whose body is an archive; what is asked for is an `ImportRequest` as JSON in base64, in the header `operationHeader`.
+    package static let importPath = "/administration/import"
     /// The header that holds the name of the operation that the body is. Not a part of the path, so that a server and a command of other versions
     /// say so of each other, and not that there is no such path.
     package static let operationHeader = "Personas-Operation"
@@ -59,6 +63,12 @@ package struct AdministrationService: Service {
         router.post(RouterPath(Self.path)) { request, context in
             try await perform(request, for: Operator(logging: logger, uid: try await context.uid()))
         }
+        router.post(RouterPath(Self.exportPath)) { request, context in
+            try await archives(for: Operator(logging: logger, uid: try await context.uid())).export(request)
+        }
+        router.post(RouterPath(Self.importPath)) { request, context in
+            try await archives(for: Operator(logging: logger, uid: try await context.uid())).takeIn(request)
+        }
         var quiet = logger
         quiet.logLevel = .warning
         let application = Application(
@@ -68,6 +78,10 @@ package struct AdministrationService: Service {
             onServerRunning: { _ in chmod(socketPath, 0o600) },
             logger: quiet)
         try await application.run()
+    }
+
+    private func archives(for author: Operator) -> AdministrationArchives {
+        AdministrationArchives(administration: administration.acting(as: author), logger: logger)
     }
 
     private func perform(_ request: Request, for author: Operator) async throws -> Response {
@@ -104,10 +118,13 @@ package struct AdministrationService: Service {
             type.flatMap { try? JSONDecoder().decode($0, from: body) }
         }
         guard let operation else {
-            throw Failure.invalid([Violation(field: "body", message: "the command is of another version than the server")])
+            throw Self.otherVersion
         }
         return operation
     }
+
+    /// What a command is told whose wish the server does not understand.
+    static let otherVersion = Failure.invalid([Violation(field: "body", message: "the command is of another version than the server")])
 
     private func answer<Operation: AdministrationOperation>(_ operation: Operation, for author: Operator) async throws -> Response {
         let run = AdministrationRun(operation: operation, administration: administration.acting(as: author), logger: logger)

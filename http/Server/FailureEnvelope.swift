@@ -99,6 +99,8 @@ extension Failure: EnvelopeConvertible {
         case .downloads: "The account has too many image downloads under way; try again when one has ended"
         case .streams: "Too many event streams are open already; close one, or try again later"
         case .waits: "Too many requests wait for a change already; ask without waiting, or try again later"
+        case .exports: "The account is being exported already; try again when that has ended"
+        case .imports: "An import into the account is under way already; try again when it has ended"
         }
     }
 
@@ -109,6 +111,7 @@ extension Failure: EnvelopeConvertible {
         case .mediaAnswers: "Too many images are being sent; try again later"
         case .downloads: "Too many images are being downloaded; try again later"
         case .bodyMemory: "Too many large request bodies are being received; try again later"
+        case .archives: "Too many accounts are being exported or imported; try again later"
         }
     }
 }

@@ -26,6 +26,8 @@ package struct HTTPConfiguration: Sendable {
     /// Bytes of request bodies, and of images on their way in, held in memory at once, of all requests together; one account may hold half of
     /// them.
     package var bodyBytesInFlightMax = 512 * 1_024 * 1_024
+    /// Bytes of the largest archive that is taken in.
+    package var importBytesMax = 10 * 1_024 * 1_024 * 1_024
     /// Whether reads that need no waiting are answered on the event loop.
     package var answersImmediately = true
     /// What one API key may have.
@@ -55,6 +57,13 @@ package struct HTTPConfiguration: Sendable {
 
     /// What tells clients from the proxies in front.
     fileprivate var clientAddresses: ClientAddresses { ClientAddresses(trustedProxies: trustedProxies) }
+
+    /// `limits`, with those of single routes.
+    fileprivate var requestLimits: RequestGuard.Limits {
+        var limits = limits
+        limits.bodyBytesMaxByPath[AccountRoutes.importPath] = importBytesMax
+        return limits
+    }
 
     /// `connections`, with what follows from their number, from the proxies in front, and from the routes.
     fileprivate var connectionLimits: ConnectionRegistry.Limits {
@@ -96,11 +105,13 @@ package struct HTTPUseCases: Sendable {
     package let events: any EventStore
     /// What tells of that.
     package let feed: EventFeed
+    /// Archives of accounts.
+    package let archives: Archives
 
     package init(
         catalog: Catalog, trash: Trash, revisions: Revisions, training: Training, authentication: Authentication, webhooks: Webhooks,
         idempotency: Idempotency, decoding: BodyDecoding, maintenance: any MaintenanceStore, schema: any SchemaStore,
-        epoch: any EpochStore, changes: ItemChanges, events: any EventStore, feed: EventFeed
+        epoch: any EpochStore, changes: ItemChanges, events: any EventStore, feed: EventFeed, archives: Archives
     ) {
         self.catalog = catalog
         self.trash = trash
@@ -116,6 +127,7 @@ package struct HTTPUseCases: Sendable {
         self.changes = changes
         self.events = events
         self.feed = feed
+        self.archives = archives
     }
 }
 
@@ -189,7 +201,8 @@ package struct HTTPService: Service {
         return Application(
             responder: responder,
             server: .guardedHTTP1(
-                limits: configuration.limits, connections: connections, immediate: configuration.answersImmediately ? immediate : nil,
+                limits: configuration.requestLimits, connections: connections,
+                immediate: configuration.answersImmediately ? immediate : nil,
                 refusalFields: { crossOrigin.fields(ofRefusing: $0) }, logger: logger, onRefusal: { [errors] in errors.count($0) },
                 onLimit: { [limits] in limits.hit(ClientLimit($0)) }),
             configuration: ApplicationConfiguration(
@@ -308,6 +321,7 @@ package struct HTTPService: Service {
         ).add(to: callers)
         EventRoutes(reads: parts.events).add(to: callers)
         parts.me.add(to: callers)
+        AccountRoutes(archives: useCases.archives, importBytesMax: configuration.importBytesMax).add(to: callers)
         TrainingRoutes(training: useCases.training, bodyReader: bodyReader, calls: calls, publicURL: publicURL).add(to: callers)
         WebhookRoutes(
             webhooks: useCases.webhooks, bodyReader: bodyReader, calls: calls, tags: parts.tags, publicURL: publicURL,

@@ -18,6 +18,10 @@ package enum RateLimit: String, Sendable, CaseIterable, Codable {
     case waits
     /// Streams of events that an account has open.
     case streams
+    /// Archives of an account on their way out.
+    case exports
+    /// Archives on their way into an account.
+    case imports
 }
 
 /// How much one API key may have of each.

@@ -91,10 +91,14 @@ package struct NewPikzonality: Sendable {
     package let references: [StoredImage]
     /// How training has ended already; nil, as for every item of a client, queues a training job.
     package let outcome: TrainingOutcome?
+    /// The stored portrait of one that is trained; nil for the first reference image.
+    package let portrait: StoredImage?
+    /// When it was created where it comes from; nil for one that is created now. Later than now it is taken for now.
+    package let createdAt: Timestamp?
 
     package init(
         id: Identifier, accountID: Identifier, mode: Mode, details: PikzonalityDetails, references: [StoredImage],
-        outcome: TrainingOutcome? = nil
+        outcome: TrainingOutcome? = nil, portrait: StoredImage? = nil, createdAt: Timestamp? = nil
     ) {
         self.id = id
         self.accountID = accountID
@@ -102,6 +106,8 @@ package struct NewPikzonality: Sendable {
         self.details = details
         self.references = references
         self.outcome = outcome
+        self.portrait = portrait
+        self.createdAt = createdAt
     }
 }
 
@@ -116,7 +122,8 @@ extension Pikzonality {
             }
         self.init(
             id: new.id, accountID: new.accountID, mode: new.mode, details: new.details, status: status, progress: progress,
-            referenceTokens: referenceTokens, portraitToken: portraitToken, error: error, createdAt: now, updatedAt: now, version: 1)
+            referenceTokens: referenceTokens, portraitToken: portraitToken, error: error,
+            createdAt: min(new.createdAt ?? now, now), updatedAt: now, version: 1)
     }
 
     /// The item as a change leaves it; nil when that is how it is already. Its time never goes back, whatever the clock does.

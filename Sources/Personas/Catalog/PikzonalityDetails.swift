@@ -61,6 +61,16 @@ package struct DetailsDraft: Sendable {
         return change
     }
 
+    /// Applies every rule of a new item at once.
+    /// - Returns: the details in normal form.
+    /// - Throws: `invalid` with all violations.
+    package func checkedAsNew() throws(Failure) -> PikzonalityDetails {
+        var violations: [Violation] = []
+        let change = checked(requiringName: true, isNew: true, &violations)
+        guard violations.isEmpty, let name = change.name else { throw .invalid(violations) }
+        return try change.applied(to: PikzonalityDetails(name: name))
+    }
+
     /// Applies every rule at once. What breaks one is left out of the change.
     /// - Parameters:
     ///   - isNameRequired: whether there has to be a name.

@@ -92,8 +92,11 @@ package struct ImageLibrary: Sendable {
         return stored
     }
 
+    /// Ends one pin of each image, once rows name them.
+    func release(_ images: [StoredImage]) async { await index.unpin(images) }
+
     /// Gives up images that no row came to name.
-    private func abandon(_ images: [StoredImage]) async {
+    func abandon(_ images: [StoredImage]) async {
         await index.abandon(images)
         signals.removals.notify()
     }

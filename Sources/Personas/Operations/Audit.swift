@@ -54,6 +54,10 @@ package enum AuditAction: String, Sendable, CaseIterable {
     case webhooksDisable = "webhooks.disable"
     /// The secrets of all endpoints were sealed with another key.
     case webhooksRotateSecretsKey = "webhooks.rotate-secrets-key"
+    /// All that an account has was handed out as an archive.
+    case export
+    /// An archive was taken into an account.
+    case `import`
     /// A migration was applied because an operator asked for it.
     case migrateUp = "migrate.up"
     /// A backup was made.

@@ -40,6 +40,8 @@ package struct Finding: Sendable, Codable, Equatable {
         case deliveriesOrphaned = "deliveries_orphaned"
         /// An endpoint's secret does not open with the key that there is for secrets.
         case secretSealed = "secret_sealed"
+        /// What is remembered of an import does not go as far as the import has come.
+        case importsDisagree = "imports_disagree"
         /// A row names an image file that is not there.
         case fileMissing = "file_missing"
         /// An image file is not of the length or the hash that its row says.
@@ -60,7 +62,8 @@ package struct Finding: Sendable, Codable, Equatable {
             switch self {
             case .countsDisagree, .deliveriesOrphaned, .fileOrphaned, .rowOrphaned, .removalOverdue, .incomingLeft: true
             case .databaseDamaged, .foreignKeyBroken, .tokensDisagree, .jobsDisagree, .searchDisagrees, .metadataDisagrees, .eventsDisagree,
-                .trashDisagrees, .revisionsDisagree, .deliveriesDisagree, .secretSealed, .fileMissing, .fileDamaged, .strange:
+                .trashDisagrees, .revisionsDisagree, .deliveriesDisagree, .secretSealed, .importsDisagree, .fileMissing, .fileDamaged,
+                .strange:
                 false
             }
         }

@@ -1,4 +1,5 @@
 import Foundation
+import NIOCore
 import Personas
 import PersonasDB
 
@@ -110,6 +111,21 @@ struct AdministrationConnection {
         precondition(operations.contains { $0 == Operation.self }, "the command does not declare \(Operation.self)")
         return try await session.perform(operation, progress: progress)
     }
+
+    /// Hands out the archive of an account.
+    func export(_ accountName: String, to sink: ([UInt8]) async throws -> Void) async throws(CommandFailure) {
+        try await session.export(ExportRequest(accountName: accountName), to: sink)
+    }
+
+    /// Takes an archive into an account.
+    /// - Parameters:
+    ///   - progress: told how far that has come.
+    ///   - sink: told what became of items.
+    func takeIn(
+        _ request: ImportRequest, _ archive: GivenArchive, progress: @escaping ProgressHandler, _ sink: ([ImportedItem]) -> Void
+    ) async throws(CommandFailure) -> ImportTotals {
+        try await session.takeIn(request, archive, progress: progress, sink)
+    }
 }
 
 /// A way to the data of a folder.
@@ -119,6 +135,12 @@ protocol AdministrationSession: Sendable {
     func perform<Operation: AdministrationOperation>(
         _ operation: Operation, progress: @escaping ProgressHandler
     ) async throws(CommandFailure) -> Operation.Reply
+    /// Hands out the archive of an account.
+    func export(_ request: ExportRequest, to sink: ([UInt8]) async throws -> Void) async throws(CommandFailure)
+    /// Takes an archive into an account.
+    func takeIn(
+        _ request: ImportRequest, _ archive: GivenArchive, progress: @escaping ProgressHandler, _ sink: ([ImportedItem]) -> Void
+    ) async throws(CommandFailure) -> ImportTotals
     /// Ends the session.
     func close() async
 }
@@ -158,6 +180,33 @@ private struct LocalSession: AdministrationSession {
         if Operation.aimsAtServer { Output.note("personas: no server runs on \(directory); this takes effect when one does") }
         if Operation.leavesTraining { Output.note("personas: done; no server runs on the data folder, and training begins once one does") }
         return reply
+    }
+
+    func export(_ request: ExportRequest, to sink: ([UInt8]) async throws -> Void) async throws(CommandFailure) {
+        let administration = app.administration.acting(as: .ofProcess)
+        do {
+            try await administration.export(try await administration.account(of: request), to: sink)
+        } catch {
+            throw CommandFailure(ofArchive: error)
+        }
+    }
+
+    func takeIn(
+        _ request: ImportRequest, _ archive: GivenArchive, progress: @escaping ProgressHandler, _ sink: ([ImportedItem]) -> Void
+    ) async throws(CommandFailure) -> ImportTotals {
+        let (removals, jobs) = (app.signals.removals.count, app.signals.jobs.count)
+        let totals: ImportTotals
+        do {
+            let prepared = try await app.administration.acting(as: .ofProcess).prepare(request, progress: progress) { spool in
+                for try await part in archive { try await spool.append(Array(part.readableBytesView)) }
+            }
+            totals = try await prepared.perform(progress: progress) { sink($0) }
+        } catch {
+            throw CommandFailure(ofArchive: error)
+        }
+        if app.signals.removals.count != removals { await collect() }
+        if app.signals.jobs.count != jobs { Output.note("personas: no server runs on the data folder, and training begins once one does") }
+        return totals
     }
 
     /// Does what a server does in the background, and what no other process would do soon. The operation is done whatever comes of it.

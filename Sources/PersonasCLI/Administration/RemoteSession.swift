@@ -67,6 +67,62 @@ struct RemoteSession: AdministrationSession {
         return message.reply
     }
 
+    /// What an answer that is no success says.
+    private static func failure(_ status: HTTPResponseStatus, _ body: HTTPClientResponse.Body) async throws -> CommandFailure {
+        let bytes = Array(buffer: try await body.collect(upTo: replyBytesMax))
+        if let failure = try? JSONDecoder().decode(AdministrationMessage<Confirmation>.self, from: Data(bytes)).failure {
+            return CommandFailure(failure)
+        }
+        guard let envelope = try? ErrorEnvelope(decoding: bytes) else { return misunderstood(status) }
+        return CommandFailure(envelope.error)
+    }
+
+    func export(_ request: ExportRequest, to sink: ([UInt8]) async throws -> Void) async throws(CommandFailure) {
+        do {
+            var call = HTTPClientRequest(url: url + "/export")
+            call.method = .POST
+            call.headers.add(name: "Content-Type", value: "application/json")
+            call.body = .bytes(try JSONEncoder().encode(request))
+            let response = try await client.execute(call, deadline: .distantFuture)
+            guard response.status == .ok else { throw try await Self.failure(response.status, response.body) }
+            for try await part in response.body { try await sink(Array(part.readableBytesView)) }
+        } catch {
+            throw CommandFailure(ofArchive: error)
+        }
+    }
+
+    func takeIn(
+        _ request: ImportRequest, _ archive: GivenArchive, progress: @escaping ProgressHandler, _ sink: ([ImportedItem]) -> Void
+    ) async throws(CommandFailure) -> ImportTotals {
+        do {
+            var call = HTTPClientRequest(url: url + "/import")
+            call.method = .POST
+            call.headers.add(name: "Content-Type", value: "application/x-tar")
+            call.headers.add(name: AdministrationService.operationHeader, value: try JSONEncoder().encode(request).base64EncodedString())
+            call.body = .stream(archive, length: request.byteCount.map { .known(Int64($0)) } ?? .unknown)
+            let response = try await client.execute(call, deadline: .distantFuture)
+            guard response.status == .ok else { throw try await Self.failure(response.status, response.body) }
+            var totals: ImportTotals?
+            try await Self.lines(in: response.body) { line in
+                guard let message = try? JSONDecoder().decode(AdministrationMessage<ImportNews>.self, from: line) else {
+                    throw Self.misunderstood(response.status)
+                }
+                if let news = try Self.reply(of: message) {
+                    sink(news.items)
+                    totals = news.totals
+                }
+                if let state = message.progress { progress(state) }
+                return totals == nil
+            }
+            guard let totals else { throw Self.goneAway }
+            return totals
+        } catch {
+            throw CommandFailure(ofArchive: error)
+        }
+    }
+
+    private static let goneAway = CommandFailure(.unavailable, "the server went away before it was done")
+
     private static func misunderstood(_ status: HTTPResponseStatus) -> CommandFailure {
         CommandFailure(.unavailable, "the server answered with status \(status.code) and nothing that this version understands")
     }
@@ -75,21 +131,31 @@ struct RemoteSession: AdministrationSession {
     private static func lastReply<Reply: Sendable & Codable>(
         in body: HTTPClientResponse.Body, _ status: HTTPResponseStatus, _ progress: ProgressHandler
     ) async throws -> Reply {
+        var found: Reply?
+        try await lines(in: body) { line in
+            guard let message = try? JSONDecoder().decode(AdministrationMessage<Reply>.self, from: line) else {
+                throw misunderstood(status)
+            }
+            found = try reply(of: message)
+            if let state = message.progress { progress(state) }
+            return found == nil
+        }
+        guard let found else { throw goneAway }
+        return found
+    }
+
+    /// Hands out the lines of an answer until the body has seen enough.
+    /// - Parameter take: says whether it wants more.
+    private static func lines(in body: HTTPClientResponse.Body, _ take: (Data) throws -> Bool) async throws {
         var rest = ByteBuffer()
         for try await part in body {
             rest.writeImmutableBuffer(part)
-            guard rest.readableBytes <= replyBytesMax else { break }
+            guard rest.readableBytes <= replyBytesMax else { return }
             while let length = rest.readableBytesView.firstIndex(of: UInt8(ascii: "\n")).map({ $0 - rest.readerIndex }) {
-                let line = Data(rest.readBytes(length: length + 1) ?? [])
-                guard let message = try? JSONDecoder().decode(AdministrationMessage<Reply>.self, from: line) else {
-                    throw misunderstood(status)
-                }
-                if let reply = try reply(of: message) { return reply }
-                if let state = message.progress { progress(state) }
+                guard try take(Data(rest.readBytes(length: length + 1) ?? [])) else { return }
             }
             rest.discardReadBytes()
         }
-        throw CommandFailure(.unavailable, "the server went away before it was done")
     }
 
     func close() async {

@@ -158,6 +158,7 @@ enum Serve {
         return services + [
             MemoryReturn(),
             Expiry(subject: "idempotency records", logger: logger) { () throws(Failure) in try await app.idempotency.forgetExpired() },
+            Expiry(subject: "records of imports", logger: logger) { () throws(Failure) in try await app.archives.forgetExpired() },
             Expiry(subject: "items in the trash", logger: logger) { () throws(Failure) in try await app.trash.purgeExpired() },
             Expiry(subject: "events", logger: logger) { () throws(Failure) in try await app.eventRetention.clear() },
         ]

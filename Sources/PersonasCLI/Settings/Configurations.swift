@@ -59,6 +59,7 @@ extension HTTPConfiguration {
         allowedOrigins = settings.corsOrigins
         answersImmediately = settings.immediateReads
         bodyBytesInFlightMax = settings.bodyBytesInFlightMax
+        importBytesMax = settings.importBytesMax
         pageItemsMax = settings.pageItemsMax
         rateLimits = RateLimitPolicy(settings)
         overLimitWait = settings.overLimitWait

@@ -106,6 +106,9 @@ struct SettingsList: Sendable {
         "Bytes of an answer that earn a client who takes them a further second to do so")
     let bodyBytesMax = Setting.integer(
         "body-bytes-max", default: http.limits.bodyBytesMax, in: 1_024...1_073_741_824, "Bytes of the largest request body")
+    let importBytesMax = Setting.integer(
+        "import-bytes-max", default: http.importBytesMax, in: 1_048_576...1_099_511_627_776,
+        "Bytes of the largest archive that an account may import; one of each account comes in at a time")
     let largeBodiesMax = Setting.integer(
         "large-bodies-max", default: 2, in: 1...1_024,
         "Bodies and images over 1 MiB decoded at once, and as many over 64 KiB; one account has half")

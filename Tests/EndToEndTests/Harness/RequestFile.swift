@@ -114,7 +114,8 @@ struct RequestFileRun {
             } else {
                 bytes += Array(try filled(line).utf8)
             }
-            bytes += Array(lineEnd.utf8)
+            // A body that is a file is that and nothing else.
+            if request.bodyLines.count > 1 || !line.hasPrefix("< ") { bytes += Array(lineEnd.utf8) }
         }
         return bytes
     }

@@ -8,7 +8,7 @@ package struct FuzzTarget: Sendable {
     package let check: @Sendable ([UInt8]) throws(BrokenProperty) -> Void
 
     /// Every target there is.
-    package static let all = [images, json, forms, cursors, idempotencyKeys, envelopes]
+    package static let all = [images, json, forms, cursors, idempotencyKeys, envelopes, archives]
 }
 
 /// What an input showed to be wrong.

@@ -67,6 +67,7 @@ func everyCall(_ open: OpenStorage, round: Int) async throws {
     try await everyCallOfSettings(open, round)
     try await everyCallOfAnswers(open, round, account)
     try await everyCallOfWebhooks(open, round, accountName: name, account)
+    try await everyCallOfArchives(open, round, account)
     try await everyCallOfMaintenance(open, round)
     try await everyCallOfEvents(open, round, account)
     for name in [nil, name] { _ = try await open.accounts.accounts(after: name, limit: 3 + round) }
@@ -325,6 +326,32 @@ private func everyCallOfAnswers(_ open: OpenStorage, _ round: Int, _ account: Id
     _ = try await open.storage.idempotency.claim(request, until: .second(round + 90), at: .second(round))
     await open.storage.idempotency.release(.random(), of: request)
     _ = try await open.storage.idempotency.forget(before: .second(round + 1), limit: 10 + round)
+}
+
+private func everyCallOfArchives(_ open: OpenStorage, _ round: Int, _ account: Identifier) async throws {
+    let archives = open.storage.archives
+    let first = try #require(try await archives.item(after: nil, accountID: account))
+    let position = PikzonalityPosition(nameKey: "", createdAt: first.item.createdAt, id: first.item.id)
+    _ = try await archives.item(after: position, accountID: account)
+    let key = try IdempotencyKey(quotable: "import-\(round)")
+    func begin(at second: Int) async throws -> ImportRecord {
+        try await archives.begin(
+            key, digest: [UInt8](repeating: UInt8(round), count: 32), accountID: account, since: .second(second - 10), at: .second(second))
+    }
+    let record = try await begin(at: round)
+    let names = ["Archived \(round)", first.item.name.text]
+    let lines = names.enumerated().map { number, name in
+        ImportedLine(
+            line: number + 1,
+            item: .success(
+                NewPikzonality(
+                    id: .random(), accountID: account, mode: first.item.mode, details: PikzonalityDetails(name: Name(stored: name)),
+                    references: StoredImage.three, outcome: .completed, portrait: .withoutFile(4), createdAt: .second(round - 1))))
+    }
+    let outcomes = try await archives.create(lines, of: record.number, in: WriteContext(at: .second(round)))
+    #expect(try await archives.outcomes(of: record.number, after: 0, limit: 10 + round) == outcomes)
+    _ = try await begin(at: round + 100)
+    _ = try await archives.forgetImports(before: .second(round + 50), limit: 10 + round)
 }
 
 private func everyCallOfMaintenance(_ open: OpenStorage, _ round: Int) async throws {

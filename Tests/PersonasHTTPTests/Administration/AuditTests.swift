@@ -115,7 +115,7 @@ struct AuditTests {
             var stores = OtherStores(service.storage)
             stores.audit = FullAudit()
             let full = Administration(
-                stores: stores, catalog: service.catalog, collector: service.collector,
+                stores: stores, catalog: service.catalog, collector: service.collector, archives: service.archives,
                 signals: WorkSignals(), presence: ServerPresence(), clock: .system
             ).acting(as: Operator(logging: log.logger, uid: 5))
             let report = try await withTemporaryFolder("audit", inMemory: true) { folder in

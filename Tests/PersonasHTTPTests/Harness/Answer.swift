@@ -125,7 +125,8 @@ extension Answer {
 
     /// The media types that answers have beside images and JSON.
     private static let otherTypes: Set<String> = [
-        metricsType, "application/yaml", "text/css; charset=utf-8", "text/html; charset=utf-8", "text/javascript; charset=utf-8",
+        metricsType, "application/jsonl", "application/x-tar", "application/yaml", "text/css; charset=utf-8", "text/html; charset=utf-8",
+        "text/javascript; charset=utf-8",
     ]
 
     private func checkFailure(sourceLocation: SourceLocation) {

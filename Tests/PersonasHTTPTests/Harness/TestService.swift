@@ -57,6 +57,7 @@ struct TestService: Sendable {
     /// What takes away the bytes of images that no row names; it runs when a test says so.
     var collector: BlobCollector { app.collector }
     var training: Training { app.training }
+    var archives: Archives { app.archives }
     var administration: Administration { app.administration }
     var useCases: HTTPUseCases { app.useCases }
 

@@ -268,8 +268,8 @@ struct AdministrationServiceTests {
         try await TestService.run { service in
             let moment = Timestamp(milliseconds: 1_000_000_000_000)
             let administration = Administration(
-                stores: service.storage, catalog: service.catalog, collector: service.collector, signals: WorkSignals(),
-                presence: ServerPresence(), clock: WallClock { moment })
+                stores: service.storage, catalog: service.catalog, collector: service.collector, archives: service.archives,
+                signals: WorkSignals(), presence: ServerPresence(), clock: WallClock { moment })
             #expect(try await administration.perform(CreateAccount(name: "old")).createdAt == moment.text)
             let issued = try await administration.issueKey(PrepareKey(accountName: "old", label: nil, scopes: [.read]))
             #expect(try await administration.perform(SetKeyState(.disabled, id: issued.id.text)).createdAt == moment.text)
@@ -298,7 +298,7 @@ struct AdministrationServiceTests {
             var stores = OtherStores(service.storage)
             stores.backups = nil
             let administration = Administration(
-                stores: stores, catalog: service.catalog, collector: service.collector,
+                stores: stores, catalog: service.catalog, collector: service.collector, archives: service.archives,
                 signals: WorkSignals(), presence: ServerPresence(), clock: .system)
             await #expect(throws: Failure.backupsElsewhere) {
                 try await administration.perform(BackUp(directory: service.directory + "/backup"))

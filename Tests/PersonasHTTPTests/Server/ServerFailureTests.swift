@@ -95,7 +95,7 @@ struct ServerFailureTests {
                 authentication: Authentication(keys: BrokenKeys()),
                 idempotency: service.useCases.idempotency, decoding: service.useCases.decoding,
                 maintenance: service.storage.maintenance, schema: service.storage.schema, epoch: service.storage.epoch,
-                changes: service.storage.changes, events: service.storage.events, feed: service.storage.feed)
+                changes: service.storage.changes, events: service.storage.events, feed: service.storage.feed, archives: service.archives)
             let log = LogRecorder(level: .trace)
             let http = HTTPService(
                 configuration: HTTPConfiguration(), useCases: useCases, publicURL: PublicURL(nil), logger: log.logger,
@@ -144,7 +144,7 @@ struct ServerFailureTests {
                 authentication: service.useCases.authentication,
                 idempotency: Idempotency(records: FullAnswers(), clock: .system), decoding: service.useCases.decoding,
                 maintenance: service.storage.maintenance, schema: service.storage.schema, epoch: service.storage.epoch,
-                changes: service.storage.changes, events: service.storage.events, feed: service.storage.feed)
+                changes: service.storage.changes, events: service.storage.events, feed: service.storage.feed, archives: service.archives)
             let log = LogRecorder(level: .trace)
             let http = HTTPService(
                 configuration: HTTPConfiguration(), useCases: useCases, publicURL: PublicURL(nil), logger: log.logger,

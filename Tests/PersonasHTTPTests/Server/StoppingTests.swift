@@ -34,7 +34,7 @@ struct StoppingTests {
                 authentication: service.useCases.authentication,
                 idempotency: service.useCases.idempotency, decoding: service.useCases.decoding,
                 maintenance: arrivals, schema: service.useCases.schema, epoch: service.useCases.epoch, changes: service.useCases.changes,
-                events: service.storage.events, feed: service.storage.feed)
+                events: service.storage.events, feed: service.storage.feed, archives: service.archives)
             var configuration = HTTPConfiguration()
             configuration.port = 0
             let (addresses, listening) = AsyncStream.makeStream(of: String.self)

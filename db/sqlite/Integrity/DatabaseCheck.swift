@@ -16,7 +16,7 @@ struct DatabaseCheck {
             Self.integrity, Self.foreignKeys, Self.tokens, Self.jobsOfItems, Self.jobsWithoutItem, NameIndexCheck.documents,
             NameIndexCheck.words, MetadataIndexCheck.entries, TrashCheck.tokens, TrashCheck.items, TrashCheck.revisions, EventCheck.counts,
             EventCheck.holes(since: now.adding(seconds: -Limits.progressEventHoursKept * 3_600)), EventCheck.items, EventCheck.reductions,
-            WebhookCheck.deliveries, WebhookCheck.events, { [sealing] in try WebhookCheck.secrets(with: sealing, $0) },
+            WebhookCheck.deliveries, WebhookCheck.events, { [sealing] in try WebhookCheck.secrets(with: sealing, $0) }, Self.imports,
         ]
         for (done, question) in questions.enumerated() {
             progress(WorkProgress(step: "Checking the database", done: done, total: questions.count))
@@ -82,6 +82,17 @@ struct DatabaseCheck {
     private static func jobsWithoutItem(_ db: Database) throws -> [Finding] {
         try items(db, "SELECT id FROM training_job WHERE (state = 'queued' OR state = 'leased') AND pikzonality_id IS NULL").map {
             Finding(.jobsDisagree, $0, "A job to do belongs to no item")
+        }
+    }
+
+    private static func imports(_ db: Database) throws -> [Finding] {
+        // Without a key its lines are being cleared away.
+        let sql = """
+            SELECT number FROM import WHERE idempotency_key IS NOT NULL
+                AND lines_done <> (SELECT count(*) FROM import_line WHERE import_number = number)
+            """
+        return try Int64.fetchAll(db, sql: sql).map {
+            Finding(.importsDisagree, "import \($0)", "An import has other lines than it has done")
         }
     }
 

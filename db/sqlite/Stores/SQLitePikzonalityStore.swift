@@ -12,25 +12,32 @@ struct SQLitePikzonalityStore: PikzonalityStore {
     func insert(_ new: NewPikzonality, in context: WriteContext<Pikzonality>) async throws(Failure) -> Pikzonality {
         try await writer.write(in: context) { db in
             guard let usage = try StoredBytes.usage(new.accountID, db) else { throw Failure.accountMissing }
-            try Self.requireUnreserved(new.details.name, db)
-            let tokens = new.references.map { _ in RandomToken.random() }
-            let portrait = new.outcome == .completed ? RandomToken.random() : nil
-            let item = Pikzonality(new, at: context.now, referenceTokens: ReferenceTokens(tokens), portraitToken: portrait)
-            try Self.translatingConflict(item, db) { try ItemRow.insert(item, requestID: context.requestID, db) }
-            // After the name, as everywhere; the failure undoes the row.
+            let item = try store(new, at: context.now, requestID: context.requestID, db)
+            // After the name, as everywhere; the failure undoes the item.
             try usage.requireRoom(forImageBytes: new.references.reduce(0) { $0 + $1.byteCount })
-            for (position, (image, token)) in zip(new.references, tokens).enumerated() {
-                try ImageLinks.insert(image, token: token, position: position, itemID: new.id, db)
-            }
-            if let portrait, let first = new.references.first {
-                try ImageLinks.insert(first, token: portrait, position: ImageLinks.portraitPosition, itemID: new.id, db)
-            }
-            if new.outcome == nil {
-                try JobRow.insert(for: new.id, at: context.now, db)
-            }
-            try steps.outbox.append(.created, item, at: context.now, requestID: context.requestID, db)
             return item
         }
+    }
+
+    /// Stores a new item with all that belongs to it, within an operation. A name or id that cannot be given is found out before anything is written.
+    /// - Throws: `nameReserved`, `nameTaken`, `externalIDTaken`.
+    func store(_ new: NewPikzonality, at now: Timestamp, requestID: String?, _ db: Database) throws -> Pikzonality {
+        try Self.requireUnreserved(new.details.name, db)
+        let tokens = new.references.map { _ in RandomToken.random() }
+        let portrait = new.outcome == .completed ? RandomToken.random() : nil
+        let item = Pikzonality(new, at: now, referenceTokens: ReferenceTokens(tokens), portraitToken: portrait)
+        try Self.translatingConflict(item, db) { try ItemRow.insert(item, requestID: requestID, db) }
+        for (position, (image, token)) in zip(new.references, tokens).enumerated() {
+            try ImageLinks.insert(image, token: token, position: position, itemID: new.id, db)
+        }
+        if let portrait, let image = new.portrait ?? new.references.first {
+            try ImageLinks.insert(image, token: portrait, position: ImageLinks.portraitPosition, itemID: new.id, db)
+        }
+        if new.outcome == nil {
+            try JobRow.insert(for: new.id, at: now, db)
+        }
+        try steps.outbox.append(.created, item, at: now, requestID: requestID, db)
+        return item
     }
 
     func find(_ id: Identifier, mode: Mode?, accountID: Identifier) async throws(Failure) -> Pikzonality {

@@ -60,6 +60,8 @@ public final class RequestGuard: ChannelDuplexHandler, RemovableChannelHandler {
     /// The header of the request that is being read; nil between requests.
     var requestFields: HTTPFields?
     var bodyBytes = 0
+    /// The largest body that the request may have which was started last.
+    var bodyBytesMax = 0
     var owesContinue = false
     var isQuiescing = false
     var closesAfterAnswer = false
@@ -159,7 +161,7 @@ extension RequestGuard {
         case .body(let buffer):
             self.bodyBytes += buffer.readableBytes
             self.owesContinue = false
-            guard self.bodyBytes <= self.limits.bodyBytesMax else {
+            guard self.bodyBytes <= self.bodyBytesMax else {
                 // One that was announced was told of with the header, because handlers often refuse it before it comes.
                 if self.facts?.bodyBytes == nil { self.onLimit(.bodySize) }
                 return self.refuse(.bodyTooLarge, context: context)
@@ -197,13 +199,14 @@ extension RequestGuard {
             self.refuse(refusal, context: context)
             return false
         }
-        if let announced = facts.bodyBytes, announced > self.limits.bodyBytesMax { self.onLimit(.bodySize) }
+        self.bodyBytesMax = facts.bodyBytes == 0 ? self.limits.bodyBytesMax : self.limits.bodyBytesMax(of: head)
+        if let announced = facts.bodyBytes, announced > self.bodyBytesMax { self.onLimit(.bodySize) }
         if self.isStreaming { self.endWaiting() }
         self.requestsStarted += 1
         self.place?.becomesBusy()
         self.facts = facts
         self.bodyBytes = 0
-        self.owesContinue = facts.expectsContinue && (facts.bodyBytes ?? 1) > 0 && (facts.bodyBytes ?? 0) <= self.limits.bodyBytesMax
+        self.owesContinue = facts.expectsContinue && (facts.bodyBytes ?? 1) > 0 && (facts.bodyBytes ?? 0) <= self.bodyBytesMax
         return true
     }
 

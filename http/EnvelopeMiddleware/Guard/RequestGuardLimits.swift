@@ -1,3 +1,4 @@
+import HTTPTypes
 public import NIOCore
 
 extension RequestGuard {
@@ -12,6 +13,8 @@ extension RequestGuard {
         /// The largest request body that any route takes, in bytes. Routes have lower limits of their own; this one ends a request which
         /// no route stops.
         public var bodyBytesMax = 67_108_864
+        /// The largest request bodies of single paths that take longer ones than ``bodyBytesMax``, in bytes.
+        public var bodyBytesMaxByPath: [String: Int] = [:]
         /// How long a connection may be silent while it waits for a request or for the next part of one.
         public var idleTimeout: Duration = .seconds(60)
         /// How long a new connection may say nothing before its first request. Short, because only a connection that says nothing needs it; the
@@ -42,6 +45,14 @@ extension RequestGuard {
 
         /// The default limits.
         public init() {}
+
+        /// The largest body of a request, in bytes.
+        func bodyBytesMax(of head: HTTPRequest) -> Int {
+            guard !self.bodyBytesMaxByPath.isEmpty, let path = head.path?.utf8.prefix(while: { $0 != UInt8(ascii: "?") }) else {
+                return self.bodyBytesMax
+            }
+            return self.bodyBytesMaxByPath.first { path.elementsEqual($0.key.utf8) }?.value ?? self.bodyBytesMax
+        }
     }
 
     /// A limit that a client can meet, for a service that counts that.

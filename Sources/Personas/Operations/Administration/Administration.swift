@@ -48,6 +48,8 @@ package struct Administration: Sendable {
     let trash: Trash
     /// What takes away the bytes of images that nothing needs.
     let collector: BlobCollector
+    /// Archives of accounts.
+    let archives: Archives
     /// Told when bytes are to be removed.
     let signals: WorkSignals
     /// How long leases last, and how many a job gets.
@@ -61,7 +63,7 @@ package struct Administration: Sendable {
 
     /// Ties the use cases to their ports.
     package init(
-        stores: any AdministrationStores, catalog: Catalog, collector: BlobCollector, signals: WorkSignals,
+        stores: any AdministrationStores, catalog: Catalog, collector: BlobCollector, archives: Archives, signals: WorkSignals,
         leases: LeasePolicy = LeasePolicy(), presence: ServerPresence, clock: WallClock
     ) {
         self.stores = stores
@@ -69,6 +71,7 @@ package struct Administration: Sendable {
         self.catalog = catalog
         trash = Trash(store: stores.trash, policy: ContentPolicy(terms: stores.terms), signals: signals, clock: clock)
         self.collector = collector
+        self.archives = archives
         self.signals = signals
         self.presence = presence
         self.clock = clock

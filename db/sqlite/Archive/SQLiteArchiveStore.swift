@@ -1,0 +1,120 @@
+import Foundation
+import GRDB
+import Personas
+
+/// Items on their way into archives and out of them, in SQLite.
+struct SQLiteArchiveStore: ArchiveStore {
+    let writer: GroupWriter
+    let readers: ReadPool
+    let items: SQLitePikzonalityStore
+
+    func item(after position: PikzonalityPosition?, accountID: Identifier) async throws(Failure) -> StoredItem? {
+        let walk = PageWalk(filter: PikzonalityFilter(), sort: .oldestFirst, after: position, limit: 1, accountID: accountID)
+        return try readers.read { connection in
+            try connection.atOneMoment {
+                guard let item = try walk.items(connection).first else { return nil }
+                return StoredItem(
+                    item: item, references: try ImageLinks.references(of: item.id, connection),
+                    portrait: try ImageLinks.portrait(of: item.id, connection))
+            }
+        }
+    }
+
+    func begin(
+        _ key: IdempotencyKey, digest: [UInt8], accountID: Identifier, since oldest: Timestamp, at now: Timestamp
+    ) async throws(Failure) -> ImportRecord {
+        try await writer.write { db in
+            guard try StoredBytes.usage(accountID, db) != nil else { throw Failure.accountMissing }
+            let known = try db.firstRow(
+                "SELECT number, archive_digest, begun_at, lines_done FROM import WHERE account_id = ? AND idempotency_key = ?",
+                [accountID.data, key.text])
+            if let known {
+                let (number, begunAt): (Int64, Int64) = (known["number"], known["begun_at"])
+                if begunAt >= oldest.milliseconds {
+                    guard known["archive_digest"] == Data(digest) else { throw Failure.idempotencyKeyReused }
+                    return ImportRecord(number: number, linesDone: known["lines_done"])
+                }
+                try db.run("UPDATE import SET idempotency_key = NULL WHERE number = ?", [number])
+            }
+            try db.run(
+                "INSERT INTO import (account_id, idempotency_key, archive_digest, begun_at, lines_done) VALUES (?, ?, ?, ?, 0)",
+                [accountID.data, key.text, Data(digest), now.milliseconds])
+            return ImportRecord(number: db.lastInsertedRowID, linesDone: 0)
+        }
+    }
+
+    func outcomes(of number: Int64, after line: Int, limit: Int) async throws(Failure) -> [ImportOutcome] {
+        try readers.read { connection in
+            var outcomes: [ImportOutcome] = []
+            let sql = "SELECT line, item_id, failure FROM import_line WHERE import_number = ? AND line > ? ORDER BY line LIMIT ?"
+            try connection.query(sql, [.integer(number), .integer(Int64(line)), .integer(Int64(limit))]) { row in
+                let failure = try row.text(2).map { try JSONDecoder().decode(Failure.self, from: Data($0.utf8)) }
+                outcomes.append(
+                    ImportOutcome(line: Int(row.integer(0)), id: try failure.map { .failure($0) } ?? .success(try row.identifier(1))))
+            }
+            return outcomes
+        }
+    }
+
+    func create(
+        _ lines: [ImportedLine], of record: Int64?, in context: WriteContext<Void>
+    ) async throws(Failure) -> [ImportOutcome] {
+        try await writer.write { db in
+            let outcomes = try lines.map { ImportOutcome(line: $0.line, id: try create($0.item, in: context, db)) }
+            guard let record, let last = outcomes.last else { return outcomes }
+            try db.run("UPDATE import SET lines_done = ? WHERE number = ?", [last.line, record])
+            // An import that takes longer than its key means anything is forgotten before its end.
+            guard db.changesCount > 0 else { return outcomes }
+            for outcome in outcomes { try Self.insert(outcome, of: record, db) }
+            return outcomes
+        }
+    }
+
+    /// Creates one item, or says why it is not; nothing is left of one that is not.
+    private func create(
+        _ item: Result<NewPikzonality, Failure>, in context: WriteContext<Void>, _ db: Database
+    ) throws -> Result<Identifier, Failure> {
+        do {
+            let new = try item.get()
+            // Before the row, because no savepoint takes it back here.
+            guard let usage = try StoredBytes.usage(new.accountID, db) else { throw Failure.accountMissing }
+            try usage.requireRoom(forImageBytes: new.references.reduce(0) { $0 + $1.byteCount })
+            return .success(try items.store(new, at: context.now, requestID: context.requestID, db).id)
+        } catch let failure as Failure {
+            switch failure {
+            // The statement that met it is undone, and none was before it.
+            case .nameReserved, .nameTaken, .externalIDTaken, .quotaExceeded, .blockedContent, .badImages: return .failure(failure)
+            default: throw failure
+            }
+        }
+    }
+
+    private static func insert(_ outcome: ImportOutcome, of number: Int64, _ db: Database) throws {
+        var (id, failure): (Data?, String?) = (nil, nil)
+        switch outcome.id {
+        case .success(let new): id = new.data
+        case .failure(let reason): failure = String(decoding: try JSONEncoder().encode(reason), as: UTF8.self)
+        }
+        try db.run(
+            "INSERT INTO import_line (import_number, line, item_id, failure) VALUES (?, ?, ?, ?)", [number, outcome.line, id, failure])
+    }
+
+    func forgetImports(before oldest: Timestamp, limit: Int) async throws(Failure) -> Int {
+        let sql = "SELECT number FROM import WHERE begun_at < ? ORDER BY begun_at LIMIT 1"
+        // Looking first spares an idle service a commit every minute.
+        let over = try readers.read { connection in try connection.first(sql, [.integer(oldest.milliseconds)]) { $0.integer(0) } }
+        guard let over else { return 0 }
+        return try await writer.write { db in
+            try db.run("UPDATE import SET idempotency_key = NULL WHERE number = ?", [over])
+            try db.run(
+                """
+                DELETE FROM import_line WHERE (import_number, line) IN
+                    (SELECT import_number, line FROM import_line WHERE import_number = ? ORDER BY line LIMIT ?)
+                """, [over, limit])
+            let count = db.changesCount
+            if count < limit { try db.run("DELETE FROM import WHERE number = ?", [over]) }
+            // The row itself counts, so that whoever clears comes back for the next import.
+            return limit
+        }
+    }
+}
