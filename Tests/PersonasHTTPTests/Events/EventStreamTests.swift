@@ -1,5 +1,10 @@
+import ErrorEnvelopeHummingbird
+import Foundation
 import HTTPTypes
+import HummingbirdTesting
 import Personas
+import PersonasDB
+import PersonasMetrics
 import TestSupport
 import Testing
 
