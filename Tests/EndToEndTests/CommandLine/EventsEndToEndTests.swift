@@ -37,8 +37,8 @@ struct EventsEndToEndTests {
                 "events", "--account", "acme", "--follow", "--after", "0.\(cursorEnd(events))", "--json")
             #expect(following.output.split(separator: "\n").count == 3 && following.error.contains("no server runs"), "\(following)")
             for (arguments, status) in [
-                (["--account", "nobody"], 1), (["--account", "acme", "--after", "x"], 1), (["--account", "acme", "--type", "x"], 1),
-                (["--account", "acme", "--item", "x"], 1), (["--account", "acme", "--item", UUID().uuidString], 1),
+                (["--account", "nobody"], 1), (["--account", "acme", "--after", "x"], 64), (["--account", "acme", "--type", "x"], 64),
+                (["--account", "acme", "--item", "x"], 64), (["--account", "acme", "--item", UUID().uuidString], 1),
                 (["--account", "acme", "--limit", "0"], 64), ([], 64),
             ] as [([String], Int32)] {
                 let result = try await stage.command(["events"] + arguments)

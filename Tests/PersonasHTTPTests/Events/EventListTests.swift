@@ -1,5 +1,8 @@
+import ErrorEnvelope
+import Foundation
 import HTTPTypes
 import Personas
+import PersonasDB
 import TestSupport
 import Testing
 
@@ -79,8 +82,8 @@ struct EventListTests {
     @Test("leave out what is not asked for")
     func filters() async throws {
         try await TestService.run { service in
-            try await service.createCompleted(.persona, "Nova")
-            try await service.createCompleted(.style, "Nova")
+            _ = try await service.createCompleted(.persona, "Nova")
+            _ = try await service.createCompleted(.style, "Nova")
             for (types, expected) in [
                 ("persona.completed", ["persona.completed"]), ("style.*", ["style.created", "style.completed"]),
                 ("persona.created,style.completed", ["persona.created", "style.completed"]), ("persona.deleted", []),

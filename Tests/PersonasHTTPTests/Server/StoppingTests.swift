@@ -1,6 +1,7 @@
 import HTTPTypes
 import Logging
 import Personas
+import PersonasDB
 import PersonasHTTP
 import ServiceLifecycle
 import Synchronization
