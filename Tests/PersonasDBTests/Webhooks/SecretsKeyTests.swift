@@ -104,7 +104,7 @@ struct SecretsKeyTests {
             #expect(try text(backup) == text(folder))
             let sums = try String(contentsOfFile: "\(backup)/SHA256SUMS", encoding: .utf8)
             #expect(sums.contains("  secrets.key\n"))
-            let lock = try #require(try DataFolderLock.acquire(target))
+            let lock = try #require(try DataFolderLock.acquire(directory: target))
             _ = try await DataFolderRestore(from: backup).restore(into: target, under: lock, isForced: false, for: Operator(uid: 7)) { _ in
             }
             withExtendedLifetime(lock) {}
