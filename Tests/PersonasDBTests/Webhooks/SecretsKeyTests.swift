@@ -104,12 +104,10 @@ struct SecretsKeyTests {
             #expect(try text(backup) == text(folder))
             let sums = try String(contentsOfFile: "\(backup)/SHA256SUMS", encoding: .utf8)
             #expect(sums.contains("  secrets.key\n"))
-            let lock = try #require(try DataFolderLock.acquire(directory: target))
-            _ = try await DataFolderRestore(from: backup).restore(into: target, under: lock, isForced: false, for: Operator(uid: 7)) { _ in
-            }
-            withExtendedLifetime(lock) {}
+            try await restore(backup, into: target)
             try await withStorage(in: target) { open in
-                #expect(try await open.storage.integrity.check(repairingWith: nil, at: .now) { _ in }.sound)
+                let report = try await open.storage.integrity.check(repairingWith: nil, at: .now) { _ in }
+                #expect(report.sound)
             }
             try Data("x".utf8).write(to: URL(fileURLWithPath: "\(backup)/secrets.key"))
             await #expect(throws: Failure.self) { try await DataFolderRestore(from: backup).verify { _ in } }
