@@ -84,7 +84,6 @@ struct ItemLifeTests {
             _ = try await open.cancel(item, at: 105)
             _ = try await open.retry(item, at: 106)
             #expect(try await open.beat(next, at: 107), "who holds a cancelled job is told, whatever the item does")
-            #expect(try await sound(open))
         }
     }
 

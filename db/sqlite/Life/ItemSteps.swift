@@ -22,7 +22,12 @@ struct ItemSteps: Sendable {
         guard let itemID = row.itemID, let item = try ItemRow.find(itemID, db), let step = item.following(row.job, at: now) else {
             return nil
         }
-        if step.kind != .deleted, let token = step.item.portraitToken { try Self.link(portrait, as: token, to: itemID, db) }
+        if step.kind == .deleted {
+            // It lies on the disk already, and no row comes to name it.
+            if let portrait { try ImageLinks.queueRemoval(of: portrait.key, at: now, db) }
+        } else if let token = step.item.portraitToken {
+            try Self.link(portrait, as: token, to: itemID, db)
+        }
         try store(step, from: item, at: now, requestID: requestID, db)
         return step
     }
