@@ -173,7 +173,12 @@ package struct HTTPService: Service {
     }
 
     /// Serves until graceful shutdown, and returns once the last request is answered.
-    package func run() async throws { try await application().run() }
+    package func run() async throws {
+        // Connections are taken a moment before anybody is told so, and a client that comes back after a restart is served then. Its links have to be whole.
+        // Where the system chooses the port, no client can know it yet.
+        if configuration.port > 0 { publicURL.listening(at: PublicURL.address(host: configuration.host, port: configuration.port)) }
+        try await application().run()
+    }
 
     /// Says from now on that the service is not ready, and has connections end with their next answers, while everything goes on being answered: so balancers
     /// and clients turn elsewhere before the socket closes. What waits for a change goes on waiting, because whoever were answered now would come back
