@@ -1,4 +1,5 @@
 import ErrorEnvelope
+import Foundation
 import HTTPTypes
 import Personas
 import TestImages
