@@ -57,12 +57,11 @@ struct TrashEndToEndTests {
                 try await expect(1, isThere: true, isInTrash: false)
                 try await expect(3, isThere: true, isInTrash: false)
                 // In the middle of all that comes at once.
+                let (caller, paths) = (client, [0, 2].map { "/v2/trash/\(known[$0].id)/restore" })
                 async let calls: Void = withTaskGroup { group in
-                    for (number, call) in [0, 2, 0, 2].enumerated() {
-                        let path = "/v2/trash/\(known[call].id)/restore"
-                        group.addTask { [client] in
-                            if number < 2 { _ = try? await client.post(path, [:]) } else { _ = try? await client.get("/v2/trash") }
-                        }
+                    for path in paths {
+                        group.addTask { _ = try? await caller.post(path, [:]) }
+                        group.addTask { _ = try? await caller.get("/v2/trash") }
                     }
                 }
                 if round == 1 { try await service.process.kill() }

@@ -225,10 +225,13 @@ struct HostileArchiveTests {
         let archive = try TarFile.made().bytes
         try await TestService.run { service in
             for end in stride(from: 0, to: archive.count, by: 97) {
-                #expect(try await service.takeIn(Array(archive.prefix(end))).status == 400, "\(end) bytes of \(archive.count)")
+                let answer = try await service.takeIn(Array(archive.prefix(end)))
+                #expect(answer.status == 400, "\(end) bytes of \(archive.count)")
             }
-            #expect(try await service.send(.get, "/v2/personas").items.isEmpty)
-            #expect(try await service.takeIn(archive).totals?["created"] == 1)
+            let list = try await service.send(.get, "/v2/personas")
+            #expect(list.items.isEmpty)
+            let whole = try await service.takeIn(archive)
+            #expect(whole.totals?["created"] == 1)
         }
     }
 

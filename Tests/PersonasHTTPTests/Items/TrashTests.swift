@@ -1,3 +1,4 @@
+import PersonasDB
 import ErrorEnvelope
 import Foundation
 import HTTPTypes

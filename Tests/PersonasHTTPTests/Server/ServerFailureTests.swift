@@ -92,7 +92,7 @@ struct ServerFailureTests {
         try await TestService.run { service in
             let useCases = HTTPUseCases(
                 catalog: service.catalog, trash: service.useCases.trash, revisions: service.useCases.revisions, training: service.training,
-                authentication: Authentication(keys: BrokenKeys()),
+                authentication: Authentication(keys: BrokenKeys()), webhooks: service.useCases.webhooks,
                 idempotency: service.useCases.idempotency, decoding: service.useCases.decoding,
                 maintenance: service.storage.maintenance, schema: service.storage.schema, epoch: service.storage.epoch,
                 changes: service.storage.changes, events: service.storage.events, feed: service.storage.feed, archives: service.archives)
@@ -141,7 +141,7 @@ struct ServerFailureTests {
             _ = try await service.administration.perform(ReserveNames(["Admin"]))
             let useCases = HTTPUseCases(
                 catalog: service.catalog, trash: service.useCases.trash, revisions: service.useCases.revisions, training: service.training,
-                authentication: service.useCases.authentication,
+                authentication: service.useCases.authentication, webhooks: service.useCases.webhooks,
                 idempotency: Idempotency(records: FullAnswers(), clock: .system), decoding: service.useCases.decoding,
                 maintenance: service.storage.maintenance, schema: service.storage.schema, epoch: service.storage.epoch,
                 changes: service.storage.changes, events: service.storage.events, feed: service.storage.feed, archives: service.archives)

@@ -32,7 +32,7 @@ struct StoppingTests {
             let arrivals = Arrivals()
             let useCases = HTTPUseCases(
                 catalog: service.catalog, trash: service.useCases.trash, revisions: service.useCases.revisions, training: service.training,
-                authentication: service.useCases.authentication,
+                authentication: service.useCases.authentication, webhooks: service.useCases.webhooks,
                 idempotency: service.useCases.idempotency, decoding: service.useCases.decoding,
                 maintenance: arrivals, schema: service.useCases.schema, epoch: service.useCases.epoch, changes: service.useCases.changes,
                 events: service.storage.events, feed: service.storage.feed, archives: service.archives)

@@ -1,6 +1,8 @@
+import ErrorEnvelope
 import Foundation
 import HTTPTypes
 import Personas
+import PersonasDB
 import Testing
 
 @testable import PersonasHTTP
