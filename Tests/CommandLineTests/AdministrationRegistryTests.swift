@@ -22,6 +22,8 @@ struct AdministrationRegistryTests {
         // Whoever asks for one of these has a running server in mind. What only looks, or makes what a server is begun with, has none.
         let aiming = names.filter { AdministrationRegistry.ofCommands.operation(named: $0)?.aimsAtServer == true }
         #expect(
-            Set(aiming) == ["SetMaintenance", "SetSuspended", "SetAPIAccess", "SetKeyState", "ReserveNames", "ReleaseNames"])
+            Set(aiming) == [
+                "SetMaintenance", "SetSuspended", "SetAPIAccess", "SetKeyState", "ReserveNames", "ReleaseNames", "DisableWebhook",
+            ])
     }
 }

@@ -43,6 +43,7 @@ package final class GuardedImageFetcher: ImageFetcher {
     private let logger: Logger
     private let metrics: DownloadMetrics
 
+    /// Fetches by the rules of the configuration, and trusts whom the process trusts.
     package convenience init(
         configuration: Configuration, trust: OutboundTrust, logger: Logger, metrics: any MetricsFactory = NOOPMetricsHandler.instance
     ) {

@@ -16,10 +16,8 @@ extension Failure: EnvelopeConvertible {
         case .malformedIdentifier(.style): return EnvelopeError(.invalidStyle)
         case .badImages(let first, let others): return Self.refusal(of: [first] + others, as: first.errorCode)
         case .stillProcessing(let mode): return EnvelopeError(.cannotDeleteProcessing, message: "This \(mode.rawValue) is still processing")
-        case .notProcessing(let mode):
-            return EnvelopeError(.conflict, message: "This \(mode.rawValue) is settled already; there is nothing to cancel")
-        case .notFailed(let mode):
-            return EnvelopeError(.conflict, message: "This \(mode.rawValue) has not failed; there is nothing to retry")
+        case .notProcessing(let mode): return Self.conflict("This \(mode.rawValue) is settled already; there is nothing to cancel")
+        case .notFailed(let mode): return Self.conflict("This \(mode.rawValue) has not failed; there is nothing to retry")
         case .missingAPIKey: return EnvelopeError(.missingAPIKey)
         case .malformedAPIKey: return EnvelopeError(.invalidAPIKeyFormat)
         case .unknownAPIKey: return EnvelopeError(.invalidAPIKey)
@@ -47,9 +45,8 @@ extension Failure: EnvelopeConvertible {
         case .preconditionFailed(.match): return EnvelopeError(.preconditionFailed)
         case .preconditionFailed(.noneMatch):
             return EnvelopeError(.preconditionFailed, message: "The resource is one that If-None-Match rules out")
-        case .staleLease:
-            return EnvelopeError(.conflict, message: "The lease is not valid: it ran out, ended, or belongs to another worker")
-        case .webhookDisabled: return EnvelopeError(.conflict, message: "The webhook is disabled; enable it first")
+        case .staleLease: return Self.conflict("The lease is not valid: it ran out, ended, or belongs to another worker")
+        case .webhookDisabled: return Self.conflict("The webhook is disabled; enable it first")
         case .idempotencyKeyInUse: return EnvelopeError(.idempotencyKeyInUse).retryAfter(seconds: 1)
         case .idempotencyKeyReused: return EnvelopeError(.idempotencyKeyReused)
         case .tooManyRequests(let limit, let seconds):
@@ -70,6 +67,8 @@ extension Failure: EnvelopeConvertible {
         case .damaged, .restoreUnfinished, .outOfDisk, .file: return EnvelopeError(.internalError, cause: self)
         }
     }
+
+    private static func conflict(_ message: String) -> EnvelopeError { EnvelopeError(.conflict, message: message) }
 
     private static func refusal(of images: [BadImage], as code: ErrorCode) -> EnvelopeError {
         EnvelopeError(code, message: images.map(\.message).joined(separator: "; "), details: images.map(\.detail))

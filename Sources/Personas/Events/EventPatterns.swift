@@ -17,6 +17,7 @@ extension EventType {
         /// The pattern.
         package let text: String
 
+        /// Takes the pattern as it was given.
         package init(text: String) { self.text = text }
     }
 

@@ -134,7 +134,7 @@ extension WebhookDraft {
         case .value(let text):
             if text.holdsMoreScalars(than: Limits.webhookDescriptionCharactersMax) {
                 refuse("must be at most \(Limits.webhookDescriptionCharactersMax) characters long")
-            } else if text.unicodeScalars.contains(where: { $0.isControl && $0 != "\t" && $0 != "\n" && $0 != "\r" }) {
+            } else if text.unicodeScalars.contains(where: { $0.isControl && ![0x09, 0x0A, 0x0D].contains($0.value) }) {
                 refuse("must not hold control characters")
             } else {
                 return .some(text.isEmpty ? nil : text)

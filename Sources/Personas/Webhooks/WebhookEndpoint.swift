@@ -106,6 +106,7 @@ package struct WebhookNotice: Sendable, Equatable, Codable {
     /// Since when nothing has reached it, RFC 3339; nil where something did.
     package let failingSince: String?
 
+    /// Tells of an endpoint; the moment is kept as the text that clients get.
     package init(id: Identifier, url: String, disabledReason: WebhookDisabledReason? = nil, failingSince: Timestamp? = nil) {
         self.id = id
         self.url = url

@@ -20,6 +20,7 @@ package struct Webhooks: Sendable {
     private let cleared: WakeSignal
     private let clock: WallClock
 
+    /// Ties the use cases to their ports.
     package init(
         endpoints: any WebhookStore, log: any DeliveryLogStore, sealing: any SecretSealing, targets: any WebhookTargetCheck,
         sender: any WebhookSender, signals: WorkSignals, clock: WallClock

@@ -120,15 +120,7 @@ enum Serve {
         let services: [any Service] =
             [GracePeriod(begun: stopping, seconds: drainSeconds + graceSeconds, http: http, brokenOff: brokenOff)]
             + background(app, settings, logger: logger)
-            + [
-                DeliveryLag(store: app.storage.deliveries, metrics: app.delivering.metrics, clock: app.delivering.clock),
-                // Before the server listens nobody knows what links begin with.
-                Following(
-                    signal: listening,
-                    service: WebhookDelivering(
-                        engine: app.deliveryEngine(publicURL: publicURL, logger: logger),
-                        endSeconds: min(settings.graceSeconds, WebhookDelivering.endSecondsMax))),
-            ]
+            + deliveries(app, settings, publicURL: publicURL, from: listening, logger: logger)
             + [
                 Following(signal: listening, service: administration), http, Draining(http: http, seconds: drainSeconds),
                 ShutdownWatchdog(drainSeconds: drainSeconds, graceSeconds: graceSeconds, begun: stopping, log: log, logger: logger),
@@ -142,6 +134,19 @@ enum Serve {
             throw failure(error, settings, logger)
         }
         return 0
+    }
+
+    /// What sends webhooks, and what watches that they are sent.
+    private static func deliveries(
+        _ app: Application, _ settings: Settings, publicURL: PublicURL, from listening: WakeSignal, logger: Logger
+    ) -> [any Service] {
+        let engine = app.deliveryEngine(publicURL: publicURL, logger: logger)
+        let endSeconds = min(settings.graceSeconds, WebhookDelivering.endSecondsMax)
+        return [
+            DeliveryLag(store: app.storage.deliveries, metrics: app.delivering.metrics, clock: app.delivering.clock),
+            // Before the server listens nobody knows what links begin with.
+            Following(signal: listening, service: WebhookDelivering(engine: engine, endSeconds: endSeconds)),
+        ]
     }
 
     /// The work behind the requests.

@@ -32,7 +32,7 @@ struct SettingsList: Sendable {
         "data", value: "DIR", of: .everyCommand, completion: .directory, default: storage.directory,
         "Folder of everything that must survive: the database and the images")
     let secretsKeyFile = Setting.optionalText(
-        "secrets-key-file", value: "FILE", of: .everyCommand, completion: .file(),
+        "secrets-key-file", value: "FILE", completion: .file(),
         "File of the key that secrets of webhooks are sealed with (mode 0600); without it secrets.key in the data folder, which is in backups"
     )
     let host = Setting.text("host", value: "ADDRESS", default: http.host, "Address to listen on")

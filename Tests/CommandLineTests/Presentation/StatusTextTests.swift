@@ -72,7 +72,8 @@ struct StatusTextTests {
         #expect(
             text
                 == #"{"accounts":12,"data_folder":"/data","disk":{"database_bytes":999,"free_bytes":null,"images":3702,"media_bytes":1234567890},"#
-                + #""items":{"persona":{"completed":1234567,"failed":3,"processing":0},"style":{"completed":0,"failed":0,"processing":1}},"#
+                + #""items":{"persona":{"completed":1234567,"failed":3,"processing":0,"trash":0},"#
+                + #""style":{"completed":0,"failed":0,"processing":1,"trash":1200}},"#
                 + #""last_backup":{"created_at":"2026-11-22T06:30:00.000Z","directory":"/backups/2026-11-22T063000Z","present":false},"#
                 + #""maintenance":{"on":true,"retry_after":90},"migrations":{"applied":1,"changed":[],"pending":[],"unknown":[]},"#
                 + #""queue":{"deliveries":0,"image_removals":0,"jobs_leased":2,"jobs_queued":1,"waiting_writes":5,"webhooks_disabled":0},"#

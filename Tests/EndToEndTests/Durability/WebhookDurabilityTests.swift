@@ -55,15 +55,20 @@ struct WebhookDurabilityTests {
     }
 
     /// Creates items from several clients until the service is killed.
-    private static func work(_ client: Client, round: Int, until pause: Duration, kill: @escaping @Sendable () async throws -> Void) async throws {
+    private static func work(_ client: Client, round: Int, until pause: Duration, kill: @escaping @Sendable () async throws -> Void)
+        async throws
+    {
         try await withThrowingTaskGroup(of: Void.self) { group in
             for index in 0..<3 {
                 group.addTask {
                     var number = 0
                     // Until a call breaks, because the service is gone.
-                    while let answer = try? await client.create(name: "Item \(round)-\(index)-\(number)", seed: index), answer.status == 201 {
+                    while let answer = try? await client.create(name: "Item \(round)-\(index)-\(number)", seed: index), answer.status == 201
+                    {
                         number += 1
-                        if let id = answer.json["id"]?.string { _ = try? await client.patch("/v2/personas/\(id)", ["name": .string("Renamed \(round)-\(index)-\(number)")]) }
+                        if let id = answer.json["id"]?.string {
+                            _ = try? await client.patch("/v2/personas/\(id)", ["name": .string("Renamed \(round)-\(index)-\(number)")])
+                        }
                     }
                 }
             }
@@ -88,12 +93,14 @@ struct WebhookDurabilityTests {
             }
         }
         try #require(events.count > kills, "too little happened for this to prove anything")
-        let expected = Set(["/good", "/picky", "/other"].flatMap { path in events.map { Told(path: path, id: $0.id, sequence: $0.sequence) } })
-        let came = Set(receiver.received.map { message in
-            Told(
-                path: message.path, id: message.id.replacing("-", with: ""),
-                sequence: message.event["sequence"]?.integer ?? 0)
-        })
+        let expected = Set(
+            ["/good", "/picky", "/other"].flatMap { path in events.map { Told(path: path, id: $0.id, sequence: $0.sequence) } })
+        let came = Set(
+            receiver.received.map { message in
+                Told(
+                    path: message.path, id: message.id.replacing("-", with: ""),
+                    sequence: message.event["sequence"]?.integer ?? 0)
+            })
         // Equal sets also say that no event ever came under another id, and none that was rolled back.
         #expect(came.subtracting(expected).isEmpty && expected.subtracting(came).isEmpty)
         #expect(receiver.received.allSatisfy { $0.event["id"]?.string == $0.id })

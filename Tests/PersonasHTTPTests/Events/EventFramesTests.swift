@@ -44,7 +44,8 @@ struct EventFramesTests {
         #expect(frames.event(event, isRecent: true) == first)
         // The same event once more, of an item that is still there: as it would be remembered from before it went.
         let webhook = Event(
-            id: event.id, accountID: event.accountID, sequence: 1, type: .webhookDisabled, at: event.at, subject: .webhook(WebhookNotice(id: event.id, url: "https://example.com/hook")))
+            id: event.id, accountID: event.accountID, sequence: 1, type: .webhookDisabled, at: event.at,
+            subject: .webhook(WebhookNotice(id: event.id, url: "https://example.com/hook")))
         #expect(String(buffer: frames.event(webhook, isRecent: true)).contains(#""url":"https://example.com/hook""#))
         #expect(frames.event(event, isRecent: true) == first)
     }

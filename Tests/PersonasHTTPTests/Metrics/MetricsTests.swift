@@ -201,7 +201,8 @@ struct MetricsTests {
         "personas_last_backup_timestamp_seconds", "personas_limits_hit_total", "personas_maintenance", "personas_media_bytes",
         "personas_media_removal_queue_depth", "personas_search_queue_depth", "personas_store_commit_failures_total",
         "personas_store_commit_group_size", "personas_store_commits_total", "personas_store_write_queue_depth", "personas_training_jobs",
-        "personas_training_jobs_completed_total", "personas_training_jobs_failed_total", "personas_training_leases_expired_total", "personas_trash_items",
+        "personas_training_jobs_completed_total", "personas_training_jobs_failed_total", "personas_training_leases_expired_total",
+        "personas_trash_items",
         "process_cpu_seconds_total", "process_max_fds", "process_open_fds", "process_resident_memory_bytes", "process_start_time_seconds",
     ]
 

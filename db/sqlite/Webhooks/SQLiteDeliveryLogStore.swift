@@ -111,8 +111,6 @@ struct SQLiteDeliveryLogStore: DeliveryLogStore {
         }
     }
 
-    // MARK: Reading
-
     private static func find(_ id: Identifier, of reference: WebhookReference, _ connection: some SQLConnection) throws -> WebhookDelivery {
         let sql = "\(DeliveryRow.select) WHERE delivery.id = ? AND delivery.webhook_id = ?"
         _ = try WebhookRow.find(reference, connection)
@@ -151,8 +149,6 @@ struct SQLiteDeliveryLogStore: DeliveryLogStore {
             """
         }.joined(separator: " UNION ALL ") + " ORDER BY created_at, sequence LIMIT ?2"
     }
-
-    // MARK: Writing
 
     /// The generation under which something is queued.
     /// - Throws: `notFound`, `webhookDisabled`.

@@ -13,6 +13,7 @@ package struct DeliveryMetrics: Sendable {
     private let superseded: Counter
     private let givenUp: Counter
 
+    /// Declares them.
     package init(factory: any MetricsFactory) {
         let attempts = Metric(
             "personas_webhook_attempts_total", help: "Attempts to deliver a webhook that ended, by what became of the delivery.")

@@ -30,6 +30,7 @@ package final class GuardedWebhookSender: WebhookSender, WebhookTargetCheck {
     private let clock: WallClock
     private let logger: Logger
 
+    /// Sends by the rules of the configuration, and trusts whom the process trusts.
     package convenience init(configuration: Configuration, trust: OutboundTrust, logger: Logger, clock: WallClock = .system) {
         self.init(
             configuration: configuration, rules: configuration.isDevelopment ? .development : .strict,

@@ -38,7 +38,8 @@ struct TrashCommand: AsyncParsableCommand {
 
     struct Restore: AdministrationCommand {
         static let configuration = CommandConfiguration(
-            commandName: "restore", abstract: "Take a persona or style out of the trash, as it was, under the links that it had.")
+            commandName: "restore", abstract: "Take a persona or style out of the trash, as it was, under the links that it had.",
+            usage: "personas trash restore ID [--name NAME] [--external-id ID] [<options>]")
         @OptionGroup var item: TrashedID
         @Option(help: ArgumentHelp("Another name, if its own is taken meanwhile", valueName: "NAME")) var name: String?
         @Option(
