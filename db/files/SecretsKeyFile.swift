@@ -77,6 +77,20 @@ package final class SecretsKeyFile: SecretSealing {
         }
     }
 
+    /// Looks before anything is asked for whether secrets can be sealed and opened.
+    /// - Returns: whether the key is there that they were sealed with; without it nothing but webhooks is amiss, and it may be brought back at any time.
+    /// - Throws: `configuration` where the file is no such file, or none can be made.
+    package func isUsable() throws(Failure) -> Bool {
+        try state.withLock { (state) throws(Failure) in
+            try load(&state)
+            guard state.keys.isEmpty else { return true }
+            guard access((file.path as NSString).deletingLastPathComponent, W_OK | X_OK) == 0 else {
+                throw .configuration(setting: Self.setting, reason: "the file \(file.path) cannot be made: its folder is missing or closed")
+            }
+            return try !hasSealedSecrets()
+        }
+    }
+
     /// Whether something is sealed with the present key.
     func isCurrent(_ sealed: SealedSecret) -> Bool {
         state.withLock { $0.keys.first?.id }?.elementsEqual(sealed.bytes.dropFirst().prefix(Self.keyIDBytes)) ?? false

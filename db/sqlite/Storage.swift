@@ -77,6 +77,9 @@ package final class Storage: AdministrationStores {
     package let deliveries: any DeliveryStore
     /// What their secrets are sealed with.
     package var secrets: any SecretSealing { secretsKey }
+    /// Whether secrets can be sealed and opened with what there is.
+    /// - Throws: `configuration` where the setting of the key is wrong.
+    package func hasSecretsKey() throws(Failure) -> Bool { try secretsKey.isUsable() }
     /// Has them sealed with another key.
     package var secretsKeyRotation: any SecretsKeyRotation {
         SQLiteSecretsKeyRotation(writer: imageIndex.writer, key: secretsKey, turn: maintenanceTurn)

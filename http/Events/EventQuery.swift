@@ -30,6 +30,7 @@ struct EventQuery {
         } catch {
             violations.append(error)
         }
+        if parameters.count(of: "type") > 1 { violations.append(Violation("type", "must be given only once, with commas between types")) }
         var itemID: Identifier?
         if !hasItem, let text = parameters.value(of: "item") {
             itemID = Identifier(text)

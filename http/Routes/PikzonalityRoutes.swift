@@ -157,8 +157,16 @@ struct PikzonalityRoutes: Sendable {
         }
     }
 
+    /// Whoever asks for a check alone must not change anything by that.
+    private func requireNoCheck(_ request: Request) throws(Failure) {
+        guard QueryParameters(request.uri.query).count(of: "validate_only") == 0 else {
+            throw .invalid([Violation("validate_only", "is not taken by this call, which would be carried out")])
+        }
+    }
+
     private func cancel(_ request: Request, _ context: CallerContext) async throws -> Response {
         try context.caller.require(.write)
+        try requireNoCheck(request)
         let id = try identifier(context)
         let call = try calls.call(request, context)
         // Nothing that a body could hold means anything; it only tells another request under the same key apart.
@@ -179,6 +187,7 @@ struct PikzonalityRoutes: Sendable {
 
     private func retry(_ request: Request, _ context: CallerContext) async throws -> Response {
         try context.caller.require(.write)
+        try requireNoCheck(request)
         let id = try identifier(context)
         let call = try calls.call(request, context)
         return try await bodyReader.withRetry(of: request, from: context.caller, for: call) { body, memory in

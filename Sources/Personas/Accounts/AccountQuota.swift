@@ -122,6 +122,6 @@ package struct AccountUsage: Sendable, Equatable {
     /// - Throws: `quotaExceeded`.
     package func requireRoom(forImageBytes bytes: Int, insteadOf replaced: Int) throws(Failure) {
         guard let max = quota.storedBytesMax, bytes > replaced, bytes - replaced > max - storedBytes else { return }
-        throw .quotaExceeded([QuotaExcess(.storedBytes, limit: max, used: storedBytes - replaced, added: bytes)])
+        throw .quotaExceeded([QuotaExcess(.storedBytes, limit: max, used: storedBytes, added: bytes - replaced)])
     }
 }

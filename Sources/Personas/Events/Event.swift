@@ -108,7 +108,7 @@ package enum ItemMember: String, Sendable, CaseIterable {
 
 extension Pikzonality {
     /// The reference images that clients can see.
-    fileprivate var publicReferences: ReferenceTokens? { status == .completed ? referenceTokens : nil }
+    fileprivate var publicReferences: ReferenceTokens? { status == .completed && !referenceTokens.isEmpty ? referenceTokens : nil }
 }
 
 /// One change that a client can see, as everybody is told of it: lists, streams and webhooks alike.

@@ -101,8 +101,8 @@ extension WebhookDraft {
             }
             switch await problem(text) {
             case nil: return text
-            case .malformed: return refuse("must be an https URL without credentials")
-            case .forbidden: return refuse("must lead to a public address")
+            case .malformed: return refuse("must be an https URL in ASCII (percent-encoded, names as punycode), without credentials")
+            case .forbidden: return refuse("must lead to a public host, by its name and on port 443")
             }
         }
     }

@@ -70,6 +70,7 @@ struct TrashStoreTests {
             #expect(told.map(\.type.text).suffix(3) == ["persona.trashed", "persona.restored", "persona.trashed"])
             #expect(told.suffix(3).map(\.subject) == [.item(item.withoutLinks), .item(item), .item(item.withoutLinks)])
             #expect(told.suffix(3).map(\.requestID) == ["put", "restore", "put"])
+            #expect(told.suffix(3).allSatisfy { $0.changed == ["portrait_url", "reference"] })
             try await open.purge(item)
             let rest = try await open.told(account)
             #expect(rest.map(\.sequence) == Array(1...Int64(rest.count)) && rest.last?.type == .item(.persona, .deleted))

@@ -30,6 +30,20 @@ struct SecretsKeyTests {
         }
     }
 
+    @Test("A server learns at its start whether there can be one, and whether the one is there that it needs")
+    func usable() async throws {
+        try await withDataFolder { folder in
+            #expect(try key(folder).isUsable())
+            #expect(try !key(folder, hasSecrets: true).isUsable())
+            #expect(!FileManager.default.fileExists(atPath: "\(folder)/secrets.key"))
+            #expect(throws: Failure.self) { try key("\(folder)/missing").isUsable() }
+            _ = try key(folder).seal(.fixture, for: .random())
+            #expect(try key(folder, hasSecrets: true).isUsable())
+            chmod("\(folder)/secrets.key", 0o644)
+            #expect(throws: Failure.self) { try key(folder).isUsable() }
+        }
+    }
+
     @Test("What cannot be the key is not replaced by another")
     func unusable() async throws {
         try await withDataFolder { folder in

@@ -25,6 +25,16 @@ extension TestService {
 struct CancelTests {
     private static let stale = Failure.staleLease
 
+    @Test("is no check of anything: whoever asks for one is refused, and so with a retry", arguments: ["cancel", "retry"])
+    func check(call: String) async throws {
+        try await TestService.run { service in
+            let id = try await service.create(.persona, "Nova")
+            let refused = try await service.send(.post, "/v2/personas/\(id)/\(call)?validate_only=true")
+            #expect(refused.status == 400 && refused.text.contains("validate_only is not taken by this call"))
+            #expect(try await service.send(.get, "/v2/personas/\(id)").object?["status"] as? String == "processing")
+        }
+    }
+
     @Test("ends the training at once, and the worker learns of it with its next sign of life", arguments: Mount.all)
     func cancel(mount: Mount) async throws {
         try await TestService.run { service in

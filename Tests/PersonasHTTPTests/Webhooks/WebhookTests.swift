@@ -75,12 +75,12 @@ struct WebhookTests {
             ])
             let bad: TestBody = #"{"url":"https://a:b@hooks.example","events":[],"description":7}"#
             try await service.send(.post, "/v2/webhooks", bad).expectViolations([
-                ("url", "url must be an https URL without credentials"),
+                ("url", "url must be an https URL in ASCII (percent-encoded, names as punycode), without credentials"),
                 ("events", "events must name at least one type of events, or * for all but progress"),
                 ("description", "description must be a string"),
             ])
             try await service.send(.post, "/v2/webhooks", #"{"url":"https://db.internal/","events":["*"]}"#).expectViolations([
-                ("url", "url must lead to a public address")
+                ("url", "url must lead to a public host, by its name and on port 443")
             ])
             let id = try await service.webhook()
             try await service.send(.patch, "/v2/webhooks/\(id)", #"{"status":"gone","url":null}"#).expectViolations([

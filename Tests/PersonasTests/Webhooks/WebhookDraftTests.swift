@@ -52,8 +52,12 @@ struct WebhookDraftTests {
                 ])
         let named = WebhookDraft(url: .value("https://a.example"), events: .value(["*"]), description: .value("a\u{0}"))
         #expect(
-            await violations(named, .forbidden) == ["url must lead to a public address", "description must not hold control characters"])
-        #expect(await violations(named, .malformed).first == "url must be an https URL without credentials")
+            await violations(named, .forbidden) == [
+                "url must lead to a public host, by its name and on port 443", "description must not hold control characters",
+            ])
+        #expect(
+            await violations(named, .malformed).first
+                == "url must be an https URL in ASCII (percent-encoded, names as punycode), without credentials")
         let exact = String(repeating: "u", count: 2_048)
         #expect(await violations(WebhookDraft(url: .value(exact), events: .value(["*"]))) == [])
         #expect(

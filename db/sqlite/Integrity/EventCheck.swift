@@ -19,6 +19,7 @@ enum EventCheck {
     }
 
     /// Accounts that miss an event although nothing of the time around it can have expired, and no item has gone since, whose progress would be gone too.
+    /// What a restore passes over is missing by right.
     static func holes(since begin: Timestamp) -> @Sendable (Database) throws -> [Finding] {
         { db in
             try accounts(
@@ -30,8 +31,8 @@ enum EventCheck {
                     WINDOW account AS (PARTITION BY account_id ORDER BY sequence)
                 ), gone AS (SELECT account_id, max(sequence) AS latest FROM event WHERE kind = 'deleted' GROUP BY account_id)
                 SELECT DISTINCT account_id FROM told LEFT JOIN gone USING (account_id)
-                WHERE sequence > before + 1 AND at >= ?1 AND before_at >= ?1 AND coalesce(latest, 0) <= before
-                """, [begin.milliseconds]
+                WHERE sequence > before + 1 AND sequence <= before + ?2 AND at >= ?1 AND before_at >= ?1 AND coalesce(latest, 0) <= before
+                """, [begin.milliseconds, SQLiteEpochStore.sequencesPassed]
             ).map { finding($0, "An event of the account is missing between two others") }
         }
     }

@@ -53,7 +53,7 @@ struct SQLiteTrashStore: TrashStore {
             try SQLitePikzonalityStore.translatingConflict(item, db) {
                 try TrashRows.takeBack(trashed, as: item, requestID: context.requestID, db)
             }
-            try steps.outbox.append(.restored, item, at: context.now, requestID: context.requestID, db)
+            try steps.outbox.append(.restored, item, from: trashed.withoutLinks, at: context.now, requestID: context.requestID, db)
             // Only now is it known that nothing else stands against it, which the failure undoes.
             try precondition.require(trashed)
             return item
