@@ -157,8 +157,7 @@ struct CommandLineContractTests {
             ]
             let item: Set = [
                 "id", "account", "mode", "name", "status", "progress", "special_instructions", "external_id", "metadata", "error",
-                "created_at",
-                "updated_at",
+                "settles_to", "created_at", "updated_at",
             ]
             let lists: [([String], Set<String>)] = [
                 (["accounts", "list"], account), (["keys", "list"], key), (["names", "list"], ["name"]),

@@ -261,7 +261,7 @@ struct CommandLineEndToEndTests {
             let item = try await stage.command("show", id, "--json").json
             let listed = try #require(list.array?.first)
             let names = try #require(listed.names)
-            #expect(list.array?.count == 1 && item.names == names.union(["job", "images"]))
+            #expect(list.array?.count == 1 && item.names == names.union(["job", "images", "trash"]))
             for name in names { #expect(item[name] == listed[name], "\(name)") }
             #expect(item["job"]?["state"] == "queued" && item["images"]?.array?.count == 3)
             #expect(item["id"] == .string(id))

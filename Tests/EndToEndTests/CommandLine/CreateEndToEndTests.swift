@@ -37,7 +37,7 @@ struct CreateEndToEndTests {
             #expect(urls.count == 4)
             for url in urls { #expect(try await client.get(url).status == 200) }
             let shown = try await stage.command("show", id, "--json").json
-            #expect(shown.names == created.json.names?.union(["job", "images"]))
+            #expect(shown.names == created.json.names?.union(["job", "images", "trash"]))
             let table = try await create(stage, "Paper", mode: "style")
             #expect(table.exit == .status(0) && table.output.contains(/mode +style\n/) && table.error.isEmpty, "\(table)")
         }
