@@ -121,7 +121,7 @@ struct TrashEndToEndTests {
             #expect(restored.exit == .status(0) && restored.output == "Persona restored\n", "\(restored)")
             #expect(try await Self.bytes(links, client) == images)
             #expect(try await client.get("/v2/personas/\(id)").json["external_id"] == "n-2")
-            #expect(try await stage.command("show", id, "--json").json["trash"] == nil)
+            #expect(try await stage.command("show", id, "--json").json["trash"] == .null)
             _ = try await client.trained(taker)
             #expect(try await client.delete("/v2/personas/\(taker)?to=trash").status == 200)
             let purged = try await stage.command("trash", "purge", taker)
