@@ -77,8 +77,9 @@ final class TestServer: Sendable {
     }
 
     /// Runs a server for as long as the body takes.
+    /// - Parameter greeting: what it says to whoever connects, before it is asked anything.
     static func run<Value>(
-        host: String = "127.0.0.1", port: Int = 0, tls: Bool = true, tlsVersionMax: TLSVersion? = nil,
+        host: String = "127.0.0.1", port: Int = 0, tls: Bool = true, tlsVersionMax: TLSVersion? = nil, greeting: String? = nil,
         reply: @escaping @Sendable (Request) -> Reply, _ body: (TestServer) async throws -> Value
     ) async throws -> Value {
         var context: NIOSSLContext?
@@ -97,7 +98,7 @@ final class TestServer: Sendable {
             .childChannelInitializer { [context] channel in
                 channel.eventLoop.makeCompletedFuture {
                     log.state.withLock { $0.accepted += 1 }
-                    let handler = Handler(log: log, reply: reply)
+                    let handler = Handler(log: log, greeting: greeting, reply: reply)
                     if let context {
                         let name = NIOLoopBound(handler, eventLoop: channel.eventLoop)
                         let sni = SNIHandler { result in
@@ -127,18 +128,21 @@ final class TestServer: Sendable {
         typealias OutboundOut = ByteBuffer
 
         private let log: LogBox
+        private let greeting: String?
         private let reply: @Sendable (Request) -> Reply
         private var received: [UInt8] = []
         private var drip: RepeatedTask?
         var serverName: String?
 
-        init(log: LogBox, reply: @escaping @Sendable (Request) -> Reply) {
+        init(log: LogBox, greeting: String?, reply: @escaping @Sendable (Request) -> Reply) {
             self.log = log
+            self.greeting = greeting
             self.reply = reply
         }
 
         func channelActive(context: ChannelHandlerContext) {
             log.state.withLock { $0.open += 1 }
+            if let greeting { context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: greeting)), promise: nil) }
             context.fireChannelActive()
         }
 

@@ -43,7 +43,7 @@ struct AuditNoteTests {
     @Test("Its words, which are stored, are those of the commands")
     func words() {
         for action in AuditAction.allCases {
-            #expect(action.rawValue.wholeMatch(of: /[a-z]+(\.[a-z]+(-[a-z]+)?)?/) != nil, "\(action)")
+            #expect(action.rawValue.wholeMatch(of: /[a-z]+(\.[a-z]+(-[a-z]+)*)?/) != nil, "\(action)")
         }
     }
 

@@ -24,7 +24,7 @@ package actor DeliveryPlan {
         /// What is to be sent now; each has a place until `ended`.
         package var deliveries: [DueDelivery] = []
         /// Endpoints whose deliveries could not be read, and why.
-        package var failures: [(endpointID: Identifier, failure: Failure)] = []
+        package var failures: [Identifier: Failure] = [:]
         /// Whether more endpoints are to be looked at at once.
         package var isUnfinished = false
     }
@@ -108,6 +108,8 @@ package actor DeliveryPlan {
 
     /// Takes one delivery to an endpoint in hand, if there is a place for it and one is due.
     private func begin(_ endpoint: DueEndpoint, at now: Timestamp, _ round: inout Round) async {
+        // Whatever it was is most probably still so.
+        guard round.failures[endpoint.id] == nil else { return }
         let own = inHand.filter { $0.value.endpointID == endpoint.id }
         let isSlow = endpoint.health.failuresInRow > 0 || slowEndpoints.contains(endpoint.id)
         guard own.count < (endpoint.health.isProbed ? 1 : Self.placesPerEndpointMax), !isSlow || slowCount(at: now) < Self.slowPlacesMax,
@@ -125,7 +127,7 @@ package actor DeliveryPlan {
             }
         } catch {
             // What is wrong with one endpoint, such as a secret that cannot be unsealed, is no reason to keep the others waiting.
-            round.failures.append((endpoint.id, error))
+            round.failures[endpoint.id] = error
         }
         places.leave(endpoint.accountID)
     }

@@ -76,7 +76,7 @@ struct RestoreTests {
         ("an edited manifest", .damaged(.fileDamaged, "manifest.json"), { try edit($0, "\"files\" : 3", "\"files\" : 2") }),
         ("an edited time", .damaged(.fileDamaged, "manifest.json"), { try edit($0, "\"created_at\" : \"2", "\"created_at\" : \"1") }),
         ("a further member", .damaged(.fileDamaged, "manifest.json"), { try edit($0, "{\n", "{\n  \"a\" : 1,\n") }),
-        ("another format", .unknown("format 3"), { try edit($0, "\"format\" : 2", "\"format\" : 3") }),
+        ("another format", .unknown("format 4"), { try edit($0, "\"format\" : 3", "\"format\" : 4") }),
         (
             "a manifest cut short", .damaged(.fileDamaged, "manifest.json"),
             { try Data("{".utf8).write(to: URL(fileURLWithPath: $0 + "/manifest.json")) }
@@ -150,13 +150,13 @@ struct RestoreTests {
         }
     }
 
-    @Test("A backup from before manifests named a version and a data folder is restored as ever")
-    func olderManifest() async throws {
+    @Test("A backup from before manifests named a version and a data folder, or a key for secrets, is restored as ever", arguments: 1...2)
+    func olderManifest(format: Int) async throws {
         try await withBackup { backup, parent, item in
             let path = backup + "/manifest.json"
             let manifest = try BackupManifest(parsing: try Data(contentsOf: URL(fileURLWithPath: path)))
-            #expect(manifest.format == 2 && manifest.dataFolder != nil)
-            try manifest.older().write(to: URL(fileURLWithPath: path))
+            #expect(manifest.format == 3 && manifest.dataFolder != nil && manifest.secretsKey == nil)
+            try manifest.older(format).write(to: URL(fileURLWithPath: path))
             _ = try await DataFolderRestore(from: backup).verify { _ in }
             try await restore(backup, into: parent + "/data")
             try await withStorage(in: parent + "/data") { open async throws in
@@ -262,9 +262,10 @@ struct RestoreTests {
 
 extension BackupManifest {
     /// The document as the first format had it.
-    fileprivate func older() throws -> Data {
-        var text = String(decoding: try document(), as: UTF8.self).replacing("\"format\" : 2", with: "\"format\" : 1")
-        text = text.replacing(/\ \ "data_folder" : "[^\n]*\n/, with: "").replacing(checksum, with: "")
+    fileprivate func older(_ format: Int) throws -> Data {
+        var text = String(decoding: try document(), as: UTF8.self).replacing("\"format\" : 3", with: "\"format\" : \(format)")
+        if format == 1 { text = text.replacing(/\ \ "data_folder" : "[^\n]*\n/, with: "") }
+        text = text.replacing(checksum, with: "")
         let sum = hexadecimal(Array(SHA256.hash(data: Data(text.utf8))))
         return Data(text.replacing("\"checksum\" : \"\"", with: "\"checksum\" : \"\(sum)\"").utf8)
     }

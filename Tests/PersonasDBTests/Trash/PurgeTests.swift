@@ -55,8 +55,9 @@ struct PurgeTests {
     func expiry() async throws {
         try await withStorage { open in
             let account = try await open.account()
+            let images = try await open.stored(1...3)
             for number in 0..<5 {
-                let item = try await open.insert("Item \(number)", of: account, outcome: .completed)
+                let item = try await open.insert("Item \(number)", of: account, images: images, outcome: .completed)
                 try await open.putAway(item, at: .second(number))
             }
             let end = Timestamp.second(2).adding(days: 30)
@@ -136,8 +137,8 @@ struct PurgeTests {
             let change = PikzonalityChange(name: Name(stored: "Nova 2"))
             for isInTrash in [false, true] {
                 if isInTrash { try await open.putAway(item) }
-                let before = try await open.rows(tables)
                 for operation in ["INSERT", "DELETE"] {
+                    let before = try await open.rows(tables)
                     try await open.execute(
                         "CREATE TRIGGER broken BEFORE \(operation) ON \(table) BEGIN SELECT RAISE(ABORT, 'broken'); END")
                     let outcome = await result { () throws(Failure) in

@@ -18,8 +18,8 @@ struct RevisionStoreTests {
             let item = try await open.items.insert(
                 NewPikzonality(
                     id: .random(), accountID: account, mode: .persona,
-                    details: PikzonalityDetails(name: Name(stored: "Nova"), metadata: .fixture(["a": "1"])), references: StoredImage.three,
-                    outcome: .completed), in: WriteContext(at: .second(0), requestID: "create"))
+                    details: PikzonalityDetails(name: Name(stored: "Nova"), metadata: .fixture(["a": "1"])),
+                    references: try await open.stored(1...3), outcome: .completed), in: WriteContext(at: .second(0), requestID: "create"))
             #expect(
                 try await states(item, open) == [Revision(number: 1, details: item.details, changedAt: .second(0), requestID: "create")])
             #expect(try open.count("revision") == 0)
@@ -61,7 +61,7 @@ struct RevisionStoreTests {
     func bound() async throws {
         try await withStorage { open in
             let account = try await open.account()
-            let item = try await open.insert("Nova", of: account, outcome: .completed)
+            let item = try await open.insert("Nova", of: account, images: try await open.stored(1...3), outcome: .completed)
             for number in 2...130 {
                 _ = try await open.items.update(
                     item.id, mode: nil, accountID: account, change: PikzonalityChange(specialInstructions: "\(number)"), at: .second(number)
@@ -89,8 +89,10 @@ struct RevisionStoreTests {
     func restoring() async throws {
         try await withStorage { open in
             let account = try await open.account()
+            let images = try await open.stored(1...3)
             let item = try await open.insert(
-                "Nova", of: account, instructions: "a", externalID: "x", metadata: ["a": "1", "b": "2"], outcome: .completed)
+                "Nova", of: account, images: images, instructions: "a", externalID: "x", metadata: ["a": "1", "b": "2"], outcome: .completed
+            )
             let change = PikzonalityChange(
                 name: Name(stored: "Other"), specialInstructions: .some(nil), externalID: .some(nil), metadata: .merge(["c": "3"]))
             _ = try await open.items.update(item.id, mode: nil, accountID: account, change: change, at: .second(1))
@@ -106,7 +108,7 @@ struct RevisionStoreTests {
             let labelled = PikzonalityFilter(metadata: [MetadataMember(key: "b", value: "2")])
             #expect(try await open.items.page(labelled, sort: .name, after: nil, limit: 2, accountID: account) == [back])
 
-            _ = try await open.insert("OTHER", of: account, outcome: .completed)
+            _ = try await open.insert("OTHER", of: account, images: images, outcome: .completed)
             let taken = await result { () throws(Failure) in
                 try await revisions.restore(2, of: item.id, mode: nil, accountID: account)
             }

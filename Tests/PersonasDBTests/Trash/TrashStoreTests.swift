@@ -116,7 +116,7 @@ struct TrashStoreTests {
             let images = try await open.stored(1...3)
             let item = try await open.trained("Nova", of: account, images: images)
             try await open.putAway(item)
-            let taker = try await open.insert("NOVA", of: account, externalID: "own-Nova", outcome: .completed)
+            let taker = try await open.insert("NOVA", of: account, images: images, externalID: "own-Nova", outcome: .completed)
             try await open.storage.names.reserve([Name(stored: "Chief")], at: .second(1))
             let before = try await open.rows(Self.tables + ["event", "trash_item", "trash_link"])
             await #expect(throws: Failure.nameTaken(.persona, taker.id)) { try await open.takeBack(item) }

@@ -10,7 +10,7 @@ struct DeliveryStoreTests {
     func order() async throws {
         try await withStorage { open in
             let endpoint = try await open.webhook(of: try await open.account())
-            let one = try await open.insert("One", of: endpoint.accountID, outcome: .completed, at: .second(1))
+            let one = try await open.completed("One", of: endpoint.accountID, at: .second(1))
             let two = try await open.insert("Two", of: endpoint.accountID, at: .second(2))
             let due = try await open.due(endpoint, at: .second(3))
             #expect(due.map(\.event.itemID) == [one.id, two.id])
@@ -130,7 +130,8 @@ struct DeliveryStoreTests {
     func check() async throws {
         try await withStorage { open in
             let endpoint = try await open.webhook(of: try await open.account())
-            for number in 1...2 { _ = try await open.insert("Item \(number)", of: endpoint.accountID, at: .second(number)) }
+            let images = try await open.stored(1...3)
+            for number in 1...2 { _ = try await open.insert("Item \(number)", of: endpoint.accountID, images: images, at: .second(number)) }
             func findings(repairing: Bool = false) async throws -> [String: Int] {
                 try await open.storage.integrity.check(repairingWith: repairing ? open.collector : nil, at: .second(9)) { _ in }.counts
                     .findingsByKind

@@ -17,6 +17,14 @@ extension OpenStorage {
             endpoint, secret: try storage.secrets.seal(.fixture, for: endpoint.id), in: WriteContext(at: time))
     }
 
+    /// Stores an item and completes its training, which are two events.
+    func completed(_ name: String, of accountID: Identifier, at time: Timestamp) async throws -> Pikzonality {
+        let item = try await insert(name, of: accountID, at: time)
+        let job = try #require(try await jobs.lease(limit: 1, policy: LeasePolicy(), at: time).first)
+        try await jobs.complete(job.id, token: job.leaseToken, portrait: nil, at: time)
+        return item
+    }
+
     /// An endpoint as it is at this moment.
     func present(_ endpoint: WebhookEndpoint) async throws -> WebhookEndpoint {
         try await storage.webhooks.endpoint(endpoint.reference)

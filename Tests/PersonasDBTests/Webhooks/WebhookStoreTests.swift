@@ -13,7 +13,7 @@ struct WebhookStoreTests {
             let all = try await open.webhook(of: account)
             let completed = try await open.webhook(of: account, events: ["persona.completed"])
             let foreign = try await open.webhook(of: other)
-            let item = try await open.insert("One", of: account, outcome: .completed, at: .second(1))
+            let item = try await open.completed("One", of: account, at: .second(1))
             #expect(try await open.log(all).map(\.eventType.text) == ["persona.completed", "persona.created"])
             #expect(try await open.log(completed).map(\.eventType.text) == ["persona.completed"])
             #expect(try await open.log(foreign).isEmpty)
@@ -107,9 +107,10 @@ struct WebhookStoreTests {
         try await withStorage { open in
             let account = try await open.account()
             let endpoint = try await open.webhook(of: account)
-            _ = try await open.insert("Early", of: account, at: .second(1))
+            let images = try await open.stored(1...3)
+            _ = try await open.insert("Early", of: account, images: images, at: .second(1))
             try await open.set(.disabled, endpoint, at: .second(2))
-            for number in 3..<6 { _ = try await open.insert("Item \(number)", of: account, at: .second(number)) }
+            for number in 3..<6 { _ = try await open.insert("Item \(number)", of: account, images: images, at: .second(number)) }
             let enabled = try await open.set(.enabled, endpoint, at: .second(7))
             #expect((enabled.pending, enabled.missing) == (0, 4))
             #expect(try await open.due(endpoint, at: .second(100)).isEmpty)
@@ -158,7 +159,8 @@ struct WebhookStoreTests {
         try await withStorage { open in
             let account = try await open.account()
             let (endpoint, other) = (try await open.webhook(of: account), try await open.webhook(of: account))
-            for number in 0..<5 { _ = try await open.insert("Item \(number)", of: account, at: .second(number)) }
+            let images = try await open.stored(1...3)
+            for number in 0..<5 { _ = try await open.insert("Item \(number)", of: account, images: images, at: .second(number)) }
             let delivery = try #require(try await open.log(endpoint).first)
             try await open.attempt(delivery, status: 500, at: .second(6))
             try await open.storage.webhooks.delete(endpoint.reference, if: .none, in: WriteContext(at: .second(7)))

@@ -8,7 +8,7 @@ import Synchronization
 enum PreparedStatements {
     /// Statements that one connection keeps: more than the service has, so that none of them goes, and few enough that a text with a value in it,
     /// which is another statement each time, can never fill the memory (6.5 kB each).
-    static let countMax = 128
+    static let countMax = 256
 }
 
 /// A query whose text never changes, known to each connection by a number: the text is longer than many a row, and to look it up by it would cost a good

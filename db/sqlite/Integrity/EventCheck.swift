@@ -36,7 +36,8 @@ enum EventCheck {
         }
     }
 
-    /// Items that are not as their last event tells. While one is in training its progress may have come further than was told.
+    /// Items that are not as their last event tells. While one is in training its progress may have come further than was told. The link that was told is
+    /// held against the link that there is: whether the item's copy of it is right is another question.
     static func items(_ db: Database) throws -> [Finding] {
         try Row.fetchAll(
             db,
@@ -46,7 +47,8 @@ enum EventCheck {
                 WHERE event.kind IN ('deleted', 'trashed') OR event.account_id <> item.account_id OR event.mode <> item.mode OR event.name IS NOT item.name
                     OR event.status IS NOT item.status OR event.version > item.version
                     OR item.status <> 'processing' AND (
-                        event.version <> item.version OR event.updated_at <> item.updated_at OR event.portrait_token IS NOT item.portrait_token
+                        event.version <> item.version OR event.updated_at <> item.updated_at
+                        OR event.portrait_token IS NOT (SELECT token FROM image_link WHERE pikzonality_id = item.id AND position = -1)
                         OR event.metadata IS NOT item.metadata OR event.special_instructions IS NOT item.special_instructions
                         OR event.external_id IS NOT item.external_id)
                 UNION SELECT id FROM pikzonality JOIN event_reduction ON item_id = id

@@ -2,7 +2,7 @@ import Foundation
 import GRDB
 import Personas
 
-/// Whether events, endpoints and deliveries agree with one another.
+/// Whether endpoints and their deliveries agree with one another, and with the events that are delivered.
 enum WebhookCheck {
     /// Counts of an endpoint that are not those of its deliveries.
     struct Difference: Sendable {
@@ -74,19 +74,6 @@ enum WebhookCheck {
             """
         return try Row.fetchAll(db, sql: sql).map {
             Finding(.deliveriesDisagree, try $0.identifier("id").text, "The delivery is not of the event that it names")
-        }
-    }
-
-    /// Accounts whose events are counted further than the counter says, which would give a number twice.
-    static func events(_ db: Database) throws -> [Finding] {
-        let sql = """
-            SELECT account_id AS id, max(sequence) AS last, coalesce(last_sequence, 0) AS counted FROM event LEFT JOIN event_counter USING (account_id)
-            GROUP BY account_id HAVING last > counted
-            """
-        return try Row.fetchAll(db, sql: sql).map { row in
-            let (last, counted): (Int64, Int64) = (row["last"], row["counted"])
-            return Finding(
-                .eventsDisagree, try row.identifier("id").text, "The account has event \(last), and is said to have had \(counted)")
         }
     }
 

@@ -69,15 +69,14 @@ struct SQLiteDeliveryLogStore: DeliveryLogStore {
             let generation = try Self.generation(of: reference, db)
             let wanted = min(limit, queuedMax - done.queued)
             var found: [(number: Int64, place: DeliveryPlace)] = []
-            try db.query(
-                Self.replayed(request.kind),
-                [
-                    .identifier(reference.id), .integer(Int64(wanted + 1)),
-                    .integer(max(request.since.milliseconds, done.last?.createdAt.milliseconds ?? .min)),
-                    .integer(request.until?.milliseconds ?? .max), .integer(done.last?.createdAt.milliseconds ?? .min),
-                    .integer(done.last?.sequence ?? 0), .integer(generation),
-                ]
-            ) { row in
+            var arguments: [SQLArgument] = [
+                .identifier(reference.id), .integer(Int64(wanted + 1)),
+                .integer(max(request.since.milliseconds, done.last?.createdAt.milliseconds ?? .min)),
+                .integer(request.until?.milliseconds ?? .max), .integer(done.last?.createdAt.milliseconds ?? .min),
+                .integer(done.last?.sequence ?? 0),
+            ]
+            if request.kind != .failed { arguments.append(.integer(generation)) }
+            try db.query(Self.replayed(request.kind), arguments) { row in
                 found.append((row.integer(0), DeliveryPlace(createdAt: row.timestamp(1), sequence: row.integer(2))))
             }
             for delivery in found.prefix(wanted) {
@@ -138,7 +137,7 @@ struct SQLiteDeliveryLogStore: DeliveryLogStore {
         }.joined(separator: " UNION ALL ") + " ORDER BY 8 DESC, 4 DESC LIMIT ?2"
     }
 
-    /// What is to be queued anew, oldest first.
+    /// What is to be queued anew, oldest first. Only what was cancelled is told from what waits by a generation.
     private static func replayed(_ kind: ReplayRequest.Kind) -> String {
         let walks = kind.statuses.map { "status = '\($0.rawValue)'" }
         let stale = kind == .failed ? [] : ["status = 'pending' AND generation <> ?7"]
