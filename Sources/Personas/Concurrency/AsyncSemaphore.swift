@@ -46,6 +46,9 @@ package final class AsyncSemaphore: Sendable {
     /// Places that are not taken.
     package var free: Int { state.withLock { $0.free } }
 
+    /// How many places an account may hold while others hold what they do.
+    package func share(of accountID: Identifier) -> Int { state.withLock { share(in: $0, accountID) } }
+
     /// Takes a place where there is one for the account at this moment.
     package func tryEnter(_ accountID: Identifier? = nil) -> Turn {
         state.withLock { take(in: &$0, accountID) ? .admitted : refusal(in: $0, accountID) }
@@ -118,9 +121,11 @@ package final class AsyncSemaphore: Sendable {
     /// What is held of a share: nothing without an account.
     private func held(in state: State, _ accountID: Identifier?) -> Int { accountID.flatMap { state.held[$0] } ?? 0 }
 
+    /// As many as would then still be free, and one in any case.
+    private func share(in state: State, _ accountID: Identifier?) -> Int { max(1, (held(in: state, accountID) + state.free) / 2) }
+
     private func mayTake(_ state: State, _ accountID: Identifier?) -> Bool {
-        let own = held(in: state, accountID)
-        return state.free > 0 && (own == 0 || own + 1 <= state.free - 1)
+        state.free > 0 && (accountID == nil || held(in: state, accountID) < share(in: state, accountID))
     }
 
     private func take(in state: inout State, _ accountID: Identifier?) -> Bool {

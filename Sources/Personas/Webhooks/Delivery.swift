@@ -88,6 +88,8 @@ package enum DeliveryOutcome: Sendable, Equatable {
     case retry(at: Timestamp)
     /// It is not tried again by itself.
     case failed
+    /// The endpoint is gone, and the delivery is cancelled with what waits for it.
+    case cancelled
 }
 
 /// What follows from an attempt, for the delivery and for its endpoint.
@@ -126,6 +128,8 @@ package struct DueEndpoint: Sendable, Equatable {
 package struct DueDelivery: Sendable, Equatable {
     /// The delivery's id, which no receiver sees: it is told the event's.
     package let id: Identifier
+    /// How often it was queued. An attempt settles what it was queued for, and not what is asked for meanwhile.
+    package let timesQueued: Int
     /// Where it goes.
     package let endpointID: Identifier
     /// Whose it is.
@@ -138,9 +142,10 @@ package struct DueDelivery: Sendable, Equatable {
     package let event: Event
 
     package init(
-        id: Identifier, endpointID: Identifier, accountID: Identifier, url: String, secrets: [WebhookSecret], event: Event
+        id: Identifier, timesQueued: Int, endpointID: Identifier, accountID: Identifier, url: String, secrets: [WebhookSecret], event: Event
     ) {
         self.id = id
+        self.timesQueued = timesQueued
         self.endpointID = endpointID
         self.accountID = accountID
         self.url = url
@@ -151,7 +156,7 @@ package struct DueDelivery: Sendable, Equatable {
 
 /// What was written down of an attempt.
 package struct RecordedAttempt: Sendable, Equatable {
-    /// What became of the delivery; nil where nobody waited for it any more, because it was cancelled or is gone.
+    /// What became of the delivery; nil where nobody waited for that any more, because it was cancelled, queued anew or is gone.
     package let outcome: DeliveryOutcome?
     /// Why its endpoint was disabled by it; nil where it was not.
     package let disabled: WebhookDisabledReason?
@@ -184,8 +189,12 @@ package protocol DeliveryStore: Sendable {
     /// is known of delivery and endpoint in that moment. Disabling cancels what waits, and is told as an event.
     ///
     /// An attempt at another URL than the endpoint has by now says nothing about the endpoint.
-    /// - Parameter waitFactor: by how much the time to the next attempt differs from the schedule's.
-    func record(_ attempt: DeliveryAttempt, of deliveryID: Identifier, waitFactor: Double) async throws(Failure) -> RecordedAttempt
+    /// - Parameters:
+    ///   - timesQueued: that of the delivery when the attempt began. Where it was queued anew since then it stays queued, whatever came of the attempt.
+    ///   - waitFactor: by how much the time to the next attempt differs from the schedule's.
+    func record(
+        _ attempt: DeliveryAttempt, of deliveryID: Identifier, timesQueued: Int, waitFactor: Double
+    ) async throws(Failure) -> RecordedAttempt
 }
 
 /// What is sent to a receiver.

@@ -115,7 +115,8 @@ package final class DeliveryEngine: Sendable {
             // A task of its own, because a cancelled one would not get its transaction.
             let result = await Task { [store] () async -> Result<RecordedAttempt, Failure> in
                 do throws(Failure) {
-                    return .success(try await store.record(attempt, of: delivery.id, waitFactor: waitFactor))
+                    return .success(
+                        try await store.record(attempt, of: delivery.id, timesQueued: delivery.timesQueued, waitFactor: waitFactor))
                 } catch {
                     return .failure(error)
                 }

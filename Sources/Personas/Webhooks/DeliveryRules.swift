@@ -38,11 +38,11 @@ package enum DeliveryRules {
         on attempt: DeliveryAttempt, attempts: Int, health: EndpointHealth, waitFactor: Double
     ) -> DeliveryVerdict {
         if let status = attempt.httpStatus, (200..<300).contains(status) {
-            return DeliveryVerdict(outcome: .succeeded, health: EndpointHealth())
+            return DeliveryVerdict(outcome: .succeeded, health: health.succeeding(since: attempt.at))
         }
         let end = attempt.endedAt
         var health = health.failing(at: end)
-        guard attempt.httpStatus != 410 else { return DeliveryVerdict(outcome: .failed, health: health, disabling: .gone) }
+        guard attempt.httpStatus != 410 else { return DeliveryVerdict(outcome: .cancelled, health: health, disabling: .gone) }
         var retryAt = attempts < attemptsMax ? end.adding(milliseconds: waitMilliseconds(afterAttempts: attempts, waitFactor)) : nil
         if let status = attempt.httpStatus, isOverload(status) {
             let seconds = min(attempt.retryAfterSeconds ?? overloadedSeconds, retryAfterSecondsMax)
@@ -71,6 +71,14 @@ package enum DeliveryRules {
 extension EndpointHealth {
     /// Whether only one delivery at a time is to find out how the endpoint does.
     package var isProbed: Bool { failuresInRow >= DeliveryRules.failuresUntilProbing || slowedUntil != nil }
+
+    /// The health after a success. What failed while that was under way is later news than what the receiver knew when it took the message; but it was
+    /// reached, so that an outage begins with that failure at the earliest.
+    /// - Parameter moment: when the attempt began.
+    fileprivate func succeeding(since moment: Timestamp) -> EndpointHealth {
+        guard let last = lastFailureAt, last >= moment else { return EndpointHealth() }
+        return EndpointHealth(failuresInRow: failuresInRow, failingSince: last, lastFailureAt: last, slowedUntil: slowedUntil)
+    }
 
     /// The health after one more failure.
     fileprivate func failing(at moment: Timestamp) -> EndpointHealth {

@@ -8,7 +8,7 @@ package struct WebhookDelivery: Sendable, Equatable {
         case succeeded
         /// It was tried in vain, and is not tried again by itself.
         case failed
-        /// Its endpoint was disabled before it had ended, or when the event came.
+        /// Its endpoint was disabled before it had ended or by what it answered to it, or when the event came.
         case cancelled
     }
 
@@ -24,7 +24,7 @@ package struct WebhookDelivery: Sendable, Equatable {
     package let status: Status
     /// Attempts that were made, however often it was queued.
     package let attempts: Int
-    /// When the next is due; nil where none is.
+    /// When the next is made at the earliest, what the endpoint asked for taken into account; nil where none is.
     package let nextAttemptAt: Timestamp?
     /// The latest attempt.
     package let lastAttempt: DeliveryAttempt?

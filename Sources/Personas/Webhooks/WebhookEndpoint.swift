@@ -38,7 +38,7 @@ package struct WebhookEndpoint: Sendable, Equatable {
     package let details: WebhookDetails
     /// Why it is disabled; nil while it is not.
     package let disabledReason: WebhookDisabledReason?
-    /// Since when nothing has reached it; nil after a success.
+    /// Since when nothing has reached it; nil after a success. A failure beside a success counts as later.
     package let failingSince: Timestamp?
     /// Deliveries that wait for their first or next attempt.
     package let pending: Int

@@ -87,6 +87,8 @@ package protocol DeliveryLogStore: Sendable {
     /// a moment, at most `limit` of all together.
     /// - Returns: how many were done; fewer than `limit` once nothing is left.
     func clear(at now: Timestamp, limit: Int) async throws(Failure) -> Int
+    /// When the first of the previous secrets is over that still sign; nil where none does.
+    func firstSecretEnd() async throws(Failure) -> Timestamp?
 }
 
 /// Where in the log of an endpoint a delivery stands.

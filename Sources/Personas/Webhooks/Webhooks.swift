@@ -102,6 +102,7 @@ package struct Webhooks: Sendable {
             WebhookReference(id, of: accountID), to: try sealing.seal(secret, for: id),
             previousUntil: overlapSeconds == 0 ? nil : now.adding(seconds: overlapSeconds), if: precondition,
             in: WriteContext(at: now, claim: claim?.of { IssuedWebhook(endpoint: $0, secret: secret) }, requestID: requestID))
+        cleared.notify()
         return IssuedWebhook(endpoint: endpoint, secret: secret)
     }
 
@@ -168,7 +169,12 @@ package struct Webhooks: Sendable {
         return progress
     }
 
-    /// Does what is left of endpoints that were disabled or deleted.
+    /// How long there is nothing to clear, unless something is changed meanwhile; nil for as long as nothing is.
+    package func pauseUntilClearing() async throws(Failure) -> Duration? {
+        try await log.firstSecretEnd().map { .milliseconds(max(0, $0.milliseconds - clock.now.milliseconds)) }
+    }
+
+    /// Does what is left of endpoints that were disabled or deleted, and wipes secrets that are over.
     /// - Returns: how many deliveries were cleared.
     package func clear() async throws(Failure) -> Int {
         var count = 0

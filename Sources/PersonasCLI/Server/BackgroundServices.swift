@@ -62,7 +62,7 @@ struct BlobCollection: Service {
     }
 }
 
-/// Does what is left of webhooks that were disabled or deleted: soon after, and every minute for what went wrong before, and for secrets that are over.
+/// Does what is left of webhooks that were disabled or deleted, and wipes secrets that are over: soon after, and every minute for what went wrong before.
 struct WebhookClearing: Service {
     let webhooks: Webhooks
     let signal: WakeSignal
@@ -72,12 +72,14 @@ struct WebhookClearing: Service {
         await cancelWhenGracefulShutdown {
             while !Task.isCancelled {
                 let seen = signal.count
+                var pause = Duration.seconds(60)
                 do throws(Failure) {
                     _ = try await webhooks.clear()
+                    if let untilNext = try await webhooks.pauseUntilClearing() { pause = min(pause, untilNext) }
                 } catch {
                     logger.error("deliveries of webhooks could not be cleared", metadata: ["reason": "\(error)"])
                 }
-                await signal.wait(after: seen, atMost: .seconds(60))
+                await signal.wait(after: seen, atMost: pause)
             }
         }
     }

@@ -301,6 +301,7 @@ private func everyCallOfWebhooks(_ open: OpenStorage, _ round: Int, accountName:
             queuedMax: 100, in: WriteContext(at: .second(round + 2)))
     }
     for status in [WebhookEndpoint.Status.disabled, .enabled] { try await open.set(status, endpoint, at: .second(round + 3)) }
+    _ = try await log.firstSecretEnd()
     try await open.clearDeliveries(at: .second(round + 60))
     _ = try await open.storage.secretsKeyRotation.rotate(in: WriteContext(at: .second(round))) { _ in }
     try await store.delete(endpoint.reference, if: .none, in: WriteContext(at: .second(round + 4)))

@@ -93,19 +93,82 @@ struct DeliveryStoreTests {
     func gone() async throws {
         try await withStorage { open in
             let endpoint = try await open.webhook(of: try await open.account())
-            for number in 1...3 { _ = try await open.insert("Item \(number)", of: endpoint.accountID, at: .second(number)) }
+            let images = try await open.stored(1...3)
+            for number in 1...3 { _ = try await open.insert("Item \(number)", of: endpoint.accountID, images: images, at: .second(number)) }
             let delivery = try #require(try await open.log(endpoint).last)
-            #expect(try await open.attempt(delivery, status: 410, at: .second(4)) == RecordedAttempt(outcome: .failed, disabled: .gone))
+            #expect(try await open.attempt(delivery, status: 410, at: .second(4)) == RecordedAttempt(outcome: .cancelled, disabled: .gone))
             let present = try await open.present(endpoint)
             #expect(present.disabledReason == .gone)
-            #expect((present.pending, present.missing) == (0, 2))
-            #expect(try await open.log(endpoint, .failed).map(\.id) == [delivery.id])
+            #expect((present.pending, present.missing) == (0, 3), "what it refused is missing like what waited")
+            #expect(try await open.log(endpoint, .failed).isEmpty)
+            #expect(try await open.log(endpoint, .cancelled).map(\.id).contains(delivery.id))
             let last = try await open.storage.events.events(EventFilter(), after: 3, limit: 9, accountID: endpoint.accountID).events
             #expect(last.map(\.type) == [.webhookDisabled])
             #expect(last.first?.requestID == nil)
             let late = try #require(try await open.log(endpoint, .cancelled).first)
             #expect(try await open.attempt(late, at: .second(5)).outcome == nil, "what was in hand then is logged, and settles nothing")
             #expect(try await open.log(endpoint, .cancelled).first?.attempts == 1)
+            try await open.set(.enabled, endpoint, at: .second(6))
+            let replayed = try await open.storage.deliveryLog.replay(
+                ReplayRequest(kind: .missing, since: .second(0), until: nil), of: endpoint.reference, after: ReplayProgress(), limit: 9,
+                queuedMax: 9, in: WriteContext(at: .second(7)))
+            #expect(replayed.queued == 3)
+            #expect(try await open.present(endpoint).missing == 0)
+            try await open.clearDeliveries()
+            #expect(try await open.storage.integrity.check(repairingWith: nil, at: .second(8)) { _ in }.sound)
+        }
+    }
+
+    @Test("What a former URL says of itself is no reason to keep a delivery from the present one")
+    func goneFromFormerURL() async throws {
+        try await withStorage { open in
+            let endpoint = try await open.webhook(of: try await open.account())
+            _ = try await open.insert("One", of: endpoint.accountID, at: .second(1))
+            let delivery = try #require(try await open.log(endpoint).first)
+            _ = try await open.storage.webhooks.update(
+                endpoint.reference, WebhookChange(url: "https://hooks.example/b"), if: .none, in: WriteContext(at: .second(2)))
+            #expect(try await open.attempt(delivery, status: 410, at: .second(3)) == RecordedAttempt(outcome: .retry(at: .second(3))))
+            #expect(try await open.due(endpoint, at: .second(3)).map(\.url) == ["https://hooks.example/b"])
+        }
+    }
+
+    @Test("What is queued anew while an attempt is under way goes to where the endpoint is now", arguments: [200, 500, 410])
+    func queuedMeanwhile(status: Int) async throws {
+        try await withStorage { open in
+            let endpoint = try await open.webhook(of: try await open.account())
+            _ = try await open.insert("One", of: endpoint.accountID, at: .second(1))
+            let begun = try #require(try await open.due(endpoint, at: .second(1)).first)
+            let delivery = try #require(try await open.log(endpoint).first)
+            _ = try await open.storage.webhooks.update(
+                endpoint.reference, WebhookChange(url: "https://hooks.example/b"), if: .none, in: WriteContext(at: .second(2)))
+            _ = try await open.storage.deliveryLog.replay(delivery.id, of: endpoint.reference, in: WriteContext(at: .second(3)))
+            let recorded = try await open.attempt(delivery, status: status, timesQueued: begun.timesQueued, at: .second(4))
+            #expect(recorded == RecordedAttempt(outcome: nil))
+            let details = try await open.storage.deliveryLog.delivery(delivery.id, of: endpoint.reference)
+            #expect(details.delivery.status == .pending)
+            #expect(details.attempts.map(\.httpStatus) == [status], "it is in the log")
+            let again = try #require(try await open.due(endpoint, at: .second(4)).first)
+            #expect(again.url == "https://hooks.example/b")
+            #expect(again.timesQueued == 2)
+            let failed = try await open.attempt(delivery, url: again.url, status: 500, timesQueued: again.timesQueued, at: .second(5))
+            #expect(failed == RecordedAttempt(outcome: .retry(at: .second(10))), "the schedule begins with the first attempt since then")
+            let told = try await open.attempt(delivery, url: again.url, timesQueued: again.timesQueued, at: .second(10))
+            #expect(told == RecordedAttempt(outcome: .succeeded))
+        }
+    }
+
+    @Test("The next attempt is said to be no earlier than the endpoint asked for")
+    func nextWhileSlowed() async throws {
+        try await withStorage { open in
+            let endpoint = try await open.webhook(of: try await open.account())
+            for number in 1...2 { _ = try await open.insert("Item \(number)", of: endpoint.accountID, at: .second(number)) }
+            let log = try await open.log(endpoint)
+            try await open.attempt(log[0], status: 429, retryAfter: 600, at: .second(3))
+            #expect(try await open.log(endpoint).map(\.nextAttemptAt) == [.second(603), .second(603)])
+            let shown = try await open.storage.deliveryLog.delivery(log[1].id, of: endpoint.reference).delivery
+            #expect(shown.nextAttemptAt == .second(603))
+            try await open.attempt(log[1], at: .second(603))
+            #expect(try await open.log(endpoint).last?.nextAttemptAt == nil)
         }
     }
 

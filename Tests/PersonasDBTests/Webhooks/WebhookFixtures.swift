@@ -43,14 +43,22 @@ extension OpenStorage {
     }
 
     /// Makes an attempt at a delivery.
+    /// - Parameter timesQueued: how often that was queued when the attempt began; nil for as often as it is now.
     @discardableResult
     func attempt(
         _ delivery: WebhookDelivery, url: String = "https://hooks.example/a", status: Int? = 200, error: DeliveryError? = nil,
-        at time: Timestamp
+        retryAfter: Int? = nil, timesQueued: Int? = nil, at time: Timestamp
     ) async throws -> RecordedAttempt {
-        try await storage.deliveries.record(
-            DeliveryAttempt(at: time, url: url, durationMilliseconds: 0, httpStatus: status, error: error, responseBody: "heard"),
-            of: delivery.id, waitFactor: 1)
+        let present = try index.readers.read { connection in
+            try connection.first("SELECT times_queued FROM webhook_delivery WHERE id = ?", [.identifier(delivery.id)]) {
+                Int($0.integer(0))
+            }
+        }
+        return try await storage.deliveries.record(
+            DeliveryAttempt(
+                at: time, url: url, durationMilliseconds: 0, httpStatus: status, error: error, responseBody: "heard",
+                retryAfterSeconds: retryAfter),
+            of: delivery.id, timesQueued: timesQueued ?? present ?? 1, waitFactor: 1)
     }
 
     /// Brings in line and clears all that is left to be.

@@ -210,6 +210,7 @@ struct WebhookStoreTests {
                 endpoint.reference, to: try sealing.seal(second, for: endpoint.id), previousUntil: .second(100), if: .none,
                 in: WriteContext(at: .second(1)))
             #expect(rotated.previousSecretExpiresAt == .second(100))
+            #expect(try await open.storage.deliveryLog.firstSecretEnd() == .second(100))
             #expect(try await secrets(at: .second(99)) == [second, .fixture])
             #expect(try await secrets(at: .second(100)) == [second])
             _ = try await store.rotate(
@@ -219,6 +220,7 @@ struct WebhookStoreTests {
             try await open.clearDeliveries(at: .second(200))
             #expect(try open.count("webhook", where: "previous_secret IS NOT NULL") == 0)
             #expect(try await open.present(endpoint).previousSecretExpiresAt == nil)
+            #expect(try await open.storage.deliveryLog.firstSecretEnd() == nil)
             _ = try await store.rotate(
                 endpoint.reference, to: try sealing.seal(second, for: endpoint.id), previousUntil: nil, if: .none,
                 in: WriteContext(at: .second(201)))

@@ -17,7 +17,7 @@ struct WebhookDeliveryTests {
         for due in try await service.storage.deliveries.dueDeliveries(of: endpointID, at: .now, excluding: [], items: [], limit: 100) {
             _ = try await service.storage.deliveries.record(
                 DeliveryAttempt(at: .now, url: due.url, durationMilliseconds: 5, httpStatus: status, responseBody: "heard"), of: due.id,
-                waitFactor: 1)
+                timesQueued: due.timesQueued, waitFactor: 1)
         }
     }
 

@@ -14,9 +14,10 @@ struct DeliveryPlanTests {
     }
 
     /// Adds endpoints of one account, each with as many deliveries.
-    private static func fill(_ store: MemoryDeliveryStore, endpoints: Int, deliveries: Int) -> [Identifier] {
-        let accountID = Identifier.random()
-        return (0..<endpoints).map { _ in
+    private static func fill(
+        _ store: MemoryDeliveryStore, endpoints: Int, deliveries: Int, of accountID: Identifier = .random()
+    ) -> [Identifier] {
+        (0..<endpoints).map { _ in
             let id = store.addEndpoint(of: accountID)
             for index in 0..<deliveries {
                 _ = store.addDelivery(to: id, item: .random(), sequence: Int64(index + 1), at: start)
@@ -98,6 +99,60 @@ struct DeliveryPlanTests {
         let known = Set(begun.prefix(begun.count - DeliveryPlan.slowPlacesMax + 1).map(\.endpointID))
         #expect(next.count { known.contains($0.endpointID) } <= 1)
         #expect(Set(endpoints).isSuperset(of: known))
+    }
+
+    @Test("However many endpoints of an account are slow, its quick one gets everything at once", arguments: [200, nil])
+    func slowBesideQuick(status: Int?) async throws {
+        let (store, accountID) = (MemoryDeliveryStore(), Identifier.random())
+        let plan = DeliveryPlan(store: store)
+        _ = Self.fill(store, endpoints: 8, deliveries: 100, of: accountID)
+        let quick = store.addEndpoint(of: accountID)
+        var slow = try await plan.next(at: Self.start).deliveries.map { (delivery: $0, begunAt: 0) }
+        #expect(slow.count > 8, "nobody knows yet that they are slow")
+        for second in 1...60 {
+            let now = Self.start.adding(seconds: second)
+            // As soon as it is known who is slow, there is more than one place for who is not.
+            let wanted = second <= 10 ? 1 : DeliveryPlan.placesPerEndpointMax
+            for index in 0..<wanted {
+                _ = store.addDelivery(to: quick, item: .random(), sequence: Int64(second * 10 + index), at: now)
+            }
+            for done in slow where done.begunAt + 10 <= second {
+                let attempt = Self.ended(status, milliseconds: 10_000)
+                _ = try store.record(attempt, of: done.delivery.id, waitFactor: 1)
+                await plan.ended(done.delivery.id, attempt)
+            }
+            slow.removeAll { $0.begunAt + 10 <= second }
+            let begun = try await plan.next(at: now).deliveries
+            let told = begun.filter { $0.endpointID == quick }
+            #expect(told.count == wanted, "second \(second)")
+            for delivery in told {
+                _ = try store.record(Self.ended(), of: delivery.id, waitFactor: 1)
+                await plan.ended(delivery.id, Self.ended())
+            }
+            slow += begun.filter { $0.endpointID != quick }.map { ($0, second) }
+        }
+    }
+
+    @Test("A share that is smaller than the account's endpoints are many goes round among them")
+    func turnsWithinShare() async throws {
+        let (store, accountID) = (MemoryDeliveryStore(), Identifier.random())
+        let plan = DeliveryPlan(store: store)
+        for _ in 0..<50 { _ = Self.fill(store, endpoints: 1, deliveries: 1) }
+        #expect(try await plan.next(at: Self.start).deliveries.count == 50)
+        let endpoints = Self.fill(store, endpoints: 10, deliveries: 100, of: accountID)
+        var inHand = try await plan.next(at: Self.start).deliveries
+        #expect(inHand.count < endpoints.count)
+        var served: [Identifier: Int] = [:]
+        for _ in 0..<30 {
+            // The one that was begun last ends first.
+            let delivery = inHand.removeLast()
+            served[delivery.endpointID, default: 0] += 1
+            _ = try store.record(Self.ended(), of: delivery.id, waitFactor: 1)
+            await plan.ended(delivery.id, Self.ended())
+            inHand += try await plan.next(at: Self.start).deliveries
+        }
+        for delivery in inHand { served[delivery.endpointID, default: 0] += 1 }
+        #expect(Set(served.keys) == Set(endpoints))
     }
 
     @Test("Endpoints have their turns, however much waits for one of them")

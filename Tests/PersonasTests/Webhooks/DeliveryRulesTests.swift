@@ -40,7 +40,8 @@ struct DeliveryRulesTests {
             failuresInRow: 9, failingSince: Timestamp(milliseconds: 1), lastFailureAt: Timestamp(milliseconds: 2),
             slowedUntil: Timestamp(milliseconds: 3))
         for status in [200, 201, 204, 299] {
-            #expect(Self.verdict(Self.attempt(status), attempts: 10, health: bad) == DeliveryVerdict(outcome: .succeeded, health: .init()))
+            let verdict = Self.verdict(Self.attempt(status, at: 3), attempts: 10, health: bad)
+            #expect(verdict == DeliveryVerdict(outcome: .succeeded, health: .init()))
         }
         for status in [100, 199, 300, 301, 302, 307, 308, 400, 404, 500, 999, nil] {
             let verdict = Self.verdict(Self.attempt(status))
@@ -49,10 +50,27 @@ struct DeliveryRulesTests {
         }
     }
 
+    @Test("A success that was under way when another attempt failed leaves what that said, but for the outage")
+    func successBesideFailure() {
+        let asked = Self.verdict(
+            Self.attempt(429, at: 1_000, retryAfter: 60), health: EndpointHealth(failuresInRow: 1, failingSince: Timestamp(milliseconds: 0))
+        )
+        for begun in [0, 999, 1_000] as [Int64] {
+            let verdict = Self.verdict(Self.attempt(200, at: begun), health: asked.health)
+            #expect(verdict.outcome == .succeeded)
+            #expect(
+                verdict.health
+                    == EndpointHealth(
+                        failuresInRow: 2, failingSince: Timestamp(milliseconds: 1_000), lastFailureAt: Timestamp(milliseconds: 1_000),
+                        slowedUntil: Timestamp(milliseconds: 61_000)))
+        }
+        #expect(Self.verdict(Self.attempt(200, at: 1_001), health: asked.health).health == EndpointHealth())
+    }
+
     @Test("410 ends the delivery and the endpoint")
     func gone() {
         let verdict = Self.verdict(Self.attempt(410))
-        #expect(verdict.outcome == .failed && verdict.disabling == .gone)
+        #expect(verdict.outcome == .cancelled && verdict.disabling == .gone)
     }
 
     @Test("An overloaded receiver is left alone, for as long as it asks or for a minute, and for a day at most")
@@ -79,7 +97,7 @@ struct DeliveryRulesTests {
             health = Self.verdict(Self.attempt(500), health: health).health
             #expect(health.isProbed == (count >= 5))
         }
-        #expect(!Self.verdict(Self.attempt(200), health: health).health.isProbed)
+        #expect(!Self.verdict(Self.attempt(200, at: 1), health: health).health.isProbed)
         #expect(Self.verdict(Self.attempt(503)).health.isProbed)
     }
 
@@ -130,7 +148,8 @@ struct DeliveryRulesTests {
                     waitFactor: Double.random(in: DeliveryRules.waitFactors, using: &random))
                 Self.check(verdict, of: attempt, attempts: attempts, before: health)
                 health = verdict.disabling == nil ? verdict.health : EndpointHealth()
-                if verdict.outcome == .succeeded || verdict.outcome == .failed { attempts = 0 }
+                if case .retry = verdict.outcome { continue }
+                attempts = 0
             }
         }
     }
@@ -138,7 +157,9 @@ struct DeliveryRulesTests {
     private static func check(_ verdict: DeliveryVerdict, of attempt: DeliveryAttempt, attempts: Int, before: EndpointHealth) {
         let (status, health) = (attempt.httpStatus ?? 0, verdict.health)
         guard !(200..<300).contains(status) else {
-            #expect(verdict == DeliveryVerdict(outcome: .succeeded, health: EndpointHealth()))
+            let isLate = before.lastFailureAt.map { $0 >= attempt.at } ?? false
+            #expect(verdict.outcome == .succeeded && verdict.disabling == nil)
+            #expect(isLate ? health.slowedUntil == before.slowedUntil : health == EndpointHealth())
             return
         }
         #expect(health.failuresInRow == before.failuresInRow + 1 && health.lastFailureAt == attempt.at)
@@ -149,7 +170,8 @@ struct DeliveryRulesTests {
         }
         switch verdict.outcome {
         case .succeeded: Issue.record("a failure is no success")
-        case .failed: #expect(attempts >= 10 || status == 410)
+        case .failed: #expect(attempts >= 10 && status != 410)
+        case .cancelled: #expect(status == 410)
         case .retry(let at):
             #expect(attempts < 10 && at > attempt.at && at.milliseconds - attempt.at.milliseconds <= 29 * hour)
             if [429, 503, 504].contains(status), let asked = attempt.retryAfterSeconds {

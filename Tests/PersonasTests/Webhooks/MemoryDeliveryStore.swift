@@ -45,7 +45,8 @@ final class MemoryDeliveryStore: DeliveryStore {
                 id: .random(), accountID: endpoint.accountID, sequence: sequence, type: .item(.persona, .deleted), at: at,
                 subject: item.map { .gone($0, .persona) } ?? .webhook(WebhookNotice(id: endpointID, url: endpoint.url)))
             let due = DueDelivery(
-                id: .random(), endpointID: endpointID, accountID: endpoint.accountID, url: endpoint.url, secrets: [], event: event)
+                id: .random(), timesQueued: 1, endpointID: endpointID, accountID: endpoint.accountID, url: endpoint.url, secrets: [],
+                event: event)
             state.deliveries[due.id] = Delivery(due: due, nextAt: at)
             return due.id
         }
@@ -106,7 +107,9 @@ final class MemoryDeliveryStore: DeliveryStore {
         try read { state in state.deliveries.values.filter { $0.status == .pending && $0.nextAt <= now }.map(\.nextAt).min() }
     }
 
-    func record(_ attempt: DeliveryAttempt, of deliveryID: Identifier, waitFactor: Double) throws(Failure) -> RecordedAttempt {
+    func record(
+        _ attempt: DeliveryAttempt, of deliveryID: Identifier, timesQueued: Int = 1, waitFactor: Double
+    ) throws(Failure) -> RecordedAttempt {
         try read { state in
             state.attempts.append((deliveryID, attempt))
             guard var delivery = state.deliveries[deliveryID], delivery.status == .pending,
@@ -118,6 +121,7 @@ final class MemoryDeliveryStore: DeliveryStore {
             switch verdict.outcome {
             case .succeeded: delivery.status = .succeeded
             case .failed: delivery.status = .failed
+            case .cancelled: delivery.status = .cancelled
             case .retry(let at): delivery.nextAt = at
             }
             state.deliveries[deliveryID] = delivery

@@ -13,7 +13,8 @@ enum DeliveryRow {
 
     private static let columns = """
         delivery.id, delivery.event_id, delivery.event_type, delivery.sequence, \(status("delivery")), delivery.attempts,
-        delivery.next_attempt_at, delivery.created_at, coalesce(delivery.finished_at, webhook.cancelled_at), \(attemptColumns)
+        max(delivery.next_attempt_at, coalesce(webhook.slowed_until, 0)), delivery.created_at,
+        coalesce(delivery.finished_at, webhook.cancelled_at), \(attemptColumns)
         """
 
     /// Selects deliveries of an endpoint; conditions follow.

@@ -110,6 +110,13 @@ struct SQLiteDeliveryLogStore: DeliveryLogStore {
         }
     }
 
+    func firstSecretEnd() async throws(Failure) -> Timestamp? {
+        try readers.read { connection in
+            let sql = "SELECT min(previous_secret_expires_at) FROM webhook WHERE previous_secret_expires_at IS NOT NULL"
+            return try connection.first(sql, []) { $0.timestampIfAny(0) } ?? nil
+        }
+    }
+
     private static func find(_ id: Identifier, of reference: WebhookReference, _ connection: some SQLConnection) throws -> WebhookDelivery {
         let sql = "\(DeliveryRow.select) WHERE delivery.id = ? AND delivery.webhook_id = ?"
         _ = try WebhookRow.find(reference, connection)
@@ -161,7 +168,8 @@ struct SQLiteDeliveryLogStore: DeliveryLogStore {
     ) throws {
         try db.run(
             """
-            UPDATE webhook_delivery SET status = 'pending', generation = ?1, next_attempt_at = ?2, finished_at = NULL, attempts_since_queued = 0
+            UPDATE webhook_delivery SET status = 'pending', generation = ?1, next_attempt_at = ?2, finished_at = NULL, attempts_since_queued = 0,
+                times_queued = times_queued + 1
             WHERE \(condition)
             """, [generation, now.milliseconds] + arguments)
     }

@@ -57,7 +57,8 @@ struct SQLiteDeliveryStore: DeliveryStore {
                     let event = try connection.first(sql, [.integer(due.number)]) { try EventRow.decode($0, accountID: accountID) }
                     guard let event else { throw Failure.unexpected("A delivery has no event") }
                     return DueDelivery(
-                        id: due.id, endpointID: endpointID, accountID: accountID, url: url, secrets: secrets, event: event)
+                        id: due.id, timesQueued: due.timesQueued, endpointID: endpointID, accountID: accountID, url: url, secrets: secrets,
+                        event: event)
                 }
             }
         }
@@ -90,10 +91,10 @@ struct SQLiteDeliveryStore: DeliveryStore {
     }
 
     func record(
-        _ attempt: DeliveryAttempt, of deliveryID: Identifier, waitFactor: Double
+        _ attempt: DeliveryAttempt, of deliveryID: Identifier, timesQueued: Int, waitFactor: Double
     ) async throws(Failure) -> RecordedAttempt {
         try await writer.write { db in
-            guard let delivery = try Attempted.find(deliveryID, db) else { return RecordedAttempt(outcome: nil) }
+            guard let delivery = try Attempted.find(deliveryID, timesQueued: timesQueued, db) else { return RecordedAttempt(outcome: nil) }
             try Self.log(attempt, delivery, db)
             guard let endpoint = delivery.endpoint else { return RecordedAttempt(outcome: nil) }
             // Another URL's failures are not those of the present one.
@@ -102,14 +103,16 @@ struct SQLiteDeliveryStore: DeliveryStore {
                 on: attempt, attempts: delivery.attemptsSinceQueued + 1, health: isPresent ? delivery.health : EndpointHealth(),
                 waitFactor: waitFactor)
             try Self.note(isPresent && endpoint.status == .enabled ? verdict.health : delivery.health, delivery.number, of: endpoint.id, db)
-            if delivery.isWaiting { try Self.settle(delivery.number, verdict.outcome, at: attempt.endedAt, db) }
+            // What a former URL does not want is for the present one.
+            let outcome = verdict.outcome == .cancelled && !isPresent ? .retry(at: attempt.endedAt) : verdict.outcome
+            if delivery.isWaiting { try Self.settle(delivery.number, outcome, at: attempt.endedAt, db) }
             var disabled: WebhookDisabledReason?
             if isPresent, endpoint.status == .enabled, let reason = verdict.disabling {
                 try DeliveryRows.disable(
                     endpoint, for: reason, failingSince: verdict.health.failingSince, at: attempt.endedAt, requestID: nil, outbox, db)
                 disabled = reason
             }
-            return RecordedAttempt(outcome: delivery.isWaiting ? verdict.outcome : nil, disabled: disabled)
+            return RecordedAttempt(outcome: delivery.isWaiting ? outcome : nil, disabled: disabled)
         }
     }
 
@@ -117,11 +120,11 @@ struct SQLiteDeliveryStore: DeliveryStore {
     private static func due(
         _ endpointID: Identifier, generation: Int64, at now: Timestamp, excluding: Set<Identifier>, items: Set<Identifier>, limit: Int,
         _ connection: some SQLConnection
-    ) throws -> [(number: Int64, id: Identifier)] {
-        var found: [(sequence: Int64, number: Int64, id: Identifier)] = []
+    ) throws -> [(number: Int64, id: Identifier, timesQueued: Int)] {
+        var found: [Candidate] = []
         var busyItems = items
         var passed = 0
-        let columns = "sequence, number, id, item_id"
+        let columns = "sequence, number, id, times_queued, item_id"
         let rest = "webhook_id = ?1 AND generation = ?2 AND status = 'pending' AND next_attempt_at <= ?3"
         try connection.walk("SELECT \(columns) FROM webhook_delivery WHERE \(rest) ORDER BY next_attempt_at, sequence") { parameters in
             parameters.bind(endpointID)
@@ -129,22 +132,28 @@ struct SQLiteDeliveryStore: DeliveryStore {
             parameters.bind(now.milliseconds)
         } row: { row in
             passed += 1
-            var candidate = (sequence: row.integer(0), number: row.integer(1), id: try row.identifier(2))
+            var candidate = try Self.candidate(row)
             if excluding.contains(candidate.id) { return passed < passedMax }
-            if let itemID = Identifier(bytes: row.bytes(3)) {
+            if let itemID = Identifier(bytes: row.bytes(4)) {
                 guard busyItems.insert(itemID).inserted else { return passed < passedMax }
                 // A retry of an earlier event may have become due after a later one.
                 let first = try connection.first(
                     "SELECT \(columns) FROM webhook_delivery WHERE \(rest) AND item_id = ?4 ORDER BY sequence LIMIT 1",
                     [.identifier(endpointID), .integer(generation), .integer(now.milliseconds), .identifier(itemID)]
-                ) { (sequence: $0.integer(0), number: $0.integer(1), id: try $0.identifier(2)) }
+                ) { try Self.candidate($0) }
                 candidate = first ?? candidate
                 if excluding.contains(candidate.id) { return passed < passedMax }
             }
             found.append(candidate)
             return found.count < limit && passed < passedMax
         }
-        return found.sorted { $0.sequence < $1.sequence }.map { ($0.number, $0.id) }
+        return found.sorted { $0.sequence < $1.sequence }.map { ($0.number, $0.id, $0.timesQueued) }
+    }
+
+    private typealias Candidate = (sequence: Int64, number: Int64, id: Identifier, timesQueued: Int)
+
+    private static func candidate(_ row: SQLRow) throws -> Candidate {
+        (row.integer(0), row.integer(1), try row.identifier(2), Int(row.integer(3)))
     }
 
     private static func health(_ row: SQLRow, from column: Int32) -> EndpointHealth {
@@ -169,8 +178,8 @@ struct SQLiteDeliveryStore: DeliveryStore {
             "DELETE FROM webhook_attempt WHERE delivery_number = ? AND number <= ?",
             [delivery.number, number - Limits.deliveryAttemptsKept])
         try db.run(
-            "UPDATE webhook_delivery SET attempts = ?, attempts_since_queued = attempts_since_queued + 1 WHERE number = ?",
-            [number, delivery.number])
+            "UPDATE webhook_delivery SET attempts = ?, attempts_since_queued = attempts_since_queued + ? WHERE number = ?",
+            [number, delivery.isQueuedAnew ? 0 : 1, delivery.number])
     }
 
     private static func note(_ health: EndpointHealth, _ number: Int64, of endpointID: Identifier, _ db: Database) throws {
@@ -188,10 +197,14 @@ struct SQLiteDeliveryStore: DeliveryStore {
     }
 
     private static func settle(_ number: Int64, _ outcome: DeliveryOutcome, at end: Timestamp, _ db: Database) throws {
-        if case .retry(let at) = outcome {
+        let status: WebhookDelivery.Status
+        switch outcome {
+        case .retry(let at):
             return try db.run("UPDATE webhook_delivery SET next_attempt_at = ? WHERE number = ?", [at.milliseconds, number])
+        case .succeeded: status = .succeeded
+        case .failed: status = .failed
+        case .cancelled: status = .cancelled
         }
-        let status: WebhookDelivery.Status = outcome == .succeeded ? .succeeded : .failed
         try db.run(
             "UPDATE webhook_delivery SET status = ?, next_attempt_at = NULL, finished_at = ? WHERE number = ?",
             [status.rawValue, end.milliseconds, number])
@@ -202,16 +215,18 @@ struct SQLiteDeliveryStore: DeliveryStore {
         let number: Int64
         let attempts: Int
         let attemptsSinceQueued: Int
-        /// Whether it still waits.
+        /// Whether it still waits for what comes of the attempt.
         let isWaiting: Bool
+        /// Whether it was queued since the attempt began.
+        let isQueuedAnew: Bool
         /// The endpoint; nil where it is gone.
         let endpoint: WebhookEndpoint?
         let health: EndpointHealth
 
-        static func find(_ id: Identifier, _ db: Database) throws -> Attempted? {
+        static func find(_ id: Identifier, timesQueued: Int, _ db: Database) throws -> Attempted? {
             let sql = """
                 SELECT number, attempts, attempts_since_queued, webhook_delivery.webhook_id,
-                    status = 'pending' AND webhook_delivery.generation IS webhook.generation, \(healthColumns)
+                    status = 'pending' AND webhook_delivery.generation IS webhook.generation, times_queued, \(healthColumns)
                 FROM webhook_delivery LEFT JOIN webhook ON webhook.id = webhook_delivery.webhook_id WHERE webhook_delivery.id = ?
                 """
             return try db.first(sql, [.identifier(id)]) { row in
@@ -219,9 +234,11 @@ struct SQLiteDeliveryStore: DeliveryStore {
                 let endpoint = try db.first("\(WebhookRow.select) WHERE webhook.id = ?", [.identifier(endpointID)]) {
                     try WebhookRow.decode($0)
                 }
+                let isQueuedAnew = Int(row.integer(5)) != timesQueued
                 return Attempted(
                     number: row.integer(0), attempts: Int(row.integer(1)), attemptsSinceQueued: Int(row.integer(2)),
-                    isWaiting: row.integer(4) == 1, endpoint: endpoint, health: SQLiteDeliveryStore.health(row, from: 5))
+                    isWaiting: row.integer(4) == 1 && !isQueuedAnew, isQueuedAnew: isQueuedAnew, endpoint: endpoint,
+                    health: SQLiteDeliveryStore.health(row, from: 6))
             }
         }
     }

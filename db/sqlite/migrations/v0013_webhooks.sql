@@ -60,6 +60,8 @@ CREATE TABLE webhook_delivery (
     status TEXT NOT NULL CHECK (status IN ('pending', 'succeeded', 'failed', 'cancelled')),
     -- That of the endpoint when it was queued last.
     generation INTEGER NOT NULL,
+    -- How often it was queued, by which an attempt is told that began before the last time.
+    times_queued INTEGER NOT NULL DEFAULT 1,
     -- Attempts of its whole life, which number their rows, and those since it was queued last, by which the schedule goes.
     attempts INTEGER NOT NULL DEFAULT 0,
     attempts_since_queued INTEGER NOT NULL DEFAULT 0,

@@ -48,7 +48,7 @@ package struct DeliveryMetrics: Sendable {
             switch recorded.outcome {
             case .succeeded: succeeded.increment()
             case .retry: retried.increment()
-            case .failed: failed.increment()
+            case .failed, .cancelled: failed.increment()
             case nil: superseded.increment()
             }
         }
