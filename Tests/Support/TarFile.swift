@@ -32,6 +32,8 @@ package struct TarFile: Sendable, Equatable {
             block[156] = type
             put(Array(linkName.utf8), 157)
             put(Array(magic.utf8), 257)
+            // The numbers of a device, which plain files have none of.
+            put(Array("0000000\u{0}0000000\u{0}".utf8), 329)
             put(Array(prefix.utf8), 345)
             put(Array("        ".utf8), 148)
             put(Array((Self.octal(block.reduce(checksumError) { $0 + Int($1) }, 6) + "\u{0} ").utf8), 148)

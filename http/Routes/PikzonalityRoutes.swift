@@ -162,14 +162,11 @@ struct PikzonalityRoutes: Sendable {
         let id = try identifier(context)
         let call = try calls.call(request, context)
         // Nothing that a body could hold means anything; it only tells another request under the same key apart.
-        let fingerprint =
-            request.announcesBody
-            ? try await bodyReader.withObject(of: request, from: context.caller) {
-                call.fingerprint(of: $0)
-            } handle: { form, _ in
-                form
-            }
-            : call.fingerprint(of: nil)
+        let fingerprint = try await bodyReader.withObjectIfAny(of: request, from: context.caller) {
+            call.fingerprint(of: $0)
+        } handle: { fingerprint, _ in
+            fingerprint
+        }
         return try await call.perform(fingerprint: fingerprint, answer: stepped) { claim in
             try await catalog.cancel(
                 id, mode: surface.mode, accountID: context.caller.accountID, if: try reads.tags.precondition(request.headers), claim: claim,

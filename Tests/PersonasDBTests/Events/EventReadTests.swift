@@ -81,10 +81,16 @@ struct EventReadTests {
             #expect(try await standing(done.id) == .settled)
             #expect(try await standing(done.id, .style) == .settled)
             #expect(try await standing(done.id, .persona) == .unknown)
-            // What was made before there were events has none.
+            let trashed = try await open.insert("Luna", of: account, outcome: .completed)
+            try await open.putAway(trashed)
+            // What was made before there were events has none, nor has what lies in the trash for longer than they are kept.
             try await open.execute("DELETE FROM event")
             #expect(try await standing(item.id) == .processing)
             #expect(try await standing(done.id) == .unknown)
+            #expect(try await standing(trashed.id) == .settled)
+            #expect(try await standing(trashed.id, .persona) == .settled)
+            #expect(try await standing(trashed.id, .style) == .unknown)
+            #expect(try await standing(trashed.id, of: other) == .unknown)
         }
     }
 

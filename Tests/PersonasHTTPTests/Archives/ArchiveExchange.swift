@@ -19,12 +19,13 @@ extension TestService {
     /// Sends an archive.
     func takeIn(
         _ archive: [UInt8], _ key: Key = .own, under idempotencyKey: String? = nil, type: String = "application/x-tar",
-        sourceLocation: SourceLocation = #_sourceLocation
+        isFailureExpected: Bool = false, sourceLocation: SourceLocation = #_sourceLocation
     ) async throws -> Answer {
         var headers: HTTPFields = [.contentType: type]
         if let idempotencyKey { headers[HTTPField.Name("Idempotency-Key")!] = idempotencyKey }
         return try await send(
-            .post, Self.importPath, TestBody(bytes: archive), key: key, headers: headers, sourceLocation: sourceLocation)
+            .post, Self.importPath, TestBody(bytes: archive), key: key, headers: headers, isFailureExpected: isFailureExpected,
+            sourceLocation: sourceLocation)
     }
 }
 

@@ -134,11 +134,11 @@ struct HostileArchiveTests {
             $0.content = Array(repeating: 0x20, count: 300_000) + [0x0A]
         },
         .init("too many items in a file", "has more than 1000 items") { _ in try TarFile.made(items: 1_001).bytes },
-        .line("an empty line", "line 2, the body is not valid JSON") { $0 + "\n" },
+        .line("an empty line", "line 2, the body must be a JSON object") { $0 + "\n" },
         .line("no JSON", "is not valid JSON") { _ in "{]\n" },
         .line("deep JSON", "nests deeper") { _ in String(repeating: "[", count: 5_000) + "\n" },
         .line("a text with a zero", "is not valid JSON") { $0.replacing("Item 0", with: "Item\u{0}0") },
-        .line("members twice", "is not valid JSON") { $0.replacing("{\"", with: "{\"id\":\"x\",\"") },
+        .line("members twice", "has the same member twice") { $0.replacing("{\"", with: "{\"id\":\"x\",\"") },
         .line("an item without a name", "name is required") { $0.replacing("\"name\"", with: "\"nome\"") },
         .line("a name that is none", "line 1, name") { $0.replacing("Item 0", with: "<script>") },
         .line("a fourth status", "status is not what an archive holds") { $0.replacing("completed", with: "waiting") },

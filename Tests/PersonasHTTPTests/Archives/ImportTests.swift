@@ -17,7 +17,8 @@ struct ImportTests {
     @Test("of what was exported give an account that exports to the same bytes, ids and times aside")
     func roundTrip() async throws {
         try await TestService.run { service in
-            for number in 0..<45 {
+            // Those that stay in training come last: what ends training ends all that is waiting.
+            for number in (0..<3).flatMap({ stride(from: $0, to: 45, by: 3) }) {
                 let mode: Mode = number % 2 == 0 ? .persona : .style
                 let images = Picture.list((0...2).map { Picture.base64(Picture.png(seed: number / 3 + $0)) })
                 let body = TestBody(
@@ -213,7 +214,7 @@ struct ImportTests {
             place = nil
             #expect(try await service.takeIn(archive).totals?["created"] == 1)
             let others = try (0..<Archives.importsMax).map { _ in try service.archives.importPlace(for: .random(), key: nil) }
-            #expect(try await service.takeIn(archive).status == 503)
+            #expect(try await service.takeIn(archive, isFailureExpected: true).status == 503)
             withExtendedLifetime(others) {}
         }
     }
@@ -227,8 +228,18 @@ struct ImportTests {
             let archive = try TarFile.made(items: 20).bytes
             #expect(archive.count > 5_000)
             #expect(try await service.takeIn(archive).totals?["created"] == 20)
-            #expect(try await service.send(.post, "/v2/personas", TestBody(bytes: archive)).status == 413)
-            #expect(try await service.takeIn([UInt8](repeating: 0, count: 600_000)).status == 413)
+            let port = try #require(service.client.port)
+            for (path, type, byteCount, bytesMax) in [
+                ("/v2/personas", "application/json", archive.count, 5_000), (TestService.importPath, "application/x-tar", 500_001, 500_000),
+            ] {
+                let head =
+                    "POST \(path) HTTP/1.1\r\nHost: a\r\nX-Api-Key: \(service.key)\r\nContent-Type: \(type)\r\nContent-Length: \(byteCount)\r\n\r\n"
+                // Refused by what it announces, when nothing of it was sent.
+                let exchange = try await rawExchange(.port(port), sending: head)
+                try #require(exchange.answers.first).expect(
+                    413, .payloadTooLarge, "The request body is too large: at most \(bytesMax) bytes are accepted")
+                #expect(exchange.wasClosed)
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 import ErrorEnvelope
 import HTTPTypes
+import HummingbirdTesting
 import Personas
 import PersonasDB
 import TestImages
@@ -190,6 +191,31 @@ struct RetryTests {
             let other = TestBody(#"{"image_base64s":\#(Self.images(4...6))}"#)
             #expect(try await service.send(.post, path, other, headers: TestService.key("k")).status == 422)
             #expect(try await service.send(.get, "/v2/personas/\(id)").string("status") == "failed")
+        }
+    }
+
+    @Test("takes a body in chunks without a byte for none, and asks for its type with the first byte, as every call that needs no body")
+    func emptyChunks() async throws {
+        try await TestService.run(.live) { service in
+            let port = try #require(service.client.port)
+            let id = try await Self.failed(service)
+            let (retry, cancel) = ("/v2/personas/\(id)/retry", "/v2/personas/\(id)/cancel")
+            func send(_ path: String, _ chunks: String) async throws -> Answer {
+                let head = "POST \(path) HTTP/1.1\r\nHost: a\r\nX-Api-Key: \(service.key)\r\nConnection: close\r\n"
+                return try #require(
+                    try await rawExchange(.port(port), sending: head + "Transfer-Encoding: chunked\r\n\r\n" + chunks).answers.first)
+            }
+            try await service.withoutTrace {
+                for path in [retry, cancel] {
+                    let answer = try await send(path, "2\r\n{}\r\n0\r\n\r\n")
+                    #expect(try answer.status == 415 && answer.envelope.error.code == .unsupportedMediaType)
+                }
+            }
+            #expect(try await send(retry, "0\r\n\r\n").string("status") == "processing")
+            #expect(try await send(cancel, "0\r\n\r\n").string("status") == "failed")
+            try await service.send(.delete, "/v2/personas/\(id)?to=trash")
+            #expect(try await send("/v2/trash/\(id)/restore", "0\r\n\r\n").string("status") == "failed")
+            #expect(try await send("/v2/personas/\(id)/revisions/1/restore", "0\r\n\r\n").string("status") == "failed")
         }
     }
 

@@ -95,7 +95,9 @@ struct RevisionTests {
                 try await service.send(.get, "/v2/personas/x/revisions").expect(400, .invalidPersona, "The persona id is not a UUID")
                 try await service.send(.get, "/v2/pikzonality/x/revisions").expect(404, .notFound, "Not found")
                 let taken = try await service.send(.post, "\(path)/1/restore")
-                taken.expect(409, .nameAlreadyExists, "A persona with this name already exists")
+                taken.expect(
+                    409, .nameAlreadyExists, "A persona with this name already exists",
+                    details: #"{"field":"name","message":"A persona with this name already exists","id":"<id 1>"}"#)
                 #expect(try taken.envelope.error.details.map(\.id) == [taker])
                 try await service.send(.post, "\(path)/2/restore", headers: [.ifMatch: service.tag(1)]).expect(
                     412, .preconditionFailed, "The resource has changed: If-Match does not match")

@@ -136,12 +136,17 @@ struct TrashTests {
             let path = "/v2/trash/\(id)/restore"
             try await service.withoutTrace {
                 let taken = try await service.send(.post, path)
-                taken.expect(409, .nameAlreadyExists, "A persona with this name already exists")
+                taken.expect(
+                    409, .nameAlreadyExists, "A persona with this name already exists",
+                    details: #"{"field":"name","message":"A persona with this name already exists","id":"<id 1>"}"#)
                 #expect(try taken.envelope.error.details.map(\.id) == [taker])
                 let own = try await service.send(.post, path, #"{"name":"Nova 2"}"#)
-                own.expect(409, .conflict, "A persona with this external_id already exists")
+                own.expect(
+                    409, .conflict, "A persona with this external_id already exists",
+                    details: #"{"field":"external_id","message":"A persona with this external_id already exists","id":"<id 1>"}"#)
                 #expect(try own.envelope.error.details.map(\.id) == [taker])
-                try await service.send(.post, path, #"{"name":"chief"}"#).expect(409, .nameReserved, "This name is reserved")
+                try await service.send(.post, path, #"{"name":"chief"}"#).expect(
+                    409, .nameReserved, "This name is reserved", details: #"{"field":"name","message":"This name is reserved"}"#)
                 #expect(try await service.send(.post, path, #"{"name":"so rude"}"#).envelope.error.code == .contentPolicy)
                 try await service.send(.post, path, #"{"name":null}"#).expectViolations([("name", "name must be a string")])
                 try await service.send(.post, path, #"{"name":"a/b","external_id":""}"#).expectViolations([

@@ -195,7 +195,9 @@ struct MetricsTests {
     private static let names = [
         "personas_accounts", "personas_body_decoding_queue_depth", "personas_build_info", "personas_database_bytes",
         "personas_disk_free_bytes",
-        "personas_errors_total", "personas_http_connections", "personas_http_immediate_answers_total",
+        "personas_errors_total", "personas_http_connections", "personas_http_event_lag_seconds", "personas_http_event_streams",
+        "personas_http_events_sent_total",
+        "personas_http_immediate_answers_total",
         "personas_http_request_duration_seconds",
         "personas_http_requests_in_flight", "personas_http_requests_total", "personas_http_waits", "personas_images", "personas_items",
         "personas_last_backup_timestamp_seconds", "personas_limits_hit_total", "personas_maintenance", "personas_media_bytes",
@@ -203,6 +205,8 @@ struct MetricsTests {
         "personas_store_commit_group_size", "personas_store_commits_total", "personas_store_write_queue_depth", "personas_training_jobs",
         "personas_training_jobs_completed_total", "personas_training_jobs_failed_total", "personas_training_leases_expired_total",
         "personas_trash_items",
+        "personas_webhook_attempt_duration_seconds", "personas_webhook_attempts_in_flight", "personas_webhook_attempts_total",
+        "personas_webhook_deliveries_pending", "personas_webhook_delivery_lag_seconds", "personas_webhooks_disabled",
         "process_cpu_seconds_total", "process_max_fds", "process_open_fds", "process_resident_memory_bytes", "process_start_time_seconds",
     ]
 

@@ -23,7 +23,7 @@ struct MeTests {
         """
         "limits":{"reads_per_second":\(configuration.rateLimits.readsPerSecond),\
         "writes_per_second":\(configuration.rateLimits.writesPerSecond),"requests_in_flight":\(configuration.rateLimits.inFlightMax),\
-        "streams":10,"webhooks":0,"body_bytes":\(configuration.limits.bodyBytesMax),"image_bytes":10485760,\
+        "streams":10,"webhooks":10,"body_bytes":\(configuration.limits.bodyBytesMax),"image_bytes":10485760,\
         "page_items":\(configuration.pageItemsMax),\(quota)}
         """
     }

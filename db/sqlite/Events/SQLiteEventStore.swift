@@ -14,7 +14,9 @@ struct SQLiteEventStore: EventStore {
         """
         SELECT (SELECT mode FROM pikzonality WHERE id = ?1 AND account_id = ?2),
             (SELECT status FROM pikzonality WHERE id = ?1 AND account_id = ?2),
-            (SELECT mode FROM event WHERE item_id = ?1 AND account_id = ?2 LIMIT 1)
+            coalesce(
+                (SELECT mode FROM trash_item WHERE id = ?1 AND account_id = ?2),
+                (SELECT mode FROM event WHERE item_id = ?1 AND account_id = ?2 LIMIT 1))
         """)
     private static let ofItem = FixedQuery(
         "SELECT \(EventRow.columns) FROM event WHERE item_id = ?3 AND account_id = ?1 AND sequence > ?2 ORDER BY sequence")

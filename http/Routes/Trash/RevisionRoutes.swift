@@ -59,14 +59,11 @@ struct RevisionRoutes: Sendable {
         let precondition = try reads.tags.precondition(request.headers)
         let call = try calls.call(request, context)
         // Nothing in a body means anything here, but it tells one request under an idempotency key from another.
-        let fingerprint =
-            request.announcesBody
-            ? try await bodyReader.withObject(of: request, from: context.caller) {
-                call.fingerprint(of: $0)
-            } handle: { form, _ in
-                form
-            }
-            : call.fingerprint(of: nil)
+        let fingerprint = try await bodyReader.withObjectIfAny(of: request, from: context.caller) {
+            call.fingerprint(of: $0)
+        } handle: { fingerprint, _ in
+            fingerprint
+        }
         return try await call.perform(fingerprint: fingerprint, answer: reads.answer(changed:)) { claim in
             try await revisions.restore(
                 try number(context), of: id, mode: surface.mode, accountID: context.caller.accountID, if: precondition, claim: claim,

@@ -67,13 +67,14 @@ struct TrashRoutes: Sendable {
         let id = try identifier(context)
         let precondition = try tags.precondition(request.headers)
         let call = try calls.call(request, context)
-        let (change, fingerprint) =
-            request.announcesBody
-            ? try await bodyReader.withObject(of: request, from: context.caller) { body in
-                (Result { () throws(Failure) in try DetailsDraft(restoring: body).checked() }, call.fingerprint(of: body))
-            } handle: { form, _ in
-                form
-            } : (.success(PikzonalityChange()), call.fingerprint(of: nil))
+        let (change, fingerprint) = try await bodyReader.withObjectIfAny(of: request, from: context.caller) { body in
+            let change = Result { () throws(Failure) in
+                try body.map { (body) throws(Failure) in try DetailsDraft(restoring: body).checked() } ?? PikzonalityChange()
+            }
+            return (change, call.fingerprint(of: body))
+        } handle: { form, _ in
+            form
+        }
         return try await call.perform(fingerprint: fingerprint, answer: restored) { claim in
             try await trash.restore(
                 id, accountID: context.caller.accountID, change: try change.get(), if: precondition, claim: claim,
