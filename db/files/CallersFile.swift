@@ -12,16 +12,22 @@ package final class CallersFile {
     private var descriptor: Int32
 
     /// Makes the file beside the one that it is to be.
-    /// - Throws: `file`, `outOfDisk`.
+    /// - Throws: `file`, which names the file that it is to be, `outOfDisk`.
     package init(_ path: String) throws(Failure) {
         self.path = path
         temporary = "\(path).\(Identifier.random().text).part"
         var code: Int32 = 0
+        let isFolder = FolderOwner.asCaller {
+            var status = stat()
+            return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+        }
+        // Found only by the last step otherwise, when all of the work is done.
+        guard !isFolder else { throw Failure(file: PosixFile.CallFailed("write", path, code: EISDIR)) }
         (descriptor, code) = FolderOwner.asCaller { [temporary] in
             let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
             return (descriptor, errno)
         }
-        guard descriptor >= 0 else { throw Failure(file: PosixFile.CallFailed("open", temporary, code: code)) }
+        guard descriptor >= 0 else { throw Failure(file: PosixFile.CallFailed("write", path, code: code)) }
     }
 
     deinit {

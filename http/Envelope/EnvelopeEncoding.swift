@@ -9,40 +9,55 @@ extension ErrorEnvelope {
     public func encoded() -> [UInt8] {
         var json: [UInt8] = []
         json.reserveCapacity(96 + self.error.message.utf8.count + 96 * self.error.details.count)
-        json.append(literal: #"{"error":{"code":"#)
-        json.append(jsonString: self.error.codeText)
-        json.append(literal: #","message":"#)
-        json.append(jsonString: self.error.message)
-        if !self.error.details.isEmpty {
-            json.append(literal: #","details":["#)
-            for (index, detail) in self.error.details.enumerated() {
-                json.append(literal: index == 0 ? #"{"field":"# : #",{"field":"#)
-                json.append(jsonString: detail.field)
-                json.append(literal: #","message":"#)
-                json.append(jsonString: detail.message)
-                if let id = detail.id {
-                    json.append(literal: #","id":"#)
-                    json.append(jsonString: id)
-                }
-                json.append(literal: #","index":"#, number: detail.index)
-                if let code = detail.codeText {
-                    json.append(literal: #","code":"#)
-                    json.append(jsonString: code)
-                }
-                json.append(literal: #","limit":"#, number: detail.limit)
-                json.append(literal: #","used":"#, number: detail.used)
-                json.append(UInt8(ascii: "}"))
-            }
-            json.append(UInt8(ascii: "]"))
-        }
-        json.append(literal: #"},"request_id":"#)
+        json.append(literal: #"{"error":"#)
+        json.append(error: self.error)
+        json.append(literal: #","request_id":"#)
         json.append(jsonString: self.requestID)
         json.append(UInt8(ascii: "}"))
         return json
     }
 }
 
+extension ErrorBody {
+    /// The JSON in UTF-8, the same bytes as within an envelope, for answers that tell of several failures.
+    public func encoded() -> [UInt8] {
+        var json: [UInt8] = []
+        json.append(error: self)
+        return json
+    }
+}
+
 extension [UInt8] {
+    fileprivate mutating func append(error: ErrorBody) {
+        self.append(literal: #"{"code":"#)
+        self.append(jsonString: error.codeText)
+        self.append(literal: #","message":"#)
+        self.append(jsonString: error.message)
+        if !error.details.isEmpty {
+            self.append(literal: #","details":["#)
+            for (index, detail) in error.details.enumerated() {
+                self.append(literal: index == 0 ? #"{"field":"# : #",{"field":"#)
+                self.append(jsonString: detail.field)
+                self.append(literal: #","message":"#)
+                self.append(jsonString: detail.message)
+                if let id = detail.id {
+                    self.append(literal: #","id":"#)
+                    self.append(jsonString: id)
+                }
+                self.append(literal: #","index":"#, number: detail.index)
+                if let code = detail.codeText {
+                    self.append(literal: #","code":"#)
+                    self.append(jsonString: code)
+                }
+                self.append(literal: #","limit":"#, number: detail.limit)
+                self.append(literal: #","used":"#, number: detail.used)
+                self.append(UInt8(ascii: "}"))
+            }
+            self.append(UInt8(ascii: "]"))
+        }
+        self.append(UInt8(ascii: "}"))
+    }
+
     fileprivate mutating func append(literal: StaticString) {
         self.append(contentsOf: UnsafeBufferPointer(start: literal.utf8Start, count: literal.utf8CodeUnitCount))
     }

@@ -17,16 +17,26 @@ struct AccountRoutes: Sendable {
     static let archiveType: StaticString = "application/x-tar"
     /// JSON Lines: a document a line.
     static let linesType = "application/jsonl"
+    /// The parameter by which a create is only looked at; whoever gives it does not want anything to be created.
+    private static let validateOnly = "validate_only"
     /// Bytes of an archive that are put together before they go to the disk.
     private static let spooledBytes = 262_144
 
     let archives: Archives
     let importBytesMax: Int
+    let authentication: Authentication
+    let maintenance: MaintenanceMiddleware
 
     /// Adds the calls to a group whose callers are known.
     func add(to group: RouterGroup<CallerContext>) {
         group.get(RouterPath(Self.exportPath)) { request, context in try export(request, context) }
         group.post(RouterPath(Self.importPath)) { request, context in try await takeIn(request, context) }
+    }
+
+    /// Looks anew at whether a client may go on with what takes long: whoever has lost the right since, or finds maintenance on, gets no further.
+    private func requireRight(to scope: Scope, of request: Request) async throws(Failure) {
+        try maintenance.requireOpen(request.uri.path)
+        try await authentication.caller(presenting: request.headers[.xAPIKey]).require(scope)
     }
 
     private func export(_ request: Request, _ context: CallerContext) throws -> Response {
@@ -40,13 +50,15 @@ struct AccountRoutes: Sendable {
             defer { withExtendedLifetime(place) {} }
             do {
                 try await archives.export(accountID) { bytes in
+                    try await requireRight(to: .read, of: request)
                     try await writer.write(ByteBuffer(bytes: bytes))
                     // A client that reads slowly holds its place and one piece of the archive.
                     try await AnswerFlow.drained(channel)
                 }
             } catch let failure as Failure {
                 // The connection ends without the end of the answer, and the archive without its manifest.
-                logger.error("an export could not go on", metadata: ["reason": "\(failure)"])
+                let level: Logger.Level = failure.envelopeError.cause == nil ? .info : .error
+                logger.log(level: level, "an export could not go on", metadata: ["reason": "\(failure)"])
                 throw failure
             }
             try await writer.finish(nil)
@@ -65,6 +77,9 @@ struct AccountRoutes: Sendable {
     private func takeIn(_ request: Request, _ context: CallerContext) async throws -> Response {
         try context.caller.require(.write)
         let key = try IdempotencyKey(of: request)
+        guard QueryParameters(request.uri.query).count(of: Self.validateOnly) == 0 else {
+            throw Failure.invalid([Violation(Self.validateOnly, "is no parameter of imports; nothing was imported")])
+        }
         try request.requireArchive()
         let accountID = context.caller.accountID
         let place = try archives.importPlace(for: accountID, key: key)
@@ -75,19 +90,24 @@ struct AccountRoutes: Sendable {
         try await request.takeBody(upTo: importBytesMax) { buffer in
             part += buffer.readableBytesView
             guard part.count >= Self.spooledBytes else { return }
+            try await requireRight(to: .write, of: request)
             try await spool.append(part)
             part = []
         }
         try await spool.append(part)
         let run = try await archives.verify(spool, for: accountID, key: key, requestID: context.requestID)
+        try await requireRight(to: .write, of: request)
         let (channel, logger, requestID) = (context.channel, context.logger, context.requestID)
         let body = ResponseBody { writer in
             // So that the account has no second import under way before this one is at its end.
             defer { withExtendedLifetime(place) {} }
             do {
+                var linesLeft = run.itemCount
                 let totals = try await run.run { items in
                     try await writer.write(ByteBuffer(lines: items))
                     try await AnswerFlow.drained(channel)
+                    linesLeft -= items.count
+                    if linesLeft > 0 { try await requireRight(to: .write, of: request) }
                 }
                 try await writer.write(ByteBuffer(totals, requestID: requestID))
             } catch let failure as Failure {
@@ -115,12 +135,15 @@ extension IdempotencyKey {
 }
 
 extension Request {
-    /// - Throws: ``ErrorCode/unsupportedMediaType`` unless the body is declared as an archive.
+    /// - Throws: ``ErrorCode/unsupportedMediaType`` unless the body is declared as an archive, and as nothing around one.
     fileprivate func requireArchive() throws(EnvelopeError) {
         let type = headers[.contentType]?.utf8.prefix { $0 != UInt8(ascii: ";") }.withoutOuterBlanks
         guard let type, type.isEqual(ignoringCaseOf: AccountRoutes.archiveType) else {
             throw EnvelopeError(
                 .unsupportedMediaType, message: "The request body must be a tar archive, with Content-Type: \(AccountRoutes.archiveType)")
+        }
+        guard headers[.contentEncoding] == nil else {
+            throw EnvelopeError(.unsupportedMediaType, message: "The tar archive must be sent without a Content-Encoding")
         }
     }
 }
@@ -181,9 +204,6 @@ extension ByteBuffer {
 
 extension JSONWriter {
     fileprivate mutating func error(_ error: EnvelopeError) {
-        object { writer in
-            writer.member("code", error.code.rawValue)
-            writer.member("message", error.message)
-        }
+        json(String(decoding: ErrorBody(code: error.code, message: error.message, details: error.details).encoded(), as: UTF8.self))
     }
 }

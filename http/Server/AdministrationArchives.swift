@@ -18,7 +18,7 @@ struct AdministrationArchives: Sendable {
     let administration: Administration
     let logger: Logger
 
-    /// Answers an export: with the archive, or with why there is none.
+    /// Answers an export: with the archive in `ArchiveFrames`, behind which stands how it ended, or with why there is none.
     func export(_ request: Request) async throws -> Response {
         guard
             let wish = try? JSONDecoder().decode(
@@ -34,15 +34,17 @@ struct AdministrationArchives: Sendable {
                 body: ResponseBody(byteBuffer: ByteBuffer(bytes: try JSONEncoder().encode(message))))
         }
         let body = ResponseBody { writer in
+            var reason: Failure?
             do {
-                try await administration.export(account) { try await writer.write(ByteBuffer(bytes: $0)) }
-            } catch {
-                logger.error("an export could not go on", metadata: ["reason": "\(error)"])
-                throw error
+                try await administration.export(account) { try await writer.write(ArchiveFrames.frame($0)) }
+            } catch let failure as Failure {
+                logger.error("an export could not go on", metadata: ["reason": "\(failure)"])
+                reason = failure
             }
+            try await writer.write(try ArchiveFrames.end(reason))
             try await writer.finish(nil)
         }
-        return Response(status: .ok, headers: [.contentType: "\(AccountRoutes.archiveType)"], body: body)
+        return Response(status: .ok, headers: [.contentType: ArchiveFrames.contentType], body: body)
     }
 
     /// Answers an import with lines of `AdministrationMessage`: how far it has come, what items came to, and at last what all of them did, or why it

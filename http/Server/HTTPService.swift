@@ -326,7 +326,10 @@ package struct HTTPService: Service {
         ).add(to: callers)
         EventRoutes(reads: parts.events).add(to: callers)
         parts.me.add(to: callers)
-        AccountRoutes(archives: useCases.archives, importBytesMax: configuration.importBytesMax).add(to: callers)
+        AccountRoutes(
+            archives: useCases.archives, importBytesMax: configuration.importBytesMax, authentication: parts.authentication,
+            maintenance: parts.maintenance
+        ).add(to: callers)
         TrainingRoutes(training: useCases.training, bodyReader: bodyReader, calls: calls, publicURL: publicURL).add(to: callers)
         WebhookRoutes(
             webhooks: useCases.webhooks, bodyReader: bodyReader, calls: calls, tags: parts.tags, publicURL: publicURL,

@@ -24,6 +24,8 @@ package struct ArchiveDocuments: ArchiveFormat {
                     for digest in item.references { writer.string(hexadecimal(digest)) }
                 }
                 writer.member("portrait", item.portrait.map(hexadecimal))
+                // Of few items, so that those of all others have the same bytes as ever.
+                if let settlement = item.settlement { writer.member("settles_to", word: settlement) }
                 writer.member("created_at", item.createdAt)
                 writer.member("updated_at", item.updatedAt)
             }
@@ -73,6 +75,7 @@ package struct ArchiveDocuments: ArchiveFormat {
         let status = reader.value("status") { Status(rawValue: $0) }
         let references = reader.digests("reference")
         let portrait = reader.optional("portrait") { Self.digest($0) }
+        let settlement = reader.ifPresent("settles_to") { Settlement(rawValue: $0) }
         let createdAt = reader.value("created_at") { Timestamp(text: $0) }
         let updatedAt = reader.value("updated_at") { Timestamp(text: $0) }
         let error = reader.error("error")
@@ -86,10 +89,13 @@ package struct ArchiveDocuments: ArchiveFormat {
         guard portrait == nil || status == .completed else {
             throw .invalid([Violation("portrait", "must be null until the status is completed")])
         }
+        guard settlement == nil || status == .processing else {
+            throw .invalid([Violation("settles_to", "must be given only where the status is processing")])
+        }
         let outcome: TrainingOutcome? = error.map(TrainingOutcome.failed) ?? (status == .completed ? .completed : nil)
         return ArchiveItem(
-            id: id, mode: mode, details: details, outcome: outcome, references: references, portrait: portrait, createdAt: createdAt,
-            updatedAt: updatedAt)
+            id: id, mode: mode, details: details, outcome: outcome, references: references, portrait: portrait,
+            settlement: settlement, createdAt: createdAt, updatedAt: updatedAt)
     }
 
     package func manifest(in document: [UInt8]) throws(Failure) -> ArchiveManifest {
@@ -150,6 +156,12 @@ private struct MemberReader {
     /// The same of one that may be null.
     mutating func optional<Value>(_ name: String, _ read: (String) -> Value?) -> Value? {
         if case .null = object.string(name) { return nil }
+        return value(name, read)
+    }
+
+    /// The same of one that may be missing.
+    mutating func ifPresent<Value>(_ name: String, _ read: (String) -> Value?) -> Value? {
+        if case .absent = object.string(name) { return nil }
         return value(name, read)
     }
 

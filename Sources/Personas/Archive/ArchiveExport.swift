@@ -3,7 +3,8 @@
 ///
 /// Nothing is held from one item to the next but the lines of the file that is not full yet: no transaction, no pin, no thread. Each item is read when its
 /// turn comes, with its images as they are at that moment, and all of these are opened before a byte of them is sent, so that what is deleted meanwhile is
-/// still whole. An item that was deleted before its turn, or whose images went away right then, is left out.
+/// still whole. Where one of them is not there, the item is read once more: one that was deleted right then is left out, one that has other images by
+/// then is sent with those, and one that names the same images still is damage, which ends the export.
 struct ArchiveExport {
     /// Items of one file at most.
     static let fileItemsMax = 1_000
@@ -39,10 +40,15 @@ struct ArchiveExport {
     ///   - sink: takes bytes; the next come when it returns.
     mutating func write(progress: (Int) -> Void, to sink: ([UInt8]) async throws -> Void) async throws {
         var position: PikzonalityPosition?
+        var incomplete: StoredItem?
         while let stored = try await store.item(after: position, accountID: accountID) {
             try Task.checkCancellation()
+            guard let open = try await openedImages(of: stored, knowing: incomplete) else {
+                incomplete = stored
+                continue
+            }
             position = PikzonalityPosition(nameKey: "", createdAt: stored.item.createdAt, id: stored.item.id)
-            guard try await sendImages(of: stored, to: sink) else { continue }
+            for image in open { try await send(image, to: sink) }
             lines += format.line(of: ArchiveItem(stored)) + [UInt8(ascii: "\n")]
             lineCount += 1
             tally.add(items: 1)
@@ -68,16 +74,23 @@ struct ArchiveExport {
         try await sink(content + [UInt8](repeating: 0, count: header.paddingBytes))
     }
 
-    /// Sends those images of an item that were not sent before. False: one of them is gone, and nothing was sent.
-    private mutating func sendImages(of stored: StoredItem, to sink: ([UInt8]) async throws -> Void) async throws -> Bool {
+    /// Opens those images of an item that were not sent before; nil where one of them is not there.
+    /// - Parameter incomplete: the item that was read last, one of whose images was not there.
+    /// - Throws: `damaged` where that is the same item with the same images.
+    private func openedImages(of stored: StoredItem, knowing incomplete: StoredItem?) async throws(Failure) -> [OpenImage]? {
         var open: [OpenImage] = []
-        for image in stored.references + (stored.portrait.map { [$0] } ?? []) {
+        for image in stored.images {
             guard !open.contains(where: { $0.image.key == image.key }), try sent.place(of: image.digest) == nil else { continue }
-            guard let found = try await opened(image) else { return false }
+            guard let found = try await opened(image) else {
+                if let incomplete, incomplete.item.id == stored.item.id, incomplete.images == stored.images {
+                    let path = ArchivePath.image(digest: image.digest, image.format)
+                    throw .damaged(.dataFolder, Finding(.fileMissing, path.text, "The image is not there"))
+                }
+                return nil
+            }
             open.append(found)
         }
-        for image in open { try await send(image, to: sink) }
-        return true
+        return open
     }
 
     /// Opens an image; nil where it is gone.

@@ -6,7 +6,7 @@ package struct ImportedItem: Sendable, Codable, Equatable {
         case created
         /// It was created by an earlier call under the same key.
         case skipped
-        /// It was not created, now or by an earlier call under the same key.
+        /// It was not created. A call under the same key tries it anew.
         case failed
     }
 
@@ -54,7 +54,8 @@ package struct ImportTotals: Sendable, Codable, Equatable {
 /// An import whose archive was looked at, on its way: some items at a time are created in one transaction, in the order of the archive.
 ///
 /// Under a key what became of each line is written down in the transaction that created it, so that whoever sends the same archive under the same key
-/// again, after whatever ended the first, has the rest created and is told of the whole.
+/// again, after whatever ended the first, has the rest created and is told of the whole. What stood against a line may be over by then, so that lines of
+/// which nothing was created are tried anew.
 package struct ArchiveImport: Sendable {
     /// Items that are created in one transaction: few enough that no client's write waits behind them for long.
     static let stepItems = 20
@@ -81,20 +82,20 @@ package struct ArchiveImport: Sendable {
         while true {
             try Task.checkCancellation()
             let first = reader.linesRead + 1
+            // Ids are given in the order of the items, which they keep where several were created in one moment.
+            lastStep = max(archives.clock.now, Timestamp(milliseconds: lastStep.milliseconds + 1))
             let isDone = reader.linesRead < record?.linesDone ?? 0
             let (items, next) = try await read(
                 from: reader, atMost: isDone ? min(Self.stepItems, (record?.linesDone ?? 0) - reader.linesRead) : Self.stepItems)
             guard !items.isEmpty else { return totals }
             reader = next
-            let outcomes: [ImportOutcome]
-            if isDone, let record {
-                outcomes = try await archives.store.outcomes(of: record.number, after: first - 1, limit: items.count)
-            } else {
-                // Ids are given in the order of the items, which they keep where several were created in one moment.
-                lastStep = max(archives.clock.now, Timestamp(milliseconds: lastStep.milliseconds + 1))
-                outcomes = try await create(items, firstLine: first, idsAt: lastStep)
+            let numbered = zip(first..., items).map { NumberedItem(line: $0, item: $1) }
+            let done = isDone ? try await created(first..<first + items.count) : [:]
+            var outcomes = try await create(numbered.filter { done[$0.line] == nil }, idsAt: lastStep)[...]
+            let lines = numbered.map { numbered in
+                let earlier = done[numbered.line]
+                return ImportedItem(numbered, earlier.map { .success($0) } ?? outcomes.removeFirst().id, wasDone: earlier != nil)
             }
-            let lines = zip(items, outcomes).map { ImportedItem($0, $1, isDone: isDone) }
             totals.add(lines)
             try await sink(lines)
         }
@@ -108,14 +109,24 @@ package struct ArchiveImport: Sendable {
         }
     }
 
-    private func create(_ items: [ArchiveItem], firstLine: Int, idsAt moment: Timestamp) async throws(Failure) -> [ImportOutcome] {
+    /// Which of some lines have been created by an earlier call, and the ids of those items.
+    private func created(_ lines: Range<Int>) async throws(Failure) -> [Int: Identifier] {
+        guard let record else { return [:] }
+        let outcomes = try await archives.store.outcomes(of: record.number, after: lines.lowerBound - 1, limit: lines.count)
+        var created: [Int: Identifier] = [:]
+        for outcome in outcomes { if case .success(let id) = outcome.id { created[outcome.line] = id } }
+        return created
+    }
+
+    private func create(_ items: [NumberedItem], idsAt moment: Timestamp) async throws(Failure) -> [ImportOutcome] {
+        guard !items.isEmpty else { return [] }
         let ids = items.map { _ in Identifier.timeOrdered(at: moment) }.sorted()
         var stored = StepImages(import: self)
         var lines: [ImportedLine] = []
         let outcomes: [ImportOutcome]
         do throws(Failure) {
-            for (index, item) in items.enumerated() {
-                lines.append(ImportedLine(line: firstLine + index, item: try await prepared(item, id: ids[index], &stored)))
+            for (item, id) in zip(items, ids) {
+                lines.append(ImportedLine(line: item.line, item: try await prepared(item.item, id: id, &stored)))
             }
             outcomes = try await archives.store.create(
                 lines, of: record?.number, in: WriteContext(at: archives.clock.now, requestID: requestID))
@@ -147,7 +158,8 @@ package struct ArchiveImport: Sendable {
             NewPikzonality(
                 id: id, accountID: accountID, mode: item.mode, details: item.details,
                 references: Array(images.prefix(item.references.count)),
-                outcome: item.outcome, portrait: item.portrait == nil ? nil : images.last, createdAt: item.createdAt))
+                outcome: item.outcome, portrait: item.portrait == nil ? nil : images.last, createdAt: item.createdAt,
+                settlement: item.settlement))
     }
 
     private func refusal(of item: ArchiveItem) async throws(Failure) -> Failure? {
@@ -174,16 +186,22 @@ package struct ArchiveImport: Sendable {
     }
 }
 
+/// An item with the number of its line.
+private struct NumberedItem {
+    let line: Int
+    let item: ArchiveItem
+}
+
 extension ImportedItem {
-    fileprivate init(_ item: ArchiveItem, _ outcome: ImportOutcome, isDone: Bool) {
+    fileprivate init(_ numbered: NumberedItem, _ fate: Result<Identifier, Failure>, wasDone: Bool) {
         var (id, failure): (Identifier?, Failure?) = (nil, nil)
-        switch outcome.id {
+        switch fate {
         case .success(let new): id = new
         case .failure(let reason): failure = reason
         }
         self.init(
-            line: outcome.line, id: id, name: item.details.name.text, mode: item.mode,
-            status: failure != nil ? .failed : isDone ? .skipped : .created, failure: failure)
+            line: numbered.line, id: id, name: numbered.item.details.name.text, mode: numbered.item.mode,
+            status: failure != nil ? .failed : wasDone ? .skipped : .created, failure: failure)
     }
 }
 

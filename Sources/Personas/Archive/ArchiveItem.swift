@@ -12,6 +12,8 @@ package struct ArchiveItem: Sendable, Equatable {
     package let references: [[UInt8]]
     /// SHA-256 of its portrait where that is another image than the first reference.
     package let portrait: [UInt8]?
+    /// What becomes of it when its training ends; nil where it stays.
+    package let settlement: Settlement?
     /// When it was created.
     package let createdAt: Timestamp
     /// When it last changed where it came from.
@@ -19,7 +21,7 @@ package struct ArchiveItem: Sendable, Equatable {
 
     package init(
         id: Identifier, mode: Mode, details: PikzonalityDetails, outcome: TrainingOutcome?, references: [[UInt8]], portrait: [UInt8]?,
-        createdAt: Timestamp, updatedAt: Timestamp
+        settlement: Settlement? = nil, createdAt: Timestamp, updatedAt: Timestamp
     ) {
         self.id = id
         self.mode = mode
@@ -27,6 +29,7 @@ package struct ArchiveItem: Sendable, Equatable {
         self.outcome = outcome
         self.references = references
         self.portrait = portrait
+        self.settlement = settlement
         self.createdAt = createdAt
         self.updatedAt = updatedAt
     }
@@ -43,7 +46,7 @@ package struct ArchiveItem: Sendable, Equatable {
         let portrait = stored.portrait.flatMap { $0.key == stored.references.first?.key ? nil : $0.digest }
         self.init(
             id: item.id, mode: item.mode, details: item.details, outcome: outcome, references: stored.references.map(\.digest),
-            portrait: portrait, createdAt: item.createdAt, updatedAt: item.updatedAt)
+            portrait: portrait, settlement: item.settlement, createdAt: item.createdAt, updatedAt: item.updatedAt)
     }
 
     /// All images that it names.

@@ -12,6 +12,9 @@ package struct StoredItem: Sendable, Equatable {
         self.references = references
         self.portrait = portrait
     }
+
+    /// All images that it names.
+    var images: [StoredImage] { references + (portrait.map { [$0] } ?? []) }
 }
 
 /// Reads items for archives, and takes in those of archives.
@@ -27,8 +30,8 @@ package protocol ArchiveStore: Sendable {
     ) async throws(Failure) -> ImportRecord
     /// What became of lines after one, in their order.
     func outcomes(of number: Int64, after line: Int, limit: Int) async throws(Failure) -> [ImportOutcome]
-    /// Creates items in one transaction, in which what became of them is written down as well, where that was begun. An item that cannot be created
-    /// stands in the way of no other.
+    /// Creates items in one transaction, in which what became of them is written down as well, where that was begun, in the place of what was written
+    /// down of the same lines before. An item that cannot be created stands in the way of no other.
     /// - Parameters:
     ///   - lines: the items in the order of the archive, and why those are not to be created that cannot be.
     ///   - record: the number of the import under whose key they are created.

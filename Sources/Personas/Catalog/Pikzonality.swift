@@ -95,10 +95,12 @@ package struct NewPikzonality: Sendable {
     package let portrait: StoredImage?
     /// When it was created where it comes from; nil for one that is created now. Later than now it is taken for now.
     package let createdAt: Timestamp?
+    /// What is to become of one in training when that ends; nil, as for every item of a client, where it stays.
+    package let settlement: Settlement?
 
     package init(
         id: Identifier, accountID: Identifier, mode: Mode, details: PikzonalityDetails, references: [StoredImage],
-        outcome: TrainingOutcome? = nil, portrait: StoredImage? = nil, createdAt: Timestamp? = nil
+        outcome: TrainingOutcome? = nil, portrait: StoredImage? = nil, createdAt: Timestamp? = nil, settlement: Settlement? = nil
     ) {
         self.id = id
         self.accountID = accountID
@@ -108,6 +110,7 @@ package struct NewPikzonality: Sendable {
         self.outcome = outcome
         self.portrait = portrait
         self.createdAt = createdAt
+        self.settlement = settlement
     }
 }
 
@@ -123,7 +126,7 @@ extension Pikzonality {
         self.init(
             id: new.id, accountID: new.accountID, mode: new.mode, details: new.details, status: status, progress: progress,
             referenceTokens: referenceTokens, portraitToken: portraitToken, error: error,
-            createdAt: min(new.createdAt ?? now, now), updatedAt: now, version: 1)
+            createdAt: min(new.createdAt ?? now, now), updatedAt: now, version: 1, settlement: new.settlement)
     }
 
     /// The item as a change leaves it; nil when that is how it is already. Its time never goes back, whatever the clock does.

@@ -85,7 +85,19 @@ struct RemoteSession: AdministrationSession {
             call.body = .bytes(try JSONEncoder().encode(request))
             let response = try await client.execute(call, deadline: .distantFuture)
             guard response.status == .ok else { throw try await Self.failure(response.status, response.body) }
-            for try await part in response.body { try await sink(Array(part.readableBytesView)) }
+            var frames = ArchiveFrames()
+            for try await part in response.body {
+                frames.add(part)
+                while let part = try frames.next() {
+                    switch part {
+                    case .archive(let bytes): try await sink(bytes)
+                    case .end(let reason):
+                        if let reason { throw CommandFailure(reason) }
+                        return
+                    }
+                }
+            }
+            throw Self.goneAway
         } catch {
             throw CommandFailure(ofArchive: error)
         }

@@ -158,8 +158,8 @@ struct ImportCommand: OperatorCommand {
         }
         try report.show(asJSON: isJSON)
         guard report.totals.failed == 0 else {
-            throw CommandFailure(
-                .failed, "\(Quantities.count(report.totals.failed, "item")) of \(report.totals.items) could not be created")
+            let (failed, all) = (Quantities.count(report.totals.failed, "item"), Quantities.number(report.totals.items))
+            throw CommandFailure(.failed, "\(failed) of \(all) could not be created")
         }
     }
 }

@@ -51,12 +51,14 @@ struct ArchiveEndToEndTests {
             #expect(failed.error == "personas: 3 items of 3 could not be created\n")
 
             try stage.write(Array(bytes.dropLast(2_000)), to: "half.tar")
+            try FileManager.default.createDirectory(atPath: stage.folder + "/folder", withIntermediateDirectories: false)
             let table: [([String], Int32, String)] = [
                 (["import", "--account", "three", "half.tar"], 1, "the archive "),
                 (["import", "--account", "three", "missing.tar"], 1, "missing.tar cannot be read"),
                 (["import", "--account", "nobody", "beside.tar"], 1, "there is no account"),
                 (["export", "--account", "nobody", "x.tar"], 1, "there is no account"),
-                (["export", "--account", "two", "no/such/x.tar"], 1, "no/such/x.tar"),
+                (["export", "--account", "two", "no/such/x.tar"], 1, "write no/such/x.tar: No such file"),
+                (["export", "--account", "two", "folder"], 1, "write folder: Is a directory"),
                 (["export", "--account", "two", "-", "--json"], 64, "--json"), (["export", "two.tar"], 64, "--account"),
             ]
             for (arguments, status, words) in table {
@@ -69,6 +71,26 @@ struct ArchiveEndToEndTests {
             #expect(audit.filter { $0 == "export" }.count == 2 && audit.filter { $0 == "import" }.count == 4)
             #expect(try await service.stop() == .status(0))
             #expect(try await stage.command("check").exit == .status(0))
+        }
+    }
+
+    @Test("An export that meets damage says so beside a server as it does without one")
+    func damaged() async throws {
+        try await Stage.run { stage in
+            #expect(try await stage.command("seed", "demo").exit == .status(0))
+            let media = stage.data + "/media"
+            let image = try #require(
+                try FileManager.default.subpathsOfDirectory(atPath: media).sorted().first { name in
+                    (try? FileManager.default.attributesOfItem(atPath: "\(media)/\(name)")[.type] as? FileAttributeType) == .typeRegular
+                })
+            try FileManager.default.removeItem(atPath: "\(media)/\(image)")
+            let alone = try await stage.command("export", "--account", "demo", "x.tar")
+            #expect(alone.exit == .status(1) && alone.error.contains("the data folder is damaged"), "\(alone)")
+            let service = try await stage.serve()
+            let beside = try await stage.command("export", "--account", "demo", "x.tar")
+            #expect(beside.exit == alone.exit && beside.error == alone.error, "\(beside)")
+            #expect(!FileManager.default.fileExists(atPath: stage.folder + "/x.tar"))
+            #expect(try await service.stop() == .status(0))
         }
     }
 

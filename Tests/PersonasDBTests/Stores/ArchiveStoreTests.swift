@@ -126,6 +126,22 @@ struct ArchiveStoreTests {
         }
     }
 
+    @Test("What becomes of a line later stands in the place of what became of it before, and takes nothing from how far the import is")
+    func done() async throws {
+        try await withStorage { open async throws in
+            let account = try await open.account()
+            let record = try await begin(open, account)
+            let archives = open.storage.archives
+            _ = try await archives.create(
+                lines([.failure(.nameReserved), .success(new("Second", account))]), of: record.number, in: WriteContext(at: .second(0)))
+            let again = try await archives.create(
+                lines([.success(new("First", account))]), of: record.number, in: WriteContext(at: .second(1)))
+            #expect(try await archives.outcomes(of: record.number, after: 0, limit: 1) == again)
+            #expect(try await begin(open, account, at: 2).linesDone == 2)
+            #expect(try open.count("import_line") == 2)
+        }
+    }
+
     @Test("After a day a key is free, and what was remembered is cleared away in steps")
     func cleared() async throws {
         try await withStorage { open async throws in

@@ -5,6 +5,8 @@ import HTTPTypes
 import Personas
 import PersonasDB
 import PersonasHTTP
+import PersonasWire
+import Synchronization
 import TestImages
 import TestSupport
 import Testing
@@ -154,6 +156,53 @@ struct ExportTests {
         }
     }
 
+    @Test("end without their end where an image is not there, and leave out no item for that")
+    func missing() async throws {
+        try await TestService.run { service in
+            for number in 0..<3 {
+                let images = Picture.list((1...3).map { Picture.base64(Picture.png(seed: 10 * number + $0)) })
+                #expect(
+                    try await service.send(
+                        .post, "/v2/personas", TestBody(#"{"name":"Item \#(number)","image_base64s":\#(images)}"#)
+                    ).status == 201)
+            }
+            try service.removeMediaFile(try #require(service.mediaFiles().first))
+            let id = try await service.storage.accounts.account(named: "studio").id
+            var bytes: [UInt8] = []
+            let failure = await #expect(throws: Failure.self) { try await service.archives.export(id) { bytes += $0 } }
+            guard case .damaged(.dataFolder, let finding) = failure else {
+                Issue.record("\(String(describing: failure))")
+                return
+            }
+            #expect(finding.kind == .fileMissing)
+            #expect(!TarFile(parsing: bytes).entries.contains { $0.path == "manifest.json" })
+        }
+    }
+
+    @Test("hold an item with the images that it has got while those were opened that it had")
+    func retriedMeanwhile() async throws {
+        try await TestService.run { service in
+            let id = try await service.create(.persona, "Nova")
+            try await service.failTraining(TrainingError(code: .failed, message: "Broke"))
+            let others = (4...6).map { Picture.png(seed: $0) }
+            let store = InterruptedArchiveStore(store: service.storage.archives) {
+                let body = TestBody(#"{"image_base64s":\#(Picture.list(others.map(Picture.base64)))}"#)
+                #expect(try await service.send(.post, "/v2/personas/\(id)/retry", body).status == 200)
+                _ = try await service.collector.collect()
+            }
+            let archives = Archives(
+                store: store,
+                images: ImageLibrary(index: service.storage.images, blobs: service.storage.blobs, signals: WorkSignals()),
+                items: service.storage.pikzonalities, policy: ContentPolicy(terms: service.storage.terms), spools: service.storage.spools,
+                format: ArchiveDocuments(), signals: WorkSignals(), clock: .system, keepsImageMetadata: false)
+            var bytes: [UInt8] = []
+            try await archives.export(try await service.storage.accounts.account(named: "studio").id) { bytes += $0 }
+            let archive = TarFile(parsing: bytes)
+            #expect(archive.entries.filter { $0.path.hasPrefix("media/") }.map(\.content) == others)
+            #expect(String(decoding: archive.content("items/000001.jsonl"), as: UTF8.self).contains("Nova"))
+        }
+    }
+
     @Test("end without their end where an image is not what was stored")
     func damaged() async throws {
         try await TestService.run { service in
@@ -165,5 +214,51 @@ struct ExportTests {
             await #expect(throws: Failure.self) { try await service.archives.export(id) { bytes += $0 } }
             #expect(!TarFile(parsing: bytes).entries.contains { $0.path == "manifest.json" })
         }
+    }
+}
+
+/// A store in which something happens right behind the first look at an item.
+private struct InterruptedArchiveStore: ArchiveStore {
+    let store: any ArchiveStore
+    private let interrupt: @Sendable () async throws -> Void
+    private let hasHappened = Happened()
+
+    private final class Happened: Sendable {
+        let flag = Atomic(false)
+    }
+
+    init(store: any ArchiveStore, _ interrupt: @escaping @Sendable () async throws -> Void) {
+        self.store = store
+        self.interrupt = interrupt
+    }
+
+    func item(after position: PikzonalityPosition?, accountID: Identifier) async throws(Failure) -> StoredItem? {
+        let item = try await store.item(after: position, accountID: accountID)
+        if !hasHappened.flag.exchange(true, ordering: .relaxed) {
+            do {
+                try await interrupt()
+            } catch {
+                throw .unexpected("\(error)")
+            }
+        }
+        return item
+    }
+
+    func begin(
+        _ key: IdempotencyKey, digest: [UInt8], accountID: Identifier, since oldest: Timestamp, at now: Timestamp
+    ) async throws(Failure) -> ImportRecord {
+        try await store.begin(key, digest: digest, accountID: accountID, since: oldest, at: now)
+    }
+
+    func outcomes(of number: Int64, after line: Int, limit: Int) async throws(Failure) -> [ImportOutcome] {
+        try await store.outcomes(of: number, after: line, limit: limit)
+    }
+
+    func create(_ lines: [ImportedLine], of record: Int64?, in context: WriteContext<Void>) async throws(Failure) -> [ImportOutcome] {
+        try await store.create(lines, of: record, in: context)
+    }
+
+    func forgetImports(before oldest: Timestamp, limit: Int) async throws(Failure) -> Int {
+        try await store.forgetImports(before: oldest, limit: limit)
     }
 }

@@ -80,6 +80,9 @@ struct ImportTests {
                     "created",
                 ], "\(answer.text)")
             #expect(answer.totals == ["items": 8, "created": 3, "skipped": 0, "failed": 5])
+            // As in any other answer, who has the name is told.
+            let details = try #require((answer.lines[2]["error"] as? [String: Any])?["details"] as? [[String: Any]])
+            #expect(details.count == 1 && details[0]["field"] as? String == "name" && details[0]["id"] as? String == taken)
             #expect(try await service.send(.get, "/v2/personas/\(taken)").string("status") == "processing")
             _ = try await service.collector.collect()
             #expect(try await service.storage.integrity.check(repairingWith: nil, at: .now) { _ in }.findings.isEmpty)
@@ -165,6 +168,71 @@ struct ImportTests {
         }
     }
 
+    @Test("try anew under their key what stood against a line, and tell of it as it is then")
+    func triedAnew() async throws {
+        try await TestService.run { service in
+            let archive = try TarFile.made(items: 25).bytes
+            let taken = try await service.createCompleted(.persona, "Item 2")
+            _ = try await service.administration.perform(ChangeQuota(QuotaChange(items: .max(21)), accountName: "studio"))
+            let first = try await service.takeIn(archive, under: "move")
+            #expect(first.totals == ["items": 25, "created": 20, "skipped": 0, "failed": 5], "\(first.text)")
+            #expect(first.fates[2] == "NAME_ALREADY_EXISTS")
+            _ = try await service.administration.perform(ChangeQuota(QuotaChange(items: .max(100)), accountName: "studio"))
+            let second = try await service.takeIn(archive, under: "move")
+            #expect(second.totals == ["items": 25, "created": 4, "skipped": 20, "failed": 1], "\(second.text)")
+            #expect(second.lines.dropLast().compactMap { $0["line"] as? Int } == Array(1...25))
+            #expect(try await service.send(.delete, "/v2/personas/\(taken)").status == 200)
+            #expect(try await service.takeIn(archive, under: "move").totals == ["items": 25, "created": 1, "skipped": 24, "failed": 0])
+            #expect(try await service.takeIn(archive, under: "move").totals == ["items": 25, "created": 0, "skipped": 25, "failed": 0])
+            #expect(try await service.storage.integrity.check(repairingWith: nil, at: .now) { _ in }.findings.isEmpty)
+        }
+    }
+
+    @Test("end with an error behind the step in hand once their key is worthless or maintenance is on", arguments: [true, false])
+    func ended(byMaintenance: Bool) async throws {
+        try await TestService.run { service in
+            let key = try await service.key(scopes: [.write])
+            let account = try await service.storage.accounts.account(named: "studio").id
+            let archive = try TarFile.made(items: 1_000).bytes
+            let call = Task { try await service.takeIn(archive, .text(key.key)) }
+            try await eventually("the first items") { try await service.storage.pikzonalities.usage(accountID: account).items > 0 }
+            if byMaintenance {
+                _ = try await service.administration.perform(SetMaintenance(isOn: true, retryAfterSeconds: 9))
+            } else {
+                _ = try await service.administration.perform(SetKeyState(.disabled, id: key.id.text))
+            }
+            let answer = try await call.value
+            #expect(answer.status == 200 && answer.totals == nil)
+            let error = try #require(answer.lines.last?["error"] as? [String: Any], "\(answer.text.suffix(300))")
+            #expect(error["code"] as? String == (byMaintenance ? "SERVICE_UNDER_MAINTENANCE" : "API_KEY_INACTIVE"))
+            let items = try await service.storage.pikzonalities.usage(accountID: account).items
+            #expect(items < 1_000 && items == answer.lines.count - 1)
+        }
+    }
+
+    @Test("take in that an item is to go when its training ends")
+    func settlement() async throws {
+        try await TestService.run { service in
+            let ids = [try await service.create(.persona, "Gone"), try await service.create(.style, "Binned")]
+            _ = try await service.create(.persona, "Kept")
+            #expect(try await service.send(.delete, "/v2/personas/\(ids[0])?when=settled").status == 202)
+            #expect(try await service.send(.delete, "/v2/styles/\(ids[1])?when=settled&to=trash").status == 202)
+            let archive = try await service.export()
+            let other = try await service.newKey(account: "other")
+            #expect(try await service.takeIn(archive.bytes, other).totals?["created"] == 3)
+            #expect(try await service.export(other).shape == archive.shape)
+            try await service.train()
+            func names(_ path: String) async throws -> [String] {
+                try await service.send(.get, path, key: other).items.compactMap { $0["name"] as? String }
+            }
+            #expect(try await names("/v2/pikzonality") == ["Kept"])
+            #expect(try await names("/v2/trash") == ["Binned"])
+            #expect(try await service.storage.integrity.check(repairingWith: nil, at: .now) { _ in }.findings.isEmpty)
+            let settled = try TarFile.made { _, item in item["settles_to"] = "deleted" }
+            #expect(try await service.takeIn(settled.bytes).status == 400)
+        }
+    }
+
     @Test("are forgotten after a day, when the key may stand for another archive")
     func forgotten() async throws {
         let now = MovingClock()
@@ -195,6 +263,16 @@ struct ImportTests {
             }
             #expect(try await service.takeIn(archive, type: "Application/X-Tar; a=b").status == 200)
             #expect(try await service.takeIn(archive, under: "not visible").status == 400)
+            for query in ["validate_only=true", "validate_only=false", "validate_only"] {
+                let answer = try await service.send(
+                    .post, "\(TestService.importPath)?\(query)", TestBody(bytes: archive), headers: [.contentType: "application/x-tar"])
+                #expect(answer.status == 400)
+                #expect(answer.text.contains(#""details":[{"field":"validate_only","message":"#))
+            }
+            try await service.send(
+                .post, TestService.importPath, TestBody(bytes: archive),
+                headers: [.contentType: "application/x-tar", .contentEncoding: "gzip"]
+            ).expect(415, .unsupportedMediaType, "The tar archive must be sent without a Content-Encoding")
             try await service.takeIn([UInt8](repeating: 0, count: 20_001)).expect(
                 413, .payloadTooLarge, "The request body is too large: at most 20000 bytes are accepted")
         }

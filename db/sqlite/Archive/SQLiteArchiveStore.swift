@@ -62,7 +62,7 @@ struct SQLiteArchiveStore: ArchiveStore {
         try await writer.write { db in
             let outcomes = try lines.map { ImportOutcome(line: $0.line, id: try create($0.item, in: context, db)) }
             guard let record, let last = outcomes.last else { return outcomes }
-            try db.run("UPDATE import SET lines_done = ? WHERE number = ?", [last.line, record])
+            try db.run("UPDATE import SET lines_done = max(lines_done, ?) WHERE number = ?", [last.line, record])
             // An import that takes longer than its key means anything is forgotten before its end.
             guard db.changesCount > 0 else { return outcomes }
             for outcome in outcomes { try Self.insert(outcome, of: record, db) }
@@ -96,7 +96,10 @@ struct SQLiteArchiveStore: ArchiveStore {
         case .failure(let reason): failure = String(decoding: try JSONEncoder().encode(reason), as: UTF8.self)
         }
         try db.run(
-            "INSERT INTO import_line (import_number, line, item_id, failure) VALUES (?, ?, ?, ?)", [number, outcome.line, id, failure])
+            """
+            INSERT INTO import_line (import_number, line, item_id, failure) VALUES (?, ?, ?, ?)
+                ON CONFLICT DO UPDATE SET item_id = excluded.item_id, failure = excluded.failure
+            """, [number, outcome.line, id, failure])
     }
 
     func forgetImports(before oldest: Timestamp, limit: Int) async throws(Failure) -> Int {
