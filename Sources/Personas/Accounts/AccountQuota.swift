@@ -68,12 +68,15 @@ package struct QuotaExcess: Sendable, Equatable, Codable {
     package let used: Int
     /// How much would come on top; nil where that was not known yet, because none is left whatever it is.
     package let added: Int?
+    /// Whether that is what new images have beyond those whose place they take.
+    package let isReplacing: Bool
 
-    package init(_ subject: QuotaSubject, limit: Int, used: Int, added: Int? = nil) {
+    package init(_ subject: QuotaSubject, limit: Int, used: Int, added: Int? = nil, isReplacing: Bool = false) {
         self.subject = subject
         self.limit = limit
         self.used = used
         self.added = added
+        self.isReplacing = isReplacing
     }
 
     /// The excess in words that are safe to show to everybody.
@@ -81,7 +84,9 @@ package struct QuotaExcess: Sendable, Equatable, Codable {
         switch subject {
         case .items: "\(used) of \(limit) items are used"
         case .webhooks: "\(used) of \(limit) webhooks are used"
-        case .storedBytes: "\(used) of \(limit) bytes are used" + (added.map { ", and these images have \($0)" } ?? "")
+        case .storedBytes:
+            "\(used) of \(limit) bytes are used"
+                + (added.map { ", and these images have \($0)" + (isReplacing ? " more than those that they replace" : "") } ?? "")
         }
     }
 }
@@ -122,6 +127,6 @@ package struct AccountUsage: Sendable, Equatable {
     /// - Throws: `quotaExceeded`.
     package func requireRoom(forImageBytes bytes: Int, insteadOf replaced: Int) throws(Failure) {
         guard let max = quota.storedBytesMax, bytes > replaced, bytes - replaced > max - storedBytes else { return }
-        throw .quotaExceeded([QuotaExcess(.storedBytes, limit: max, used: storedBytes, added: bytes - replaced)])
+        throw .quotaExceeded([QuotaExcess(.storedBytes, limit: max, used: storedBytes, added: bytes - replaced, isReplacing: true)])
     }
 }

@@ -154,11 +154,11 @@ struct RetryTests {
             }
             let body = TestBody(#"{"image_base64s":\#(Picture.list(larger.map { Picture.base64($0) }))}"#)
             try await setQuota(size - 1)
-            let message = "0 of \(size - 1) bytes are used, and these images have \(size)"
+            let message = "\(used) of \(size - 1) bytes are used, and these images have \(size - used) more than those that they replace"
             try await service.withoutTrace {
                 try await service.send(.post, "/v2/personas/\(id)/retry", body).expect(
                     403, .quotaExceeded, "The quota of the account is used up: \(message)",
-                    details: #"{"field":"stored_bytes","message":"\#(message)","limit":\#(size - 1),"used":0}"#)
+                    details: #"{"field":"stored_bytes","message":"\#(message)","limit":\#(size - 1),"used":\#(used)}"#)
             }
             try await setQuota(size)
             #expect(try await service.send(.post, "/v2/personas/\(id)/retry", body).status == 200)

@@ -5,7 +5,7 @@ import Personas
 struct EventsCommand: OperatorCommand {
     static let configuration = CommandConfiguration(
         commandName: "events", abstract: "List what became of an account's personas and styles, the oldest event first.",
-        usage: "personas events --account NAME [--follow] [--after CURSOR] [--type TYPES] [--item ID] [<options>]",
+        usage: "personas events --account NAME [--follow] [--after CURSOR] [--type TYPES] [<options>]",
         discussion: """
             Events are kept for \(Limits.eventDaysKept) days, those of progress for \(Limits.progressEventHoursKept) hours. When there is more \
             than the limit, a note on standard error says how to go on.
