@@ -46,12 +46,7 @@ struct ExportCommand: OperatorCommand {
             let bar = WorkProgressBar()
             defer { bar.finish() }
             return try await client.withConnection(.existing) { (connection) throws(CommandFailure) in
-                let account: AccountReport
-                do throws(CommandFailure) {
-                    account = try await connection.perform(ShowAccount(name: name))
-                } catch {
-                    throw error.naming(AccountsCommand.missing(name))
-                }
+                let account = try await connection.account(named: name)
                 let sink = ArchiveSink(expecting: account.storedBytes.used, bar)
                 if isStream {
                     try await connection.export(account.name) {
@@ -140,12 +135,7 @@ struct ImportCommand: OperatorCommand {
             let bar = WorkProgressBar()
             defer { bar.finish() }
             return try await client.withConnection(.existing) { (connection) throws(CommandFailure) in
-                let account: AccountReport
-                do throws(CommandFailure) {
-                    account = try await connection.perform(ShowAccount(name: name))
-                } catch {
-                    throw error.naming(AccountsCommand.missing(name))
-                }
+                let account = try await connection.account(named: name)
                 var report = ImportReport(account: account.name)
                 let request = ImportRequest(accountName: account.name, key: key, byteCount: given.byteCount)
                 do throws(CommandFailure) {
@@ -213,5 +203,16 @@ private struct ImportReport: TableRenderable, Sendable {
         try container.encode(totals.skipped, forKey: .skipped)
         try container.encode(totals.failed, forKey: .failed)
         try container.encode(failures, forKey: .failures)
+    }
+}
+
+extension AdministrationConnection {
+    /// The account of a name, before anything is done for it.
+    fileprivate func account(named name: String) async throws(CommandFailure) -> AccountReport {
+        do throws(CommandFailure) {
+            return try await perform(ShowAccount(name: name))
+        } catch {
+            throw error.naming(AccountsCommand.missing(name))
+        }
     }
 }

@@ -40,69 +40,33 @@ struct LeaseExpiry: Service {
     }
 }
 
-/// Takes the bytes of images away that nothing names any more: soon after a deletion, and every minute for what went wrong before.
-struct BlobCollection: Service {
-    let collector: BlobCollector
-    let signal: WakeSignal
+/// Does away with what is over: every minute, which also makes good what went wrong before, and where there is a signal soon after each one.
+struct Clearing: Service {
+    private static let pauseMax = Duration.seconds(60)
+
+    /// What the log says of what was done, and of a failure.
+    let (done, failed): (String, String)
+    /// Given when something may be over; one that never is, where nothing tells.
+    var signal = WakeSignal()
     let logger: Logger
-
-    func run() async {
-        await cancelWhenGracefulShutdown {
-            while !Task.isCancelled {
-                let seen = signal.count
-                do throws(Failure) {
-                    let count = try await collector.collect()
-                    if count > 0 { logger.debug("images removed", metadata: ["count": .stringConvertible(count)]) }
-                } catch {
-                    logger.error("images could not be removed", metadata: ["reason": "\(error)"])
-                }
-                await signal.wait(after: seen, atMost: .seconds(60))
-            }
-        }
-    }
-}
-
-/// Does what is left of webhooks that were disabled or deleted, and wipes secrets that are over: soon after, and every minute for what went wrong before.
-struct WebhookClearing: Service {
-    let webhooks: Webhooks
-    let signal: WakeSignal
-    let logger: Logger
-
-    func run() async {
-        await cancelWhenGracefulShutdown {
-            while !Task.isCancelled {
-                let seen = signal.count
-                var pause = Duration.seconds(60)
-                do throws(Failure) {
-                    _ = try await webhooks.clear()
-                    if let untilNext = try await webhooks.pauseUntilClearing() { pause = min(pause, untilNext) }
-                } catch {
-                    logger.error("deliveries of webhooks could not be cleared", metadata: ["reason": "\(error)"])
-                }
-                await signal.wait(after: seen, atMost: pause)
-            }
-        }
-    }
-}
-
-/// Does away, every minute, with what is over.
-struct Expiry: Service {
-    /// What it is, as the log names it.
-    let subject: String
-    let logger: Logger
+    /// How long until something more is over that is known of already; nil where nothing is.
+    var untilNext: @Sendable () async throws(Failure) -> Duration? = { () throws(Failure) in nil }
     /// Does away with it. Returns how many were.
     let clear: @Sendable () async throws(Failure) -> Int
 
     func run() async {
         await cancelWhenGracefulShutdown {
             while !Task.isCancelled {
+                let seen = signal.count
+                var pause = Self.pauseMax
                 do throws(Failure) {
                     let count = try await clear()
-                    if count > 0 { logger.debug("\(subject) cleared", metadata: ["count": .stringConvertible(count)]) }
+                    if count > 0 { logger.debug("\(done)", metadata: ["count": .stringConvertible(count)]) }
+                    if let untilNext = try await untilNext() { pause = min(pause, untilNext) }
                 } catch {
-                    logger.error("\(subject) could not be cleared", metadata: ["reason": "\(error)"])
+                    logger.error("\(failed)", metadata: ["reason": "\(error)"])
                 }
-                try? await Task.sleep(for: .seconds(60))
+                await signal.wait(after: seen, atMost: pause)
             }
         }
     }

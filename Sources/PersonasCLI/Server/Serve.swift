@@ -158,8 +158,16 @@ enum Serve {
     private static func background(_ app: Application, _ settings: Settings, logger: Logger) -> [any Service] {
         var services: [any Service] = [
             KeyUseSaving(uses: app.authentication.uses, logger: logger),
-            WebhookClearing(webhooks: app.webhooks, signal: app.signals.deliveryRemovals, logger: logger),
-            BlobCollection(collector: app.collector, signal: app.signals.removals, logger: logger),
+            // What is left of webhooks that were disabled or deleted, and secrets that are over.
+            Clearing(
+                done: "deliveries of webhooks cleared", failed: "deliveries of webhooks could not be cleared",
+                signal: app.signals.deliveryRemovals, logger: logger,
+                untilNext: { () throws(Failure) in try await app.webhooks.pauseUntilClearing() }
+            ) { () throws(Failure) in try await app.webhooks.clear() },
+            // The bytes of images that nothing names any more.
+            Clearing(done: "images removed", failed: "images could not be removed", signal: app.signals.removals, logger: logger) {
+                () throws(Failure) in try await app.collector.collect()
+            },
         ]
         switch settings.trainer {
         case .embedded: services.append(EmbeddedTraining(training: app.training, images: app.images, logger: logger))
@@ -167,11 +175,17 @@ enum Serve {
         }
         return services + [
             MemoryReturn(),
-            Expiry(subject: "idempotency records", logger: logger) { () throws(Failure) in try await app.idempotency.forgetExpired() },
-            Expiry(subject: "records of imports", logger: logger) { () throws(Failure) in try await app.archives.forgetExpired() },
-            Expiry(subject: "items in the trash", logger: logger) { () throws(Failure) in try await app.trash.purgeExpired() },
-            Expiry(subject: "events", logger: logger) { () throws(Failure) in try await app.eventRetention.clear() },
+            expiry(of: "idempotency records", logger) { () throws(Failure) in try await app.idempotency.forgetExpired() },
+            expiry(of: "records of imports", logger) { () throws(Failure) in try await app.archives.forgetExpired() },
+            expiry(of: "items in the trash", logger) { () throws(Failure) in try await app.trash.purgeExpired() },
+            expiry(of: "events", logger) { () throws(Failure) in try await app.eventRetention.clear() },
         ]
+    }
+
+    private static func expiry(
+        of subject: String, _ logger: Logger, _ clear: @escaping @Sendable () async throws(Failure) -> Int
+    ) -> Clearing {
+        Clearing(done: "\(subject) cleared", failed: "\(subject) could not be cleared", logger: logger, clear: clear)
     }
 
     /// Prints how to try the demo. Who runs it learns at once where the key is if that is lost, and not only at the end.
