@@ -117,7 +117,9 @@ struct SettingsTests {
             ("log-level", "loud"),
             ("log-format", "xml"), ("public-url", "example.com"), ("public-url", "ftp://example.com"),
             ("public-url", "https://u@example.com"),
-            ("public-url", "https://example.com/?q"), ("lease-seconds", "0"), ("readers", "0"), ("download-trust-roots", "/no/such/file"),
+            ("public-url", "https://example.com/?q"), ("public-url", "https://a;b.example"), ("public-url", "https://*.example"),
+            ("public-url", "https://a.example, b"), ("public-url", "https://ä.example"), ("public-url", "https://a.example:99999"),
+            ("lease-seconds", "0"), ("readers", "0"), ("download-trust-roots", "/no/such/file"),
             ("body-bytes-max", "1"), ("server", "localhost:8080"), ("blocked-download-prefixes", "10.0.0.0/8,,"),
             ("cors-origins", "https://app.example/"), ("cors-origins", "https://app.example,,"), ("cors-origins", "null"),
         ])
@@ -305,6 +307,16 @@ struct SettingsTests {
         #expect(row.value == .text(isTerminal ? "text" : "json") && row.source == .default)
         for seconds in ["-1", "601", "soon"] { #expect(throws: Failure.self) { try self.settings(flags: ["drain-seconds": seconds]) } }
         #expect(try self.settings(flags: ["drain-seconds": "600"]).drainSeconds == 600)
+    }
+
+    @Test("A training of the demo takes from no time to an hour")
+    func demoTraining() throws {
+        #expect(try settings().demoTrainingDuration == .seconds(20))
+        #expect(try settings(environment: ["PERSONAS_DEMO_TRAINING_SECONDS": "0"]).demoTrainingDuration == .zero)
+        #expect(try settings(file: #"{"demo-training-seconds": 3600}"#).demoTrainingDuration == .seconds(3_600))
+        for seconds in ["-1", "3601", "1.5"] {
+            #expect(throws: Failure.self) { try settings(flags: ["demo-training-seconds": seconds]) }
+        }
     }
 
     @Test("Secrets are hidden where settings are shown")

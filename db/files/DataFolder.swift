@@ -14,6 +14,8 @@ package struct DataFolder: Sendable {
     package static let socketName = "admin.sock"
     /// The name of the file with the demo's key.
     private static let demoKeyName = "demo.key"
+    /// The name of the file that says which life of a database has had the demo.
+    private static let demoLoadedName = "demo.loaded"
     /// The name of the file with the key for secrets.
     static let secretsKeyName = "secrets.key"
     private static let lastBackupName = "last-backup.json"
@@ -25,8 +27,8 @@ package struct DataFolder: Sendable {
     /// What remains in a folder that nothing is stored in: a socket is what a killed server leaves, a key is good for nothing without the database
     /// that knows it or of what it has sealed, and what is remembered of a backup is of that database.
     static let namesOfNoWorth: Set<String> = [
-        lockName, socketName, lastBackupName, demoKeyName, SecretFile.incompleteName(demoKeyName), secretsKeyName,
-        SecretFile.incompleteName(secretsKeyName),
+        lockName, socketName, lastBackupName, demoKeyName, SecretFile.incompleteName(demoKeyName), demoLoadedName,
+        SecretFile.incompleteName(demoLoadedName), secretsKeyName, SecretFile.incompleteName(secretsKeyName),
     ]
 
     /// The folder itself.
@@ -50,6 +52,8 @@ package struct DataFolder: Sendable {
     package var socket: String { "\(path)/\(Self.socketName)" }
     /// The key that the demo shows, to be the same when it is started again. No backup has it: what was issued is there as a hash, as every key is.
     package var demoKey: SecretFile { SecretFile("\(path)/\(Self.demoKeyName)") }
+    /// The epoch of the database that the demo was loaded into. No backup has it, and to another database it says nothing.
+    package var demoLoaded: SecretFile { SecretFile("\(path)/\(Self.demoLoadedName)") }
     /// The key that secrets are sealed with, unless a setting names another file. It is in backups, and so is of use to whoever has one.
     package var secretsKey: String { "\(path)/\(Self.secretsKeyName)" }
     /// What is remembered of the newest backup.

@@ -148,17 +148,23 @@ package final class AccountPlaces: Sendable {
         case allInUse
     }
 
-    /// A place, which is free again when the last reference to this is gone.
+    /// A place, which is free again once it is left, or when the last reference to this is gone.
     package final class Place: Sendable {
         private let places: AccountPlaces
         private let accountID: Identifier
+        private let isLeft = Atomic(false)
 
         fileprivate init(_ places: AccountPlaces, _ accountID: Identifier) {
             self.places = places
             self.accountID = accountID
         }
 
-        deinit { places.leave(accountID) }
+        deinit { leave() }
+
+        /// Gives the place back before a client learns that there is nothing to come, who may ask for the next at once.
+        package func leave() {
+            if !isLeft.exchange(true, ordering: .relaxed) { places.leave(accountID) }
+        }
     }
 
     private let max: Int

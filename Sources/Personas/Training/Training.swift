@@ -38,6 +38,9 @@ package struct Training: Sendable {
         }
     }
 
+    /// How often whoever holds a job for long gives a sign of life: three times in a lease, so that two may come too late.
+    package var signOfLifeInterval: Duration { .seconds(policy.seconds) / 3 }
+
     /// Prolongs a lease and notes progress.
     /// - Throws: `invalid`, `notFound`, `staleLease`.
     package func heartbeat(
@@ -103,100 +106,5 @@ package struct Training: Sendable {
     package func handBack(_ job: LeasedJob) async throws(Failure) {
         try await jobs.handBack(job.id, token: job.leaseToken, in: WriteContext(at: clock.now))
         signals.jobs.notify()
-    }
-}
-
-/// Makes something of an item's reference images.
-package protocol Trainer: Sendable {
-    /// Trains on one job.
-    /// - Throws: why it failed.
-    func train(_ job: LeasedJob) async throws(TrainingError)
-}
-
-/// The trainer within the process: verifies the stored reference images and publishes them, the first as portrait. It trains no model.
-package struct EmbeddedTrainer: Trainer {
-    private let images: ImageLibrary
-
-    /// Takes the images.
-    package init(images: ImageLibrary) {
-        self.images = images
-    }
-
-    /// Reads every reference image back and compares it with its digest.
-    package func train(_ job: LeasedJob) async throws(TrainingError) {
-        for image in job.references {
-            do throws(Failure) {
-                try await verify(image)
-            } catch {
-                throw TrainingError(code: .failed, message: "A stored reference image could not be read back")
-            }
-        }
-    }
-
-    /// Reads an image back. What the process has used up for the moment, such as descriptors, is waited for: it is no fault of the item.
-    private func verify(_ image: StoredImage) async throws(Failure) {
-        while true {
-            do throws(Failure) {
-                return try await images.verify(image)
-            } catch {
-                guard case .usedUp(_, let seconds) = error, !Task.isCancelled else { throw error }
-                try? await Task.sleep(for: .seconds(seconds))
-            }
-        }
-    }
-}
-
-/// Runs a trainer on whatever jobs come, until its task is cancelled.
-package struct TrainingLoop: Sendable {
-    /// Jobs leased in one transaction: enough that leasing costs little under load, few enough that none waits long in another's shadow.
-    private static let jobsAtOnce = 16
-
-    private let training: Training
-    private let trainer: any Trainer
-    private let report: @Sendable (Failure) -> Void
-
-    /// - Parameter report: told of failures of the store; the loop goes on after a pause.
-    package init(training: Training, trainer: any Trainer, report: @escaping @Sendable (Failure) -> Void) {
-        self.training = training
-        self.trainer = trainer
-        self.report = report
-    }
-
-    /// Takes over what an earlier loop left, then leases, trains and reports, for ever. When cancelled, the jobs in hand are finished or handed back before it returns.
-    package func run() async {
-        do throws(Failure) {
-            try await training.takeOver()
-        } catch {
-            report(error)
-        }
-        while !Task.isCancelled {
-            do throws(Failure) {
-                let jobs = try await training.lease(limit: Self.jobsAtOnce, waiting: .seconds(Limits.leaseWaitSecondsMax))
-                // Side by side, so that the store can commit their ends together.
-                await withDiscardingTaskGroup { group in
-                    for job in jobs { group.addTask { await finish(job) } }
-                }
-            } catch {
-                report(error)
-                try? await Task.sleep(for: .seconds(1))
-            }
-        }
-    }
-
-    private func finish(_ job: LeasedJob) async {
-        do throws(Failure) {
-            if Task.isCancelled { return try await training.handBack(job) }
-            do throws(TrainingError) {
-                try await trainer.train(job)
-            } catch {
-                // A trainer that is being stopped may have broken off for that alone.
-                if Task.isCancelled { return try await training.handBack(job) }
-                return try await training.fail(job.id, token: job.leaseToken, error: error, retryable: false)
-            }
-            try await training.complete(job.id, token: job.leaseToken, portraitBase64: nil)
-        } catch {
-            if case .staleLease = error, await training.isCancelled(job) { return }
-            report(error)
-        }
     }
 }

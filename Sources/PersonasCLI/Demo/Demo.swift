@@ -6,6 +6,8 @@ import PersonasDB
 enum Demo {
     private static let account = "demo"
     private static let label = "demo"
+    /// The persona of the seed that is shown with earlier states.
+    private static let revisedPersona = "Nova Reyes"
 
     /// PNG images of 8 × 8 pixels of one colour each (coral, sea green, night blue) in base64, short enough for a command line.
     private static let swatches = [
@@ -14,21 +16,56 @@ enum Demo {
         "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAEUlEQVR4AWNUcwtmwAaGmAQAlo4GAXXL01UAAAAASUVORK5CYII=",
     ]
 
-    /// Loads the demo's seed.
+    /// Loads the demo, unless that was done: what was made of it since stays as it is.
     /// - Parameter author: in whose name.
     /// - Returns: a key's secret text, the same as at the last start as long as the key is good for anything.
-    static func load(into app: Application, by author: Operator, keepingKeyIn file: SecretFile) async throws(CommandFailure) -> String {
-        let (seed, administration) = (SeedFile.demo(), app.administration.acting(as: author))
-        _ = try await SeedLoading.load([seed], progress: ProgressBar("Demo", total: seed.partCount)) { (part) throws(CommandFailure) in
-            do throws(Failure) {
-                return try await administration.perform(part)
-            } catch {
-                throw CommandFailure(error)
-            }
+    static func load(into app: Application, by author: Operator, in folder: DataFolder) async throws(CommandFailure) -> String {
+        let (file, administration) = (folder.demoKey, app.administration.acting(as: author))
+        if try await !reporting({ () async throws(Failure) in try await isLoaded(in: app, folder) }) {
+            try await load(into: app, administration, folder)
         }
-        do throws(Failure) {
+        return try await reporting { () async throws(Failure) in
             if let secret = file.read(), try await isGood(secret, app) { return secret }
             return try await newKey(administration, file)
+        }
+    }
+
+    /// Whether this life of the database has had the demo, and its account is still there. A restore begins another, of which that is not known.
+    private static func isLoaded(in app: Application, _ folder: DataFolder) async throws(Failure) -> Bool {
+        guard folder.demoLoaded.read() == app.storage.epoch.epoch.text else { return false }
+        do throws(Failure) {
+            _ = try await app.storage.accounts.account(named: account)
+            return true
+        } catch .notFound {
+            return false
+        }
+    }
+
+    /// Loads what is not there of the demo: all of it, what this version has more than an earlier one, or the rest where a first start was cut short.
+    private static func load(into app: Application, _ administration: Administration, _ folder: DataFolder) async throws(CommandFailure) {
+        let seed = SeedFile.demo()
+        let (history, style, hadPersona) = try await reporting { () async throws(Failure) in
+            _ = try await administration.perform(LoadSeed(try seed.part(0)))
+            let accountID = try await app.storage.accounts.account(named: account).id
+            let history = DemoHistory(storage: app.storage, images: app.images, accountID: accountID)
+            let style = try await history.writePast(before: .now)
+            return (history, style, try await history.item(revisedPersona, .persona) != nil)
+        }
+        _ = try await SeedLoading.load([seed], progress: ProgressBar("Demo", total: seed.partCount)) { (part) throws(CommandFailure) in
+            try await reporting { () async throws(Failure) in try await administration.perform(part) }
+        }
+        try await reporting { () async throws(Failure) in
+            if !hadPersona, let persona = try await history.item(revisedPersona, .persona) {
+                try await history.revise(persona, .persona, at: .now)
+            }
+            try await history.writePresent(trashing: style, at: .now)
+            try folder.demoLoaded.write(app.storage.epoch.epoch.text)
+        }
+    }
+
+    private static func reporting<Value: Sendable>(_ body: () async throws(Failure) -> Value) async throws(CommandFailure) -> Value {
+        do throws(Failure) {
+            return try await body()
         } catch {
             throw CommandFailure(error)
         }
@@ -66,8 +103,9 @@ enum Demo {
         let images = swatches.map { "\"\($0)\"" }.joined(separator: ",")
         let body = #"'{"name":"Persona '"$(date +%d%H%M%S%N)"'","image_base64s":["# + images + "]}'"
         return [
-            "The demo is ready. Its key stays the same when it is started again.", "", "  address  \(address)", "  account  \(account)",
-            "  key      \(key)", "", "Keep the key for the lines below:", "", "export KEY=\(key)", "", "List the personas:", "",
+            "  console  \(address)/", "  key      \(key)", "  account  \(account)", "",
+            "The demo is ready: open the console and paste the key, which stays the same when the demo is started again.", "",
+            "Or keep the key for the lines below:", "", "export KEY=\(key)", "", "List the personas:", "",
             "curl -H \"X-Api-Key: $KEY\" \(address)/v2/personas; echo", "", "Create one:", "",
             "curl -H \"X-Api-Key: $KEY\" -H 'Content-Type: application/json' -d \(body) \(address)/v2/personas; echo", "",
         ]

@@ -5,12 +5,21 @@ import ServiceLifecycle
 
 /// Trains in this process until shutdown; the jobs in hand are finished or handed back.
 struct EmbeddedTraining: Service {
+    /// Trainings at once that take their time: more than anybody watches, and few enough that all can be handed back in a moment.
+    private static let pacedJobsMax = 512
+
     let training: Training
     let images: ImageLibrary
+    /// How long each is to take; zero for no longer than it needs.
+    let duration: Duration
     let logger: Logger
 
     func run() async {
-        let loop = TrainingLoop(training: training, trainer: EmbeddedTrainer(images: images)) { failure in
+        let (trainer, isPaced) = (EmbeddedTrainer(images: images), duration > .zero)
+        let loop = TrainingLoop(
+            training: training, trainer: isPaced ? PacedTrainer(trainer, training: training, lasting: duration) : trainer,
+            jobsHeldMax: isPaced ? Self.pacedJobsMax : nil
+        ) { failure in
             logger.error("training could not go on", metadata: ["reason": "\(failure)"])
         }
         await cancelWhenGracefulShutdown { await loop.run() }

@@ -30,7 +30,7 @@ enum Serve {
             let demoKey =
                 withDemo
                 ? try await Demo.load(
-                    into: app, by: Operator(logging: logger, uid: getuid()), keepingKeyIn: DataFolder(settings.dataDirectory).demoKey) : nil
+                    into: app, by: Operator(logging: logger, uid: getuid()), in: DataFolder(settings.dataDirectory)) : nil
             cutOffCount = try await run(app, settings, demoKey: demoKey, log: log, logger: logger)
         } catch {
             app.close()
@@ -124,7 +124,7 @@ enum Serve {
         let (drainSeconds, graceSeconds) = (settings.drainSeconds, settings.graceSeconds)
         let services: [any Service] =
             [GracePeriod(begun: stopping, seconds: drainSeconds + graceSeconds, http: http, brokenOff: brokenOff)]
-            + background(app, settings, logger: logger)
+            + background(app, settings, trainingDuration: demoKey == nil ? .zero : settings.demoTrainingDuration, logger: logger)
             + deliveries(app, settings, publicURL: publicURL, from: listening, logger: logger)
             + [
                 Following(signal: listening, service: administration), http, Draining(http: http, seconds: drainSeconds),
@@ -155,7 +155,10 @@ enum Serve {
     }
 
     /// The work behind the requests.
-    private static func background(_ app: Application, _ settings: Settings, logger: Logger) -> [any Service] {
+    /// - Parameter trainingDuration: how long a training in this process is to take.
+    private static func background(
+        _ app: Application, _ settings: Settings, trainingDuration: Duration, logger: Logger
+    ) -> [any Service] {
         var services: [any Service] = [
             KeyUseSaving(uses: app.authentication.uses, logger: logger),
             // What is left of webhooks that were disabled or deleted, and secrets that are over.
@@ -170,7 +173,9 @@ enum Serve {
             },
         ]
         switch settings.trainer {
-        case .embedded: services.append(EmbeddedTraining(training: app.training, images: app.images, logger: logger))
+        case .embedded:
+            services.append(
+                EmbeddedTraining(training: app.training, images: app.images, duration: trainingDuration, logger: logger))
         case .worker: services.append(LeaseExpiry(training: app.training, logger: logger))
         }
         return services + [

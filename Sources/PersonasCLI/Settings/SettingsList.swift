@@ -39,13 +39,16 @@ struct SettingsList: Sendable {
     let port = Setting.integer("port", value: "PORT", default: http.port, in: 0...65_535, "TCP port to listen on; 0 picks a free one")
     let publicURL = Setting.optionalText(
         "public-url", value: "URL",
-        "Address under which clients reach the service, for links in answers; without it that of the listening port", check: webAddress)
+        "Address under which clients reach the service, for links in answers; without it that of the listening port", check: publicAddress)
     let corsOrigins = Setting.origins(
         "cors-origins",
         "Origins whose pages may call the service: https://app.example, https://*.example for subdomains, * for all; by default none")
     let trainer = Setting.choice(
         "trainer", value: "WHO", default: TrainerChoice.embedded,
         "Who trains: embedded (the server itself) or worker (workers over HTTP)")
+    let demoTrainingDuration = Setting.seconds(
+        "demo-training-seconds", default: .seconds(20), in: 0...3_600,
+        "Seconds that the server itself takes for a training with --demo, so that there is something to see; 0 for no wait")
     let migrate = Setting.toggle("migrate", default: true, "Apply pending migrations at start rather than refuse to start")
     let logLevel = Setting.choice(
         "log-level", value: "LEVEL", of: .processes, default: Logger.Level.info, "Least important events to log")
@@ -183,6 +186,15 @@ struct SettingsList: Sendable {
             throw SettingProblem(reason: "must be an address such as https://host or http://host:8080")
         }
         return String(text.reversed().drop { $0 == "/" }.reversed())
+    }
+
+    /// A web address as pages have to know it: the console's policy names it as a place that images come from.
+    @Sendable private static func publicAddress(_ text: String) throws(SettingProblem) -> String {
+        let address = try webAddress(text)
+        guard PublicURL.isAddress(address) else {
+            throw SettingProblem(reason: "must be an address with a host in ASCII, such as https://host or http://host:8080")
+        }
+        return address
     }
 
     @Sendable private static func certificateFile(_ path: String) throws(SettingProblem) -> String {

@@ -41,9 +41,10 @@ struct DemoPictureTests {
 
 @Suite("The demo's introduction")
 struct DemoIntroductionTests {
-    @Test("It names the address and the key, which its lines take from the environment, and its create is one that the rules accept")
+    @Test("It names the console and the key first, which its lines take from the environment, and its create is one that the rules accept")
     func introduction() throws {
         let lines = Demo.introduction(key: "pkz_x", address: "http://127.0.0.1:8080")
+        #expect(lines[0] == "  console  http://127.0.0.1:8080/" && lines[1] == "  key      pkz_x", "what is opened first comes first")
         let commands = lines.filter { $0.hasPrefix("curl ") || $0.hasPrefix("export ") }
         #expect(commands.count == 3)
         #expect(commands[0] == "export KEY=pkz_x")

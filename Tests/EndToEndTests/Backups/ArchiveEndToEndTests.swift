@@ -157,6 +157,8 @@ struct ArchiveEndToEndTests {
             for _ in 0..<5 { archives.append(try await client.send(.GET, "/v2/account/export")) }
             try await deletions.value
             archives.append(try await client.send(.GET, "/v2/account/export"))
+            // Whoever has one whole may ask for the next at once.
+            #expect(archives.map(\.status) == Array(repeating: 200, count: archives.count))
             for (number, archive) in archives.enumerated() {
                 let other = service.client(try await stage.key(account: "copy \(number)"))
                 let answer = try await other.send(.POST, "/v2/account/import", headers: Self.tarType, body: archive.body)

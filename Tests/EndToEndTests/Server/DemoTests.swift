@@ -1,4 +1,5 @@
 import Foundation
+import TestImages
 import TestSupport
 import Testing
 
@@ -6,8 +7,8 @@ import Testing
 @Suite("The demo", .timeLimit(.minutes(10)))
 struct DemoTests {
     /// A server with the demo, and the lines that it prints to be pasted.
-    private static func start(_ stage: Stage) async throws -> (service: RunningService, lines: [String]) {
-        let service = try await stage.serve("--demo")
+    private static func start(_ stage: Stage, _ flags: String...) async throws -> (service: RunningService, lines: [String]) {
+        let service = try await stage.serve(["--demo"] + flags)
         let lines = try await eventually("the demo's lines") {
             let lines = service.process.standardOutput.split(separator: "\n").map(String.init).filter { $0.contains(#/^(export|curl) /#) }
             return lines.count == 3 ? lines : nil
@@ -39,7 +40,7 @@ struct DemoTests {
             for (index, shell) in (shells + shells).enumerated() {
                 let answers = try await Self.paste(lines, into: shell, stage)
                 try #require(answers.count == 2, "\(shell): \(answers)")
-                #expect(answers[0]["data"]?.array?.count == 2 + index, "\(shell): \(answers[0])")
+                #expect(answers[0]["data"]?.array?.count == 3 + index, "\(shell): \(answers[0])")
                 #expect(answers[1]["status"] == "processing" && answers[1]["mode"] == "persona", "\(shell): \(answers[1])")
             }
             let client = Client(base: service.address, key: try Self.key(lines))
@@ -149,6 +150,102 @@ struct DemoTests {
             let key = try String(contentsOfFile: Self.keyFile(stage), encoding: .utf8).trimmingCharacters(in: .newlines)
             #expect(try await Client(base: service.address, key: key).get("/v2/personas").status == 200)
             #expect(try await service.stop() == .status(1))
+        }
+    }
+
+    private static func names(_ items: [JSONValue]) -> Set<String> { Set(items.compactMap { $0["name"]?.string }) }
+
+    @Test("Every state can be seen from the first start: ready, failed, in training, in the trash, and deliveries of every outcome")
+    func states() async throws {
+        try await Stage.run { stage in
+            let (service, lines) = try await Self.start(stage, "--demo-training-seconds", "3600")
+            let client = Client(base: service.address, key: try Self.key(lines))
+            let personas = try await client.all("/v2/personas").map { "\($0["name"]?.string ?? "") \($0["status"]?.string ?? "")" }
+            #expect(Set(personas) == ["Nova Reyes completed", "Weekend Duo failed", "Studio Host processing"])
+            #expect(Self.names(try await client.all("/v2/trash")) == ["Old Banner"])
+            let webhook = try #require(try await client.all("/v2/webhooks").first)
+            #expect(webhook["status"] == "disabled" && webhook["disabled_reason"] == "manual" && webhook["pending"] == 0)
+            let deliveries = try await client.all("/v2/webhooks/\(try #require(webhook["id"]?.string))/deliveries")
+            #expect(Set(deliveries.compactMap { $0["status"]?.string }) == ["succeeded", "failed", "cancelled"])
+            let last = deliveries.compactMap { $0["last_attempt"] }
+            #expect(last.contains { $0["http_status"] == 500 } && last.contains { $0["error"] == "timeout" })
+            #expect(last.contains { $0["error"] == "dns" } && last.contains { $0["http_status"] == 200 })
+            let nova = try #require(try await client.all("/v2/personas", query: "q=Nova").first?["id"]?.string)
+            #expect(try await client.get("/v2/personas/\(nova)/revisions").json["data"]?.array?.count == 3)
+            #expect(try await stage.command("check").exit == .status(0))
+            #expect(try await service.stop() == .status(0))
+        }
+    }
+
+    @Test("What was renamed, restored, purged and deleted stays so when it is started again, until its account is made anew")
+    func kept() async throws {
+        try await Stage.run { stage in
+            let (service, lines) = try await Self.start(stage, "--demo-training-seconds", "0")
+            let client = Client(base: service.address, key: try Self.key(lines))
+            for item in try await client.all("/v2/personas") {
+                let target = "/v2/personas/\(try #require(item["id"]?.string))"
+                switch item["name"] {
+                case "Nova Reyes": #expect(try await client.patch(target, ["name": "Renamed"]).status == 200)
+                case "Weekend Duo": #expect(try await client.delete(target).status == 200)
+                default: break
+                }
+            }
+            let trashed = try #require(try await client.all("/v2/trash").first?["id"]?.string)
+            #expect(try await client.delete("/v2/trash/\(trashed)").status == 200)
+            let webhook = try #require(try await client.all("/v2/webhooks").first?["id"]?.string)
+            #expect((200..<300).contains(try await client.delete("/v2/webhooks/\(webhook)").status))
+            #expect(try await service.stop() == .status(0))
+
+            let (second, _) = try await Self.start(stage)
+            let again = Client(base: second.address, key: try Self.key(lines))
+            #expect(Self.names(try await again.all("/v2/personas")) == ["Renamed", "Studio Host"])
+            #expect(try await again.all("/v2/trash").isEmpty)
+            #expect(try await again.all("/v2/webhooks").isEmpty)
+            #expect(try await stage.command("accounts", "delete", "demo", "--yes").exit == .status(0))
+            #expect(try await second.stop() == .status(0))
+
+            let (third, newLines) = try await Self.start(stage)
+            let anew = Client(base: third.address, key: try Self.key(newLines))
+            #expect(Self.names(try await anew.all("/v2/personas")) == ["Nova Reyes", "Weekend Duo", "Studio Host"])
+            #expect(try await third.stop() == .status(0))
+        }
+    }
+
+    @Test(
+        "An account that has the seed alone, as an earlier version left it, gets the rest, and keeps what is its own under the same names")
+    func earlier() async throws {
+        try await Stage.run { stage in
+            #expect(try await stage.command("seed", "demo").exit == .status(0))
+            for name in ["one", "two", "three"] { try stage.write(Picture.png(), to: name) }
+            let own = try await stage.command(
+                "create", "--account", "demo", "--mode", "style", "--name", "Old Banner", "one", "two", "three")
+            #expect(own.exit == .status(0), "\(own)")
+            let (service, lines) = try await Self.start(stage)
+            let client = Client(base: service.address, key: try Self.key(lines))
+            #expect(Self.names(try await client.all("/v2/personas")) == ["Nova Reyes", "Weekend Duo", "Studio Host"])
+            #expect(Self.names(try await client.all("/v2/styles")) == ["Paper Cuts", "Old Banner"])
+            #expect(try await client.all("/v2/webhooks").count == 1)
+            #expect(try await service.stop() == .status(0))
+        }
+    }
+
+    @Test("A training takes as long as is set, is left to workers where they train, and no length is taken that is none")
+    func training() async throws {
+        try await Stage.run { stage in
+            let (service, lines) = try await Self.start(stage, "--trainer", "worker", "--demo-training-seconds", "0")
+            let trainer = service.client(try await stage.key(account: "trainers", scopes: "trainer"))
+            let leased = try await trainer.post("/v2/training/lease", ["wait_seconds": 0])
+            #expect(leased.json["pikzonality"]?["name"] == "Studio Host", "\(leased)")
+            #expect(try await service.stop() == .status(0))
+            let (second, _) = try await Self.start(stage, "--demo-training-seconds", "2")
+            let client = Client(base: second.address, key: try Self.key(lines))
+            let host = try #require(try await client.all("/v2/personas", query: "q=Host").first?["id"]?.string)
+            #expect(try await client.trained(host)["status"] == "completed")
+            let told = try await client.get("/v2/events?type=persona.progress").json["data"]?.array ?? []
+            #expect(!told.isEmpty && told.allSatisfy { $0["data"]?["name"] == "Studio Host" })
+            #expect(try await second.stop() == .status(0))
+            let wrong = try await stage.command("config", "--demo-training-seconds", "3601")
+            #expect(wrong.exit == .status(78) && wrong.error.contains("demo-training-seconds"), "\(wrong)")
         }
     }
 }
