@@ -106,7 +106,7 @@ let package = Package(
             path: "http/Outbound",
             swiftSettings: settings
         ),
-        // What the executable carries of http/openapi.yaml, http/openapi.json and http/docs.
+        // What the executable carries of http/openapi.yaml, http/openapi.json, http/console and http/docs.
         .target(name: "CEmbedded", path: "http/Embedded"),
         .target(
             name: "PersonasHTTP",
@@ -129,8 +129,8 @@ let package = Package(
             ],
             path: "http",
             exclude: [
-                "docs", "Embedded", "Envelope", "EnvelopeMiddleware", "openapi.json", "openapi.yaml", "Outbound", "README.md", "samples",
-                "Wire",
+                "console", "docs", "Embedded", "Envelope", "EnvelopeMiddleware", "openapi.json", "openapi.yaml", "Outbound", "README.md",
+                "samples", "shared", "Wire",
             ],
             swiftSettings: settings
         ),

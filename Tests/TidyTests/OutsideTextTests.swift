@@ -93,7 +93,7 @@ struct OutsideTextTests {
         Exception(path: "Sources/Personas/Scalars.swift", work: .property, reason: "texts that are too long by their bytes are not walked"),
         Exception(path: "http/Metrics/ProcessMetrics.swift", work: .prefix, reason: "the kernel wrote the text"),
         Exception(path: "http/Metrics/ProcessMetrics.swift", work: .literal, reason: "the kernel wrote the text"),
-        Exception(path: "http/Documents/ReferencePage.swift", work: .search, reason: "the executable carries the text"),
+        Exception(path: "http/Documents/Page.swift", work: .search, reason: "the executable carries the text"),
         Exception(path: "http/Documents/Document.swift", work: .literal, reason: "the executable carries the names of its files"),
         Exception(path: "http/Server/PublicURL.swift", work: .prefix, reason: "the operator set the text"),
         Exception(path: "Sources/Personas/IPAddress.swift", work: .search, reason: "the operator set the text of a range"),

@@ -3,8 +3,8 @@ import Hummingbird
 import Personas
 
 /// Turns clients away while maintenance is on. Health checks still answer, because an orchestrator must not kill what is only paused, and so
-/// do metrics, because an operator at work wants to see, the description of the API, and images, because their links stand in pages of others,
-/// which know nothing of maintenance.
+/// do metrics, because an operator at work wants to see, the console, which says what goes on, the description of the API, and images, because their
+/// links stand in pages of others, which know nothing of maintenance.
 struct MaintenanceMiddleware: RouterMiddleware {
     typealias Context = PersonasRequestContext
 

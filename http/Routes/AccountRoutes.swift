@@ -46,8 +46,8 @@ struct AccountRoutes: Sendable {
         let place = request.method == .get ? try archives.exportPlace(for: accountID) : nil
         let (channel, logger) = (context.channel, context.logger)
         let body = ResponseBody { writer in
-            // Held until the last byte is on its way, or this body is thrown away unsent.
-            defer { withExtendedLifetime(place) {} }
+            // Where this body is thrown away unsent, or ends before its end, the place goes with it.
+            defer { place?.leave() }
             do {
                 try await archives.export(accountID) { bytes in
                     try await requireRight(to: .read, of: request)
@@ -61,6 +61,7 @@ struct AccountRoutes: Sendable {
                 logger.log(level: level, "an export could not go on", metadata: ["reason": "\(failure)"])
                 throw failure
             }
+            place?.leave()
             try await writer.finish(nil)
             try await AnswerFlow.drained(channel)
         }
@@ -100,7 +101,7 @@ struct AccountRoutes: Sendable {
         let (channel, logger, requestID) = (context.channel, context.logger, context.requestID)
         let body = ResponseBody { writer in
             // So that the account has no second import under way before this one is at its end.
-            defer { withExtendedLifetime(place) {} }
+            defer { place.leave() }
             do {
                 var linesLeft = run.itemCount
                 let totals = try await run.run { items in
@@ -109,6 +110,7 @@ struct AccountRoutes: Sendable {
                     linesLeft -= items.count
                     if linesLeft > 0 { try await requireRight(to: .write, of: request) }
                 }
+                place.leave()
                 try await writer.write(ByteBuffer(totals, requestID: requestID))
             } catch let failure as Failure {
                 let error = failure.envelopeError

@@ -299,7 +299,7 @@ package struct HTTPService: Service {
         parts.health.add(to: router)
         if let metrics { MetricsRoutes(metrics).add(to: router) }
         parts.media.add(to: router)
-        DocumentRoutes.embedded.add(to: router)
+        DocumentRoutes.embedded.add(to: router, publicURL: publicURL)
 
         let bodyReader = BodyReader(
             bodyBytesMax: configuration.limits.bodyBytesMax, memory: MemoryBudget(bytesMax: configuration.bodyBytesInFlightMax),

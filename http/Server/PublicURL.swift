@@ -22,6 +22,9 @@ package final class PublicURL: Sendable {
     /// Whether a host to listen on stands for all addresses of the machine.
     package static func standsForAll(_ host: String) -> Bool { ["0.0.0.0", "::", "*"].contains(host) }
 
+    /// Whether an address is one that links may begin with: with a host that browsers know as such, in ASCII, and a port that there can be.
+    package static func isAddress(_ text: String) -> Bool { Origin(ofURL: text) != nil }
+
     /// Notes the address that the server listens on, for when there is no setting.
     package func listening(at address: String) {
         text.withLock { if $0.isEmpty { $0 = address } }
@@ -29,6 +32,9 @@ package final class PublicURL: Sendable {
 
     /// The beginning of every link, without a slash at its end.
     package var base: String { text.withLock { $0 } }
+
+    /// What stands for the origin of all links in a Content-Security-Policy; nil where that has no way to say it.
+    var policySource: String? { Origin(ofURL: base)?.policySource }
 }
 
 extension PublicURL {

@@ -1,7 +1,8 @@
 // The page: reads the document, shows what its address asks for, and what stands around it.
 import { refreshCode } from "./code.js";
 import { announce, h } from "./dom.js";
-import { isKept, key, keyName, keyProblem, onKeyChange, setKey } from "./key.js";
+import { keyName, keyProblem, onKeyChange, setKey } from "./key.js";
+import { isKept, key } from "./session.js";
 import { Model } from "./model.js";
 import { base } from "./request.js";
 import { addSearch } from "./search.js";

@@ -1,23 +1,8 @@
-// The reader's API key. It is kept in memory or, if the reader says so, in this tab's sessionStorage; it is part of no address and of no link.
+// The reader's API key as the page shows it, and who is told of changes; where it is kept, session.js knows.
+import { key, setKey as keepKey } from "./session.js";
 
-const storageName = "api-key";
 const prefix = "pkz_";
 const listeners = [];
-let secret = stored() ?? "";
-
-function stored() {
-  try {
-    return sessionStorage.getItem(storageName);
-  } catch {
-    return null;
-  }
-}
-
-/** The key, empty where none was entered. */
-export const key = () => secret;
-
-/** Whether the key will be there after the page is loaded again. */
-export const isKept = () => stored() !== null;
 
 /**
  * What is wrong with a text as a key; nothing if it may be one.
@@ -36,13 +21,7 @@ export function keyProblem(text) {
  * @param {boolean} isToBeKept whether it should survive that the page is loaded again
  */
 export function setKey(text, isToBeKept) {
-  secret = text;
-  try {
-    if (text && isToBeKept) sessionStorage.setItem(storageName, text);
-    else sessionStorage.removeItem(storageName);
-  } catch {
-    // Storage is closed to this page: memory it is.
-  }
+  keepKey(text, isToBeKept);
   for (const listener of listeners) listener();
 }
 
@@ -53,4 +32,4 @@ export function setKey(text, isToBeKept) {
 export const onKeyChange = (listener) => listeners.push(listener);
 
 /** The key as it may be shown: enough to tell it from others. */
-export const keyName = () => `${secret.slice(0, 8)}…`;
+export const keyName = () => `${key().slice(0, 8)}…`;

@@ -1,6 +1,9 @@
 // The part of Markdown that the document is written in, as elements: headings, paragraphs, lists, fenced code; code, strong, emphasis, links.
 import { codeBlock } from "./code.js";
-import { append, h, slug } from "./dom.js";
+import { append, h } from "./dom.js";
+
+/** What a text is called within an address: letters, digits and dashes. */
+export const slug = (text) => text.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "");
 
 const inlinePattern = /`([^`]+)`|\*\*([^*]+)\*\*|\*([^*\s][^*]*)\*|\[([^\]]+)\]\(((?:https:\/\/|#\/)[^)\s]+)\)/g;
 

@@ -1,5 +1,5 @@
 // A request as the reader put it together: the same for the lines to copy and for the call that the page makes itself.
-import { key } from "./key.js";
+import { key } from "./session.js";
 
 /** Where the service is, as the reader reached it: this file lies three folders below, whatever prefix a proxy has added. */
 export const base = new URL("../../../", import.meta.url).href.replace(/\/$/, "");

@@ -1,7 +1,7 @@
 // "Try it": a form for everything that a call takes, the lines that follow from it, and the answer.
 import { codeBlock, pretty } from "./code.js";
 import { announce, append, h, uniqueID } from "./dom.js";
-import { key } from "./key.js";
+import { key } from "./session.js";
 import { firstSentence, inline } from "./markdown.js";
 import { build, curl, script, send, slot } from "./request.js";
 import { bytesWords, exampleOf, flatten, typeWords } from "./schema.js";

@@ -1,8 +1,8 @@
 // What the page shows under each of its addresses.
 import { codeBlock, pretty } from "./code.js";
-import { append, copyButton, h, slug } from "./dom.js";
-import { key } from "./key.js";
-import { firstSentence, inline, markdown } from "./markdown.js";
+import { append, copyButton, h } from "./dom.js";
+import { key } from "./session.js";
+import { firstSentence, inline, markdown, slug } from "./markdown.js";
 import { headerList, members, parameterList } from "./members.js";
 import { base } from "./request.js";
 import { tryIt } from "./try.js";

@@ -55,7 +55,9 @@ struct SampleTests {
             }
         }
         // The addresses of files of the pages stand in the pages alone.
-        #expect(Set(operations.keys).subtracting(asked).sorted() == ["getAsset"], "calls without a sample that succeeds")
+        #expect(
+            Set(operations.keys).subtracting(asked).sorted() == ["getAsset", "getConsoleAsset", "getConsoleView"],
+            "calls without a sample that succeeds")
     }
 
     /// Whether a target asks for a path of the document; that of an address which an earlier answer gave is not known.

@@ -38,6 +38,8 @@ struct AccessLogTests {
                 (.get, "/", nil, .none, "/", 200, nil), (.get, "/docs/", nil, .none, "/docs", 200, nil),
                 (.get, "/openapi.json", nil, .none, "/openapi.json", 200, nil),
                 (.get, "/docs/assets/secret/app.js", nil, .none, "/docs/assets/{version}/{file}", 404, .notFound),
+                (.get, "/console/secret/app.js", nil, .none, "/console/{version}/{file}", 404, .notFound),
+                (.get, "/console/secret/views/app.js", nil, .none, "/console/{version}/views/{file}", 404, .notFound),
                 (.get, "/v2/personas", nil, .text("pkz_secret"), "/v2/personas", 401, .invalidAPIKey),
             ]
             for (method, path, body, key, route, status, code) in rows {

@@ -22,10 +22,12 @@ struct DocumentTests {
 
     private static let keys: [TestService.Key] = [.none, .own, .text("nonsense"), .text("pkz_unknown")]
 
-    @Test("every file of the page is embedded, and nothing else, as it lies in its folder")
+    @Test("every file of the pages is embedded, and nothing else, as it lies in its folder")
     func embedded() throws {
-        let folder = try FileManager.default.subpathsOfDirectory(atPath: "\(Self.sources)/docs").map { "docs/\($0)" }
-        #expect(EmbeddedFiles.all.keys.sorted() == (folder + ["openapi.json", "openapi.yaml"]).sorted())
+        let files = try ["console", "docs", "shared"].flatMap { folder in
+            try FileManager.default.subpathsOfDirectory(atPath: "\(Self.sources)/\(folder)").map { "\(folder)/\($0)" }
+        }.filter { (try? Self.bytes(of: $0)) != nil }
+        #expect(EmbeddedFiles.all.keys.sorted() == (files + ["openapi.json", "openapi.yaml"]).sorted(), "run .ci/embed, and build")
         for (path, bytes) in EmbeddedFiles.all {
             #expect(try Self.bytes(of: path) == [UInt8](buffer: bytes), "\(path) was not embedded anew")
         }
@@ -58,7 +60,7 @@ struct DocumentTests {
     @Test("is a page that runs nothing but its own scripts, and whose parts are found from each of its addresses")
     func page() async throws {
         try await TestService.run { service in
-            for path in ["/", "/docs", "/docs/"] {
+            for path in ["/docs", "/docs/"] {
                 let answer = try await service.send(.get, path, key: .none)
                 #expect(answer.status == 200)
                 #expect(answer.headers[.contentType] == "text/html; charset=utf-8")
@@ -83,9 +85,13 @@ struct DocumentTests {
 
     @Test("loads its parts under paths that hold them for good, and under no others")
     func assets() async throws {
-        let version = ReferencePage(files: EmbeddedFiles.all).version
+        let version = Page.reference(EmbeddedFiles.all).version
         try await TestService.run { service in
-            for (path, expected) in EmbeddedFiles.all where path.hasPrefix("docs/") && path != "docs/index.html" {
+            var files = EmbeddedFiles.all.filter { $0.key.hasPrefix("docs/") && $0.key != "docs/index.html" }
+            for name in ["dom.js", "favicon.ico", "favicon.svg", "theme.js", "tokens.css"] {
+                files["docs/\(name)"] = EmbeddedFiles.all["console/\(name)"]
+            }
+            for (path, expected) in files {
                 let name = path.dropFirst("docs/".count)
                 let answer = try await service.send(.get, "/docs/assets/\(version)/\(name)", key: .none)
                 #expect(answer.status == 200)
@@ -106,7 +112,7 @@ struct DocumentTests {
 
     @Test("is not sent again to who has it")
     func knownTags() async throws {
-        let version = ReferencePage(files: EmbeddedFiles.all).version
+        let version = Page.reference(EmbeddedFiles.all).version
         try await TestService.run { service in
             var tags: Set<String> = []
             for path in ["/docs", "/docs/", "/openapi.json", "/openapi.yaml", "/favicon.ico", "/docs/assets/\(version)/app.js"] {
@@ -125,16 +131,15 @@ struct DocumentTests {
                 }
                 #expect(try await service.send(.get, path, key: .none, headers: [.ifNoneMatch: "\"x\""]).status == 200)
             }
-            #expect(try await service.send(.get, "/", key: .none).headers[.eTag] == service.send(.get, "/docs", key: .none).headers[.eTag])
         }
     }
 
     @Test("answers during maintenance")
     func maintenance() async throws {
-        let version = ReferencePage(files: EmbeddedFiles.all).version
+        let version = Page.reference(EmbeddedFiles.all).version
         try await TestService.run { service in
             _ = try await service.administration.perform(SetMaintenance(isOn: true, retryAfterSeconds: 9))
-            for path in ["/", "/docs", "/docs/", "/openapi.json", "/openapi.yaml", "/favicon.ico", "/docs/assets/\(version)/app.js"] {
+            for path in ["/docs", "/docs/", "/openapi.json", "/openapi.yaml", "/favicon.ico", "/docs/assets/\(version)/app.js"] {
                 #expect(try await service.send(.get, path, key: .none).status == 200, "\(path)")
             }
             for path in ["/docs/x", "/openapi.jsonx"] {
@@ -146,24 +151,25 @@ struct DocumentTests {
     @Test("has paths of its own for each version of any of its files")
     func versions() {
         let files = ["docs/index.html": "<a href=\"{assets}/a.js\">", "docs/a.js": "1", "docs/b.js": "23", "openapi.json": "{}"]
-        func page(_ change: (inout [String: String]) -> Void) -> ReferencePage {
+        func page(_ change: (inout [String: String]) -> Void) -> Page {
             var files = files
             change(&files)
-            return ReferencePage(files: files.mapValues { ByteBuffer(string: $0) })
+            return .reference(files.mapValues { ByteBuffer(string: $0) })
         }
         let version = page { _ in }.version
         #expect(page { $0["openapi.json"] = "{\"a\":1}" }.version == version, "the document has a path of its own")
+        #expect(page { $0["console/app.js"] = "1" }.version == version, "the console has paths of its own")
         let others = [
             page { $0["docs/a.js"] = "2" },
             page {
                 $0["docs/a.js"] = "12"; $0["docs/b.js"] = "3"
             }, page { $0["docs/c.js"] = "" },
             page { $0["docs/b.js"] = nil }, page { $0["docs/c.js"] = $0.removeValue(forKey: "docs/b.js") },
-            page { $0["docs/index.html"]? += " " },
+            page { $0["docs/index.html"]? += " " }, page { $0["shared/dom.js"] = "1" },
         ]
         #expect(Set(others.map(\.version) + [version]).count == others.count + 1)
         let html = page { _ in }
-        #expect(String(buffer: html.html) == "<a href=\"docs/assets/\(version)/a.js\">")
-        #expect(String(buffer: html.htmlInFolder) == "<a href=\"../docs/assets/\(version)/a.js\">")
+        #expect(String(buffer: html.html()) == "<a href=\"docs/assets/\(version)/a.js\">")
+        #expect(String(buffer: html.html(root: "../")) == "<a href=\"../docs/assets/\(version)/a.js\">")
     }
 }

@@ -63,6 +63,7 @@ struct ProtocolTests {
                 "/v2/pikzonality?limit=0",
                 "/v2/personas/\(id)", "/v2/styles/x", "/nowhere", String(link.dropFirst(TestService.baseURL.count)), "/media/x",
                 "/", "/docs", "/openapi.json", "/openapi.yaml", "/favicon.ico", "/docs/assets/x/app.js",
+                "/console/x/app.js", "/console/x/views/list.js",
             ]
             for target in targets {
                 let get = try await service.send(.get, target)
@@ -93,7 +94,8 @@ struct ProtocolTests {
         ("/healthz", [.get, .head], "GET, HEAD"), ("/readyz", [.get, .head], "GET, HEAD"), ("/media/x", [.get, .head], "GET, HEAD"),
         ("/", [.get, .head], "GET, HEAD"), ("/docs", [.get, .head], "GET, HEAD"), ("/openapi.json", [.get, .head], "GET, HEAD"),
         ("/openapi.yaml", [.get, .head], "GET, HEAD"), ("/favicon.ico", [.get, .head], "GET, HEAD"),
-        ("/docs/assets/x/app.js", [.get, .head], "GET, HEAD"),
+        ("/docs/assets/x/app.js", [.get, .head], "GET, HEAD"), ("/console/x/app.js", [.get, .head], "GET, HEAD"),
+        ("/console/x/views/list.js", [.get, .head], "GET, HEAD"),
     ]
 
     @Test("with a method that its path does not take is 405, and told those it takes")
@@ -130,7 +132,8 @@ struct ProtocolTests {
                 "/v2/title",
                 "/v2/pikzonality/persona/x", "/v2/personas/x/y", "/v2/persona", "/v2/Personas", "/V2/personas", "/v2/training",
                 "/v2/training/x",
-                "/v2/training/x/steal", "/metrics/x", "/openapi", "/openapi.json/x", "/docs/x", "/docs/assets", "/.env", "/administration",
+                "/v2/training/x/steal", "/metrics/x", "/openapi", "/openapi.json/x", "/docs/x", "/docs/assets", "/console", "/console/",
+                "/console/x", "/index.html", "/.env", "/administration",
                 "/healthz/x",
                 "/v2/personas%2Fx",
                 "/%76%32/personas", "/v2/../v2/nowhere", "/v2\\personas", "/media/a/b",
