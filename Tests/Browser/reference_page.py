@@ -78,7 +78,7 @@ def outcome(page):
 
 
 def begins(reader, report):
-    for path in ["/", "/docs", "/docs/"]:
+    for path in ["/docs", "/docs/"]:
         page = reader.open(path=path)
         report.check(f"{path} shows the page", page.locator("main h1").inner_text(), "Personas API")
         report.check(f"{path} tells the address", page.locator(".facts code").inner_text(), reader.address)

@@ -1,8 +1,7 @@
 """Looks at the reference page on screens of several sizes, in the light and in the dark: whether all can be seen, and what axe finds."""
 
-from axe_playwright_python.sync_playwright import Axe
-
 from harness import run
+from looks import flaws as axe_flaws, wide as wide_elements
 from reference_page import Reader, go
 
 SIZES = [(1280, 900), (390, 844), (320, 640)]
@@ -11,13 +10,6 @@ AXED = [(1280, "light"), (1280, "dark"), (390, "light")]
 AXED_VIEWS = ["", "#/createPersona", "#/errors", "#/schemas/Persona"]
 # A view of each kind, and those with the longest words.
 VIEWS = ["", "#/createPersona", "#/listPersonas", "#/completeTrainingJob", "#/errors", "#/schemas", "#/schemas/Persona", "#/nothing"]
-
-# What is wider than its place, unless it is told to scroll or has no box of its own.
-WIDE = """() => [...document.querySelectorAll("body, main, main *, header *")].filter(element => {
-  const style = getComputedStyle(element);
-  return element.checkVisibility() && style.display !== "inline" && !["TEXTAREA", "SELECT", "INPUT"].includes(element.tagName)
-    && !element.closest(".offscreen") && element.scrollWidth > element.clientWidth + 1;
-}).map(element => `${element.tagName}.${element.className} ${element.textContent.slice(0, 40)}`)"""
 
 
 def main(browser, given, report):
@@ -33,11 +25,9 @@ def fits(reader, report):
             for view in VIEWS:
                 go(page, view)
                 page.evaluate("document.querySelectorAll('main details').forEach(details => { details.open = true; })")
-                wide += [(view, found) for found in page.evaluate(WIDE)]
-                if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
-                    wide.append((view, "page"))
+                wide += [(view, found) for found in wide_elements(page)]
                 if (width, colours) in AXED and view in AXED_VIEWS:
-                    flaws += [(view, flaw["id"], flaw["nodes"][0]["html"]) for flaw in Axe().run(page).response["violations"]]
+                    flaws += [(view, *flaw) for flaw in axe_flaws(page)]
             report.check(f"{name} nothing is cut off", wide, [])
             if (width, colours) in AXED:
                 report.check(f"{name} axe finds nothing", flaws, [])

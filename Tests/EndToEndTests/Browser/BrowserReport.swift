@@ -5,7 +5,7 @@ import Testing
 /// What a script of `Tests/Browser` saw.
 struct BrowserReport: Sendable {
     /// Seconds in which a script ends by itself, whatever it meets, and says where it was.
-    private static let scriptSecondsMax = 100 * timeoutFactor
+    private static let scriptSecondsMax = 150 * timeoutFactor
     /// Browsers at once: each is a dozen processes.
     fileprivate static let places = AsyncSemaphore(count: 1)
 
