@@ -47,6 +47,10 @@ package enum Failure: Error, Sendable, Equatable, Codable {
     case externalIDTaken(Mode, Identifier)
     /// The account has as much as it may have; all that is used up is named.
     case quotaExceeded([QuotaExcess])
+    /// An amount of credits is none; what stands for it is named.
+    case invalidAmount(InputField)
+    /// The account's credits do not cover what is asked for.
+    case insufficientCredits(CreditShortage)
     /// The item is not the version that the client demands, or is one that it rules out.
     case preconditionFailed(Precondition.Part)
     /// The endpoint of webhooks is disabled, so that nothing is queued for it.
@@ -63,6 +67,8 @@ package enum Failure: Error, Sendable, Equatable, Codable {
     case underMaintenance(retryAfterSeconds: Int)
     /// Image bytes could not be made durable; the text goes to the log.
     case mediaNotStored(String)
+    /// Image bytes could not be removed, and are kept for another try; the text goes to the log.
+    case mediaNotRemoved(String)
     /// A setting is missing or invalid.
     case configuration(setting: String, reason: String)
     /// Anything unexpected; the text goes to the log and never to a client.
@@ -80,6 +86,10 @@ package enum Failure: Error, Sendable, Equatable, Codable {
     case keyDisabled(Identifier)
     /// The API key has come to its end.
     case keyExpired(Identifier)
+    /// The account has so many credits that it cannot be given as many more.
+    case balanceTooHigh(balance: Int)
+    /// The account has too few credits for as many to be taken away.
+    case balanceTooLow(balance: Int)
     /// The database's schema is not the one that this program works with.
     case schemaMismatch(SchemaMismatch)
     /// The store has no backups of its own: the database and the store of objects that it stands on have theirs.

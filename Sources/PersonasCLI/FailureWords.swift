@@ -45,6 +45,14 @@ extension CommandFailure {
             self.init(.failed, .conflict, "a \(mode.rawValue) with this \(fieldName(.externalID)) already exists: \(id.text)")
         case .quotaExceeded(let excesses):
             self.init(.failed, .quotaExceeded, "the quota of the account is used up: \(excesses.map(\.text).joined(separator: "; "))")
+        case .invalidAmount(let field): self.init(.usage, .invalidAmount, "\(fieldName(field)) \(CreditAmount.rule)")
+        case .insufficientCredits(let shortage):
+            self.init(
+                .failed, .insufficientCredits, "the training costs \(shortage.price) credits, and the account has \(shortage.balance)")
+        case .balanceTooHigh(let balance):
+            self.init(
+                .failed, .conflict, "the account has \(balance) credits; grants bring it to \(CreditLedger.balanceMax) at most")
+        case .balanceTooLow(let balance): self.init(.failed, .conflict, "the account has \(balance) credits, and no balance is below 0")
         case .accountNameTaken(let name): self.init(.failed, .conflict, "an account named \(name) already exists")
         case .keyStaysDeleted(let id): self.init(.failed, .conflict, "the key \(id.text) was deleted, and stays so")
         case .keyDisabled(let id): self.init(.failed, .conflict, "the key \(id.text) is disabled; enable it first")
@@ -59,6 +67,7 @@ extension CommandFailure {
         case .storeBusy(let reason):
             self.init(.unavailable, .serviceUnavailable, "nothing can be stored at the moment, and nothing was changed (\(reason))")
         case .mediaNotStored(let reason): self.init(.failed, .uploadFailed, "an image could not be stored (\(reason))")
+        case .mediaNotRemoved(let reason): self.init(.failed, .deleteFailed, "an image could not be removed (\(reason))")
         case .unexpected(let reason): self.init(.failed, .internalError, reason)
         case .schemaMismatch(let mismatch): self.init(.failed, Self.words(for: mismatch))
         case .backupsElsewhere:

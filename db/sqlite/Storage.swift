@@ -59,6 +59,8 @@ package final class Storage: AdministrationStores {
     package let keys: any APIKeyStore
     /// Reserved names.
     package let names: any ReservedNameStore
+    /// Ledgers of credits.
+    package let credits: any CreditStore
     /// Records under idempotency keys.
     package let idempotency: any IdempotencyStore
     /// What operators changed.
@@ -196,6 +198,7 @@ package final class Storage: AdministrationStores {
         pikzonalities = items
         archives = SQLiteArchiveStore(writer: writer, readers: readers, items: items)
         fileSpools = FileSpools(folder: folder.media.incoming)
+        credits = SQLiteCreditStore(writer: writer, readers: readers, rows: steps.credits)
         jobs = SQLiteTrainingJobStore(writer: writer, readers: readers, metrics: metrics, steps: steps)
         idempotency = SQLiteIdempotencyStore(writer: writer, readers: readers)
         let keys = SQLiteAPIKeyStore(writer: writer, readers: readers, feed: feed)

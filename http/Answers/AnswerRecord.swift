@@ -16,6 +16,8 @@ struct AnswerRecord: Equatable {
     var location: String?
     /// The header `ETag`, if the answer had one.
     var entityTag: String?
+    /// The header `X-Credits-Remaining`, if the answer had one.
+    var creditsRemaining: String?
     /// The JSON; empty where the answer had none.
     let body: [UInt8]
 
@@ -24,27 +26,31 @@ struct AnswerRecord: Equatable {
         static let requestID = "request-id"
         static let location = "location"
         static let entityTag = "etag"
+        static let creditsRemaining = "x-credits-remaining"
     }
 
     /// The record of an answer to a request.
     init(_ answer: JSONAnswer, requestID: String) {
         self.init(
             requestID: requestID, status: answer.status.code, location: answer.headers[.location], entityTag: answer.headers[.eTag],
-            body: answer.body.map { Array(buffer: $0) } ?? [])
+            creditsRemaining: answer.headers[.creditsRemaining], body: answer.body.map { Array(buffer: $0) } ?? [])
     }
 
-    init(requestID: String, status: Int, location: String? = nil, entityTag: String? = nil, body: [UInt8]) {
+    init(
+        requestID: String, status: Int, location: String? = nil, entityTag: String? = nil, creditsRemaining: String? = nil, body: [UInt8]
+    ) {
         self.requestID = requestID
         self.status = status
         self.location = location
         self.entityTag = entityTag
+        self.creditsRemaining = creditsRemaining
         self.body = body
     }
 
     /// Whether an answer of this status ends its request for good, rather than asking the client to try again or to mend something.
     static func isFinal(status: Int) -> Bool {
         switch status {
-        case 400, 401, 403, 412, 429, 500...: false
+        case 400, 401, 402, 403, 412, 429, 500...: false
         default: true
         }
     }
@@ -54,6 +60,7 @@ struct AnswerRecord: Equatable {
         var head = "\(Name.status): \(status)\n\(Name.requestID): \(requestID)\n"
         if let location { head += "\(Name.location): \(location)\n" }
         if let entityTag { head += "\(Name.entityTag): \(entityTag)\n" }
+        if let creditsRemaining { head += "\(Name.creditsRemaining): \(creditsRemaining)\n" }
         return Array(head.utf8) + [UInt8(ascii: "\n")] + body
     }
 
@@ -73,7 +80,7 @@ struct AnswerRecord: Equatable {
         else { throw .unexpected("A record under an idempotency key cannot be read") }
         self.init(
             requestID: requestID, status: status, location: values[Name.location], entityTag: values[Name.entityTag],
-            body: Array(rest.dropFirst()))
+            creditsRemaining: values[Name.creditsRemaining], body: Array(rest.dropFirst()))
     }
 
     /// The answer, to be given again.
@@ -81,6 +88,7 @@ struct AnswerRecord: Equatable {
         var headers: HTTPFields = [:]
         if let location { headers[.location] = location }
         if let entityTag { headers[.eTag] = entityTag }
+        if let creditsRemaining { headers[.creditsRemaining] = creditsRemaining }
         return JSONAnswer(
             status: HTTPResponse.Status(code: status), after: headers, body: body.isEmpty ? nil : ByteBuffer(bytes: body))
     }

@@ -62,9 +62,10 @@ struct PikzonalityRoutes: Sendable {
         }
     }
 
-    private func created(_ item: Pikzonality, requestID: String) -> JSONAnswer {
+    private func created(_ started: StartedItem, requestID: String) -> JSONAnswer {
+        let item = started.item
         guard case .typed = surface else {
-            return JSONAnswer { writer in
+            return JSONAnswer(after: remaining(started)) { writer in
                 writer.object { writer in
                     writer.member("id", item.id.text)
                     writer.member("request_id", requestID)
@@ -72,10 +73,9 @@ struct PikzonalityRoutes: Sendable {
             }
         }
         let representation = Representation(base: publicURL.base)
-        return JSONAnswer(
-            status: .created,
-            after: [.location: "\(publicURL.base)\(surface.path)/\(item.id.text)", .eTag: reads.tags.text(of: item)]
-        ) { representation.full(item, &$0, requestID: requestID) }
+        var fields: HTTPFields = [.location: "\(publicURL.base)\(surface.path)/\(item.id.text)", .eTag: reads.tags.text(of: item)]
+        fields.append(contentsOf: remaining(started))
+        return JSONAnswer(status: .created, after: fields) { representation.full(item, &$0, requestID: requestID) }
     }
 
     private func show(_ request: Request, _ context: CallerContext) async throws -> Response {
@@ -175,7 +175,7 @@ struct PikzonalityRoutes: Sendable {
         } handle: { fingerprint, _ in
             fingerprint
         }
-        return try await call.perform(fingerprint: fingerprint, answer: stepped) { claim in
+        return try await call.perform(fingerprint: fingerprint, answer: { stepped($0) }) { claim in
             try await catalog.cancel(
                 id, mode: surface.mode, accountID: context.caller.accountID, if: try reads.tags.precondition(request.headers), claim: claim,
                 requestID: context.requestID)
@@ -188,7 +188,7 @@ struct PikzonalityRoutes: Sendable {
         let id = try identifier(context)
         let call = try calls.call(request, context)
         return try await bodyReader.withRetry(of: request, from: context.caller, for: call) { body, memory in
-            try await call.perform(fingerprint: body.fingerprint, answer: stepped) { claim in
+            try await call.perform(fingerprint: body.fingerprint, answer: { stepped($0.item, after: remaining($0)) }) { claim in
                 try await catalog.retry(
                     id, mode: surface.mode, accountID: context.caller.accountID, with: body.draft,
                     if: try reads.tags.precondition(request.headers), holding: memory, claim: claim, requestID: context.requestID)
@@ -197,14 +197,19 @@ struct PikzonalityRoutes: Sendable {
     }
 
     /// The answer of a call that takes an item a step on in its life.
-    @Sendable private func stepped(_ item: Pikzonality) -> JSONAnswer {
+    private func stepped(_ item: Pikzonality, after fields: HTTPFields = [:]) -> JSONAnswer {
         let representation = Representation(base: publicURL.base)
-        return JSONAnswer(before: [.eTag: reads.tags.text(of: item)]) { writer in
+        return JSONAnswer(before: [.eTag: reads.tags.text(of: item)], after: fields) { writer in
             switch surface {
             case .typed: representation.full(item, &writer)
             case .published: representation.published(item, &writer)
             }
         }
+    }
+
+    /// Tells what the account has left, where trainings cost something.
+    private func remaining(_ started: StartedItem) -> HTTPFields {
+        started.creditsRemaining.map { [.creditsRemaining: String($0)] } ?? [:]
     }
 
     private func list(_ request: Request, _ context: CallerContext) async throws -> Response {

@@ -8,6 +8,7 @@ extension HTTPField.Name {
     /// `Idempotent-Replayed`, on an answer that was given before.
     static let idempotentReplayed = named("Idempotent-Replayed")
     /// `Original-Request`, the id of the request that was first answered so.
+    static let creditsRemaining = named("X-Credits-Remaining")
     static let originalRequest = named("Original-Request")
     /// `RateLimit`, what is left of a limit (draft-ietf-httpapi-ratelimit-headers).
     static let rateLimit = named("RateLimit")

@@ -71,6 +71,7 @@ package struct Representation {
                     writer.member("mode", word: mode)
                 }
             case .webhook(let notice): webhook(notice, &writer)
+            case .credits(let entry): credits(entry, &writer)
             }
             writer.name("changed")
             writer.array { writer in

@@ -35,9 +35,10 @@ package protocol ArchiveStore: Sendable {
     /// - Parameters:
     ///   - lines: the items in the order of the archive, and why those are not to be created that cannot be.
     ///   - record: the number of the import under whose key they are created.
+    ///   - prices: what trainings cost that begin with that; nil where they cost nothing.
     /// - Returns: what became of each.
     func create(
-        _ lines: [ImportedLine], of record: Int64?, in context: WriteContext<Void>
+        _ lines: [ImportedLine], of record: Int64?, costing prices: CreditPrices?, in context: WriteContext<Void>
     ) async throws(Failure) -> [ImportOutcome]
     /// Forgets what was written down of imports begun before a moment, at most `limit` rows of it. Returns how many.
     func forgetImports(before oldest: Timestamp, limit: Int) async throws(Failure) -> Int

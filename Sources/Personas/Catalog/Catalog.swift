@@ -21,11 +21,13 @@ package struct Catalog: Sendable {
     private let policy: ContentPolicy
     private let signals: WorkSignals
     private let clock: WallClock
+    private let credits: Credits?
 
     /// Ties the use cases to their ports.
+    /// - Parameter credits: what trainings are paid for with; nil where they cost nothing.
     package init(
         store: any PikzonalityStore, images: ImageLibrary, fetcher: any ImageFetcher, decoding: BodyDecoding, policy: ContentPolicy,
-        signals: WorkSignals, clock: WallClock, keepsImageMetadata: Bool
+        signals: WorkSignals, clock: WallClock, keepsImageMetadata: Bool, credits: Credits? = nil
     ) {
         self.store = store
         self.images = images
@@ -34,12 +36,13 @@ package struct Catalog: Sendable {
         self.policy = policy
         self.signals = signals
         self.clock = clock
+        self.credits = credits
     }
 
-    /// Takes in an item: form, content, name, quota, then images, in this order. What is returned is on disk.
+    /// Takes in an item: form, content, name, quota, images, then credits, in this order. What is returned is on disk.
     ///
     /// Whether the quota has room is decided where the item is stored. It is looked at before that, so that for an account without room no image is
-    /// downloaded, decoded or written: for as much as is known, before the images and after them.
+    /// downloaded, decoded or written: for as much as is known, before the images and after them. So it is with the credits, after the images.
     /// - Parameters:
     ///   - memory: what the request holds, its images included.
     ///   - outcome: how training has ended already, for seeds; nil queues a training job.
@@ -47,29 +50,29 @@ package struct Catalog: Sendable {
     ///   - audit: what the audit is to say of it, where an operator asks.
     ///   - requestID: the id of the request, where a client asks.
     /// - Throws: `invalid`, `blockedContent`, `nameReserved`, `nameTaken`, `externalIDTaken`, `quotaExceeded`, `badImages`, `tooManyRequests`,
-    ///   `usedUp`, `mediaNotStored`.
+    ///   `usedUp`, `insufficientCredits`, `mediaNotStored`.
     package func create(
         _ draft: CreateDraft, mode: Mode, accountID: Identifier, holding memory: MemoryReservation, outcome: TrainingOutcome? = nil,
-        claim: IdempotencyClaim<Pikzonality>? = nil, audit: AuditNote<Pikzonality>? = nil, requestID: String? = nil
-    ) async throws(Failure) -> Pikzonality {
+        claim: IdempotencyClaim<StartedItem>? = nil, audit: AuditNote<StartedItem>? = nil, requestID: String? = nil
+    ) async throws(Failure) -> StartedItem {
         let formBytes = draft.formBytes(ofHeld: memory.heldBytes)
         let checked = try await decoding.perform(on: formBytes, for: accountID) { () throws(Failure) in
             try draft.checked(acceptingPlainHTTP: imageReader.acceptsPlainHTTP)
         }
         try policy.check(checked.texts)
         try await requireFree(checked.details.name, externalID: checked.details.externalID, mode: mode, accountID: accountID)
-        let item = try await images.withStored(
-            try await checkedImages(checked.images, for: accountID, holding: memory)
-        ) { (references) async throws(Failure) in
+        let checkedImages = try await checkedImages(checked.images, for: accountID, holding: memory)
+        if outcome == nil { try await credits?.requireCovered(mode, accountID: accountID) }
+        let started = try await images.withStored(checkedImages) { (references) async throws(Failure) in
             let now = clock.now
             return try await store.insert(
                 NewPikzonality(
                     id: .timeOrdered(at: now), accountID: accountID, mode: mode, details: checked.details, references: references,
                     outcome: outcome),
-                in: WriteContext(at: now, claim: claim, audit: audit, requestID: requestID))
+                costing: credits?.prices, in: WriteContext(at: now, claim: claim, audit: audit, requestID: requestID))
         }
         signals.jobs.notify()
-        return item
+        return started
     }
 
     /// Looks at an item as `create` does, in the same order, as far as it is given, and stores nothing.
@@ -89,6 +92,7 @@ package struct Catalog: Sendable {
         } else {
             try await store.usage(accountID: accountID).requireRoom(forImageBytes: nil)
         }
+        try await credits?.requireCovered(mode, accountID: accountID)
     }
 
     /// The checked images of a create, for which the account's quota has room as things stand.
@@ -188,15 +192,16 @@ package struct Catalog: Sendable {
     ///   - claim: the claim on the client's idempotency key.
     ///   - audit: what the audit is to say of it, where an operator asks.
     ///   - requestID: the id of the request, where a client asks.
-    /// - Throws: `notFound`, `notFailed`, `preconditionFailed`.
+    /// - Throws: `notFound`, `notFailed`, `preconditionFailed`, `insufficientCredits`.
     package func retry(
         _ id: Identifier, mode: Mode?, accountID: Identifier?, if precondition: Precondition = .none,
-        claim: IdempotencyClaim<Pikzonality>? = nil, audit: AuditNote<Pikzonality>? = nil, requestID: String? = nil
-    ) async throws(Failure) -> Pikzonality {
+        claim: IdempotencyClaim<StartedItem>? = nil, audit: AuditNote<StartedItem>? = nil, requestID: String? = nil
+    ) async throws(Failure) -> StartedItem {
         let context = WriteContext(at: clock.now, claim: claim, audit: audit, requestID: requestID)
-        let item = try await store.retry(id, mode: mode, accountID: accountID, with: nil, if: precondition, in: context)
+        let started = try await store.retry(
+            id, mode: mode, accountID: accountID, with: nil, costing: credits?.prices, if: precondition, in: context)
         signals.jobs.notify()
-        return item
+        return started
     }
 
     /// The same for its owner, who may send other images with it: form, state, then images, in this order.
@@ -209,8 +214,8 @@ package struct Catalog: Sendable {
     /// - Throws: what the other one throws, and `invalid`, `quotaExceeded`, `badImages`, `tooManyRequests`, `usedUp`, `mediaNotStored`.
     package func retry(
         _ id: Identifier, mode: Mode?, accountID: Identifier, with draft: CreateDraft, if precondition: Precondition = .none,
-        holding memory: MemoryReservation, claim: IdempotencyClaim<Pikzonality>? = nil, requestID: String? = nil
-    ) async throws(Failure) -> Pikzonality {
+        holding memory: MemoryReservation, claim: IdempotencyClaim<StartedItem>? = nil, requestID: String? = nil
+    ) async throws(Failure) -> StartedItem {
         let formBytes = draft.formBytes(ofHeld: memory.heldBytes)
         let given = try await decoding.perform(on: formBytes, for: accountID) { () throws(Failure) in
             try draft.checkedImages(acceptingPlainHTTP: imageReader.acceptsPlainHTTP)
@@ -218,18 +223,20 @@ package struct Catalog: Sendable {
         guard let given else {
             return try await retry(id, mode: mode, accountID: accountID, if: precondition, claim: claim, requestID: requestID)
         }
-        try await store.find(id, mode: mode, accountID: accountID).requireFailed()
+        let failed = try await store.find(id, mode: mode, accountID: accountID)
+        try failed.requireFailed()
         let images = try await imageReader.images(given.sources, of: given.field, holding: memory)
         try await store.usage(accountID: accountID).requireRoom(
             forImageBytes: images.reduce(0) { $0 + $1.bytes.count }, insteadOf: try await store.referenceBytes(of: id))
-        let item = try await self.images.withStored(images) { (references) async throws(Failure) in
+        try await credits?.requireCovered(failed.mode, accountID: accountID)
+        let started = try await self.images.withStored(images) { (references) async throws(Failure) in
             try await store.retry(
-                id, mode: mode, accountID: accountID, with: references, if: precondition,
+                id, mode: mode, accountID: accountID, with: references, costing: credits?.prices, if: precondition,
                 in: WriteContext(at: clock.now, claim: claim, requestID: requestID))
         }
         signals.jobs.notify()
         signals.removals.notify()
-        return item
+        return started
     }
 
     /// Has an item go when its training ends, or now where that has happened.

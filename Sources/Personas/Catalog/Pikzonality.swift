@@ -241,10 +241,15 @@ package struct PikzonalityPosition: Sendable, Equatable {
 
 /// Remembers personas and styles. Each call is one transaction; a write that returned is on disk, and `ItemChanges` was told of it.
 package protocol PikzonalityStore: Sendable {
-    /// Stores an item, its images' links and its queued job together, if the quota of the account has room for it in the same transaction.
+    /// Stores an item, its images' links, its queued job and the charge for its training together, if the quota of the account has room for it and its
+    /// credits cover it in the same transaction.
+    /// - Parameter prices: what trainings cost; nil where they cost nothing. One that has ended already costs nothing either way.
     /// - Returns: the item as stored.
-    /// - Throws: `nameReserved`, `nameTaken`, `externalIDTaken`, `quotaExceeded`; `accountMissing` when the account was deleted meanwhile.
-    func insert(_ new: NewPikzonality, in context: WriteContext<Pikzonality>) async throws(Failure) -> Pikzonality
+    /// - Throws: `nameReserved`, `nameTaken`, `externalIDTaken`, `quotaExceeded`, `insufficientCredits`, in this order; `accountMissing` when the
+    ///   account was deleted meanwhile.
+    func insert(
+        _ new: NewPikzonality, costing prices: CreditPrices?, in context: WriteContext<StartedItem>
+    ) async throws(Failure) -> StartedItem
     /// One item of an account; of any mode when `mode` is nil.
     /// - Throws: `notFound`.
     func find(_ id: Identifier, mode: Mode?, accountID: Identifier) async throws(Failure) -> Pikzonality
@@ -294,13 +299,14 @@ package protocol PikzonalityStore: Sendable {
     ///   - accountID: nil for an operator, who reaches every account.
     ///   - references: the images to train on from now on, whose links take the place of the old ones if the quota of the account has room for them;
     ///     nil for those that it has.
-    ///   - precondition: compared with the item in the same transaction, as the last of all checks.
+    ///   - prices: what trainings cost, which is charged in the same transaction; nil where they cost nothing.
+    ///   - precondition: compared with the item in the same transaction, as the last of all checks but that of the credits.
     /// - Returns: the item as it is afterwards.
-    /// - Throws: `notFound`, `notFailed`, `quotaExceeded`, `preconditionFailed`.
+    /// - Throws: `notFound`, `notFailed`, `quotaExceeded`, `preconditionFailed`, `insufficientCredits`.
     func retry(
-        _ id: Identifier, mode: Mode?, accountID: Identifier?, with references: [StoredImage]?, if precondition: Precondition,
-        in context: WriteContext<Pikzonality>
-    ) async throws(Failure) -> Pikzonality
+        _ id: Identifier, mode: Mode?, accountID: Identifier?, with references: [StoredImage]?, costing prices: CreditPrices?,
+        if precondition: Precondition, in context: WriteContext<StartedItem>
+    ) async throws(Failure) -> StartedItem
     /// Has an item go when its training ends, in the transaction of that end. What is in training no more goes at once. Of several such wishes the last
     /// one counts.
     /// - Parameter precondition: compared with the item in the same transaction, as the last of all checks.

@@ -26,13 +26,17 @@ package enum EventType: Sendable, Hashable {
     case item(Mode, EventKind)
     /// An endpoint gets nothing any more.
     case webhookDisabled
+    /// An account's credits became more, or fewer.
+    case credits(CreditEntryKind)
     /// Somebody tries an endpoint. It has no sequence, and is not among the account's events.
     case webhookTest
 
     private static let (disabledText, testText) = ("webhook.disabled", "webhook.test")
 
     /// Every type that stands among the events of an account.
-    package static let all = Mode.allCases.flatMap { mode in EventKind.allCases.map { .item(mode, $0) } } + [webhookDisabled]
+    package static let all =
+        Mode.allCases.flatMap { mode in EventKind.allCases.map { .item(mode, $0) } } + [webhookDisabled]
+        + CreditEntryKind.allCases.map { .credits($0) }
 
     /// Reads what `text` wrote; nil for any other text.
     package init?(_ text: String) {
@@ -46,6 +50,7 @@ package enum EventType: Sendable, Hashable {
         switch self {
         case .item(let mode, let kind): "\(mode.rawValue).\(kind.rawValue)"
         case .webhookDisabled: Self.disabledText
+        case .credits(let kind): "credits.\(kind.deed)"
         case .webhookTest: Self.testText
         }
     }
@@ -54,6 +59,19 @@ package enum EventType: Sendable, Hashable {
     package var isProgress: Bool {
         if case .item(_, .progress) = self { return true }
         return false
+    }
+}
+
+extension CreditEntryKind {
+    /// What was done, as the type of its event names it.
+    fileprivate var deed: String {
+        switch self {
+        case .grant: "granted"
+        case .charge: "charged"
+        case .refund: "refunded"
+        case .topUp: "topped_up"
+        case .revoke: "revoked"
+        }
     }
 }
 
@@ -121,6 +139,8 @@ package struct Event: Sendable, Equatable {
         case gone(Identifier, Mode)
         /// An endpoint of webhooks.
         case webhook(WebhookNotice)
+        /// An entry of the account's ledger.
+        case credits(CreditEntry)
     }
 
     /// What tells it from all others, wherever it is told.
@@ -159,7 +179,8 @@ package struct Event: Sendable, Equatable {
         switch subject {
         case .item(let item): item.id
         case .gone(let id, _): id
-        case .webhook: nil
+        // Whose training an entry is about does not make it one of the item's events, of which each tells how the item is.
+        case .webhook, .credits: nil
         }
     }
 
@@ -179,6 +200,7 @@ package struct Event: Sendable, Equatable {
                 + (item.details.externalID?.utf8.count ?? 0) + (item.error?.message.utf8.count ?? 0)
         case .gone: Self.fixedBytes
         case .webhook(let notice): Self.fixedBytes + notice.url.utf8.count
+        case .credits(let entry): Self.fixedBytes + (entry.note?.utf8.count ?? 0)
         }
     }
 

@@ -92,7 +92,7 @@ struct DemoHistory {
                 let new = NewPikzonality(
                     id: .timeOrdered(at: moment), accountID: accountID, mode: mode, details: details, references: references,
                     outcome: outcome)
-                return try await storage.pikzonalities.insert(new, in: WriteContext(at: moment)).id
+                return try await storage.pikzonalities.insert(new, costing: nil, in: WriteContext(at: moment)).item.id
             }
         } catch {
             switch error {

@@ -172,6 +172,19 @@ extension PikzonalityStore {
         try await insert(new, in: WriteContext(at: now))
     }
 
+    /// As where trainings cost nothing.
+    func insert(_ new: NewPikzonality, in context: WriteContext<StartedItem>) async throws(Failure) -> Pikzonality {
+        try await insert(new, costing: nil, in: context).item
+    }
+
+    /// As where trainings cost nothing.
+    func retry(
+        _ id: Identifier, mode: Mode?, accountID: Identifier?, with references: [StoredImage]?, if precondition: Precondition,
+        in context: WriteContext<StartedItem>
+    ) async throws(Failure) -> Pikzonality {
+        try await retry(id, mode: mode, accountID: accountID, with: references, costing: nil, if: precondition, in: context).item
+    }
+
     func availability(of name: Name, mode: Mode, accountID: Identifier) async throws(Failure) -> NameAvailability {
         try await availability(of: name, externalID: nil, mode: mode, accountID: accountID)
     }
@@ -309,5 +322,14 @@ extension PikzonalitySort {
         case .name: (left.name.key, left.id) < (right.name.key, right.id)
         case .nameDescending: (left.name.key, left.id) > (right.name.key, right.id)
         }
+    }
+}
+
+extension ArchiveStore {
+    /// As where trainings cost nothing.
+    func create(
+        _ lines: [ImportedLine], of record: Int64?, in context: WriteContext<Void>
+    ) async throws(Failure) -> [ImportOutcome] {
+        try await create(lines, of: record, costing: nil, in: context)
     }
 }

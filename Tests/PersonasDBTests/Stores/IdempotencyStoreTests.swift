@@ -20,8 +20,8 @@ struct IdempotencyStoreTests {
 
     private static func context(
         _ request: IdempotentRequest, at now: Timestamp = .second(0)
-    ) -> WriteContext<Pikzonality> {
-        WriteContext(at: now, claim: IdempotencyClaim(id: .random(), request: request, record: record))
+    ) -> WriteContext<StartedItem> {
+        WriteContext(at: now, claim: IdempotencyClaim(id: .random(), request: request) { record($0.item) })
     }
 
     private static func record(_ item: Pikzonality) -> [UInt8] { Array("/\(item.id.text) v\(item.version)".utf8) }

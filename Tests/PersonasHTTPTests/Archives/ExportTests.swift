@@ -254,8 +254,10 @@ private struct InterruptedArchiveStore: ArchiveStore {
         try await store.outcomes(of: number, after: line, limit: limit)
     }
 
-    func create(_ lines: [ImportedLine], of record: Int64?, in context: WriteContext<Void>) async throws(Failure) -> [ImportOutcome] {
-        try await store.create(lines, of: record, in: context)
+    func create(
+        _ lines: [ImportedLine], of record: Int64?, costing prices: CreditPrices?, in context: WriteContext<Void>
+    ) async throws(Failure) -> [ImportOutcome] {
+        try await store.create(lines, of: record, costing: prices, in: context)
     }
 
     func forgetImports(before oldest: Timestamp, limit: Int) async throws(Failure) -> Int {

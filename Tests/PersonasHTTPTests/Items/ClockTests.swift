@@ -18,7 +18,7 @@ struct ClockTests {
             let draft = CreateDraft(
                 details: DetailsDraft(name: .value("Nova"), specialInstructions: .absent), imageURLs: .absent,
                 imageBase64s: .value(images))
-            let item = try await catalog.create(draft, mode: .persona, accountID: accountID, holding: .unlimited(for: accountID))
+            let item = try await catalog.create(draft, mode: .persona, accountID: accountID, holding: .unlimited(for: accountID)).item
             #expect(item.createdAt == now.withLock { $0 } && item.updatedAt == item.createdAt)
             let job = try #require(try await training.lease(limit: 1, waiting: .zero).first)
             #expect(job.leaseExpiresAt == item.createdAt.adding(seconds: 60))

@@ -57,10 +57,10 @@ struct SQLiteArchiveStore: ArchiveStore {
     }
 
     func create(
-        _ lines: [ImportedLine], of record: Int64?, in context: WriteContext<Void>
+        _ lines: [ImportedLine], of record: Int64?, costing prices: CreditPrices?, in context: WriteContext<Void>
     ) async throws(Failure) -> [ImportOutcome] {
         try await writer.write { db in
-            let outcomes = try lines.map { ImportOutcome(line: $0.line, id: try create($0.item, in: context, db)) }
+            let outcomes = try lines.map { ImportOutcome(line: $0.line, id: try create($0.item, costing: prices, in: context, db)) }
             guard let record, let last = outcomes.last else { return outcomes }
             try db.run("UPDATE import SET lines_done = max(lines_done, ?) WHERE number = ?", [last.line, record])
             // An import that takes longer than its key means anything is forgotten before its end.
@@ -72,18 +72,23 @@ struct SQLiteArchiveStore: ArchiveStore {
 
     /// Creates one item, or says why it is not; nothing is left of one that is not.
     private func create(
-        _ item: Result<NewPikzonality, Failure>, in context: WriteContext<Void>, _ db: Database
+        _ item: Result<NewPikzonality, Failure>, costing prices: CreditPrices?, in context: WriteContext<Void>, _ db: Database
     ) throws -> Result<Identifier, Failure> {
         do {
             let new = try item.get()
             // Before the row, because no savepoint takes it back here.
             guard let usage = try StoredBytes.usage(new.accountID, db) else { throw Failure.accountMissing }
             try usage.requireRoom(forImageBytes: new.references.reduce(0) { $0 + $1.byteCount })
-            return .success(try items.store(new, at: context.now, requestID: context.requestID, db).id)
+            if let prices, new.outcome == nil {
+                try CreditRows.ledger(of: new.accountID, db).requireCovered(prices[new.mode])
+            }
+            let item = try items.store(new, at: context.now, requestID: context.requestID, db)
+            _ = try items.charge(item, costing: prices, at: context.now, requestID: context.requestID, db)
+            return .success(item.id)
         } catch let failure as Failure {
             switch failure {
             // The statement that met it is undone, and none was before it.
-            case .nameReserved, .nameTaken, .externalIDTaken, .quotaExceeded, .blockedContent, .badImages: return .failure(failure)
+            case .nameReserved, .nameTaken, .externalIDTaken, .quotaExceeded, .insufficientCredits, .blockedContent, .badImages: return .failure(failure)
             default: throw failure
             }
         }

@@ -16,11 +16,11 @@ enum EventRow {
     /// The values of `itemColumns`.
     static func itemValues(_ item: Pikzonality) -> [(any DatabaseValueConvertible)?] { ItemRow.snapshot(of: item) }
 
-    /// What is stored of an endpoint that an event tells of.
-    static func text(of notice: WebhookNotice) throws -> String {
+    /// What is stored of what an event tells of that is no item.
+    static func text(of subject: some Encodable) throws -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return String(decoding: try encoder.encode(notice), as: UTF8.self)
+        return String(decoding: try encoder.encode(subject), as: UTF8.self)
     }
 
     /// The word for a type, which is told apart from those of other modes by the column of the mode.
@@ -39,14 +39,22 @@ enum EventRow {
             subject = row.integer(own + 7) == 1 ? .gone(itemID, mode) : .item(try ItemRow.decode(row))
             type = .item(mode, try row.word(own + 2, of: kinds))
         } else {
-            subject = .webhook(try JSONDecoder().decode(WebhookNotice.self, from: Data(try row.requiredText(own + 6).utf8)))
-            type = .webhookDisabled
+            (type, subject) = try other(kind: try row.requiredText(own + 2), Data(try row.requiredText(own + 6).utf8))
         }
         let changed = row.text(own + 4) ?? ""
         return Event(
             id: try row.identifier(own + 1), accountID: accountID, sequence: row.integer(own), type: type, at: row.timestamp(own + 3),
             subject: subject, changed: changed.utf8.split(separator: UInt8(ascii: ",")).map { String(decoding: $0, as: UTF8.self) },
             requestID: row.text(own + 5))
+    }
+
+    /// What is told of that is no item.
+    private static func other(kind: String, _ stored: Data) throws -> (EventType, Event.Subject) {
+        switch EventType(kind) {
+        case .webhookDisabled?: return (.webhookDisabled, .webhook(try JSONDecoder().decode(WebhookNotice.self, from: stored)))
+        case .credits(let kind)?: return (.credits(kind), .credits(try JSONDecoder().decode(CreditEntry.self, from: stored)))
+        case .item?, .webhookTest?, nil: throw Failure.unexpected("An event is of an unknown kind")
+        }
     }
 
     private static let kinds = StoredWords<EventKind>()

@@ -15,7 +15,7 @@ struct Outbox: Sendable {
     private static let heads = ["account_id", "sequence", "event_id", "kind", "at", "changed", "request_id"]
     private static let insertItem = insertion(heads + EventRow.itemColumns)
     private static let insertGone = insertion(heads + ["item_id", "mode"])
-    private static let insertWebhook = insertion(heads + ["subject"])
+    private static let insertOther = insertion(heads + ["subject"])
 
     let pending: PendingEvents
 
@@ -46,6 +46,11 @@ struct Outbox: Sendable {
         try append(.webhookDisabled, .webhook(notice), changed: [], of: accountID, at: now, requestID: requestID, db)
     }
 
+    /// Tells of an entry of a ledger.
+    func appendCredits(_ entry: CreditEntry, requestID: String?, _ db: Database) throws {
+        try append(.credits(entry.kind), .credits(entry), changed: [], of: entry.accountID, at: entry.at, requestID: requestID, db)
+    }
+
     private func append(
         _ type: EventType, _ subject: Event.Subject, changed: [String], of accountID: Identifier, at now: Timestamp, requestID: String?,
         _ db: Database
@@ -62,7 +67,8 @@ struct Outbox: Sendable {
         switch subject {
         case .item(let item): try db.run(Self.insertItem, StatementArguments(head + EventRow.itemValues(item)))
         case .gone(let id, let mode): try db.run(Self.insertGone, StatementArguments(head + [id.data, mode.rawValue]))
-        case .webhook(let notice): try db.run(Self.insertWebhook, StatementArguments(head + [try EventRow.text(of: notice)]))
+        case .webhook(let notice): try db.run(Self.insertOther, StatementArguments(head + [try EventRow.text(of: notice)]))
+        case .credits(let entry): try db.run(Self.insertOther, StatementArguments(head + [try EventRow.text(of: entry)]))
         }
         try DeliveryRows.queue(event, numbered: db.lastInsertedRowID, db)
         pending.append(event)

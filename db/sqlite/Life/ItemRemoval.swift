@@ -8,6 +8,8 @@ enum ItemRemoval {
     ///
     /// Whoever calls it tells of the bytes once it is on disk.
     static func remove(_ item: Pikzonality, at now: Timestamp, requestID: String?, _ outbox: Outbox, _ db: Database) throws {
+        // A training that nobody lets come to its end costs nothing. That of an item which goes with its end has been settled by now.
+        try CreditRows(outbox: outbox).settle(item, isRefunded: true, at: now, requestID: requestID, db)
         try ImageLinks.queueRemoval(ofItemsWhere: "id = ?", [item.id.data], at: now, db)
         try JobRow.end(ofItemsWhere: "id = ?", [item.id.data], at: now, db)
         try db.run("DELETE FROM pikzonality WHERE id = ?", [item.id.data])

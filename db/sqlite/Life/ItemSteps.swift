@@ -5,6 +5,8 @@ import Personas
 /// Stores the steps of items' lives, and tells of them once they are on disk. However a training goes on, ends or begins anew, it is stored here.
 struct ItemSteps: Sendable {
     let outbox: Outbox
+    /// Where trainings are charged and given back.
+    var credits: CreditRows { CreditRows(outbox: outbox) }
     let changes: ItemChanges
     let removals: WakeSignal
     /// Days for which an item stays in the trash.
@@ -27,6 +29,9 @@ struct ItemSteps: Sendable {
             if let portrait { try ImageLinks.queueRemoval(of: portrait.key, at: now, db) }
         } else if let token = step.item.portraitToken {
             try Self.link(portrait, as: token, to: itemID, db)
+        }
+        if let isRefunded = row.job.isRefunded {
+            try credits.settle(item, isRefunded: isRefunded, at: now, requestID: requestID, db)
         }
         try store(step, from: item, at: now, requestID: requestID, db)
         return step
@@ -71,5 +76,16 @@ struct ItemSteps: Sendable {
         try TrashRows.put(trashed, db)
         try outbox.append(.trashed, item, from: before, at: now, requestID: requestID, db)
         return trashed
+    }
+}
+
+extension TrainingJob {
+    /// Whether what its training cost is given back; nil while it has not ended.
+    fileprivate var isRefunded: Bool? {
+        switch state {
+        case .queued, .leased: nil
+        case .completed: false
+        case .failed, .cancelled: true
+        }
     }
 }

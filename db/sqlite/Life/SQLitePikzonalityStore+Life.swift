@@ -23,23 +23,25 @@ extension SQLitePikzonalityStore {
     }
 
     func retry(
-        _ id: Identifier, mode: Mode?, accountID: Identifier?, with references: [StoredImage]?, if precondition: Precondition,
-        in context: WriteContext<Pikzonality>
-    ) async throws(Failure) -> Pikzonality {
-        let step = try await writer.write(in: context, recording: \.item) { db in
+        _ id: Identifier, mode: Mode?, accountID: Identifier?, with references: [StoredImage]?, costing prices: CreditPrices?,
+        if precondition: Precondition, in context: WriteContext<StartedItem>
+    ) async throws(Failure) -> StartedItem {
+        let (started, step) = try await writer.write(in: context, recording: \.0) { db -> (StartedItem, ItemStep) in
             let item = try Self.owned(id, mode: mode, accountID: accountID, db)
             let tokens = references.map { ReferenceTokens($0.map { _ in RandomToken.random() }) }
             let step = try item.retried(with: tokens, at: context.now)
             if let references, let tokens { try Self.replaceImages(of: item, by: references, tokens, at: context.now, db) }
             // Only now is it known that nothing else stands against it, which the failure undoes.
             try precondition.require(item)
+            let remaining = try steps.credits.charge(
+                prices?[item.mode], for: item, at: context.now, requestID: context.requestID, db)
             try JobRow.leave(id, at: context.now, db)
             try JobRow.insert(for: id, at: context.now, db)
             try steps.store(step, from: item, at: context.now, requestID: context.requestID, db)
-            return step
+            return (StartedItem(step.item, creditsRemaining: remaining), step)
         }
         steps.tell([step])
-        return step.item
+        return started
     }
 
     func settle(

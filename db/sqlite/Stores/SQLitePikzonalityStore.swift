@@ -9,14 +9,27 @@ struct SQLitePikzonalityStore: PikzonalityStore {
     let scans: ScanPool
     let steps: ItemSteps
 
-    func insert(_ new: NewPikzonality, in context: WriteContext<Pikzonality>) async throws(Failure) -> Pikzonality {
+    func insert(
+        _ new: NewPikzonality, costing prices: CreditPrices?, in context: WriteContext<StartedItem>
+    ) async throws(Failure) -> StartedItem {
         try await writer.write(in: context) { db in
             guard let usage = try StoredBytes.usage(new.accountID, db) else { throw Failure.accountMissing }
             let item = try store(new, at: context.now, requestID: context.requestID, db)
-            // After the name, as everywhere; the failure undoes the item.
+            // After the name, as everywhere; each failure undoes the item.
             try usage.requireRoom(forImageBytes: new.references.reduce(0) { $0 + $1.byteCount })
-            return item
+            let remaining = try charge(item, costing: prices, at: context.now, requestID: context.requestID, db)
+            return StartedItem(item, creditsRemaining: remaining)
         }
+    }
+
+    /// Charges the training of an item that was stored, within its operation. One that came trained costs nothing.
+    /// - Returns: what its account has left; nil where there are no prices.
+    /// - Throws: `insufficientCredits`.
+    func charge(
+        _ item: Pikzonality, costing prices: CreditPrices?, at now: Timestamp, requestID: String?, _ db: Database
+    ) throws -> Int? {
+        let price = prices.map { item.status == .processing ? $0[item.mode] : 0 }
+        return try steps.credits.charge(price, for: item, at: now, requestID: requestID, db)
     }
 
     /// Stores a new item with all that belongs to it, within an operation. A name or id that cannot be given is found out before anything is written.

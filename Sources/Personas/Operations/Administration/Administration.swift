@@ -14,6 +14,8 @@ package protocol AdministrationStores: Sendable {
     var audit: any AuditStore { get }
     /// Personas and styles.
     var pikzonalities: any PikzonalityStore { get }
+    /// Ledgers of credits.
+    var credits: any CreditStore { get }
     /// What is in the trash.
     var trash: any TrashStore { get }
     /// Endpoints of webhooks.

@@ -61,10 +61,10 @@ extension Administration {
         _ draft: CreateDraft, mode: Mode, accountName: String, outcome: TrainingOutcome? = nil
     ) async throws(Failure) -> OperatorItem {
         let account = try await stores.accounts.account(named: try Account.normalName(accountName))
-        let item = try await catalog.create(
+        let started = try await catalog.create(
             draft, mode: mode, accountID: account.id, holding: .unlimited(for: account.id), outcome: outcome,
-            audit: note(.create) { [$0.id.text] })
-        return OperatorItem(item: item, accountName: account.name)
+            audit: note(.create) { [$0.item.id.text] })
+        return OperatorItem(item: started.item, accountName: account.name)
     }
 }
 
@@ -228,8 +228,8 @@ package struct RetryItem: AdministrationOperation {
 
     /// - Throws: `invalid`, `notFound`, `notFailed`.
     package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> Confirmation {
-        let item = try await administration.catalog.retry(
-            try Identifier(argument: id), mode: nil, accountID: nil, audit: administration.note(.retry) { [$0.id.text] })
-        return Confirmation(message: item.mode == .persona ? "Persona queued anew" : "Style queued anew")
+        let started = try await administration.catalog.retry(
+            try Identifier(argument: id), mode: nil, accountID: nil, audit: administration.note(.retry) { [$0.item.id.text] })
+        return Confirmation(message: started.item.mode == .persona ? "Persona queued anew" : "Style queued anew")
     }
 }

@@ -1,0 +1,42 @@
+/// The use cases of credits where trainings cost something.
+package struct Credits: Sendable {
+    /// What trainings cost.
+    package let prices: CreditPrices
+    private let store: any CreditStore
+
+    /// Ties the use cases to their ports.
+    package init(prices: CreditPrices, store: any CreditStore) {
+        self.prices = prices
+        self.store = store
+    }
+
+    /// How an account stands.
+    package func standing(accountID: Identifier) async throws(Failure) -> CreditStanding { try await store.standing(accountID: accountID) }
+
+    /// The same, where that needs no waiting; nil where it does.
+    package func standingNow(accountID: Identifier) throws(Failure) -> CreditStanding? { try store.standingNow(accountID: accountID) }
+
+    /// One page of an account's ledger, the newest entries first.
+    /// - Parameter number: that of the entry which it follows; nil for the first page.
+    package func entries(before number: Int?, limit: Int, accountID: Identifier) async throws(Failure) -> CreditPage {
+        Self.page(try await store.entries(before: number, limit: limit + 1, accountID: accountID), limit: limit)
+    }
+
+    /// The same, where that needs no waiting; nil where it does.
+    package func entriesNow(before number: Int?, limit: Int, accountID: Identifier) throws(Failure) -> CreditPage? {
+        try store.entriesNow(before: number, limit: limit + 1, accountID: accountID).map { Self.page($0, limit: limit) }
+    }
+
+    private static func page(_ found: [CreditEntry], limit: Int) -> CreditPage {
+        CreditPage(entries: Array(found.prefix(limit)), hasMore: found.count > limit)
+    }
+
+    /// Makes sure that an account can pay for a training, as things stand. Whether it can is decided where the training begins.
+    /// - Throws: `insufficientCredits`.
+    func requireCovered(_ mode: Mode, accountID: Identifier) async throws(Failure) {
+        let price = prices[mode]
+        guard price > 0 else { return }
+        let balance = try await store.standing(accountID: accountID).balance
+        guard balance >= price else { throw .insufficientCredits(CreditShortage(price: price, balance: balance)) }
+    }
+}
