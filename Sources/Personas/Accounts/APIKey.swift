@@ -6,6 +6,8 @@ package enum Scope: String, Sendable, CaseIterable, Codable {
     case write
     /// Leasing training jobs, of all accounts: for the operator's own workers.
     case trainer
+    /// Having credits bought for the account, for which somebody pays. No key has it unless it was asked for.
+    case billing
 }
 
 /// The right of a program to act for an account. The secret itself is not part of it: only its hash is stored.
