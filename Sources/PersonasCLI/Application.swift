@@ -19,6 +19,8 @@ struct Application: Sendable {
     let images: ImageLibrary
     /// What takes away the bytes of images that no row names.
     let collector: BlobCollector
+    /// What trainings are paid for with; nil where they cost nothing.
+    let credits: Credits?
     /// The use cases of personas and styles.
     let catalog: Catalog
     /// The use cases of the trash.
@@ -88,9 +90,12 @@ struct Application: Sendable {
             decodingThreads.map { BodyDecoding(places: places, threads: $0) { _ in } } ?? BodyDecoding(places: places, metrics: factory)
         images = ImageLibrary(index: storage.images, blobs: storage.blobs, signals: signals)
         collector = BlobCollector(index: storage.images, blobs: storage.blobs, clock: clock)
+        let credits = CreditPrices(settings).map { Credits(prices: $0, store: storage.credits) }
+        self.credits = credits
         catalog = Catalog(
             store: storage.pikzonalities, images: images, fetcher: fetcher, decoding: decoding,
-            policy: ContentPolicy(terms: storage.terms), signals: signals, clock: clock, keepsImageMetadata: keepsMetadata)
+            policy: ContentPolicy(terms: storage.terms), signals: signals, clock: clock, keepsImageMetadata: keepsMetadata,
+            credits: credits)
         trash = Trash(store: storage.trash, policy: ContentPolicy(terms: storage.terms), signals: signals, clock: clock)
         revisions = Revisions(
             store: storage.revisions, items: storage.pikzonalities, policy: ContentPolicy(terms: storage.terms), clock: clock)
@@ -99,7 +104,8 @@ struct Application: Sendable {
             keepsImageMetadata: keepsMetadata)
         archives = Archives(
             store: storage.archives, images: images, items: storage.pikzonalities, policy: ContentPolicy(terms: storage.terms),
-            spools: storage.spools, format: ArchiveDocuments(), signals: signals, clock: clock, keepsImageMetadata: keepsMetadata)
+            spools: storage.spools, format: ArchiveDocuments(), signals: signals, clock: clock, keepsImageMetadata: keepsMetadata,
+            prices: credits?.prices)
         authentication = Authentication(keys: storage.keys, clock: clock)
         webhooks = Webhooks(
             endpoints: storage.webhooks, log: storage.deliveryLog, sealing: storage.secrets, targets: sender, sender: sender,
@@ -144,7 +150,7 @@ struct Application: Sendable {
         HTTPUseCases(
             catalog: catalog, trash: trash, revisions: revisions, training: training, authentication: authentication, webhooks: webhooks,
             idempotency: idempotency, decoding: decoding, maintenance: storage.maintenance, schema: storage.schema, epoch: storage.epoch,
-            changes: storage.changes, events: storage.events, feed: storage.feed, archives: archives)
+            changes: storage.changes, events: storage.events, feed: storage.feed, archives: archives, credits: credits)
     }
 
     /// The service that answers over HTTP.

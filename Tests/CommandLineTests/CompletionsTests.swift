@@ -38,7 +38,7 @@ struct CompletionsTests {
             switch setting.valueName {
             case "DIR": #expect(kind.contains("directory"), "\(setting.name)")
             case "FILE": #expect(kind.contains("file"), "\(setting.name)")
-            case "WHO", "LEVEL", "FORM": #expect(kind.contains("list"), "\(setting.name)")
+            case "WHO", "LEVEL", "FORM", "on|off": #expect(kind.contains("list"), "\(setting.name)")
             default: #expect(kind.contains("default"), "\(setting.name)")
             }
         }

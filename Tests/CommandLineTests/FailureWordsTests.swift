@@ -39,6 +39,16 @@ struct FailureWordsTests {
             .quotaExceeded([QuotaExcess(.items, limit: 3, used: 4), QuotaExcess(.storedBytes, limit: 9, used: 9)]), .failed,
             "QUOTA_EXCEEDED: the quota of the account is used up: 4 of 3 items are used; 9 of 9 bytes are used"
         ),
+        (.invalidAmount(.own("AMOUNT")), .usage, "INVALID_AMOUNT: AMOUNT must be a whole number from 1 to 1000000000000"),
+        (
+            .insufficientCredits(CreditShortage(price: 3, balance: 2)), .failed,
+            "INSUFFICIENT_CREDITS: the training costs 3 credits, and the account has 2"
+        ),
+        (
+            .balanceTooHigh(balance: 7), .failed,
+            "CONFLICT: the account has 7 credits; grants bring it to 1000000000000000 at most"
+        ),
+        (.balanceTooLow(balance: 7), .failed, "CONFLICT: the account has 7 credits, and no balance is below 0"),
         (.accountNameTaken("acme"), .failed, "CONFLICT: an account named acme already exists"),
         (.keyStaysDeleted(id), .failed, "CONFLICT: the key \(id.text) was deleted, and stays so"),
         (.keyDisabled(id), .failed, "CONFLICT: the key \(id.text) is disabled; enable it first"),
@@ -57,6 +67,7 @@ struct FailureWordsTests {
             "SERVICE_UNAVAILABLE: nothing can be stored at the moment, and nothing was changed (SQLite 5)"
         ),
         (.mediaNotStored("write: No space"), .failed, "UPLOAD_FAILED: an image could not be stored (write: No space)"),
+        (.mediaNotRemoved("unlink: Read-only"), .failed, "DELETE_FAILED: an image could not be removed (unlink: Read-only)"),
         (.unexpected("disk I/O error"), .failed, "INTERNAL_ERROR: disk I/O error"),
         (.schemaMismatch(.changed(migration: "v1")), .failed, "migration v1 was changed after it was applied"),
         (

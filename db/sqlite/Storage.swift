@@ -181,7 +181,7 @@ package final class Storage: AdministrationStores {
             path: path, count: configuration.readers, immediateCount: configuration.immediateReaders,
             mappedBytesMax: configuration.mappedBytesMax)
         let metrics = StoreMetrics(factory: configuration.metrics)
-        let outbox = Outbox(pending: PendingEvents(feed: feed))
+        let outbox = Outbox(pending: PendingEvents(feed: feed, metrics: metrics))
         let writer = GroupWriter(queue: queue, waitingMax: configuration.writesWaitingMax, metrics: metrics, events: outbox.pending)
         let searchReaders = try ReadPool(path: path, count: ScanPool.threads, mappedBytesMax: configuration.mappedBytesMax)
         migrator = Migrator(writer: writer, readers: readers, clock: clock, migrations: Migration.all)

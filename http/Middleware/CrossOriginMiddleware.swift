@@ -18,12 +18,10 @@ struct CrossOriginMiddleware: RouterMiddleware {
     private static let openField = HTTPField(name: .accessControlAllowOrigin, value: "*")
 
     /// What pages may read of the header of an answer, beyond what browsers let every page read.
-    private static let exposedField = HTTPField(
-        name: .accessControlExposeHeaders,
-        value: list([
-            .xRequestID, .eTag, .location, .pageLink, .retryAfter, .rateLimit, .rateLimitPolicy, .idempotentReplayed, .originalRequest,
-            .preferenceApplied, .allow, .acceptRanges, .contentRange, .contentDisposition, .wwwAuthenticate, .xAccelBuffering,
-        ]))
+    private static let exposedNames: [HTTPField.Name] = [
+        .xRequestID, .eTag, .location, .pageLink, .retryAfter, .rateLimit, .rateLimitPolicy, .idempotentReplayed, .originalRequest,
+        .preferenceApplied, .allow, .acceptRanges, .contentRange, .contentDisposition, .wwwAuthenticate, .xAccelBuffering,
+    ]
 
     /// What a browser is told that asks for a listed origin, for two hours: none remembers it for longer, but for one that does for a day.
     private static let preflightFields = [
@@ -37,7 +35,15 @@ struct CrossOriginMiddleware: RouterMiddleware {
         HTTPField(name: .accessControlMaxAge, value: "7200"),
     ]
 
-    let allowedOrigins: AllowedOrigins
+    private let allowedOrigins: AllowedOrigins
+    private let exposedField: HTTPField
+
+    /// - Parameter hasCredits: whether answers say what an account has left.
+    init(allowedOrigins: AllowedOrigins, hasCredits: Bool = false) {
+        self.allowedOrigins = allowedOrigins
+        exposedField = HTTPField(
+            name: .accessControlExposeHeaders, value: Self.list(Self.exposedNames + (hasCredits ? [.creditsRemaining] : [])))
+    }
 
     func handle(
         _ request: Request, context: Context, next: (Request, Context) async throws -> Response
@@ -63,7 +69,7 @@ struct CrossOriginMiddleware: RouterMiddleware {
             guard let origin, let permission = allowedOrigins.permission(for: origin) else { return }
             fields.append(HTTPField(name: .accessControlAllowOrigin, value: permission))
         }
-        fields.append(Self.exposedField)
+        fields.append(exposedField)
     }
 
     /// What is said in the answers to requests that no route sees.

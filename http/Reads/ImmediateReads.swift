@@ -23,6 +23,7 @@ struct ImmediateReads: ImmediateResponder {
     let health: HealthRoutes
     let media: MediaRoutes
     let me: MeRoutes
+    let credits: CreditRoutes?
     let events: EventReads
     let accessLog: AccessLog
     let metrics: RequestMetrics
@@ -183,6 +184,12 @@ struct ImmediateReads: ImmediateResponder {
         case .me:
             guard let caller = try admitted(head, &facts) else { return nil }
             return try me.answerNow(presenting: head.apiKey, caller)?.immediate
+        case .credits:
+            guard let caller = try admitted(head, &facts) else { return nil }
+            return try credits?.standingNow(caller)?.immediate
+        case .creditEntries:
+            guard let caller = try admitted(head, &facts) else { return nil }
+            return try credits?.entriesNow(head.query, caller)?.immediate
         case .media(let token):
             guard let fields = try media.knownNow(token, ifNoneMatch: head.knownTags) else { return nil }
             return ImmediateAnswer(head: HTTPResponse(status: .notModified, headerFields: fields), body: nil)
@@ -239,6 +246,8 @@ extension ImmediateReads.Facts {
         case .list(let reads): route = reads.surface.path
         case .events(let item): route = item?.surface.eventsPath ?? EventReads.path
         case .me: route = MeRoutes.path
+        case .credits: route = CreditRoutes.path
+        case .creditEntries: route = CreditRoutes.entriesPath
         case .media: (route, isLimited, isOpen) = (MediaRoutes.path, false, true)
         case .health: (route, isLimited) = (path, false)
         case nil: break

@@ -12,6 +12,10 @@ enum ReadRoute {
     case events(item: (surface: PikzonalityReads.Surface, id: String?)?)
     /// Who calls.
     case me
+    /// How an account stands with its credits.
+    case credits
+    /// What became of them.
+    case creditEntries
     /// An image; with its token.
     case media(String)
 }
@@ -19,9 +23,12 @@ enum ReadRoute {
 /// Finds the route of a path as the router does that knows all of them.
 struct ReadRoutes: Sendable {
     private let surfaces: [PikzonalityReads]
+    private let hasCredits: Bool
 
-    init(_ surfaces: [PikzonalityReads]) {
+    /// - Parameter hasCredits: whether there are the calls on credits.
+    init(_ surfaces: [PikzonalityReads], hasCredits: Bool) {
         self.surfaces = surfaces
+        self.hasCredits = hasCredits
     }
 
     /// The route of a path of plain form, nil for every path that is none of these.
@@ -47,6 +54,10 @@ struct ReadRoutes: Sendable {
         }
         if bytes.elementsEqual(MeRoutes.path.utf8) { return .me }
         if bytes.elementsEqual(EventReads.path.utf8) { return .events(item: nil) }
+        if hasCredits {
+            if bytes.elementsEqual(CreditRoutes.path.utf8) { return .credits }
+            if bytes.elementsEqual(CreditRoutes.entriesPath.utf8) { return .creditEntries }
+        }
         return HealthRoutes.paths.contains(path) ? .health : nil
     }
 

@@ -11,6 +11,8 @@ struct MeRoutes: Sendable {
 
     let authentication: Authentication
     let catalog: Catalog
+    /// What trainings are paid for with; nil where they cost nothing.
+    let credits: Credits?
     let configuration: HTTPConfiguration
 
     /// Adds the call to a group whose callers are known.
@@ -20,7 +22,8 @@ struct MeRoutes: Sendable {
             let credentials = try await authentication.credentials(presenting: request.headers[.xAPIKey])
             let accountID = context.caller.accountID
             return answer(
-                credentials, try await catalog.counts(accountID: accountID), try await catalog.usage(accountID: accountID)
+                credentials, try await catalog.counts(accountID: accountID), try await catalog.usage(accountID: accountID),
+                try await credits?.standing(accountID: accountID)
             ).response
         }
     }
@@ -30,10 +33,14 @@ struct MeRoutes: Sendable {
         guard let credentials = try authentication.credentialsNow(presenting: secret),
             let counts = try catalog.countsNow(accountID: caller.accountID), let usage = try catalog.usageNow(accountID: caller.accountID)
         else { return nil }
-        return answer(credentials, counts, usage)
+        guard let credits else { return answer(credentials, counts, usage, nil) }
+        guard let standing = try credits.standingNow(accountID: caller.accountID) else { return nil }
+        return answer(credentials, counts, usage, standing)
     }
 
-    private func answer(_ credentials: Credentials, _ counts: ItemCounts, _ usage: AccountUsage) -> JSONAnswer {
+    private func answer(
+        _ credentials: Credentials, _ counts: ItemCounts, _ usage: AccountUsage, _ standing: CreditStanding?
+    ) -> JSONAnswer {
         JSONAnswer { writer in
             writer.object { writer in
                 writer.name("account")
@@ -45,9 +52,15 @@ struct MeRoutes: Sendable {
                 writer.name("counts")
                 Self.write(counts, usage, &writer)
                 writer.name("credits")
-                writer.string(nil)
+                write(standing, &writer)
             }
         }
+    }
+
+    /// How the account stands with its credits; `null` where there are none.
+    private func write(_ standing: CreditStanding?, _ writer: inout JSONWriter) {
+        guard let credits, let standing else { return writer.string(nil) }
+        Representation.credits(standing, prices: credits.prices, &writer)
     }
 
     private static func write(_ account: Account, _ writer: inout JSONWriter) {

@@ -107,11 +107,14 @@ package struct HTTPUseCases: Sendable {
     package let feed: EventFeed
     /// Archives of accounts.
     package let archives: Archives
+    /// What trainings are paid for with; nil where they cost nothing, and then nothing of it shows.
+    package let credits: Credits?
 
     package init(
         catalog: Catalog, trash: Trash, revisions: Revisions, training: Training, authentication: Authentication, webhooks: Webhooks,
         idempotency: Idempotency, decoding: BodyDecoding, maintenance: any MaintenanceStore, schema: any SchemaStore,
-        epoch: any EpochStore, changes: ItemChanges, events: any EventStore, feed: EventFeed, archives: Archives
+        epoch: any EpochStore, changes: ItemChanges, events: any EventStore, feed: EventFeed, archives: Archives,
+        credits: Credits? = nil
     ) {
         self.catalog = catalog
         self.trash = trash
@@ -128,6 +131,7 @@ package struct HTTPUseCases: Sendable {
         self.events = events
         self.feed = feed
         self.archives = archives
+        self.credits = credits
     }
 }
 
@@ -246,10 +250,10 @@ package struct HTTPService: Service {
         let router = router(parts)
         let requests = RequestMetrics(routes: Set(router.routes.map(\.path.description)), factory: factory)
         let immediate = ImmediateReads(
-            routes: ReadRoutes(parts.surfaces), table: RouteTable(router.routes),
+            routes: ReadRoutes(parts.surfaces, hasCredits: parts.credits != nil), table: RouteTable(router.routes),
             trustsIncomingRequestID: configuration.trustsIncomingRequestID, authentication: parts.authentication, limiter: parts.limiter,
             rateLimitFields: parts.rateLimitFields, crossOrigin: parts.crossOrigin, maintenance: parts.maintenance, health: parts.health,
-            media: parts.media, me: parts.me, events: parts.events, accessLog: parts.accessLog, metrics: requests)
+            media: parts.media, me: parts.me, credits: parts.credits, events: parts.events, accessLog: parts.accessLog, metrics: requests)
         return (MeasuredResponder(inner: RequestTask(inner: router.buildResponder()), metrics: requests), immediate)
     }
 
@@ -263,14 +267,19 @@ package struct HTTPService: Service {
             accessLog: AccessLog(writer: accessLog, addresses: configuration.clientAddresses), limiter: limiter,
             rateLimitFields: RateLimitFields(
                 policy: configuration.rateLimits, limiter: limiter, authentication: useCases.authentication),
-            crossOrigin: CrossOriginMiddleware(allowedOrigins: configuration.allowedOrigins),
+            crossOrigin: CrossOriginMiddleware(allowedOrigins: configuration.allowedOrigins, hasCredits: useCases.credits != nil),
             maintenance: maintenance, authentication: useCases.authentication,
             health: HealthRoutes(schema: useCases.schema, stopping: stopping),
             media: MediaRoutes(
                 catalog: useCases.catalog,
                 places: AsyncSemaphore(count: HTTPConfiguration.mediaAnswers(of: configuration.connections.connectionsMax)),
                 connections: connections, limits: limits),
-            me: MeRoutes(authentication: useCases.authentication, catalog: useCases.catalog, configuration: configuration),
+            me: MeRoutes(
+                authentication: useCases.authentication, catalog: useCases.catalog, credits: useCases.credits,
+                configuration: configuration),
+            credits: useCases.credits.map {
+                CreditRoutes(credits: $0, publicURL: publicURL, pageItemsMax: configuration.pageItemsMax)
+            },
             tags: tags,
             events: EventReads(
                 events: useCases.events, feed: useCases.feed, epoch: useCases.epoch, publicURL: publicURL, streams: streams,
@@ -326,6 +335,7 @@ package struct HTTPService: Service {
         ).add(to: callers)
         EventRoutes(reads: parts.events).add(to: callers)
         parts.me.add(to: callers)
+        parts.credits?.add(to: callers)
         AccountRoutes(
             archives: useCases.archives, importBytesMax: configuration.importBytesMax, authentication: parts.authentication,
             maintenance: parts.maintenance
@@ -361,6 +371,7 @@ struct HTTPParts {
     let health: HealthRoutes
     let media: MediaRoutes
     let me: MeRoutes
+    let credits: CreditRoutes?
     let tags: EntityTags
     let events: EventReads
     let surfaces: [PikzonalityReads]

@@ -7,8 +7,9 @@ extension HTTPField.Name {
     static let idempotencyKey = named("Idempotency-Key")
     /// `Idempotent-Replayed`, on an answer that was given before.
     static let idempotentReplayed = named("Idempotent-Replayed")
-    /// `Original-Request`, the id of the request that was first answered so.
+    /// `X-Credits-Remaining`, what the account has left after a training was charged.
     static let creditsRemaining = named("X-Credits-Remaining")
+    /// `Original-Request`, the id of the request that was first answered so.
     static let originalRequest = named("Original-Request")
     /// `RateLimit`, what is left of a limit (draft-ietf-httpapi-ratelimit-headers).
     static let rateLimit = named("RateLimit")

@@ -15,4 +15,23 @@ extension Representation {
             writer.member("at", entry.at)
         }
     }
+
+    /// How an account stands, and what trainings cost it.
+    package static func credits(_ standing: CreditStanding, prices: CreditPrices, _ writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.member("balance", standing.balance)
+            writer.name("prices")
+            writer.object { writer in
+                writer.member("persona", prices.persona)
+                writer.member("style", prices.style)
+            }
+            writer.name("smart_balance")
+            smartBalance(of: standing, &writer)
+        }
+    }
+
+    /// What has credits bought for an account; `null` where nothing does.
+    private static func smartBalance(of standing: CreditStanding, _ writer: inout JSONWriter) {
+        writer.string(nil)
+    }
 }

@@ -14,6 +14,10 @@ package enum AuditAction: String, Sendable, CaseIterable {
     case accountsQuota = "accounts.quota"
     /// An account was deleted with all that it owned.
     case accountsDelete = "accounts.delete"
+    /// An account was given credits.
+    case creditsGrant = "credits.grant"
+    /// Credits were taken away from an account.
+    case creditsRevoke = "credits.revoke"
     /// A key was issued.
     case keysCreate = "keys.create"
     /// A key was given another secret.

@@ -25,6 +25,7 @@ enum Demo {
             try await load(into: app, administration, folder)
         }
         return try await reporting { () async throws(Failure) in
+            if app.credits != nil { try await giveCredits(administration) }
             if let secret = file.read(), try await isGood(secret, app) { return secret }
             return try await newKey(administration, file)
         }
@@ -69,6 +70,12 @@ enum Demo {
         } catch {
             throw CommandFailure(error)
         }
+    }
+
+    /// Gives the account something to pay for trainings with, unless it has ever had any.
+    private static func giveCredits(_ administration: Administration) async throws(Failure) {
+        guard try await administration.perform(ListCredits(accountName: account, limit: 1)).rows.isEmpty else { return }
+        _ = try await administration.perform(AdjustCredits(.grant, accountName: account, amount: "100", note: "To try the service with"))
     }
 
     /// Whether a secret is good for the demo's account. What was done to the account is no reason for another key, which would be no better.

@@ -32,6 +32,7 @@ struct StartReport {
             "body_bytes_max": .stringConvertible(settings.bodyBytesMax),
             "connections_max": .stringConvertible(connectionsMax),
             "cors_origins": .stringConvertible(settings.corsOrigins.count),
+            "credits": .string(settings.credits.rawValue),
             "data": .string(URL(fileURLWithPath: settings.dataDirectory).standardizedFileURL.path),
             "development_downloads": .stringConvertible(settings.developmentDownloads),
             "drain_seconds": .stringConvertible(settings.drainSeconds),

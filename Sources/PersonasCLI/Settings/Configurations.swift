@@ -42,6 +42,14 @@ extension GuardedWebhookSender.Configuration {
     }
 }
 
+extension CreditPrices {
+    /// What trainings cost; nil where they cost nothing.
+    init?(_ settings: Settings) {
+        guard settings.credits == .on else { return nil }
+        self.init(persona: settings.personaPrice, style: settings.stylePrice)
+    }
+}
+
 extension LeasePolicy {
     init(_ settings: Settings) {
         self.init(seconds: settings.leaseSeconds, attemptsMax: settings.trainingAttemptsMax)

@@ -15,6 +15,14 @@ enum TrainerChoice: String, Sendable, CaseIterable {
     case worker
 }
 
+/// Whether trainings are paid for.
+enum CreditsChoice: String, Sendable, CaseIterable {
+    /// With credits.
+    case on
+    /// They are not.
+    case off
+}
+
 // Each part of the service owns the defaults of its bounds; the settings take them from there, so that each stands once.
 private let http = HTTPConfiguration()
 private let storage = Storage.Configuration(directory: "./data")
@@ -46,6 +54,13 @@ struct SettingsList: Sendable {
     let trainer = Setting.choice(
         "trainer", value: "WHO", default: TrainerChoice.embedded,
         "Who trains: embedded (the server itself) or worker (workers over HTTP)")
+    let credits = Setting.choice(
+        "credits", value: "on|off", default: CreditsChoice.off,
+        "Whether trainings are paid for with credits, which operators grant; off: they cost nothing, and nothing of it shows")
+    let personaPrice = Setting.integer(
+        "persona-price", value: "CREDITS", default: 1, in: 0...CreditAmount.max, "Credits that the training of a persona costs")
+    let stylePrice = Setting.integer(
+        "style-price", value: "CREDITS", default: 1, in: 0...CreditAmount.max, "Credits that the training of a style costs")
     let demoTrainingDuration = Setting.seconds(
         "demo-training-seconds", default: .seconds(20), in: 0...3_600,
         "Seconds that the server itself takes for a training with --demo, so that there is something to see; 0 for no wait")

@@ -90,7 +90,7 @@ struct SeedFileTests {
             ("{\"accounts\": [],\n\"accounts\": []}", "test.json:2: accounts is there twice"),
             (
                 #"{"accounts":[{"name":"a"}],"keys": [{"account": "a", "label": "b", "scopes": ["fly"]}]}"#,
-                "test.json:1: keys.0.scopes.0 must be one of read, write, trainer; key \"b\": scopes must not be empty"
+                "test.json:1: keys.0.scopes.0 must be one of read, write, trainer, billing; key \"b\": scopes must not be empty"
             ),
             (
                 #"{"accounts":[{"name":"a"}],"keys": [{"account": "a", "lable": "b", "label": "c"}]}"#,

@@ -13,7 +13,7 @@ import Testing
 struct ContractDocumentTests {
     @Test("Names every route of the router, and no other")
     func routes() async throws {
-        try await TestService.run { service in
+        try await TestService.run(settings: ["credits": "on"]) { service in
             let document = try ContractDocument()
             let documented = Set(document.operations.map { "\($0.method) \($0.path)" })
             let answered = Set(service.routes.map { "\($0.method) \($0.path)" })

@@ -70,16 +70,18 @@ struct TestService: Sendable {
     }
 
     /// Starts a service, hands it to a test and takes everything away again.
+    /// - Parameter flags: further settings, by their names.
     static func run(
         _ transport: Transport = .router, configuration: HTTPConfiguration = HTTPConfiguration(), policy: LeasePolicy = LeasePolicy(),
         fetcher: TestFetcher = TestFetcher(), decodingPlaces: Int = 2, decodingThreads: (any TaskExecutor)? = nil,
-        receiver: TestReceiver = TestReceiver(), clock: WallClock = .system, baseURL: String? = Self.baseURL,
+        receiver: TestReceiver = TestReceiver(), clock: WallClock = .system, baseURL: String? = Self.baseURL, settings flags: [String: String] = [:],
         _ test: @Sendable (TestService) async throws -> Void
     ) async throws {
         let directory = try TemporaryFolder.make("http-tests", inMemory: true)
         defer { try? FileManager.default.removeItem(atPath: directory) }
         let settings = try Settings(
-            flags: ["data": directory, "readers": "2", "large-bodies-max": "\(decodingPlaces)"], configurationFile: nil, environment: [:])
+            flags: ["data": directory, "readers": "2", "large-bodies-max": "\(decodingPlaces)"].merging(flags) { $1 },
+            configurationFile: nil, environment: [:])
         var opened = try Application(settings, leases: policy, decodingThreads: decodingThreads, clock: clock, sender: receiver) {
             _ in fetcher
         }

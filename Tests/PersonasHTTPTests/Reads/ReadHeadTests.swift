@@ -87,6 +87,8 @@ struct ReadHeadTests {
         case .me: "me"
         case .events(nil): "events"
         case .events(let item?): "events of \(item.id ?? "") of \(item.surface.path)"
+        case .credits: "credits"
+        case .creditEntries: "entries of credits"
         case .media(let token): "media \(token)"
         case nil: "none"
         }
@@ -102,9 +104,11 @@ struct ReadHeadTests {
                 PikzonalityReads.Surface.all.map {
                     PikzonalityReads(
                         surface: $0, catalog: service.catalog, publicURL: publicURL, tags: tags, waits: waits, pageItemsMax: 100)
-                })
+                }, hasCredits: true)
             for (path, expected) in [
                 ("/v2/personas", "list of /v2/personas"), ("/v2/styles", "list of /v2/styles"),
+                ("/v2/credits", "credits"), ("/v2/credits/entries", "entries of credits"), ("/v2/credits/", "none"),
+                ("/v2/credits/smart-balance", "none"),
                 ("/v2/pikzonality", "list of /v2/pikzonality"),
                 ("/v2/personas/x", "item x of /v2/personas"), ("/v2/personas/persona", "item persona of /v2/personas"),
                 ("/v2/styles/..", "item .. of /v2/styles"), ("/v2/pikzonality/x", "item x of /v2/pikzonality"),

@@ -91,6 +91,14 @@ struct FailureEnvelopeTests {
             .externalIDTaken(.style, id), .conflict, "A style with this external_id already exists",
             [detail("external_id", "A style with this external_id already exists", id: id)]
         ),
+        (.invalidAmount(.own("amount")), .invalidAmount, "amount must be a whole number from 1 to 1000000000000", []),
+        (
+            .insufficientCredits(CreditShortage(price: 3, balance: 2)), .insufficientCredits,
+            "\(ErrorCode.insufficientCredits.defaultMessage): it costs 3, and the balance is 2", []
+        ),
+        (.balanceTooHigh(balance: 7), .conflict, "The current state does not allow this action", []),
+        (.balanceTooLow(balance: 7), .conflict, "The current state does not allow this action", []),
+        (.mediaNotRemoved(secret), .deleteFailed, ErrorCode.deleteFailed.defaultMessage, []),
         (.staleLease, .conflict, "The lease is not valid: it ran out, ended, or belongs to another worker", []),
         (.underMaintenance(retryAfterSeconds: 7), .serviceUnderMaintenance, "The service is under maintenance", []),
         (.usedUp(.connections, retryAfterSeconds: 3), .serviceUnavailable, "Too many connections are open; try again later", []),

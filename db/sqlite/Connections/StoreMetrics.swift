@@ -1,4 +1,5 @@
 import CoreMetrics
+import Personas
 import PersonasMetrics
 
 /// What the store counts and measures.
@@ -11,6 +12,7 @@ struct StoreMetrics: Sendable {
     let jobsCompleted: Counter
     let jobsFailed: Counter
     let leasesExpired: Counter
+    private let credits: [CreditEntryKind: Counter]
 
     init(factory: any MetricsFactory) {
         commits = Metric("personas_store_commits_total", help: "Transactions that were committed to the disk.").counter(in: factory)
@@ -24,7 +26,13 @@ struct StoreMetrics: Sendable {
         jobsCompleted = Metric("personas_training_jobs_completed_total", help: "Training jobs that ended well.").counter(in: factory)
         jobsFailed = Metric("personas_training_jobs_failed_total", help: "Training jobs that ended badly.").counter(in: factory)
         leasesExpired = Metric("personas_training_leases_expired_total", help: "Leases of training jobs that ran out.").counter(in: factory)
+        let moved = Metric("personas_credits_total", help: "Credits that were entered in ledgers, by the kind of the entry.")
+        credits = Dictionary(
+            uniqueKeysWithValues: CreditEntryKind.allCases.map { ($0, moved.counter([("kind", $0.rawValue)], in: factory)) })
     }
+
+    /// Counts the credits of an entry that is on disk.
+    func count(_ entry: CreditEntry) { credits[entry.kind]?.increment(by: Int64(entry.amount.magnitude)) }
 
     /// Keeps nothing.
     static let none = StoreMetrics(factory: NOOPMetricsHandler.instance)

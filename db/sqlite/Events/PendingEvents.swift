@@ -5,10 +5,12 @@ import Synchronization
 /// thread alone all calls come.
 final class PendingEvents: Sendable {
     private let feed: EventFeed
+    private let metrics: StoreMetrics
     private let events = Mutex<[Event]>([])
 
-    init(feed: EventFeed) {
+    init(feed: EventFeed, metrics: StoreMetrics) {
         self.feed = feed
+        self.metrics = metrics
     }
 
     /// How many there are: where an operation begins.
@@ -21,10 +23,12 @@ final class PendingEvents: Sendable {
 
     /// Tells of all of them, because they are on disk.
     func publish() {
-        feed.publish(
-            events.withLock { events in
-                defer { events = [] }
-                return events
-            })
+        let events = events.withLock { events in
+            defer { events = [] }
+            return events
+        }
+        // Each entry of a ledger has its event, so that none is counted which is not on disk, or twice.
+        for event in events { if case .credits(let entry) = event.subject { metrics.count(entry) } }
+        feed.publish(events)
     }
 }
