@@ -26,7 +26,8 @@ struct PersonasCommand: AsyncParsableCommand {
         version: "personas \(BuildVersion.text)",
         subcommands: [
             ServeCommand.self, WorkerCommand.self, MigrateCommand.self, SeedCommand.self, AccountsCommand.self, CreditsCommand.self,
-            KeysCommand.self, NamesCommand.self, TermsCommand.self, MaintenanceCommand.self, StatusCommand.self, AuditCommand.self, CreateCommand.self,
+            KeysCommand.self, NamesCommand.self, TermsCommand.self, MaintenanceCommand.self, StatusCommand.self, AuditCommand.self,
+            CreateCommand.self,
             ListCommand.self, ShowCommand.self, CancelCommand.self, RetryCommand.self, DeleteCommand.self, TrashCommand.self,
             EventsCommand.self, WebhooksCommand.self, ExportCommand.self, ImportCommand.self,
             ConfigCommand.self, BackupCommand.self, RestoreCommand.self, CheckCommand.self,

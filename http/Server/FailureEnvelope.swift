@@ -45,7 +45,8 @@ extension Failure: EnvelopeConvertible {
         case .invalidAmount(let field):
             return EnvelopeError(.invalidAmount, message: "\(field.wireName) \(CreditAmount.rule)")
         case .insufficientCredits(let shortage):
-            let message = "\(ErrorCode.insufficientCredits.defaultMessage): it costs \(shortage.price), and the balance is \(shortage.balance)"
+            let message =
+                "\(ErrorCode.insufficientCredits.defaultMessage): it costs \(shortage.price), and the balance is \(shortage.balance)"
             return EnvelopeError(.insufficientCredits, message: message)
         case .preconditionFailed(.match): return EnvelopeError(.preconditionFailed)
         case .preconditionFailed(.noneMatch):
@@ -60,17 +61,17 @@ extension Failure: EnvelopeConvertible {
         case .usedUp(let resource, let seconds):
             return EnvelopeError(.serviceUnavailable, message: Self.message(of: resource)).retryAfter(seconds: seconds)
         case .mediaNotStored: return EnvelopeError(.uploadFailed, cause: self)
-        case .mediaNotRemoved: return EnvelopeError(.deleteFailed, cause: self)
         case .configuration: return EnvelopeError(.configurationError, cause: self)
         case .unexpected: return EnvelopeError(.internalError, cause: self)
         case .storeBusy:
             let message = "The service cannot store anything at the moment; nothing was changed"
             return EnvelopeError(.serviceUnavailable, message: message, cause: self).retryAfter(seconds: Self.storeBusyRetrySeconds)
         // What only operators meet: their commands are sent the failure itself, and to a client of the API it would be none of its business.
-        case .accountNameTaken, .keyStaysDeleted, .keyDisabled, .keyExpired, .balanceTooHigh, .balanceTooLow, .schemaMismatch, .backupsElsewhere, .folderUnusable,
+        case .accountNameTaken, .keyStaysDeleted, .keyDisabled, .keyExpired, .balanceTooHigh, .balanceTooLow, .schemaMismatch,
+            .backupsElsewhere, .folderUnusable,
             .unknownBackup, .cancelled:
             return EnvelopeError(.conflict)
-        case .damaged, .restoreUnfinished, .outOfDisk, .file: return EnvelopeError(.internalError, cause: self)
+        case .mediaNotRemoved, .damaged, .restoreUnfinished, .outOfDisk, .file: return EnvelopeError(.internalError, cause: self)
         }
     }
 

@@ -69,7 +69,8 @@ struct CreditsCommand: AsyncParsableCommand {
     struct Entries: ContinuedCommand {
         static let configuration = CommandConfiguration(
             commandName: "entries", abstract: "List an account's ledger, the newest entries first.",
-            discussion: "Entries are kept as long as their account. When there is more than the limit, a note on standard error says how to go on.")
+            discussion:
+                "Entries are kept as long as their account. When there is more than the limit, a note on standard error says how to go on.")
         @OptionGroup var account: AccountName
         @OptionGroup var part: ListPart<CreditPlace>
         @OptionGroup var data: DataOptions

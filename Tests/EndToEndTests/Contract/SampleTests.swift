@@ -9,15 +9,18 @@ struct SampleTests {
     func run(name: String) async throws {
         let file = try RequestFile(name)
         try await Stage.run { stage in
-            let service = try await stage.serve("--trainer", name == "training.http" ? "worker" : "embedded")
+            let service = try await stage.serve(
+                "--trainer", name == "training.http" ? "worker" : "embedded", "--credits", name == "credits.http" ? "on" : "off")
             let full = try await stage.key(account: "full").secret
             #expect(try await stage.command("accounts", "quota", "full", "--items", "0").exit == .status(0))
+            let key = try await stage.key().secret
+            #expect(try await stage.command("credits", "grant", "acme", "100").exit == .status(0))
             var run = RequestFileRun(
                 file,
                 variables: [
-                    "host": service.address, "key": try await stage.key().secret,
+                    "host": service.address, "key": key,
                     "readKey": try await stage.key(scopes: "read").secret, "trainerKey": try await stage.key(scopes: "trainer").secret,
-                    "fullKey": full,
+                    "fullKey": full, "poorKey": try await stage.key(account: "poor").secret,
                 ])
             for request in file.requests {
                 let answer = try await run.send(request)

@@ -18,7 +18,7 @@ struct SchemathesisStage: Sendable {
         } _: { images in
             try await Stage.run { stage in
                 let (keys, reader) = try await accounts(stage)
-                let service = try await stage.serve("--trainer", trainer, "--development-downloads")
+                let service = try await stage.serve("--trainer", trainer, "--development-downloads", "--credits", "on")
                 let list = try await service.client(reader).get("/v2/personas")
                 let portrait = try #require(list.json["data"]?[0]?["portrait_url"]?.string, "\(list.text)")
                 try await body(
@@ -61,12 +61,16 @@ struct SchemathesisStage: Sendable {
 
     /// Makes the accounts: two whose keys Schemathesis has, and one whose item it can see the images of, and never delete.
     private static func accounts(_ stage: Stage) async throws -> (keys: String, reader: Key) {
-        let own = try await stage.key(account: "one", scopes: "read,write,trainer")
+        let own = try await stage.key(account: "one", scopes: "read,write,trainer,billing")
         let peer = try await stage.key(account: "two")
         let users: [JSONValue] = [("one", own), ("two", peer)].map { name, key in
             ["name": .string(name), "fixedHeaders": [["name": "X-Api-Key", "value": .string(key.secret)]]]
         }
         try stage.write(JSONValue.object(["auth": .array(users)]).bytes, to: "keys.json")
+        for account in ["one", "two"] {
+            // More than any run can use up, so that nothing is refused for want of them.
+            #expect(try await stage.command("credits", "grant", account, "1000000000").exit == .status(0))
+        }
         let seeded = try await stage.seed(
             [
                 "accounts": [["name": "three"]],

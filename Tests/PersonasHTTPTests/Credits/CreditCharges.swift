@@ -45,7 +45,8 @@ extension Answer {
     func expectInsufficient(price: Int, balance: Int, sourceLocation: SourceLocation = #_sourceLocation) {
         expect(
             402, .insufficientCredits,
-            "\(ErrorCode.insufficientCredits.defaultMessage): it costs \(price), and the balance is \(balance)", sourceLocation: sourceLocation)
+            "\(ErrorCode.insufficientCredits.defaultMessage): it costs \(price), and the balance is \(balance)",
+            sourceLocation: sourceLocation)
         #expect(creditsRemaining == nil, sourceLocation: sourceLocation)
     }
 }

@@ -26,7 +26,8 @@ struct CreditTests {
                 }
             }
             for mount in Mount.all {
-                let created = try await service.send(.post, mount.creation, .create("Nova \(mount.isTyped)"), headers: [.origin: "https://a.example"])
+                let created = try await service.send(
+                    .post, mount.creation, .create("Nova \(mount.isTyped)"), headers: [.origin: "https://a.example"])
                 #expect(created.status < 300 && created.header("X-Credits-Remaining") == nil)
                 #expect(created.header("Access-Control-Expose-Headers")?.contains("Credits") == false)
             }

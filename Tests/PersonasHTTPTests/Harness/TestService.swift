@@ -74,7 +74,8 @@ struct TestService: Sendable {
     static func run(
         _ transport: Transport = .router, configuration: HTTPConfiguration = HTTPConfiguration(), policy: LeasePolicy = LeasePolicy(),
         fetcher: TestFetcher = TestFetcher(), decodingPlaces: Int = 2, decodingThreads: (any TaskExecutor)? = nil,
-        receiver: TestReceiver = TestReceiver(), clock: WallClock = .system, baseURL: String? = Self.baseURL, settings flags: [String: String] = [:],
+        receiver: TestReceiver = TestReceiver(), clock: WallClock = .system, baseURL: String? = Self.baseURL,
+        settings flags: [String: String] = [:],
         _ test: @Sendable (TestService) async throws -> Void
     ) async throws {
         let directory = try TemporaryFolder.make("http-tests", inMemory: true)

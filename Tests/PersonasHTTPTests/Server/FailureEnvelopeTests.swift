@@ -98,7 +98,7 @@ struct FailureEnvelopeTests {
         ),
         (.balanceTooHigh(balance: 7), .conflict, "The current state does not allow this action", []),
         (.balanceTooLow(balance: 7), .conflict, "The current state does not allow this action", []),
-        (.mediaNotRemoved(secret), .deleteFailed, ErrorCode.deleteFailed.defaultMessage, []),
+        (.mediaNotRemoved(secret), .internalError, "An unexpected error occurred", []),
         (.staleLease, .conflict, "The lease is not valid: it ran out, ended, or belongs to another worker", []),
         (.underMaintenance(retryAfterSeconds: 7), .serviceUnderMaintenance, "The service is under maintenance", []),
         (.usedUp(.connections, retryAfterSeconds: 3), .serviceUnavailable, "Too many connections are open; try again later", []),

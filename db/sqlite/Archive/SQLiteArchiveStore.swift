@@ -88,7 +88,8 @@ struct SQLiteArchiveStore: ArchiveStore {
         } catch let failure as Failure {
             switch failure {
             // The statement that met it is undone, and none was before it.
-            case .nameReserved, .nameTaken, .externalIDTaken, .quotaExceeded, .insufficientCredits, .blockedContent, .badImages: return .failure(failure)
+            case .nameReserved, .nameTaken, .externalIDTaken, .quotaExceeded, .insufficientCredits, .blockedContent, .badImages:
+                return .failure(failure)
             default: throw failure
             }
         }
