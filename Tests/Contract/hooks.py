@@ -54,7 +54,7 @@ def before_call(context, case, kwargs):
         headers["Accept"] = "application/json"
     if isinstance(body, dict):
         # A whole number is written without a fraction, which to a schema is the same.
-        for name in ("progress", "wait_seconds"):
+        for name in ("progress", "wait_seconds", "threshold", "amount"):
             if isinstance(body.get(name), float) and body[name].is_integer():
                 body[name] = int(body[name])
         if is_between(body.get("wait_seconds"), WAIT_SECONDS_MAX, float("inf")):

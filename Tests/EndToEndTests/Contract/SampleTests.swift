@@ -21,6 +21,7 @@ struct SampleTests {
                     "host": service.address, "key": key,
                     "readKey": try await stage.key(scopes: "read").secret, "trainerKey": try await stage.key(scopes: "trainer").secret,
                     "fullKey": full, "poorKey": try await stage.key(account: "poor").secret,
+                    "billingKey": try await stage.key(scopes: "read,billing").secret,
                 ])
             for request in file.requests {
                 let answer = try await run.send(request)
