@@ -34,7 +34,8 @@ struct KeysCommand: AsyncParsableCommand {
         var account: String
         @Option(help: ArgumentHelp("A note to tell the key apart", valueName: "TEXT")) var label: String?
         @Option(
-            help: ArgumentHelp("What the key may do: read, write, trainer, billing, separated by commas (default: read,write)", valueName: "LIST"),
+            help: ArgumentHelp(
+                "What the key may do: read, write, trainer, billing, separated by commas (default: read,write)", valueName: "LIST"),
             completion: Completions.scopes, transform: Self.scopes)
         var scopes: Set<Scope> = APIKey.defaultScopes
         @Option(

@@ -307,6 +307,7 @@ extension TestService {
                     StoredImage(
                         key: BlobKey(digest: [UInt8](repeating: UInt8(index), count: 32)), format: .jpeg, width: 640, height: 480,
                         byteCount: 1_000)
-                }, outcome: .completed), costing: nil, in: WriteContext(at: .now)).item
+                }, outcome: .completed), costing: nil, in: WriteContext(at: .now)
+        ).item
     }
 }
