@@ -68,6 +68,7 @@ func everyCall(_ open: OpenStorage, round: Int) async throws {
     try await everyCallOfAnswers(open, round, account)
     try await everyCallOfWebhooks(open, round, accountName: name, account)
     try await everyCallOfArchives(open, round, account)
+    try await everyCallOfCredits(open, round, account)
     try await everyCallOfMaintenance(open, round)
     try await everyCallOfEvents(open, round, account)
     for name in [nil, name] { _ = try await open.accounts.accounts(after: name, limit: 3 + round) }

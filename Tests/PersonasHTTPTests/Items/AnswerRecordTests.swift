@@ -21,13 +21,17 @@ struct AnswerRecordTests {
             AnswerRecord(requestID: "r-3", status: 409, body: Array("{}\n\n: \n".utf8)),
             "status: 409\nrequest-id: r-3\n\n{}\n\n: \n"
         ),
+        (
+            AnswerRecord(requestID: "r-4", status: 200, creditsRemaining: "97", body: []),
+            "status: 200\nrequest-id: r-4\nx-credits-remaining: 97\n\n"
+        ),
         (AnswerRecord(requestID: "", status: 200, entityTag: "", body: [0, 255, 10]), "status: 200\nrequest-id: \netag: \n\n"),
     ]
 
     @Test("is lines with names, an empty line, and the body", arguments: rows.indices)
     func form(index: Int) throws {
         let (record, text) = Self.rows[index]
-        if index < 3 { #expect(record.bytes == Array(text.utf8)) } else { #expect(record.bytes == Array(text.utf8) + [0, 255, 10]) }
+        if index < 4 { #expect(record.bytes == Array(text.utf8)) } else { #expect(record.bytes == Array(text.utf8) + [0, 255, 10]) }
         #expect(try AnswerRecord(record.bytes) == record)
     }
 
@@ -64,6 +68,6 @@ struct AnswerRecordTests {
     @Test("of a refusal is kept where the same request would meet it again")
     func finalStatuses() {
         for status in [200, 201, 204, 404, 409, 413, 415, 422] { #expect(AnswerRecord.isFinal(status: status)) }
-        for status in [400, 401, 403, 412, 429, 500, 503, 504] { #expect(!AnswerRecord.isFinal(status: status)) }
+        for status in [400, 401, 402, 403, 412, 429, 500, 503, 504] { #expect(!AnswerRecord.isFinal(status: status)) }
     }
 }
