@@ -94,6 +94,7 @@ let package = Package(
             dependencies: [
                 "Personas",
                 "PersonasMetrics",
+                "PersonasWire",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "Crypto", package: "swift-crypto"),
@@ -334,6 +335,7 @@ let package = Package(
             dependencies: [
                 "Personas",
                 "PersonasOutbound",
+                "PersonasWire",
                 "TestSupport",
                 .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "Logging", package: "swift-log"),

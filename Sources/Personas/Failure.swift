@@ -51,6 +51,10 @@ package enum Failure: Error, Sendable, Equatable, Codable {
     case invalidAmount(InputField)
     /// The account's credits do not cover what is asked for.
     case insufficientCredits(CreditShortage)
+    /// They do not, and none are bought, because the last time nobody paid.
+    case topUpFailed
+    /// There is nobody whom the service could ask to buy credits.
+    case topUpsNotOffered
     /// The item is not the version that the client demands, or is one that it rules out.
     case preconditionFailed(Precondition.Part)
     /// The endpoint of webhooks is disabled, so that nothing is queued for it.

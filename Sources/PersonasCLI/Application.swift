@@ -31,6 +31,8 @@ struct Application: Sendable {
     let training: Training
     /// What delivers webhooks, as long as this process serves.
     let delivering: Delivering
+    /// What asks for top-ups, as long as this process serves; nil where there is nobody to ask.
+    let toppingUp: ToppingUp?
     /// Archives of accounts.
     let archives: Archives
     /// Who calls.
@@ -58,7 +60,10 @@ struct Application: Sendable {
         let configuration = GuardedImageFetcher.Configuration(settings)
         let trust = try OutboundTrust(file: configuration.trustRootsFile)
         let sender = GuardedWebhookSender(configuration: GuardedWebhookSender.Configuration(settings), trust: trust, logger: logger)
-        try self.init(settings, sender: sender) { metrics in
+        let payments = try HTTPPaymentService.Configuration(settings).map {
+            HTTPPaymentService(configuration: $0, trust: trust, logger: logger)
+        }
+        try self.init(settings, sender: sender, payments: payments) { metrics in
             GuardedImageFetcher(configuration: configuration, trust: trust, logger: logger, metrics: metrics)
         }
     }
@@ -68,17 +73,21 @@ struct Application: Sendable {
     ///   - leases: instead of what the settings say, by which no lease is over as soon as it is given.
     ///   - decodingThreads: where bodies are worked on; nil for threads of their own.
     ///   - sender: what sends webhooks, and knows where to.
+    ///   - payments: who is asked for top-ups; nil for nobody.
     ///   - clock: what items, leases and everything else are dated by.
     ///   - makeFetcher: makes what fetches images, given what is to be told of it.
     init(
         _ settings: Settings, leases: LeasePolicy? = nil, decodingThreads: (any TaskExecutor)? = nil, clock: WallClock = .system,
-        sender: any WebhookSender & WebhookTargetCheck, makeFetcher: (any MetricsFactory) throws(Failure) -> any ImageFetcher
+        sender: any WebhookSender & WebhookTargetCheck, payments: (any PaymentService)? = nil,
+        makeFetcher: (any MetricsFactory) throws(Failure) -> any ImageFetcher
     ) throws(Failure) {
         // Handed on rather than installed for the whole process, so that nothing but our own metrics, with the labels that we know, is told.
         let registry = settings.metrics ? MetricsRegistry() : nil
         let factory: any MetricsFactory = registry ?? NOOPMetricsHandler.instance
         let fetcher = try makeFetcher(factory)
-        storage = try Storage.open(Storage.Configuration(settings, metrics: factory, clock: clock))
+        var configuration = Storage.Configuration(settings, metrics: factory, clock: clock)
+        configuration.asksForTopUps = payments != nil
+        storage = try Storage.open(configuration)
         if let registry { Self.tellVersion(in: registry) }
         let storage = storage
         metrics = registry.map { MetricsSource(registry: $0, storage: storage) }
@@ -90,7 +99,12 @@ struct Application: Sendable {
             decodingThreads.map { BodyDecoding(places: places, threads: $0) { _ in } } ?? BodyDecoding(places: places, metrics: factory)
         images = ImageLibrary(index: storage.images, blobs: storage.blobs, signals: signals)
         collector = BlobCollector(index: storage.images, blobs: storage.blobs, clock: clock)
-        let credits = CreditPrices(settings).map { Credits(prices: $0, store: storage.credits) }
+        let toppingUp = ToppingUp(payments, storage: storage, signals: signals, clock: clock, metrics: TopUpMetrics(factory: factory))
+        self.toppingUp = toppingUp
+        let credits = CreditPrices(settings).map {
+            Credits(
+                prices: $0, store: storage.credits, smartBalances: storage.smartBalances, topUps: toppingUp?.useCases, clock: clock)
+        }
         self.credits = credits
         catalog = Catalog(
             store: storage.pikzonalities, images: images, fetcher: fetcher, decoding: decoding,

@@ -47,8 +47,14 @@ extension CommandFailure {
             self.init(.failed, .quotaExceeded, "the quota of the account is used up: \(excesses.map(\.text).joined(separator: "; "))")
         case .invalidAmount(let field): self.init(.usage, .invalidAmount, "\(fieldName(field)) \(CreditAmount.rule)")
         case .insufficientCredits(let shortage):
+            let asked = shortage.isTopUpAsked ? "; more are asked for, so try again in a while" : ""
             self.init(
-                .failed, .insufficientCredits, "the training costs \(shortage.price) credits, and the account has \(shortage.balance)")
+                .failed, .insufficientCredits,
+                "the training costs \(shortage.price) credits, and the account has \(shortage.balance)\(asked)")
+        case .topUpFailed:
+            self.init(
+                .failed, .smartBalancePaymentFailed,
+                "the account's credits do not cover the training, and none are bought, because the last time nobody paid")
         case .balanceTooHigh(let balance):
             self.init(
                 .failed, .conflict, "the account has \(balance) credits; grants bring it to \(CreditLedger.balanceMax) at most")
@@ -85,7 +91,8 @@ extension CommandFailure {
         case .cancelled: self.init(.failed, "interrupted; what was begun is taken back")
         // What only clients of the API meet, which come with a key, an address or a lease.
         case .malformedIdentifier, .missingAPIKey, .malformedAPIKey, .unknownAPIKey, .inactiveAPIKey, .expiredAPIKey, .deletedAPIKey,
-            .accountSuspended, .apiAccessDisabled, .scopeMissing, .preconditionFailed, .staleLease, .webhookDisabled, .underMaintenance:
+            .accountSuspended, .apiAccessDisabled, .scopeMissing, .preconditionFailed, .staleLease, .webhookDisabled, .underMaintenance,
+            .topUpsNotOffered:
             self.init(.failed, .internalError, "a failure that no command should meet: \(failure)")
         }
     }

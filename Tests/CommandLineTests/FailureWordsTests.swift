@@ -45,6 +45,14 @@ struct FailureWordsTests {
             "INSUFFICIENT_CREDITS: the training costs 3 credits, and the account has 2"
         ),
         (
+            .insufficientCredits(CreditShortage(price: 3, balance: 2, isTopUpAsked: true)), .failed,
+            "INSUFFICIENT_CREDITS: the training costs 3 credits, and the account has 2; more are asked for, so try again in a while"
+        ),
+        (
+            .topUpFailed, .failed,
+            "SMART_BALANCE_PAYMENT_FAILED: the account's credits do not cover the training, and none are bought, because the last time nobody paid"
+        ),
+        (
             .balanceTooHigh(balance: 7), .failed,
             "CONFLICT: the account has 7 credits; grants bring it to 1000000000000000 at most"
         ),

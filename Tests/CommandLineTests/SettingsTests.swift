@@ -343,4 +343,38 @@ struct SettingsTests {
         #expect(list.first { $0["name"] as? String == "migrate" }?["value"] as? Bool == true)
         #expect(list.first { $0["name"] as? String == "public-url" }?["value"] is NSNull)
     }
+
+    @Test(
+        "A payment service takes an address, a secret, and credits that are on; what is missing is named",
+        arguments: [
+            (["payment-url": "https://pay.example/"], "payment-url", "means nothing without --credits on"),
+            (["payment-secret": secret], "payment-secret", "means nothing without --credits on"),
+            (["payment-url": "https://pay.example/", "payment-secret": secret], "payment-url", "means nothing without --credits on"),
+            (
+                ["credits": "on", "payment-url": "https://pay.example/"], "payment-secret",
+                "is missing: payment-url takes the secret that requests are signed with"
+            ),
+            (["credits": "on", "payment-secret": secret], "payment-url", "is missing: payment-secret is of no use without it"),
+        ])
+    func payments(flags: [String: String], setting: String, reason: String) throws {
+        let settings = try settings(flags: flags)
+        #expect(throws: Failure.configuration(setting: setting, reason: reason)) { try HTTPPaymentService.Configuration(settings) }
+    }
+
+    private static let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+    @Test("A payment service is there where all of it is given, and the secret is shown nowhere")
+    func paymentService() throws {
+        #expect(try HTTPPaymentService.Configuration(settings()) == nil)
+        #expect(try HTTPPaymentService.Configuration(settings(flags: ["credits": "on"])) == nil)
+        let all = try settings(
+            flags: ["credits": "on", "payment-url": "http://localhost:8090/top-ups"], environment: ["PERSONAS_PAYMENT_SECRET": Self.secret])
+        let configuration = try #require(try HTTPPaymentService.Configuration(all))
+        #expect(configuration.secret.text == Self.secret && configuration.url == PaymentURL("http://localhost:8090/top-ups"))
+        #expect(SettingsList.declared.paymentSecret.definition.isSecret)
+        for short in ["whsec_", "whsec_AAAA", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_!", "whsec_\(String(repeating: "A", count: 88))"] {
+            #expect(throws: Failure.self) { try settings(flags: ["payment-secret": short]) }
+        }
+        #expect(throws: Failure.self) { try settings(flags: ["payment-url": "http://pay.example/"]) }
+    }
 }

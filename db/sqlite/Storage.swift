@@ -34,6 +34,8 @@ package final class Storage: AdministrationStores {
         package var version: String?
         /// Days for which an item stays in the trash.
         package var trashDays = Limits.trashDaysKept
+        /// Whether somebody can be asked to buy credits, so that charges ask for top-ups.
+        package var asksForTopUps = false
         /// Where counts and measurements go.
         package var metrics: any MetricsFactory
         /// Where the time of day comes from.
@@ -61,6 +63,10 @@ package final class Storage: AdministrationStores {
     package let names: any ReservedNameStore
     /// Ledgers of credits.
     package let credits: any CreditStore
+    /// What those who pay have asked for.
+    package let smartBalances: any SmartBalanceStore
+    /// Credits that are to be bought.
+    package let topUps: any TopUpStore
     /// Records under idempotency keys.
     package let idempotency: any IdempotencyStore
     /// What operators changed.
@@ -193,12 +199,16 @@ package final class Storage: AdministrationStores {
         // After all that may fail: a pool of threads must be shut down, and no caller can do so with a storage that did not open.
         scans = ScanPool(readers: searchReaders, waitingMax: configuration.searchesWaitingMax, metrics: metrics)
         usage = SQLiteStoreUsage(folder: folder, scans: scans, writer: writer, pause: configuration.imageCountPause)
-        let steps = ItemSteps(outbox: outbox, changes: changes, removals: removals, trashDays: configuration.trashDays)
+        let steps = ItemSteps(
+            outbox: outbox, changes: changes, removals: removals, trashDays: configuration.trashDays,
+            asksForTopUps: configuration.asksForTopUps)
         let items = SQLitePikzonalityStore(writer: writer, readers: readers, scans: scans, steps: steps)
         pikzonalities = items
         archives = SQLiteArchiveStore(writer: writer, readers: readers, items: items)
         fileSpools = FileSpools(folder: folder.media.incoming)
         credits = SQLiteCreditStore(writer: writer, readers: readers, rows: steps.credits)
+        smartBalances = SQLiteSmartBalanceStore(writer: writer, readers: readers)
+        topUps = SQLiteTopUpStore(writer: writer, readers: readers, rows: steps.credits)
         jobs = SQLiteTrainingJobStore(writer: writer, readers: readers, metrics: metrics, steps: steps)
         idempotency = SQLiteIdempotencyStore(writer: writer, readers: readers)
         let keys = SQLiteAPIKeyStore(writer: writer, readers: readers, feed: feed)

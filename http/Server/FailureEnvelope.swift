@@ -45,9 +45,11 @@ extension Failure: EnvelopeConvertible {
         case .invalidAmount(let field):
             return EnvelopeError(.invalidAmount, message: "\(field.wireName) \(CreditAmount.rule)")
         case .insufficientCredits(let shortage):
-            let message =
-                "\(ErrorCode.insufficientCredits.defaultMessage): it costs \(shortage.price), and the balance is \(shortage.balance)"
-            return EnvelopeError(.insufficientCredits, message: message)
+            let asked = shortage.isTopUpAsked ? "; a top-up is asked for, so try again in a while" : ""
+            let reason = "it costs \(shortage.price), and the balance is \(shortage.balance)\(asked)"
+            return EnvelopeError(.insufficientCredits, message: "\(ErrorCode.insufficientCredits.defaultMessage): \(reason)")
+        case .topUpFailed: return EnvelopeError(.smartBalancePaymentFailed)
+        case .topUpsNotOffered: return Self.conflict("This service offers no automatic top-ups")
         case .preconditionFailed(.match): return EnvelopeError(.preconditionFailed)
         case .preconditionFailed(.noneMatch):
             return EnvelopeError(.preconditionFailed, message: "The resource is one that If-None-Match rules out")

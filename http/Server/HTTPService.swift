@@ -335,7 +335,10 @@ package struct HTTPService: Service {
         ).add(to: callers)
         EventRoutes(reads: parts.events).add(to: callers)
         parts.me.add(to: callers)
-        parts.credits?.add(to: callers)
+        if let credits = parts.credits {
+            credits.add(to: callers)
+            SmartBalanceRoutes(routes: credits, bodyReader: bodyReader, calls: calls).add(to: callers)
+        }
         AccountRoutes(
             archives: useCases.archives, importBytesMax: configuration.importBytesMax, authentication: parts.authentication,
             maintenance: parts.maintenance

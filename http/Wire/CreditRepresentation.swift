@@ -26,12 +26,7 @@ extension Representation {
                 writer.member("style", prices.style)
             }
             writer.name("smart_balance")
-            smartBalance(of: standing, &writer)
+            if let found = standing.smartBalance { smartBalance(found, &writer) } else { writer.string(nil) }
         }
-    }
-
-    /// What has credits bought for an account; `null` where nothing does.
-    private static func smartBalance(of standing: CreditStanding, _ writer: inout JSONWriter) {
-        writer.string(nil)
     }
 }

@@ -72,6 +72,7 @@ package struct Representation {
                 }
             case .webhook(let notice): webhook(notice, &writer)
             case .credits(let entry): credits(entry, &writer)
+            case .smartBalance(let paused): Self.smartBalance(paused, &writer)
             }
             writer.name("changed")
             writer.array { writer in

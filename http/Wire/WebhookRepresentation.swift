@@ -89,10 +89,13 @@ extension Representation {
     }
 
     /// An event as it is signed and sent.
-    package func body(of event: Event) -> [UInt8] {
-        var room = [UInt8](repeating: 0, count: Self.bytes(items: 1))
+    package func body(of event: Event) -> [UInt8] { Self.bytes { self.event(event, &$0) } }
+
+    /// The bytes of what is written.
+    static func bytes(_ json: (inout JSONWriter) -> Void) -> [UInt8] {
+        var room = [UInt8](repeating: 0, count: bytes(items: 1))
         while true {
-            let count = room.withUnsafeMutableBytes { room in JSONWriter.write(into: room) { self.event(event, &$0) } }
+            let count = room.withUnsafeMutableBytes { room in JSONWriter.write(into: room, json) }
             if count <= room.count { return Array(room[..<count]) }
             room = [UInt8](repeating: 0, count: count)
         }

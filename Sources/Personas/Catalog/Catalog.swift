@@ -42,7 +42,8 @@ package struct Catalog: Sendable {
     /// Takes in an item: form, content, name, quota, images, then credits, in this order. What is returned is on disk.
     ///
     /// Whether the quota has room is decided where the item is stored. It is looked at before that, so that for an account without room no image is
-    /// downloaded, decoded or written: for as much as is known, before the images and after them. So it is with the credits, after the images.
+    /// downloaded, decoded or written: for as much as is known, before the images and after them. So it is with the credits, after the images. Where they
+    /// are to be bought first, that is waited for once the images are on disk, so that whoever waits holds neither memory nor a connection to the store.
     /// - Parameters:
     ///   - memory: what the request holds, its images included.
     ///   - outcome: how training has ended already, for seeds; nil queues a training job.
@@ -50,7 +51,7 @@ package struct Catalog: Sendable {
     ///   - audit: what the audit is to say of it, where an operator asks.
     ///   - requestID: the id of the request, where a client asks.
     /// - Throws: `invalid`, `blockedContent`, `nameReserved`, `nameTaken`, `externalIDTaken`, `quotaExceeded`, `badImages`, `tooManyRequests`,
-    ///   `usedUp`, `insufficientCredits`, `mediaNotStored`.
+    ///   `usedUp`, `insufficientCredits`, `topUpFailed`, `mediaNotStored`.
     package func create(
         _ draft: CreateDraft, mode: Mode, accountID: Identifier, holding memory: MemoryReservation, outcome: TrainingOutcome? = nil,
         claim: IdempotencyClaim<StartedItem>? = nil, audit: AuditNote<StartedItem>? = nil, requestID: String? = nil
@@ -61,15 +62,18 @@ package struct Catalog: Sendable {
         }
         try policy.check(checked.texts)
         try await requireFree(checked.details.name, externalID: checked.details.externalID, mode: mode, accountID: accountID)
-        let checkedImages = try await checkedImages(checked.images, for: accountID, holding: memory)
-        if outcome == nil { try await credits?.requireCovered(mode, accountID: accountID) }
-        let started = try await images.withStored(checkedImages) { (references) async throws(Failure) in
-            let now = clock.now
-            return try await store.insert(
-                NewPikzonality(
-                    id: .timeOrdered(at: now), accountID: accountID, mode: mode, details: checked.details, references: references,
-                    outcome: outcome),
-                costing: credits?.prices, in: WriteContext(at: now, claim: claim, audit: audit, requestID: requestID))
+        let sanitized = try await checkedImages(checked.images, for: accountID, holding: memory)
+        if outcome == nil { try await credits?.requireCoverable(mode, accountID: accountID) }
+        let started = try await images.withStored(consume sanitized) { (references) async throws(Failure) in
+            memory.close()
+            return try await paying(for: accountID) { () async throws(Failure) in
+                let now = clock.now
+                return try await store.insert(
+                    NewPikzonality(
+                        id: .timeOrdered(at: now), accountID: accountID, mode: mode, details: checked.details, references: references,
+                        outcome: outcome),
+                    costing: credits?.prices, in: WriteContext(at: now, claim: claim, audit: audit, requestID: requestID))
+            }
         }
         signals.jobs.notify()
         return started
@@ -92,7 +96,13 @@ package struct Catalog: Sendable {
         } else {
             try await store.usage(accountID: accountID).requireRoom(forImageBytes: nil)
         }
-        try await credits?.requireCovered(mode, accountID: accountID)
+        try await credits?.requireCoverable(mode, accountID: accountID)
+    }
+
+    /// Does what costs something: at once, or after a top-up where somebody buys credits for the account.
+    private func paying<Value>(for accountID: Identifier, _ body: () async throws(Failure) -> Value) async throws(Failure) -> Value {
+        guard let topUps = credits?.topUps else { return try await body() }
+        return try await topUps.paying(for: accountID, body)
     }
 
     /// The checked images of a create, for which the account's quota has room as things stand.
@@ -192,14 +202,18 @@ package struct Catalog: Sendable {
     ///   - claim: the claim on the client's idempotency key.
     ///   - audit: what the audit is to say of it, where an operator asks.
     ///   - requestID: the id of the request, where a client asks.
-    /// - Throws: `notFound`, `notFailed`, `preconditionFailed`, `insufficientCredits`.
+    /// - Throws: `notFound`, `notFailed`, `preconditionFailed`, `insufficientCredits`, `topUpFailed`.
     package func retry(
         _ id: Identifier, mode: Mode?, accountID: Identifier?, if precondition: Precondition = .none,
         claim: IdempotencyClaim<StartedItem>? = nil, audit: AuditNote<StartedItem>? = nil, requestID: String? = nil
     ) async throws(Failure) -> StartedItem {
-        let context = WriteContext(at: clock.now, claim: claim, audit: audit, requestID: requestID)
-        let started = try await store.retry(
-            id, mode: mode, accountID: accountID, with: nil, costing: credits?.prices, if: precondition, in: context)
+        func begin() async throws(Failure) -> StartedItem {
+            try await store.retry(
+                id, mode: mode, accountID: accountID, with: nil, costing: credits?.prices, if: precondition,
+                in: WriteContext(at: clock.now, claim: claim, audit: audit, requestID: requestID))
+        }
+        // Operators reach items of accounts that they do not name. For them nothing is waited for.
+        let started = if let accountID { try await paying(for: accountID, begin) } else { try await begin() }
         signals.jobs.notify()
         return started
     }
@@ -221,6 +235,7 @@ package struct Catalog: Sendable {
             try draft.checkedImages(acceptingPlainHTTP: imageReader.acceptsPlainHTTP)
         }
         guard let given else {
+            memory.close()
             return try await retry(id, mode: mode, accountID: accountID, if: precondition, claim: claim, requestID: requestID)
         }
         let failed = try await store.find(id, mode: mode, accountID: accountID)
@@ -228,11 +243,14 @@ package struct Catalog: Sendable {
         let images = try await imageReader.images(given.sources, of: given.field, holding: memory)
         try await store.usage(accountID: accountID).requireRoom(
             forImageBytes: images.reduce(0) { $0 + $1.bytes.count }, insteadOf: try await store.referenceBytes(of: id))
-        try await credits?.requireCovered(failed.mode, accountID: accountID)
-        let started = try await self.images.withStored(images) { (references) async throws(Failure) in
-            try await store.retry(
-                id, mode: mode, accountID: accountID, with: references, costing: credits?.prices, if: precondition,
-                in: WriteContext(at: clock.now, claim: claim, requestID: requestID))
+        try await credits?.requireCoverable(failed.mode, accountID: accountID)
+        let started = try await self.images.withStored(consume images) { (references) async throws(Failure) in
+            memory.close()
+            return try await paying(for: accountID) { () async throws(Failure) in
+                try await store.retry(
+                    id, mode: mode, accountID: accountID, with: references, costing: credits?.prices, if: precondition,
+                    in: WriteContext(at: clock.now, claim: claim, requestID: requestID))
+            }
         }
         signals.jobs.notify()
         signals.removals.notify()

@@ -8,6 +8,8 @@ package struct WorkSignals: Sendable {
     package let deliveries = WakeSignal()
     /// Notified when deliveries may have become superfluous.
     package let deliveryRemovals = WakeSignal()
+    /// Notified when a top-up may have been asked for.
+    package let topUps = WakeSignal()
 
     /// Signals that were never given.
     /// - Parameter removals: the one that the store gives as well.

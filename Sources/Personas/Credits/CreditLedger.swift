@@ -121,6 +121,18 @@ package struct CreditNote: Sendable, Equatable {
         }
         self.text = text
     }
+
+    /// Takes the beginning of words that come from elsewhere: control characters, and the marks that turn the direction of writing around, are replaced.
+    /// Nil for an empty text.
+    package init?(excerptOf text: String) {
+        guard !text.isEmpty else { return nil }
+        var excerpt = String.UnicodeScalarView()
+        for (count, scalar) in text.unicodeScalars.enumerated() {
+            guard count < Self.charactersMax else { break }
+            excerpt.append(scalar.isControl || scalar.turnsDirection ? "\u{fffd}" : scalar)
+        }
+        self.text = String(excerpt)
+    }
 }
 
 /// An account's ledger as its writer keeps it: how it stands, and what comes next. Rules without I/O; stores write down what it says.
@@ -198,9 +210,12 @@ package struct CreditShortage: Sendable, Equatable, Codable {
     package let price: Int
     /// What there is.
     package let balance: Int
+    /// Whether a top-up is asked for that may cover it, and whose outcome nobody knows yet.
+    package let isTopUpAsked: Bool
 
-    package init(price: Int, balance: Int) {
+    package init(price: Int, balance: Int, isTopUpAsked: Bool = false) {
         self.price = price
         self.balance = balance
+        self.isTopUpAsked = isTopUpAsked
     }
 }

@@ -121,10 +121,22 @@ package struct CreditReport: Sendable, Codable, Equatable {
     package let account: String
     /// What there is; never below 0.
     package let balance: Int
+    /// Below which balance credits are bought; nil where none ever are.
+    package let threshold: Int?
+    /// How many at a time.
+    package let amount: Int?
+    /// Whether any are at present.
+    package let status: SmartBalance.Status?
+    /// Why none are.
+    package let pausedReason: String?
 
     init(_ account: Account, _ standing: CreditStanding) {
         self.account = account.name
         balance = standing.balance
+        threshold = standing.smartBalance?.threshold.value
+        amount = standing.smartBalance?.amount.value
+        status = standing.smartBalance?.status
+        pausedReason = standing.smartBalance?.pausedReason
     }
 }
 

@@ -1,13 +1,3 @@
-/// How an account stands with its credits.
-package struct CreditStanding: Sendable, Equatable {
-    /// What there is; never below 0.
-    package let balance: Int
-
-    package init(balance: Int = 0) {
-        self.balance = balance
-    }
-}
-
 /// One page of a ledger.
 package struct CreditPage: Sendable, Equatable {
     /// Its entries, the newest first.

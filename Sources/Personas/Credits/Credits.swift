@@ -2,12 +2,22 @@
 package struct Credits: Sendable {
     /// What trainings cost.
     package let prices: CreditPrices
-    private let store: any CreditStore
+    /// Credits that are bought; nil where there is nobody who could be asked for any.
+    let topUps: TopUps?
+    let store: any CreditStore
+    let smartBalances: any SmartBalanceStore
+    let clock: WallClock
 
     /// Ties the use cases to their ports.
-    package init(prices: CreditPrices, store: any CreditStore) {
+    /// - Parameter topUps: nil where there is no payment service.
+    package init(
+        prices: CreditPrices, store: any CreditStore, smartBalances: any SmartBalanceStore, topUps: TopUps?, clock: WallClock
+    ) {
         self.prices = prices
         self.store = store
+        self.smartBalances = smartBalances
+        self.topUps = topUps
+        self.clock = clock
     }
 
     /// How an account stands.
@@ -31,12 +41,17 @@ package struct Credits: Sendable {
         CreditPage(entries: Array(found.prefix(limit)), hasMore: found.count > limit)
     }
 
-    /// Makes sure that an account can pay for a training, as things stand. Whether it can is decided where the training begins.
-    /// - Throws: `insufficientCredits`.
-    func requireCovered(_ mode: Mode, accountID: Identifier) async throws(Failure) {
+    /// Makes sure that an account can pay for a training, if need be after a top-up, as things stand. Whether it can is decided where the training begins;
+    /// nothing is asked for here.
+    /// - Throws: `insufficientCredits`, `topUpFailed`.
+    func requireCoverable(_ mode: Mode, accountID: Identifier) async throws(Failure) {
         let price = prices[mode]
         guard price > 0 else { return }
-        let balance = try await store.standing(accountID: accountID).balance
-        guard balance >= price else { throw .insufficientCredits(CreditShortage(price: price, balance: balance)) }
+        let standing = try await store.standing(accountID: accountID)
+        switch topUps == nil ? CreditStanding(balance: standing.balance).coverage(of: price) : standing.coverage(of: price) {
+        case .covered, .awaited, .askable: break
+        case .short: throw .insufficientCredits(CreditShortage(price: price, balance: standing.balance))
+        case .paused: throw .topUpFailed
+        }
     }
 }

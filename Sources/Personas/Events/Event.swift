@@ -28,15 +28,17 @@ package enum EventType: Sendable, Hashable {
     case webhookDisabled
     /// An account's credits became more, or fewer.
     case credits(CreditEntryKind)
+    /// No credits are bought any more for an account that has few, because nobody paid.
+    case smartBalancePaused
     /// Somebody tries an endpoint. It has no sequence, and is not among the account's events.
     case webhookTest
 
-    private static let (disabledText, testText) = ("webhook.disabled", "webhook.test")
+    private static let (disabledText, pausedText, testText) = ("webhook.disabled", "smart_balance.paused", "webhook.test")
 
     /// Every type that stands among the events of an account.
     package static let all =
         Mode.allCases.flatMap { mode in EventKind.allCases.map { .item(mode, $0) } } + [webhookDisabled]
-        + CreditEntryKind.allCases.map { .credits($0) }
+        + CreditEntryKind.allCases.map { .credits($0) } + [smartBalancePaused]
 
     /// Reads what `text` wrote; nil for any other text.
     package init?(_ text: String) {
@@ -51,6 +53,7 @@ package enum EventType: Sendable, Hashable {
         case .item(let mode, let kind): "\(mode.rawValue).\(kind.rawValue)"
         case .webhookDisabled: Self.disabledText
         case .credits(let kind): "credits.\(kind.deed)"
+        case .smartBalancePaused: Self.pausedText
         case .webhookTest: Self.testText
         }
     }
@@ -141,6 +144,8 @@ package struct Event: Sendable, Equatable {
         case webhook(WebhookNotice)
         /// An entry of the account's ledger.
         case credits(CreditEntry)
+        /// What somebody has asked for who pays.
+        case smartBalance(SmartBalance)
     }
 
     /// What tells it from all others, wherever it is told.
@@ -180,7 +185,7 @@ package struct Event: Sendable, Equatable {
         case .item(let item): item.id
         case .gone(let id, _): id
         // Whose training an entry is about does not make it one of the item's events, of which each tells how the item is.
-        case .webhook, .credits: nil
+        case .webhook, .credits, .smartBalance: nil
         }
     }
 
@@ -201,6 +206,7 @@ package struct Event: Sendable, Equatable {
         case .gone: Self.fixedBytes
         case .webhook(let notice): Self.fixedBytes + notice.url.utf8.count
         case .credits(let entry): Self.fixedBytes + (entry.note?.utf8.count ?? 0)
+        case .smartBalance(let smartBalance): Self.fixedBytes + (smartBalance.pausedReason?.utf8.count ?? 0)
         }
     }
 

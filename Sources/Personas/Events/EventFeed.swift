@@ -31,7 +31,7 @@ package final class EventFeed: Sendable {
     fileprivate struct State {
         var bells: [Identifier: Set<Bell>] = [:]
         /// Rung whatever account there are events of.
-        var commonBells: [WakeSignal] = []
+        var commonBells: [(signal: WakeSignal, isOfInterest: @Sendable (EventType) -> Bool)] = []
         /// The latest events of each account.
         var recent: [Identifier: RecentEvents] = [:]
         /// Whose events there are, and of what size, in the order in which they came.
@@ -68,7 +68,10 @@ package final class EventFeed: Sendable {
     }
 
     /// Has a signal given whenever there are events of any account, for as long as the feed is there.
-    package func signalAlways(_ signal: WakeSignal) { state.withLock { $0.commonBells.append(signal) } }
+    /// - Parameter isOfInterest: of which types there have to be some.
+    package func signalAlways(_ signal: WakeSignal, of isOfInterest: @escaping @Sendable (EventType) -> Bool = { _ in true }) {
+        state.withLock { $0.commonBells.append((signal, isOfInterest)) }
+    }
 
     /// Takes events that are on disk, in the order of their sequences, and rings for those who follow.
     package func publish(_ events: [Event]) {
@@ -76,7 +79,8 @@ package final class EventFeed: Sendable {
         let (rung, signals) = state.withLock { state in
             for event in events { state.keep(event) }
             state.dropOldest()
-            return (Set(events.map(\.accountID)).flatMap { state.bells[$0] ?? [] }, state.commonBells)
+            let signals = state.commonBells.filter { bell in events.contains { bell.isOfInterest($0.type) } }.map(\.signal)
+            return (Set(events.map(\.accountID)).flatMap { state.bells[$0] ?? [] }, signals)
         }
         for (before, bell) in rung.enumerated() { bell.ring(before) }
         for signal in signals { signal.notify() }

@@ -58,6 +58,8 @@ package enum AuditAction: String, Sendable, CaseIterable {
     case webhooksDisable = "webhooks.disable"
     /// The secrets of all endpoints were sealed with another key.
     case webhooksRotateSecretsKey = "webhooks.rotate-secrets-key"
+    /// Credits are bought for an account again.
+    case creditsResume = "credits.resume"
     /// All that an account has was handed out as an archive.
     case export
     /// An archive was taken into an account.

@@ -1,5 +1,3 @@
-import Synchronization
-
 /// Delivers what is due for as long as the process runs. Whatever it has in hand when that ends is due again at the next start.
 package final class DeliveryEngine: Sendable {
     /// What happens to deliveries, for logs and metrics.
@@ -14,21 +12,14 @@ package final class DeliveryEngine: Sendable {
         case storeFailed(Failure, endpointID: Identifier?)
     }
 
-    /// The longest time without a look at the store: the clock of the machine may have been set meanwhile.
-    private static let pauseMax = Duration.seconds(60)
-    /// The shortest time between two looks, so that a thousand commits a second are not a thousand looks.
-    private static let pauseMin = Duration.milliseconds(5)
-    /// The time until the store is asked again that failed.
-    private static let failurePause = Duration.seconds(1)
-
     private let store: any DeliveryStore
     private let sender: any WebhookSender
     private let plan: DeliveryPlan
     private let signal: WakeSignal
+    private let loop: WorkLoop
     private let clock: WallClock
     private let body: @Sendable (Event) -> [UInt8]
     private let tell: @Sendable (News) -> Void
-    private let isStopping = Atomic(false)
 
     /// - Parameters:
     ///   - signal: given whenever something may have become due.
@@ -44,36 +35,17 @@ package final class DeliveryEngine: Sendable {
         self.clock = clock
         self.body = body
         self.tell = tell
+        loop = WorkLoop(signal: signal)
         plan = DeliveryPlan(store: store)
     }
 
     /// Begins nothing more. `run` returns when what is in hand has ended.
-    package func stop() {
-        isStopping.store(true, ordering: .relaxed)
-        signal.notify()
-    }
+    package func stop() { loop.stop() }
 
     /// Delivers until it is told to stop, or its task is cancelled, which gives up what is in hand.
     /// - Parameter within: how long what is in hand may go on once it is told to stop.
     package func run(endingWithin within: Duration) async {
-        await withDiscardingTaskGroup { group in
-            while !isStopping.load(ordering: .relaxed), !Task.isCancelled {
-                let seen = signal.count
-                let pause = await look(&group)
-                await signal.wait(after: seen, atMost: pause)
-                try? await Task.sleep(for: Self.pauseMin)
-            }
-            await waitForEnd(before: .now + within)
-            group.cancelAll()
-        }
-    }
-
-    private func waitForEnd(before deadline: ContinuousClock.Instant) async {
-        while !Task.isCancelled, ContinuousClock.now < deadline {
-            let seen = signal.count
-            guard await plan.count > 0 else { return }
-            await signal.wait(after: seen, atMost: ContinuousClock.now.duration(to: deadline))
-        }
+        await loop.run(endingWithin: within, isBusy: { await plan.count > 0 }, look: { await look(&$0) })
     }
 
     /// Begins what is due, as far as there are places. Returns how long there is nothing to do, unless the signal is given.
@@ -84,12 +56,11 @@ package final class DeliveryEngine: Sendable {
             for delivery in round.deliveries { group.addTask { await self.attempt(delivery) } }
             for (endpointID, failure) in round.failures { tell(.storeFailed(failure, endpointID: endpointID)) }
             if round.isUnfinished { return .zero }
-            if !round.failures.isEmpty { return Self.failurePause }
-            guard let next = try await store.nextDueAt(after: now) else { return Self.pauseMax }
-            return min(Self.pauseMax, max(.zero, .milliseconds(next.milliseconds - clock.now.milliseconds)))
+            if !round.failures.isEmpty { return WorkLoop.failurePause }
+            return WorkLoop.pause(until: try await store.nextDueAt(after: now), from: clock.now)
         } catch {
             tell(.storeFailed(error, endpointID: nil))
-            return Self.failurePause
+            return WorkLoop.failurePause
         }
     }
 
@@ -111,22 +82,10 @@ package final class DeliveryEngine: Sendable {
     /// process ends first.
     private func record(_ attempt: DeliveryAttempt, of delivery: DueDelivery) async -> RecordedAttempt? {
         let waitFactor = Double.random(in: DeliveryRules.waitFactors)
-        while true {
-            // A task of its own, because a cancelled one would not get its transaction.
-            let result = await Task { [store] () async -> Result<RecordedAttempt, Failure> in
-                do throws(Failure) {
-                    return .success(
-                        try await store.record(attempt, of: delivery.id, timesQueued: delivery.timesQueued, waitFactor: waitFactor))
-                } catch {
-                    return .failure(error)
-                }
-            }.value
-            switch result {
-            case .success(let recorded): return recorded
-            case .failure(let failure): tell(.storeFailed(failure, endpointID: delivery.endpointID))
-            }
-            guard !Task.isCancelled else { return nil }
-            try? await Task.sleep(for: Self.failurePause)
+        return await WorkLoop.persist { [store] () async throws(Failure) in
+            try await store.record(attempt, of: delivery.id, timesQueued: delivery.timesQueued, waitFactor: waitFactor)
+        } failed: {
+            tell(.storeFailed($0, endpointID: delivery.endpointID))
         }
     }
 }

@@ -9,7 +9,7 @@ package struct WebhookFilter: Sendable, Equatable {
     /// Everything that may be named, in the order in which it is listed to who has named something else.
     package static let words = [all] + groups.map { $0 + groupEnding } + EventType.all.map(\.text)
 
-    private static let groups = Mode.allCases.map(\.rawValue) + ["webhook", "credits"]
+    private static let groups = Mode.allCases.map(\.rawValue) + ["webhook", "credits", "smart_balance"]
 
     /// What was named, in its order, each once.
     package let names: [String]

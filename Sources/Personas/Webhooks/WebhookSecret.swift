@@ -4,6 +4,8 @@ import Foundation
 package struct WebhookSecret: Sendable, Equatable {
     /// Bytes of a secret that the service makes.
     package static let bytesCount = 32
+    /// Bytes of a secret that somebody else makes, as Standard Webhooks has them.
+    package static let bytesGiven = 24...64
     private static let prefix = "whsec_"
 
     /// The key itself.

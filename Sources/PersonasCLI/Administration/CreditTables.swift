@@ -1,9 +1,14 @@
 import Personas
 
 extension CreditReport: TableRow {
-    static let headings = ["account", "balance"]
+    static let headings = ["account", "balance", "threshold", "amount", "status", "reason"]
 
-    var cells: [String] { [account, String(balance)] }
+    var cells: [String] {
+        [
+            account, String(balance), threshold.map(String.init) ?? "", amount.map(String.init) ?? "", status?.rawValue ?? "",
+            pausedReason ?? "",
+        ]
+    }
 }
 
 extension CreditEntryReport: TableRow {

@@ -9,7 +9,7 @@ struct CreditsCommand: AsyncParsableCommand {
             Credits pay for trainings where the server runs with --credits on; --persona-price and --style-price say what one costs. Ledgers are \
             kept, and can be changed with these commands, wherever credits are off as well.
             """,
-        subcommands: [Grant.self, Revoke.self, Balance.self, Entries.self])
+        subcommands: [Grant.self, Revoke.self, Balance.self, Entries.self, Resume.self])
 
     /// A command about the credits of an account.
     struct AccountName: ParsableArguments {

@@ -126,6 +126,7 @@ enum Serve {
             [GracePeriod(begun: stopping, seconds: drainSeconds + graceSeconds, http: http, brokenOff: brokenOff)]
             + background(app, settings, trainingDuration: demoKey == nil ? .zero : settings.demoTrainingDuration, logger: logger)
             + deliveries(app, settings, publicURL: publicURL, from: listening, logger: logger)
+            + topUps(app, settings, logger: logger)
             + [
                 Following(signal: listening, service: administration), http, Draining(http: http, seconds: drainSeconds),
                 ShutdownWatchdog(drainSeconds: drainSeconds, graceSeconds: graceSeconds, begun: stopping, log: log, logger: logger),
@@ -152,6 +153,12 @@ enum Serve {
             // Before the server listens nobody knows what links begin with.
             Following(signal: listening, service: WebhookDelivering(engine: engine, endSeconds: endSeconds)),
         ]
+    }
+
+    /// What asks for top-ups, where there is somebody to ask.
+    private static func topUps(_ app: Application, _ settings: Settings, logger: Logger) -> [any Service] {
+        let endSeconds = min(settings.graceSeconds, TopUpAsking.endSecondsMax)
+        return app.topUpEngine(logger: logger).map { [TopUpAsking(engine: $0, endSeconds: endSeconds)] } ?? []
     }
 
     /// The work behind the requests.

@@ -2,7 +2,6 @@ import Logging
 import Personas
 import PersonasOutbound
 import ServiceLifecycle
-import Synchronization
 
 /// Delivers webhooks until shutdown. Attempts in hand then get a moment to end; what is given up is delivered after the next start, under the same id.
 struct WebhookDelivering: Service {
@@ -46,12 +45,9 @@ struct DeliveryLag: Service {
 }
 
 /// Logs what goes wrong with deliveries, once for each endpoint and reason until it goes well again. No line holds a secret, a body or the path of a URL.
-final class DeliveryLog: Sendable {
-    /// Endpoints whose reasons are remembered; beyond that all are forgotten, and logged again.
-    private static let endpointsMax = 10_000
-
+struct DeliveryLog: Sendable {
     private let logger: Logger
-    private let reasons = Mutex<[Identifier?: String]>([:])
+    private let reasons = ReasonLog()
 
     init(logger: Logger) {
         self.logger = logger
@@ -61,7 +57,7 @@ final class DeliveryLog: Sendable {
         switch news {
         case .began, .givenUp: break
         case .ended(let delivery, let attempt, let recorded):
-            note(Self.reason(attempt, recorded), of: delivery.endpointID) { reason in
+            reasons.note(Self.reason(attempt, recorded), of: delivery.endpointID) { reason in
                 logger.info(
                     "webhook not delivered",
                     metadata: ["webhook_id": "\(delivery.endpointID)", "account_id": "\(delivery.accountID)", "reason": "\(reason)"])
@@ -74,7 +70,7 @@ final class DeliveryLog: Sendable {
                     ])
             }
         case .storeFailed(let failure, let endpointID):
-            note("\(failure)", of: endpointID) { reason in
+            reasons.note("\(failure)", of: endpointID) { reason in
                 logger.error(
                     "webhooks could not be delivered",
                     metadata: ["webhook_id": "\(endpointID.map(\.text) ?? "all")", "reason": "\(reason)"])
@@ -86,17 +82,5 @@ final class DeliveryLog: Sendable {
     private static func reason(_ attempt: DeliveryAttempt, _ recorded: RecordedAttempt) -> String? {
         if recorded.outcome == .succeeded { return nil }
         return attempt.error?.rawValue ?? attempt.httpStatus.map { "status \($0)" }
-    }
-
-    private func note(_ reason: String?, of endpointID: Identifier?, _ log: (String) -> Void) {
-        let isNew = reasons.withLock { reasons in
-            if endpointID != nil { reasons[nil] = nil }
-            let before = reasons.removeValue(forKey: endpointID)
-            guard let reason else { return false }
-            if reasons.count >= Self.endpointsMax { reasons = [:] }
-            reasons[endpointID] = reason
-            return before != reason
-        }
-        if isNew, let reason { log(reason) }
     }
 }

@@ -50,6 +50,25 @@ extension CreditPrices {
     }
 }
 
+extension HTTPPaymentService.Configuration {
+    /// The payment service; nil where there is none.
+    /// - Throws: `configuration` that names the setting which is missing, or which means nothing because trainings cost nothing.
+    init?(_ settings: Settings) throws(Failure) {
+        let (address, text) = (settings.paymentURL, settings.paymentSecret)
+        guard address != nil || text != nil else { return nil }
+        let given = address == nil ? "payment-secret" : "payment-url"
+        guard settings.credits == .on else { throw .configuration(setting: given, reason: "means nothing without --credits on") }
+        guard let text, let secret = WebhookSecret(text) else {
+            throw .configuration(
+                setting: "payment-secret", reason: "is missing: payment-url takes the secret that requests are signed with")
+        }
+        guard let address, let url = PaymentURL(address) else {
+            throw .configuration(setting: "payment-url", reason: "is missing: payment-secret is of no use without it")
+        }
+        self.init(url: url, secret: secret)
+    }
+}
+
 extension LeasePolicy {
     init(_ settings: Settings) {
         self.init(seconds: settings.leaseSeconds, attemptsMax: settings.trainingAttemptsMax)

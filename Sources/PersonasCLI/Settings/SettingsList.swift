@@ -61,6 +61,14 @@ struct SettingsList: Sendable {
         "persona-price", value: "CREDITS", default: 1, in: 0...CreditAmount.max, "Credits that the training of a persona costs")
     let stylePrice = Setting.integer(
         "style-price", value: "CREDITS", default: 1, in: 0...CreditAmount.max, "Credits that the training of a style costs")
+    let paymentURL = Setting.optionalText(
+        "payment-url", value: "URL",
+        "Address of your payment service, which is asked for top-ups of accounts that want them (Smart Balance); with payment-secret",
+        check: paymentAddress)
+    let paymentSecret = Setting.optionalText(
+        "payment-secret", value: "SECRET", isSecret: true,
+        "What requests to the payment service are signed with: whsec_ and 24 to 64 bytes in base64 (Standard Webhooks)",
+        check: signingSecret)
     let demoTrainingDuration = Setting.seconds(
         "demo-training-seconds", default: .seconds(20), in: 0...3_600,
         "Seconds that the server itself takes for a training with --demo, so that there is something to see; 0 for no wait")
@@ -210,6 +218,18 @@ struct SettingsList: Sendable {
             throw SettingProblem(reason: "must be an address with a host in ASCII, such as https://host or http://host:8080")
         }
         return address
+    }
+
+    @Sendable private static func paymentAddress(_ text: String) throws(SettingProblem) -> String {
+        guard PaymentURL(text) != nil else { throw SettingProblem(reason: PaymentURL.rule) }
+        return text
+    }
+
+    @Sendable private static func signingSecret(_ text: String) throws(SettingProblem) -> String {
+        guard let secret = WebhookSecret(text), WebhookSecret.bytesGiven.contains(secret.bytes.count) else {
+            throw SettingProblem(reason: "must be whsec_ and the base64 of 24 to 64 bytes")
+        }
+        return text
     }
 
     @Sendable private static func certificateFile(_ path: String) throws(SettingProblem) -> String {

@@ -32,8 +32,11 @@ struct CreditsEndToEndTests {
                 try await stage.command("credits", "balance", "studio"), try await stage.command("credits", "balance", "studio", "--json"),
                 try await stage.command("credits", "entries", "studio"), try await stage.command("credits", "entries", "studio", "--json"),
             ]
-            #expect(beside[0].output == "ACCOUNT  BALANCE\nstudio   90\n", "\(beside[0])")
-            #expect(beside[1].json == ["account": "studio", "balance": 90], "\(beside[1])")
+            #expect(beside[0].output == "ACCOUNT  BALANCE  THRESHOLD  AMOUNT  STATUS  REASON\nstudio   90\n", "\(beside[0])")
+            #expect(
+                beside[1].json == [
+                    "account": "studio", "balance": 90, "threshold": .null, "amount": .null, "status": .null, "paused_reason": .null,
+                ], "\(beside[1])")
             #expect(beside[3].json.array?.map { $0["kind"]?.string } == ["revoke", "charge", "grant"], "\(beside[3])")
             #expect(beside[3].json[1]?["item_id"]?.string == (try answer.id) && beside[3].json[0]?.names == Self.names)
             #expect(try await service.stop() == .status(0))

@@ -18,7 +18,10 @@ struct SchemathesisStage: Sendable {
         } _: { images in
             try await Stage.run { stage in
                 let (keys, reader) = try await accounts(stage)
-                let service = try await stage.serve("--trainer", trainer, "--development-downloads", "--credits", "on")
+                let service = try await stage.serve(
+                    // A payment service that is not there, so that Smart Balance can be asked for.
+                    "--trainer", trainer, "--development-downloads", "--credits", "on", "--payment-url", "http://127.0.0.1:1/",
+                    "--payment-secret", "whsec_\(String(repeating: "A", count: 32))")
                 let list = try await service.client(reader).get("/v2/personas")
                 let portrait = try #require(list.json["data"]?[0]?["portrait_url"]?.string, "\(list.text)")
                 try await body(

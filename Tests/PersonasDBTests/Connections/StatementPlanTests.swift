@@ -9,7 +9,8 @@ struct StatementPlanTests {
     /// Tables that grow with the number of items, and must be reached through a key or an index.
     private static let growing = [
         "pikzonality", "image_link", "media", "media_removal", "training_job", "metadata_entry", "entry", "audit", "event",
-        "trash_item", "trash_link", "revision", "webhook_delivery", "delivery", "webhook_attempt", "import", "import_line",
+        "trash_item", "trash_link", "revision", "webhook_delivery", "delivery", "webhook_attempt", "import", "import_line", "top_up",
+        "credit_entry",
     ]
     /// What begins at the old end of the events and says after how many rows it ends is no walk through them.
     private static let beginning = "ORDER BY number LIMIT ?"

@@ -71,6 +71,7 @@ func everyCall(_ open: OpenStorage, round: Int) async throws {
     try await everyCallOfCredits(open, round, account)
     try await everyCallOfMaintenance(open, round)
     try await everyCallOfEvents(open, round, account)
+    try await everyCallOfTopUps(open, round, account)
     for name in [nil, name] { _ = try await open.accounts.accounts(after: name, limit: 3 + round) }
     _ = try await open.accounts.account(named: name)
     _ = try await open.accounts.setSuspended(round % 2 == 0, accountNamed: name)

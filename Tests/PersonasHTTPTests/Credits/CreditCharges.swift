@@ -9,10 +9,10 @@ extension TestService {
     /// Starts a service with prices; see the other `run`.
     static func runWithCredits(
         persona: Int = 2, style: Int = 3, balance: Int = 0, configuration: HTTPConfiguration = HTTPConfiguration(),
-        fetcher: TestFetcher = TestFetcher(), _ test: @Sendable (TestService) async throws -> Void
+        fetcher: TestFetcher = TestFetcher(), payments: (any PaymentService)? = nil, _ test: @Sendable (TestService) async throws -> Void
     ) async throws {
         let prices = ["credits": "on", "persona-price": "\(persona)", "style-price": "\(style)"]
-        try await run(configuration: configuration, fetcher: fetcher, settings: prices) { service in
+        try await run(configuration: configuration, fetcher: fetcher, settings: prices, payments: payments) { service in
             if balance > 0 { try await service.grant(balance) }
             try await test(service)
         }

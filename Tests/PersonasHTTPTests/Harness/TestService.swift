@@ -53,6 +53,10 @@ struct TestService: Sendable {
 
     var storage: Storage { app.storage }
     var webhooks: Webhooks { app.webhooks }
+    /// What asks for top-ups; it runs when a test says so.
+    var topUpEngine: TopUpEngine? { app.topUpEngine(logger: log.logger) }
+    /// Where creates wait for top-ups.
+    var topUpWaits: TopUpWaits? { app.toppingUp?.waits }
     var catalog: Catalog { app.catalog }
     /// What takes away the bytes of images that no row names; it runs when a test says so.
     var collector: BlobCollector { app.collector }
@@ -75,7 +79,7 @@ struct TestService: Sendable {
         _ transport: Transport = .router, configuration: HTTPConfiguration = HTTPConfiguration(), policy: LeasePolicy = LeasePolicy(),
         fetcher: TestFetcher = TestFetcher(), decodingPlaces: Int = 2, decodingThreads: (any TaskExecutor)? = nil,
         receiver: TestReceiver = TestReceiver(), clock: WallClock = .system, baseURL: String? = Self.baseURL,
-        settings flags: [String: String] = [:],
+        settings flags: [String: String] = [:], payments: (any PaymentService)? = nil,
         _ test: @Sendable (TestService) async throws -> Void
     ) async throws {
         let directory = try TemporaryFolder.make("http-tests", inMemory: true)
@@ -83,9 +87,9 @@ struct TestService: Sendable {
         let settings = try Settings(
             flags: ["data": directory, "readers": "2", "large-bodies-max": "\(decodingPlaces)"].merging(flags) { $1 },
             configurationFile: nil, environment: [:])
-        var opened = try Application(settings, leases: policy, decodingThreads: decodingThreads, clock: clock, sender: receiver) {
-            _ in fetcher
-        }
+        var opened = try Application(
+            settings, leases: policy, decodingThreads: decodingThreads, clock: clock, sender: receiver, payments: payments
+        ) { _ in fetcher }
         defer { opened.close() }
         _ = try await opened.storage.migrate()
         let registry = try #require(opened.metrics?.registry)

@@ -193,7 +193,8 @@ struct MetricsTests {
     /// What dashboards and alarms ask for, which a name that is gone would break in silence; but for downloads, which are counted by the
     /// fetcher, which is replaced here.
     private static let names = [
-        "personas_accounts", "personas_body_decoding_queue_depth", "personas_build_info", "personas_database_bytes",
+        "personas_accounts", "personas_body_decoding_queue_depth", "personas_build_info", "personas_credits_total",
+        "personas_database_bytes",
         "personas_disk_free_bytes",
         "personas_errors_total", "personas_http_connections", "personas_http_event_lag_seconds", "personas_http_event_streams",
         "personas_http_events_sent_total",
@@ -202,7 +203,8 @@ struct MetricsTests {
         "personas_http_requests_in_flight", "personas_http_requests_total", "personas_http_waits", "personas_images", "personas_items",
         "personas_last_backup_timestamp_seconds", "personas_limits_hit_total", "personas_maintenance", "personas_media_bytes",
         "personas_media_removal_queue_depth", "personas_search_queue_depth", "personas_store_commit_failures_total",
-        "personas_store_commit_group_size", "personas_store_commits_total", "personas_store_write_queue_depth", "personas_training_jobs",
+        "personas_store_commit_group_size", "personas_store_commits_total", "personas_store_write_queue_depth",
+        "personas_top_up_requests_in_flight", "personas_top_up_requests_total", "personas_training_jobs",
         "personas_training_jobs_completed_total", "personas_training_jobs_failed_total", "personas_training_leases_expired_total",
         "personas_trash_items",
         "personas_webhook_attempt_duration_seconds", "personas_webhook_attempts_in_flight", "personas_webhook_attempts_total",

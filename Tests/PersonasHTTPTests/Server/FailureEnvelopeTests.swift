@@ -96,6 +96,13 @@ struct FailureEnvelopeTests {
             .insufficientCredits(CreditShortage(price: 3, balance: 2)), .insufficientCredits,
             "\(ErrorCode.insufficientCredits.defaultMessage): it costs 3, and the balance is 2", []
         ),
+        (
+            .insufficientCredits(CreditShortage(price: 3, balance: 2, isTopUpAsked: true)), .insufficientCredits,
+            "\(ErrorCode.insufficientCredits.defaultMessage): it costs 3, and the balance is 2; a top-up is asked for, so try again in a while",
+            []
+        ),
+        (.topUpFailed, .smartBalancePaymentFailed, ErrorCode.smartBalancePaymentFailed.defaultMessage, []),
+        (.topUpsNotOffered, .conflict, "This service offers no automatic top-ups", []),
         (.balanceTooHigh(balance: 7), .conflict, "The current state does not allow this action", []),
         (.balanceTooLow(balance: 7), .conflict, "The current state does not allow this action", []),
         (.mediaNotRemoved(secret), .internalError, "An unexpected error occurred", []),

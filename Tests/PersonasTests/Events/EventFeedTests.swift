@@ -42,6 +42,20 @@ struct EventFeedTests {
         #expect(signal.count == 3)
     }
 
+    @Test("A signal may be given for events of some types alone")
+    func signalsOfTypes() {
+        let (feed, signal, item) = (EventFeed(), WakeSignal(), Pikzonality.fixture())
+        let event = Event.fixture(1, item)
+        feed.signalAlways(signal) { $0 == .webhookDisabled }
+        feed.publish([event])
+        #expect(signal.count == 0)
+        let disabled = Event(
+            id: .random(), accountID: item.accountID, sequence: 2, type: .webhookDisabled, at: event.at,
+            subject: .webhook(WebhookNotice(id: .random(), url: "https://a.example/")))
+        feed.publish([event, disabled, event])
+        #expect(signal.count == 1)
+    }
+
     @Test("Memory has what follows a sequence, or says that the store has to be asked")
     func recent() {
         let (feed, item) = (EventFeed(), Pikzonality.fixture())

@@ -13,7 +13,9 @@ struct WebhookDraftTests {
             (["persona.*"], [.item(.persona, .trashed)], [progress, .item(.style, .trashed), .webhookDisabled]),
             (["persona.progress"], [progress], [.item(.style, .progress), .item(.persona, .created)]),
             (["style.failed", "persona.*", "persona.progress"], [.item(.style, .failed), progress], [.item(.style, .created)]),
-            (["webhook.*"], [.webhookDisabled], [.item(.persona, .created), .webhookTest]),
+            (["webhook.*"], [.webhookDisabled], [.item(.persona, .created), .webhookTest, .smartBalancePaused]),
+            (["credits.*"], [.credits(.topUp), .credits(.refund)], [.smartBalancePaused]),
+            (["smart_balance.*"], [.smartBalancePaused], [.credits(.topUp), .webhookDisabled]),
         ] as [([String], [EventType], [EventType])] {
             let filter = try #require(WebhookFilter(names), "\(names)")
             for type in matching { #expect(filter.matches(type), "\(names) \(type.text)") }

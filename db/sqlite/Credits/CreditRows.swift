@@ -5,6 +5,8 @@ import Personas
 /// Writes ledgers, within the transaction of what an entry is about, and tells of each entry.
 struct CreditRows: Sendable {
     let outbox: Outbox
+    /// Whether somebody can be asked to buy credits, so that charges ask for top-ups.
+    var asksForTopUps = false
 
     private static let ledgerOfAccount = FixedQuery("SELECT balance, entry_count FROM credit_ledger WHERE account_id = ?")
 
@@ -19,10 +21,12 @@ struct CreditRows: Sendable {
     /// Adds an entry to the ledger of an account.
     /// - Parameters:
     ///   - chargeNumber: the number of the charge that a refund gives back.
+    ///   - topUpID: the top-up that was paid for.
     ///   - requestID: the request of the account that brought it about, if one did.
     @discardableResult
     func append(
-        to accountID: Identifier, givingBack chargeNumber: Int? = nil, requestID: String?, _ db: Database,
+        to accountID: Identifier, givingBack chargeNumber: Int? = nil, paidBy topUpID: Identifier? = nil, requestID: String?,
+        _ db: Database,
         _ next: (inout CreditLedger) throws(Failure) -> CreditEntry
     ) throws -> CreditEntry {
         var ledger = try Self.ledger(of: accountID, db)
@@ -34,18 +38,18 @@ struct CreditRows: Sendable {
             """, [accountID.data, ledger.balance, ledger.entryCount])
         try db.run(
             """
-            INSERT INTO credit_entry (account_id, number, id, kind, amount, balance_after, item_id, note, at, charge_number)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            INSERT INTO credit_entry (account_id, number, id, kind, amount, balance_after, item_id, note, at, charge_number, top_up_id)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
             [
                 accountID.data, entry.number, entry.id.data, entry.kind.rawValue, entry.amount, entry.balanceAfter, entry.itemID?.data,
-                entry.note, entry.at.milliseconds, chargeNumber,
+                entry.note, entry.at.milliseconds, chargeNumber, topUpID?.data,
             ])
         try outbox.appendCredits(entry, requestID: requestID, db)
         return entry
     }
 
-    /// Charges the training of an item that begins.
+    /// Charges the training of an item that begins, and asks for a top-up where that leaves few credits.
     /// - Parameter price: what it costs; nil where there are no prices.
     /// - Returns: what the account has left; nil where there are no prices.
     /// - Throws: `insufficientCredits`.
@@ -58,6 +62,7 @@ struct CreditRows: Sendable {
         try db.run(
             "INSERT INTO open_charge (item_id, account_id, charge_number) VALUES (?, ?, ?)",
             [item.id.data, item.accountID.data, entry.number])
+        if asksForTopUps { try TopUpRows.ask(after: entry, db) }
         return entry.balanceAfter
     }
 

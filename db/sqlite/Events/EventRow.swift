@@ -53,6 +53,8 @@ enum EventRow {
         switch EventType(kind) {
         case .webhookDisabled?: return (.webhookDisabled, .webhook(try JSONDecoder().decode(WebhookNotice.self, from: stored)))
         case .credits(let kind)?: return (.credits(kind), .credits(try JSONDecoder().decode(CreditEntry.self, from: stored)))
+        case .smartBalancePaused?:
+            return (.smartBalancePaused, .smartBalance(try JSONDecoder().decode(SmartBalance.self, from: stored)))
         case .item?, .webhookTest?, nil: throw Failure.unexpected("An event is of an unknown kind")
         }
     }

@@ -51,6 +51,11 @@ struct Outbox: Sendable {
         try append(.credits(entry.kind), .credits(entry), changed: [], of: entry.accountID, at: entry.at, requestID: requestID, db)
     }
 
+    /// Tells that no credits are bought any more.
+    func appendPaused(_ smartBalance: SmartBalance, of accountID: Identifier, at now: Timestamp, _ db: Database) throws {
+        try append(.smartBalancePaused, .smartBalance(smartBalance), changed: [], of: accountID, at: now, requestID: nil, db)
+    }
+
     private func append(
         _ type: EventType, _ subject: Event.Subject, changed: [String], of accountID: Identifier, at now: Timestamp, requestID: String?,
         _ db: Database
@@ -69,6 +74,7 @@ struct Outbox: Sendable {
         case .gone(let id, let mode): try db.run(Self.insertGone, StatementArguments(head + [id.data, mode.rawValue]))
         case .webhook(let notice): try db.run(Self.insertOther, StatementArguments(head + [try EventRow.text(of: notice)]))
         case .credits(let entry): try db.run(Self.insertOther, StatementArguments(head + [try EventRow.text(of: entry)]))
+        case .smartBalance(let paused): try db.run(Self.insertOther, StatementArguments(head + [try EventRow.text(of: paused)]))
         }
         try DeliveryRows.queue(event, numbered: db.lastInsertedRowID, db)
         pending.append(event)

@@ -6,11 +6,13 @@ import Personas
 struct ItemSteps: Sendable {
     let outbox: Outbox
     /// Where trainings are charged and given back.
-    var credits: CreditRows { CreditRows(outbox: outbox) }
+    var credits: CreditRows { CreditRows(outbox: outbox, asksForTopUps: asksForTopUps) }
     let changes: ItemChanges
     let removals: WakeSignal
     /// Days for which an item stays in the trash.
     let trashDays: Int
+    /// Whether somebody can be asked to buy credits.
+    let asksForTopUps: Bool
 
     /// Stores a job as a transition has left it, and what becomes of its item by that.
     /// - Parameters:

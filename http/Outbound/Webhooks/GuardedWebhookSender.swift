@@ -1,7 +1,5 @@
-import AsyncHTTPClient
 package import Logging
 import NIOCore
-import NIOHTTP1
 package import Personas
 
 /// Sends webhooks to the URLs of strangers, and never into the operator's network. A redirect is an answer like any other.
@@ -94,7 +92,8 @@ package final class GuardedWebhookSender: WebhookSender, WebhookTargetCheck {
         }
         let times = GuardedHosts.Times(
             deadline: .now + .seconds(configuration.attemptSecondsMax), stepSecondsMax: configuration.connectSecondsMax)
-        let request = Self.request(message, at: at)
+        let request = SignedPost.request(
+            id: message.id, url: message.url, body: message.body, secrets: message.secrets, at: at)
         return await DeadlineResult<Void, DeliveryError>.of(overdue: .timeout, before: times.deadline) { [hosts, logger] closing in
             do {
                 try await hosts.exchange(request, with: url, for: message.accountID, within: times, closing: &closing) {
@@ -105,38 +104,9 @@ package final class GuardedWebhookSender: WebhookSender, WebhookTargetCheck {
                 // The path and the query are left out, because they may be secrets.
                 logger.debug(
                     "webhook not delivered", metadata: ["host": "\(url.hostText)", "port": "\(url.port)", "cause": "\(error)"])
-                return .failure(Self.word(for: error))
+                return .failure(DeliveryError(error))
             }
         } ended: {
-        }
-    }
-
-    private static func request(_ message: WebhookMessage, at: Timestamp) -> HTTPClientRequest {
-        let (id, seconds) = (message.id.text, at.milliseconds / 1_000)
-        var request = HTTPClientRequest(url: message.url)
-        request.method = .POST
-        request.headers = [
-            "content-type": "application/json",
-            "user-agent": "personas",
-            "webhook-id": id,
-            "webhook-timestamp": "\(seconds)",
-            "webhook-signature": WebhookSignature.header(id: id, timestamp: seconds, body: message.body, secrets: message.secrets),
-        ]
-        request.body = .bytes(message.body)
-        return request
-    }
-
-    private static func word(for error: any Error) -> DeliveryError {
-        switch error {
-        case HostProblem.forbiddenAddress, HostProblem.forbiddenName: .forbiddenAddress
-        case is HostProblem: .dns
-        default:
-            switch ConnectionProblem(error) {
-            case .overdue: .timeout
-            case .refused, .noRoute: .refused
-            case .untrusted, .otherHost, .handshakeFailed: .tls
-            case .unexplained: .reset
-            }
         }
     }
 }

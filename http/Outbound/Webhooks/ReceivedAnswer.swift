@@ -49,8 +49,8 @@ final class ReceivedAnswer: Sendable {
     private static func isHarmless(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.value {
         case 0x09, 0x0a, 0x0d: true
-        case 0..<0x20, 0x7f..<0xa0, 0x2028...0x202e, 0x2066...0x2069: false
-        default: true
+        case 0..<0x20, 0x7f..<0xa0: false
+        default: !scalar.turnsDirection
         }
     }
 }

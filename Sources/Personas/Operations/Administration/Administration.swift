@@ -16,6 +16,8 @@ package protocol AdministrationStores: Sendable {
     var pikzonalities: any PikzonalityStore { get }
     /// Ledgers of credits.
     var credits: any CreditStore { get }
+    /// What those who pay have asked for.
+    var smartBalances: any SmartBalanceStore { get }
     /// What is in the trash.
     var trash: any TrashStore { get }
     /// Endpoints of webhooks.

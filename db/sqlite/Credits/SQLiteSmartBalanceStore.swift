@@ -1,0 +1,52 @@
+import Foundation
+import GRDB
+import Personas
+
+/// What those who pay have asked for, in SQLite.
+struct SQLiteSmartBalanceStore: SmartBalanceStore {
+    let writer: GroupWriter
+    let readers: ReadPool
+
+    func set(
+        _ smartBalance: SmartBalance, accountID: Identifier, in context: WriteContext<CreditStanding>
+    ) async throws(Failure) -> CreditStanding {
+        try await writer.write(in: context) { db in
+            guard try db.firstRow("SELECT 1 FROM account WHERE id = ?", [accountID.data]) != nil else { throw Failure.accountMissing }
+            try db.run(
+                """
+                INSERT INTO smart_balance (account_id, threshold, amount) VALUES (?, ?, ?)
+                ON CONFLICT (account_id) DO UPDATE SET threshold = excluded.threshold, amount = excluded.amount
+                """, [accountID.data, smartBalance.threshold.value, smartBalance.amount.value])
+            return try TopUpRows.standing(of: accountID, db)
+        }
+    }
+
+    func remove(accountID: Identifier, in context: WriteContext<CreditStanding>) async throws(Failure) -> CreditStanding {
+        try await writer.write(in: context) { db in
+            try db.run("DELETE FROM smart_balance WHERE account_id = ?", [accountID.data])
+            guard db.changesCount > 0 else { throw Failure.notFound }
+            return try TopUpRows.standing(of: accountID, db)
+        }
+    }
+
+    func resume(accountID: Identifier, in context: WriteContext<ResumedBalance>) async throws(Failure) -> ResumedBalance {
+        try await writer.write(in: context) { db in
+            guard let before = try TopUpRows.smartBalance(of: accountID, db) else { throw Failure.notFound }
+            let isChanged = before.status == .paused
+            if isChanged { try db.run("UPDATE smart_balance SET paused_reason = NULL WHERE account_id = ?", [accountID.data]) }
+            return ResumedBalance(standing: try TopUpRows.standing(of: accountID, db), isChanged: isChanged)
+        }
+    }
+
+    func ask(toCover price: Int, accountID: Identifier, at now: Timestamp) async throws(Failure) -> CreditStanding {
+        // Of many that come at once all but the first find it asked for, and need not wait for the disk.
+        let standing = try readers.read { connection in try TopUpRows.standing(of: accountID, connection) }
+        guard case .askable = standing.coverage(of: price) else { return standing }
+        return try await writer.write { db in
+            let standing = try TopUpRows.standing(of: accountID, db)
+            guard case .askable(let amount) = standing.coverage(of: price) else { return standing }
+            try TopUpRows.insert(amount, of: accountID, balance: standing.balance, at: now, db)
+            return try TopUpRows.standing(of: accountID, db)
+        }
+    }
+}
