@@ -199,7 +199,7 @@ let package = Package(
             name: "TestSupport",
             dependencies: [.product(name: "Logging", package: "swift-log")],
             path: "Tests/Support",
-            exclude: ["Images", "Life"],
+            exclude: ["Fal", "Images", "Life"],
             swiftSettings: settings
         ),
         // Pictures for all of them, right and wrong.
@@ -211,6 +211,21 @@ let package = Package(
         ),
         // The lives of items as a model, which rules and stores are held against.
         .target(name: "TestLife", dependencies: ["Personas", "TestSupport"], path: "Tests/Support/Life", swiftSettings: settings),
+        // A fal to train at, without the real one and its bills.
+        .target(
+            name: "TestFal",
+            dependencies: [
+                "TestSupport",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdTesting", package: "hummingbird"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            path: "Tests/Support/Fal",
+            swiftSettings: settings
+        ),
         // Measures the built executable; no test. See .ci/benchmark.
         .executableTarget(
             name: "PersonasBenchmark",
@@ -244,6 +259,7 @@ let package = Package(
                 "Personas",
                 // Not imported: the tests start the executable, which is built beside them because it stands here.
                 "PersonasCLI",
+                "TestFal",
                 "TestImages",
                 "TestSupport",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
@@ -336,8 +352,10 @@ let package = Package(
                 "Personas",
                 "PersonasOutbound",
                 "PersonasWire",
+                "TestFal",
                 "TestSupport",
                 .product(name: "CoreMetrics", package: "swift-metrics"),
+                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "MetricsTestKit", package: "swift-metrics"),
                 .product(name: "NIOCore", package: "swift-nio"),

@@ -75,6 +75,10 @@ package enum Failure: Error, Sendable, Equatable, Codable {
     case mediaNotRemoved(String)
     /// A setting is missing or invalid.
     case configuration(setting: String, reason: String)
+    /// A setting of a provider is missing or invalid that the service was told to train with.
+    case providerConfiguration(setting: String, reason: String)
+    /// What a provider publishes cannot be read for the moment; nothing was done, and the caller should come back after that many seconds.
+    case providerUnavailable(retryAfterSeconds: Int)
     /// Anything unexpected; the text goes to the log and never to a client.
     case unexpected(String)
     /// Something that all callers share is used up for the moment; nothing was done, and the client should come back after that many seconds.

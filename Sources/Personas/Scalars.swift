@@ -12,8 +12,9 @@ extension Unicode.Scalar {
     /// Whether it is a control character (general category Cc).
     var isControl: Bool { value < 0x20 || (0x7F...0x9F).contains(value) }
 
-    /// Whether it ends a line or turns the direction of writing around, unseen, so that a text reads as another than it is.
-    package var turnsDirection: Bool { (0x2028...0x202E).contains(value) || (0x2066...0x2069).contains(value) }
+    /// Whether it can do no harm to a terminal, a log or a page that shows it: no control character, and no mark that parts lines or turns the
+    /// direction of writing around.
+    package var isHarmless: Bool { !isControl && !(0x2028...0x202E).contains(value) && !(0x2066...0x2069).contains(value) }
 }
 
 extension String {

@@ -49,6 +49,8 @@ struct Application: Sendable {
     let presence = ServerPresence()
     /// The use cases of operators.
     let administration: Administration
+    /// What trains at fal; nil where fal does not train.
+    let fal: FalParts?
     /// What is counted and measured; nil where the settings say no. Tests have it told anew at every look.
     var metrics: MetricsSource?
 
@@ -56,14 +58,16 @@ struct Application: Sendable {
     static let silentLogger = Logger(label: "personas") { _ in SwiftLogNoOpLogHandler() }
 
     /// Opens the data folder, whose lock the caller holds, and puts everything together. Nothing is migrated yet.
-    init(_ settings: Settings, logger: Logger) throws(Failure) {
+    /// - Parameter fal: the settings of the trainer at fal; nil where this process does not train there.
+    init(_ settings: Settings, fal: FalSettings? = nil, logger: Logger) throws(Failure) {
         let configuration = GuardedImageFetcher.Configuration(settings)
         let trust = try OutboundTrust(file: configuration.trustRootsFile)
         let sender = GuardedWebhookSender(configuration: GuardedWebhookSender.Configuration(settings), trust: trust, logger: logger)
         let payments = try HTTPPaymentService.Configuration(settings).map {
             HTTPPaymentService(configuration: $0, trust: trust, logger: logger)
         }
-        try self.init(settings, sender: sender, payments: payments) { metrics in
+        let access = fal.map { FalAccess($0, trust: trust, logger: logger) }
+        try self.init(settings, sender: sender, payments: payments, fal: access, logger: logger) { metrics in
             GuardedImageFetcher(configuration: configuration, trust: trust, logger: logger, metrics: metrics)
         }
     }
@@ -75,10 +79,12 @@ struct Application: Sendable {
     ///   - sender: what sends webhooks, and knows where to.
     ///   - payments: who is asked for top-ups; nil for nobody.
     ///   - clock: what items, leases and everything else are dated by.
+    ///   - fal: what trains; nil for another.
     ///   - makeFetcher: makes what fetches images, given what is to be told of it.
     init(
         _ settings: Settings, leases: LeasePolicy? = nil, decodingThreads: (any TaskExecutor)? = nil, clock: WallClock = .system,
-        sender: any WebhookSender & WebhookTargetCheck, payments: (any PaymentService)? = nil,
+        sender: any WebhookSender & WebhookTargetCheck, payments: (any PaymentService)? = nil, fal: FalAccess? = nil,
+        logger: Logger = Self.silentLogger,
         makeFetcher: (any MetricsFactory) throws(Failure) -> any ImageFetcher
     ) throws(Failure) {
         // Handed on rather than installed for the whole process, so that nothing but our own metrics, with the labels that we know, is told.
@@ -127,6 +133,12 @@ struct Application: Sendable {
             clock: clock)
         delivering = Delivering(sender: sender, clock: clock, metrics: DeliveryMetrics(factory: factory))
         storage.feed.signalAlways(signals.deliveries)
+        let (portraits, bodies) = (FalPortraits(fetcher: fetcher, decoding: decoding, keepsMetadata: keepsMetadata), decoding)
+        self.fal = fal.map {
+            FalParts(
+                $0, storage: storage.falRequests, changes: storage.changes, portraits: portraits, decoding: bodies,
+                publicURL: PublicURL(settings.publicURL), clock: clock, metrics: factory, logger: logger)
+        }
         idempotency = Idempotency(records: storage.idempotency, clock: clock)
         eventRetention = EventRetention(events: storage.events, clock: clock)
         administration = Administration(
@@ -164,7 +176,8 @@ struct Application: Sendable {
         HTTPUseCases(
             catalog: catalog, trash: trash, revisions: revisions, training: training, authentication: authentication, webhooks: webhooks,
             idempotency: idempotency, decoding: decoding, maintenance: storage.maintenance, schema: storage.schema, epoch: storage.epoch,
-            changes: storage.changes, events: storage.events, feed: storage.feed, archives: archives, credits: credits)
+            changes: storage.changes, events: storage.events, feed: storage.feed, archives: archives, credits: credits,
+            falWebhooks: fal?.webhooks)
     }
 
     /// The service that answers over HTTP.

@@ -64,6 +64,7 @@ extension CommandFailure {
         case .keyDisabled(let id): self.init(.failed, .conflict, "the key \(id.text) is disabled; enable it first")
         case .keyExpired(let id): self.init(.failed, .conflict, "the key \(id.text) has expired; issue another")
         case .configuration(let setting, let reason): self.init(.configuration, .configurationError, "\(setting): \(reason)")
+        case .providerConfiguration(let setting, let reason): self.init(.configuration, .configError, "\(setting): \(reason)")
         case .tooManyRequests(.imports, _): self.init(.failed, .tooManyRequests, "an import into the account is under way already")
         case .idempotencyKeyInUse: self.init(.failed, .idempotencyKeyInUse, "an import with this key is under way")
         case .idempotencyKeyReused: self.init(.failed, .idempotencyKeyReused, "the key was used for another archive")
@@ -92,7 +93,7 @@ extension CommandFailure {
         // What only clients of the API meet, which come with a key, an address or a lease.
         case .malformedIdentifier, .missingAPIKey, .malformedAPIKey, .unknownAPIKey, .inactiveAPIKey, .expiredAPIKey, .deletedAPIKey,
             .accountSuspended, .apiAccessDisabled, .scopeMissing, .preconditionFailed, .staleLease, .webhookDisabled, .underMaintenance,
-            .topUpsNotOffered:
+            .topUpsNotOffered, .providerUnavailable:
             self.init(.failed, .internalError, "a failure that no command should meet: \(failure)")
         }
     }

@@ -113,7 +113,7 @@ struct SettingsTests {
     @Test(
         "An invalid value is refused, by the name of its setting and of the place it comes from",
         arguments: [
-            ("port", "abc"), ("port", "-1"), ("port", "65536"), ("port", "80.5"), ("trainer", "fal"), ("migrate", "maybe"),
+            ("port", "abc"), ("port", "-1"), ("port", "65536"), ("port", "80.5"), ("trainer", "fall"), ("migrate", "maybe"),
             ("log-level", "loud"),
             ("log-format", "xml"), ("public-url", "example.com"), ("public-url", "ftp://example.com"),
             ("public-url", "https://u@example.com"),

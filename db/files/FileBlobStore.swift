@@ -93,7 +93,7 @@ final class FileBlobStore: BlobStore {
     func delete(_ key: BlobKey) async throws(Failure) {
         // Not on the pool's threads, which do nothing more for a task that is cancelled: what is on its way out goes, also when the server stops.
         guard unlink(folder.file(of: key)) == 0 || errno == ENOENT else {
-            throw .unexpected("DELETE_FAILED: an image file cannot be removed: \(String(cString: strerror(errno)))")
+            throw .mediaNotRemoved(String(cString: strerror(errno)))
         }
     }
 

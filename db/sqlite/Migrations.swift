@@ -51,6 +51,7 @@ struct Migration: Sendable {
         Migration(name: "v0014_jobs", sql: String(decoding: PackageResources.v0014_jobs_sql, as: UTF8.self)),
         Migration(name: "v0015_imports", sql: String(decoding: PackageResources.v0015_imports_sql, as: UTF8.self)),
         Migration(name: "v0016_credits", sql: String(decoding: PackageResources.v0016_credits_sql, as: UTF8.self)),
+        Migration(name: "v0017_fal", sql: String(decoding: PackageResources.v0017_fal_sql, as: UTF8.self)),
         Migration(name: "v0018_smart_balance", sql: String(decoding: PackageResources.v0018_smart_balance_sql, as: UTF8.self)),
     ]
 }

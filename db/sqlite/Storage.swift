@@ -55,6 +55,8 @@ package final class Storage: AdministrationStores {
     package let pikzonalities: any PikzonalityStore
     /// Training jobs.
     package let jobs: any TrainingJobStore
+    /// What was given to fal.
+    package let falRequests: any FalRequestStore
     /// Accounts.
     package let accounts: any AccountStore
     /// API keys.
@@ -210,6 +212,7 @@ package final class Storage: AdministrationStores {
         smartBalances = SQLiteSmartBalanceStore(writer: writer, readers: readers)
         topUps = SQLiteTopUpStore(writer: writer, readers: readers, rows: steps.credits)
         jobs = SQLiteTrainingJobStore(writer: writer, readers: readers, metrics: metrics, steps: steps)
+        falRequests = SQLiteFalRequestStore(writer: writer, readers: readers)
         idempotency = SQLiteIdempotencyStore(writer: writer, readers: readers)
         let keys = SQLiteAPIKeyStore(writer: writer, readers: readers, feed: feed)
         self.keys = keys

@@ -64,6 +64,10 @@ extension Failure: EnvelopeConvertible {
             return EnvelopeError(.serviceUnavailable, message: Self.message(of: resource)).retryAfter(seconds: seconds)
         case .mediaNotStored: return EnvelopeError(.uploadFailed, cause: self)
         case .configuration: return EnvelopeError(.configurationError, cause: self)
+        case .providerConfiguration: return EnvelopeError(.configError, cause: self)
+        case .providerUnavailable(let seconds):
+            let message = "The provider's keys cannot be read at the moment; nothing was changed"
+            return EnvelopeError(.serviceUnavailable, message: message, cause: self).retryAfter(seconds: seconds)
         case .unexpected: return EnvelopeError(.internalError, cause: self)
         case .storeBusy:
             let message = "The service cannot store anything at the moment; nothing was changed"

@@ -109,12 +109,14 @@ package struct HTTPUseCases: Sendable {
     package let archives: Archives
     /// What trainings are paid for with; nil where they cost nothing, and then nothing of it shows.
     package let credits: Credits?
+    /// What fal reports; nil where fal does not train.
+    package let falWebhooks: FalWebhooks?
 
     package init(
         catalog: Catalog, trash: Trash, revisions: Revisions, training: Training, authentication: Authentication, webhooks: Webhooks,
         idempotency: Idempotency, decoding: BodyDecoding, maintenance: any MaintenanceStore, schema: any SchemaStore,
         epoch: any EpochStore, changes: ItemChanges, events: any EventStore, feed: EventFeed, archives: Archives,
-        credits: Credits? = nil
+        credits: Credits? = nil, falWebhooks: FalWebhooks? = nil
     ) {
         self.catalog = catalog
         self.trash = trash
@@ -132,6 +134,7 @@ package struct HTTPUseCases: Sendable {
         self.feed = feed
         self.archives = archives
         self.credits = credits
+        self.falWebhooks = falWebhooks
     }
 }
 
@@ -309,6 +312,7 @@ package struct HTTPService: Service {
         if let metrics { MetricsRoutes(metrics).add(to: router) }
         parts.media.add(to: router)
         DocumentRoutes.embedded.add(to: router, publicURL: publicURL)
+        FalWebhookRoutes(webhooks: useCases.falWebhooks, places: AsyncSemaphore(count: FalRules.webhooksMax)).add(to: router)
 
         let bodyReader = BodyReader(
             bodyBytesMax: configuration.limits.bodyBytesMax, memory: MemoryBudget(bytesMax: configuration.bodyBytesInFlightMax),

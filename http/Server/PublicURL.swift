@@ -40,4 +40,10 @@ package final class PublicURL: Sendable {
 extension PublicURL {
     /// The body that tells receivers of an event.
     package func webhookBody(of event: Event) -> [UInt8] { Representation(base: base).body(of: event) }
+
+    /// Where the image behind a token is.
+    package func mediaURL(_ token: RandomToken) -> String { "\(base)\(MediaRoutes.pathPrefix)\(token.text)" }
+
+    /// Where fal reports, without the token.
+    package var falWebhookURL: String { "\(base)\(FalWebhookRoutes.path)" }
 }

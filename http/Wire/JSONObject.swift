@@ -32,12 +32,13 @@ package struct JSONObject: Sendable {
     private let members: [JSONMemberName: Value]
 
     /// Reads a body.
+    /// - Parameter valuesMax: values and members that are taken, of a body that is no client's.
     /// - Throws: `invalid` with the field `body`.
-    package init(_ bytes: [UInt8]) throws(Failure) {
+    package init(_ bytes: [UInt8], valuesMax: Int = Self.valuesMax) throws(Failure) {
         self.bytes = bytes
         do {
             members = try bytes.withUnsafeBufferPointer { (buffer) throws(JSONProblem) in
-                var scanner = JSONScanner(buffer)
+                var scanner = JSONScanner(buffer, valuesMax: valuesMax)
                 return try scanner.document()
             }
         } catch {
@@ -90,6 +91,29 @@ package struct JSONObject: Sendable {
         case .unusable(let rule): .malformed(rule)
         case .string(let range, let isEscaped): .value(String(decoding: text(range, isEscaped: isEscaped), as: UTF8.self))
         default: .malformed("must be a string")
+        }
+    }
+
+    /// The string at a place in the object; absent where there is nothing.
+    package func string(at pointer: JSONPointer) -> JSONField<String> { string(value(at: pointer)) }
+
+    /// Whether there is anything but `null` at a place in the object.
+    package func hasValue(at pointer: JSONPointer) -> Bool {
+        switch value(at: pointer) {
+        case nil, .null: false
+        default: true
+        }
+    }
+
+    private func value(at pointer: JSONPointer) -> Value? {
+        pointer.tokens.reduce(.object(members)) { (value: Value?, token) in
+            switch value {
+            case .object(let members): return members[JSONMemberName(token)]
+            case .array(let elements):
+                guard let index = JSONPointer.index(of: token), elements.indices.contains(index) else { return nil }
+                return elements[index]
+            default: return nil
+            }
         }
     }
 

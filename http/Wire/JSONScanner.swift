@@ -1,12 +1,14 @@
 /// One strict pass over a JSON text. Linear in its length; stops at the first fault.
 struct JSONScanner {
     private let bytes: UnsafeBufferPointer<UInt8>
+    private let valuesMax: Int
     private var index = 0
     private var depth = 0
     private var values = 0
 
-    init(_ bytes: UnsafeBufferPointer<UInt8>) {
+    init(_ bytes: UnsafeBufferPointer<UInt8>, valuesMax: Int = JSONObject.valuesMax) {
         self.bytes = bytes
+        self.valuesMax = valuesMax
     }
 
     /// The members of the one object that the text must be.
@@ -32,7 +34,7 @@ struct JSONScanner {
 
     private mutating func value() throws(JSONProblem) -> JSONObject.Value {
         values += 1
-        guard values <= JSONObject.valuesMax else { throw .tooLarge }
+        guard values <= valuesMax else { throw .tooLarge }
         switch peek() {
         case UInt8(ascii: "\""): return try string()
         case UInt8(ascii: "{"): return .object(try object())

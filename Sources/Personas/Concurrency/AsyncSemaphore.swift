@@ -73,6 +73,17 @@ package final class AsyncSemaphore: Sendable {
         tryEnter(accountID) == .admitted ? Permit(self, accountID) : nil
     }
 
+    /// The same, waiting for a place if need be.
+    /// - Returns: nil where the task was cancelled first.
+    package func permitInTurn(_ accountID: Identifier? = nil) async -> Permit? {
+        await enter(accountID) == .admitted ? Permit(self, accountID) : nil
+    }
+
+    /// The accounts that hold as many places as they may at this moment.
+    package var accountsAtTheirShare: Set<Identifier> {
+        state.withLock { state in Set(state.held.keys.filter { !mayTake(state, $0) }) }
+    }
+
     /// Takes a place, waiting for one if need be.
     /// - Parameter deadline: when to give up; nil waits for as long as it takes.
     package func enter(_ accountID: Identifier? = nil, before deadline: ContinuousClock.Instant? = nil) async -> Turn {

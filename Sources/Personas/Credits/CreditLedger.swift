@@ -129,7 +129,7 @@ package struct CreditNote: Sendable, Equatable {
         var excerpt = String.UnicodeScalarView()
         for (count, scalar) in text.unicodeScalars.enumerated() {
             guard count < Self.charactersMax else { break }
-            excerpt.append(scalar.isControl || scalar.turnsDirection ? "\u{fffd}" : scalar)
+            excerpt.append(scalar.isHarmless ? scalar : "\u{fffd}")
         }
         self.text = String(excerpt)
     }

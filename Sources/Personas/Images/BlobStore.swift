@@ -30,7 +30,7 @@ package protocol BlobStore: Sendable {
     /// - Throws: as `open` does.
     func isIntact(_ key: BlobKey) async throws(Failure) -> Bool
     /// Deletes a blob; one that is gone already is no error.
-    /// - Throws: `unexpected` with the reason for which it cannot be deleted.
+    /// - Throws: `mediaNotRemoved` with the reason for which it cannot be deleted.
     func delete(_ key: BlobKey) async throws(Failure)
     /// Hands out the keys of one of 256 parts, those whose digest begins with a byte, some at a time.
     func list(_ prefix: UInt8, to sink: ([BlobKey]) async throws(Failure) -> Void) async throws(Failure)

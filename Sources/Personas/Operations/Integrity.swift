@@ -28,7 +28,8 @@ package struct Finding: Sendable, Codable, Equatable {
         case metadataDisagrees = "metadata_disagrees"
         /// The events of an account are not those of what has become of its items.
         case eventsDisagree = "events_disagree"
-        /// The number of an account's items that is kept is not how many there are. Repair counts them anew.
+        /// A number that is kept beside what it counts is not what there is: of an account's items, of a webhook's deliveries, of credits. Repair counts
+        /// anew.
         case countsDisagree = "counts_disagree"
         /// An item in the trash is not what could come back: it is among the others as well, or has a job that is not its own.
         case trashDisagrees = "trash_disagrees"
@@ -38,6 +39,8 @@ package struct Finding: Sendable, Codable, Equatable {
         case deliveriesDisagree = "deliveries_disagree"
         /// Deliveries to an endpoint that is gone are there and not queued for removal. Repair queues them.
         case deliveriesOrphaned = "deliveries_orphaned"
+        /// A ledger of credits disagrees with itself, or with how the trainings ended that it tells of.
+        case creditsDisagree = "credits_disagree"
         /// An endpoint's secret does not open with the key that there is for secrets.
         case secretSealed = "secret_sealed"
         /// What is remembered of an import does not go as far as the import has come.
@@ -62,8 +65,8 @@ package struct Finding: Sendable, Codable, Equatable {
             switch self {
             case .countsDisagree, .deliveriesOrphaned, .fileOrphaned, .rowOrphaned, .removalOverdue, .incomingLeft: true
             case .databaseDamaged, .foreignKeyBroken, .tokensDisagree, .jobsDisagree, .searchDisagrees, .metadataDisagrees, .eventsDisagree,
-                .trashDisagrees, .revisionsDisagree, .deliveriesDisagree, .secretSealed, .importsDisagree, .fileMissing, .fileDamaged,
-                .strange:
+                .trashDisagrees, .revisionsDisagree, .deliveriesDisagree, .creditsDisagree, .secretSealed, .importsDisagree, .fileMissing,
+                .fileDamaged, .strange:
                 false
             }
         }

@@ -1,8 +1,10 @@
 /// Makes something of an item's reference images.
 package protocol Trainer: Sendable {
     /// Trains on one job.
+    /// - Returns: the portrait; nil where the first of the reference images is to be it.
     /// - Throws: why it failed.
-    func train(_ job: LeasedJob) async throws(TrainingError)
+    @discardableResult
+    func train(_ job: LeasedJob) async throws(TrainingError) -> TrainedPortrait?
 }
 
 /// The trainer within the process: verifies the stored reference images and publishes them, the first as portrait. It trains no model.
@@ -15,7 +17,7 @@ package struct EmbeddedTrainer: Trainer {
     }
 
     /// Reads every reference image back and compares it with its digest.
-    package func train(_ job: LeasedJob) async throws(TrainingError) {
+    package func train(_ job: LeasedJob) async throws(TrainingError) -> TrainedPortrait? {
         for image in job.references {
             do throws(Failure) {
                 try await verify(image)
@@ -23,6 +25,7 @@ package struct EmbeddedTrainer: Trainer {
                 throw TrainingError(code: .failed, message: "A stored reference image could not be read back")
             }
         }
+        return nil
     }
 
     /// Reads an image back. What the process has used up for the moment, such as descriptors, is waited for: it is no fault of the item.
@@ -67,13 +70,13 @@ package struct PacedTrainer: Trainer {
     }
 
     /// Waits for the steps that are left of the job, which are fewer where an earlier process has begun with it, then has it trained.
-    package func train(_ job: LeasedJob) async throws(TrainingError) {
+    package func train(_ job: LeasedJob) async throws(TrainingError) -> TrainedPortrait? {
         var percent = job.item.progress / Self.stepPercent * Self.stepPercent
         while percent < 100 {
             percent += Self.stepPercent
-            guard try await wait(for: job, until: percent) else { return }
+            guard try await wait(for: job, until: percent) else { return nil }
         }
-        try await perform { () async throws(TrainingError) in try await trainer.train(job) }
+        return try await perform { () async throws(TrainingError) in try await trainer.train(job) }
     }
 
     /// Waits for one step and tells of it.

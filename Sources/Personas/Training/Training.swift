@@ -38,6 +38,30 @@ package struct Training: Sendable {
         }
     }
 
+    /// Leases the next job for one who holds many: that of the account whose turn it is, of each account its oldest. Waits for one like `lease`.
+    /// - Parameters:
+    ///   - last: the account that had its turn last; nil at the beginning.
+    ///   - passing: the accounts whose turn it is not now, asked for at each look; nil where it is nobody's.
+    package func leaseInTurn(
+        after last: Identifier?, waiting duration: Duration, passing: () -> Set<Identifier>?
+    ) async throws(Failure) -> LeasedJob? {
+        let deadline = ContinuousClock.now.advanced(by: duration)
+        while true {
+            let seen = signals.jobs.count
+            if let passed = passing(),
+                let job = try await jobs.leaseInTurn(after: last, passing: passed, policy: policy, in: WriteContext(at: clock.now))
+            {
+                return job
+            }
+            let left = ContinuousClock.now.duration(to: deadline)
+            if left <= .zero || Task.isCancelled { return nil }
+            await signals.jobs.wait(after: seen, atMost: min(left, .seconds(1)))
+        }
+    }
+
+    /// Has whoever waits for a job look again, because a place is free for one.
+    package func lookAgain() { signals.jobs.notify() }
+
     /// How often whoever holds a job for long gives a sign of life: three times in a lease, so that two may come too late.
     package var signOfLifeInterval: Duration { .seconds(policy.seconds) / 3 }
 
@@ -70,9 +94,22 @@ package struct Training: Sendable {
             return try await jobs.complete(id, token: token, portrait: nil, in: WriteContext(at: clock.now, claim: claim))
         }
         let position = ImagePosition(field: .portrait)
-        try await images.withStored([
-            try await decoding.image(portraitBase64, keepingMetadata: keepsImageMetadata, at: position, holding: memory)
-        ]) { (stored) async throws(Failure) in
+        let image = try await decoding.image(portraitBase64, keepingMetadata: keepsImageMetadata, at: position, holding: memory)
+        try await complete(id, token: token, portrait: image, claim: claim)
+    }
+
+    /// Ends a job well with what its trainer has made of it.
+    /// - Parameter portrait: nil takes the first reference image.
+    /// - Throws: `usedUp`, `mediaNotStored`, `notFound`, `staleLease`.
+    package func complete(_ job: LeasedJob, portrait: TrainedPortrait?) async throws(Failure) {
+        guard let portrait else { return try await complete(job.id, token: job.leaseToken, portraitBase64: nil) }
+        try await complete(job.id, token: job.leaseToken, portrait: portrait.image, claim: nil)
+    }
+
+    private func complete(
+        _ id: Identifier, token: RandomToken, portrait: SanitizedImage, claim: IdempotencyClaim<Void>?
+    ) async throws(Failure) {
+        try await images.withStored([portrait]) { (stored) async throws(Failure) in
             try await jobs.complete(id, token: token, portrait: stored.first, in: WriteContext(at: clock.now, claim: claim))
         }
     }

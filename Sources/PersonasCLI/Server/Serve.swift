@@ -62,7 +62,8 @@ enum Serve {
 
     private static func open(_ settings: Settings, logger: Logger) async throws(CommandFailure) -> Application {
         do throws(Failure) {
-            let app = try Application(settings, logger: logger)
+            let fal = settings.trainer == .fal ? try FalSettings(settings) : nil
+            let app = try Application(settings, fal: fal, logger: logger)
             do throws(Failure) {
                 let applied = try await app.migrate(isAllowed: settings.migrate) { pending in
                     // Nothing is answered meanwhile, and a large store may take a minute.
@@ -184,6 +185,7 @@ enum Serve {
             services.append(
                 EmbeddedTraining(training: app.training, images: app.images, duration: trainingDuration, logger: logger))
         case .worker: services.append(LeaseExpiry(training: app.training, logger: logger))
+        case .fal: if let fal = app.fal { services.append(FalTraining(training: app.training, fal: fal, logger: logger)) }
         }
         return services + [
             MemoryReturn(),

@@ -71,7 +71,10 @@ extension HTTPPaymentService.Configuration {
 
 extension LeasePolicy {
     init(_ settings: Settings) {
-        self.init(seconds: settings.leaseSeconds, attemptsMax: settings.trainingAttemptsMax)
+        switch settings.trainer {
+        case .fal: self = FalRules.leasePolicy(timeoutSeconds: settings.falTimeoutSeconds)
+        case .embedded, .worker: self.init(seconds: settings.leaseSeconds, attemptsMax: settings.trainingAttemptsMax)
+        }
     }
 }
 

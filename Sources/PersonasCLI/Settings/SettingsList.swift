@@ -13,6 +13,8 @@ enum TrainerChoice: String, Sendable, CaseIterable {
     case embedded
     /// Workers that lease jobs over HTTP.
     case worker
+    /// A model at fal.
+    case fal
 }
 
 /// Whether trainings are paid for.
@@ -53,7 +55,7 @@ struct SettingsList: Sendable {
         "Origins whose pages may call the service: https://app.example, https://*.example for subdomains, * for all; by default none")
     let trainer = Setting.choice(
         "trainer", value: "WHO", default: TrainerChoice.embedded,
-        "Who trains: embedded (the server itself) or worker (workers over HTTP)")
+        "Who trains: embedded (the server itself), worker (workers over HTTP) or fal (a model at fal, with the settings that begin with fal)")
     let credits = Setting.choice(
         "credits", value: "on|off", default: CreditsChoice.off,
         "Whether trainings are paid for with credits, which operators grant; off: they cost nothing, and nothing of it shows")
@@ -69,6 +71,22 @@ struct SettingsList: Sendable {
         "payment-secret", value: "SECRET", isSecret: true,
         "What requests to the payment service are signed with: whsec_ and 24 to 64 bytes in base64 (Standard Webhooks)",
         check: signingSecret)
+    let falKey = Setting.optionalText("fal-key", value: "KEY", isSecret: true, "Key of the operator's account at fal")
+    let falModel = Setting.optionalText("fal-model", value: "OWNER/APP", "Model at fal that trains")
+    let falInput = Setting.optionalText(
+        "fal-input", value: "FILE", completion: .file(),
+        "What the model is given: JSON with {{reference_urls}} or {{reference_url_0}} to {{reference_url_2}}, {{name}}, {{special_instructions}}")
+    let falPortraitPointer = Setting.optionalText(
+        "fal-portrait-pointer", value: "POINTER", "Where a result has the address of the portrait, such as /images/0/url (RFC 6901)")
+    let falQueueURL = Setting.text("fal-queue-url", value: "URL", default: "https://queue.fal.run", "Address of fal's queue")
+    let falKeysURL = Setting.text(
+        "fal-jwks-url", value: "URL", default: FalWebhookKeys.defaultURLs[0],
+        "Where fal publishes the keys of its webhooks; without it also where they were before")
+    let falTimeoutSeconds = Setting.integer(
+        "fal-timeout-seconds", default: 3_600, in: 1...604_800,
+        "Seconds from the first attempt to send an item to fal until it fails with FAL_TIMEOUT")
+    let falPollPause = Setting.seconds(
+        "fal-poll-seconds", default: .seconds(10), in: 1...3_600, "Seconds after which fal is asked for a result whose webhook does not come")
     let demoTrainingDuration = Setting.seconds(
         "demo-training-seconds", default: .seconds(20), in: 0...3_600,
         "Seconds that the server itself takes for a training with --demo, so that there is something to see; 0 for no wait")

@@ -60,7 +60,7 @@ struct AuditEndToEndTests {
             #expect(try await stage.command("check", "--repair").exit == .status(0))
             let first = try await said(stage)
             #expect(first.count == 7 && first[0].hasPrefix("migrate.up v0001_initial, ") && first[0].hasSuffix(", v0009_audit"), "\(first)")
-            #expect(first.last == "migrate.up v0016_credits")
+            #expect(first.last == "migrate.up v0018_smart_balance")
             let backup = stage.folder + "/backup"
             #expect(try await stage.command("backup", backup).exit == .status(0))
             let orphan = stage.data + "/media/00/" + String(repeating: "0", count: 62)

@@ -18,18 +18,23 @@ struct DurabilityTests {
                 stage: stage, faults: try FaultInjector(stage), key: try await stage.key(),
                 trainer: try await stage.key(account: "trainers", scopes: "trainer"))
             let ledger = rounds.ledger
+            try await rounds.credits.endow()
             for round in 0..<Self.kills {
                 try await rounds.run(round, &random)
                 try #require(ledger.problems.isEmpty, "seed \(Self.seed), round \(round)")
             }
-            let service = try await stage.serve("--lease-seconds", "1")
-            try await ledger.check(service.client(rounds.key), everyImage: true)
+            let service = try await stage.serve(["--lease-seconds", "1"] + CreditBook.flags)
+            try await rounds.check(service.client(rounds.key), everything: true)
             #expect(ledger.problems.isEmpty, "seed \(Self.seed)")
             #expect(ledger.answers > Self.kills, "too little happened for this to prove anything")
             #expect(try await service.stop() == .status(0))
             print(
                 "Crash harness: \(Self.kills) kills survived, \(rounds.exactKills) of them at exact calls,",
-                "\(ledger.answers) requests acknowledged, none lost; seed \(Self.seed)")
+                "\(ledger.answers) requests acknowledged, none lost; \(rounds.credits.summary); seed \(Self.seed)")
+            // Files that a kill left without their rows are still being swept.
+            let check = try await stage.command("check", "--json").json
+            let kinds = Set((check["findings"]?.array ?? []).compactMap { $0["kind"]?.string })
+            #expect(check["counts"] != nil && kinds.isSubset(of: ["file_orphaned", "row_orphaned"]), "\(check)")
         }
     }
 

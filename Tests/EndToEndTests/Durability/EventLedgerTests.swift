@@ -50,6 +50,7 @@ extension EventRounds {
         let (key, trainer) = (try await stage.key(), try await stage.key(account: "trainers", scopes: "trainer"))
         try await service.process.kill()
         self.init(stage: stage, key: key, trainer: trainer, port: service.port)
+        try await credits.endow()
     }
 }
 

@@ -11,6 +11,7 @@ struct StatementPlanTests {
         "pikzonality", "image_link", "media", "media_removal", "training_job", "metadata_entry", "entry", "audit", "event",
         "trash_item", "trash_link", "revision", "webhook_delivery", "delivery", "webhook_attempt", "import", "import_line", "top_up",
         "credit_entry",
+        "fal_request",
     ]
     /// What begins at the old end of the events and says after how many rows it ends is no walk through them.
     private static let beginning = "ORDER BY number LIMIT ?"

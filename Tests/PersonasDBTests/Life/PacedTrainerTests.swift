@@ -7,7 +7,7 @@ import Testing
 @Suite("A trainer that takes its time", .timeLimit(.minutes(1)))
 struct PacedTrainerTests {
     private struct QuickTrainer: Trainer {
-        func train(_ job: LeasedJob) async throws(TrainingError) {}
+        func train(_ job: LeasedJob) async throws(TrainingError) -> TrainedPortrait? { nil }
     }
 
     private func training(_ open: OpenStorage, _ policy: LeasePolicy = LeasePolicy()) -> Training {

@@ -38,13 +38,14 @@ struct TrainingLoopTests {
         let disturb: @Sendable (LeasedJob) async throws -> Void
         let fails: Bool
 
-        func train(_ job: LeasedJob) async throws(TrainingError) {
+        func train(_ job: LeasedJob) async throws(TrainingError) -> TrainedPortrait? {
             do {
                 try await disturb(job)
             } catch {
                 Issue.record("\(error)")
             }
             if fails { throw .fixture }
+            return nil
         }
     }
 
@@ -105,6 +106,12 @@ struct TrainingLoopTests {
             return leased
         }
 
+        func leaseInTurn(
+            after last: Identifier?, passing: Set<Identifier>, policy: LeasePolicy, in context: WriteContext<LeasedJob>
+        ) async throws(Failure) -> LeasedJob? {
+            try await jobs.leaseInTurn(after: last, passing: passing, policy: policy, in: context)
+        }
+
         func heartbeat(
             _ id: Identifier, token: RandomToken, progress: Int?, policy: LeasePolicy, in context: WriteContext<LeaseState>
         ) async throws(Failure) -> LeaseState {
@@ -142,11 +149,12 @@ struct TrainingLoopTests {
         let begun = WakeSignal()
         let mayEnd = WakeSignal()
 
-        func train(_ job: LeasedJob) async throws(TrainingError) {
+        func train(_ job: LeasedJob) async throws(TrainingError) -> TrainedPortrait? {
             begun.notify()
             // A stopped task waits no more for the signal, but a job in hand is to be finished all the same.
             let mayEnd = mayEnd
             await Task { await mayEnd.wait(after: 0, atMost: .seconds(30)) }.value
+            return nil
         }
     }
 

@@ -78,17 +78,18 @@ struct TestService: Sendable {
     static func run(
         _ transport: Transport = .router, configuration: HTTPConfiguration = HTTPConfiguration(), policy: LeasePolicy = LeasePolicy(),
         fetcher: TestFetcher = TestFetcher(), decodingPlaces: Int = 2, decodingThreads: (any TaskExecutor)? = nil,
-        receiver: TestReceiver = TestReceiver(), clock: WallClock = .system, baseURL: String? = Self.baseURL,
+        receiver: TestReceiver = TestReceiver(), fal: TestFalAccess? = nil, clock: WallClock = .system, baseURL: String? = Self.baseURL,
         settings flags: [String: String] = [:], payments: (any PaymentService)? = nil,
         _ test: @Sendable (TestService) async throws -> Void
     ) async throws {
         let directory = try TemporaryFolder.make("http-tests", inMemory: true)
         defer { try? FileManager.default.removeItem(atPath: directory) }
-        let settings = try Settings(
-            flags: ["data": directory, "readers": "2", "large-bodies-max": "\(decodingPlaces)"].merging(flags) { $1 },
-            configurationFile: nil, environment: [:])
+        var all = ["data": directory, "readers": "2", "large-bodies-max": "\(decodingPlaces)"].merging(flags) { $1 }
+        if fal != nil { all.merge(try TestFalAccess.flags(in: directory)) { $1 } }
+        let settings = try Settings(flags: all, configurationFile: nil, environment: [:])
+        let access = try fal.map { FalAccess(settings: try FalSettings(settings), queue: $0, verifier: $0) }
         var opened = try Application(
-            settings, leases: policy, decodingThreads: decodingThreads, clock: clock, sender: receiver, payments: payments
+            settings, leases: policy, decodingThreads: decodingThreads, clock: clock, sender: receiver, payments: payments, fal: access
         ) { _ in fetcher }
         defer { opened.close() }
         _ = try await opened.storage.migrate()

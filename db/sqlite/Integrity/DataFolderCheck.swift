@@ -36,6 +36,7 @@ struct DataFolderCheck: IntegrityStore {
                 try await DatabaseCheck(database: database, now: now, sealing: sealing).run(into: &report, progress)
                 try await noting(into: &report) { report in
                     try await checkCounts(database, isRepairing: collector != nil, into: &report)
+                    try await checkCredits(database, isRepairing: collector != nil, into: &report)
                     try await checkWebhooks(database, isRepairing: collector != nil, into: &report)
                     try await checkOrphanedRows(database, repairingWith: collector, into: &report)
                     try await checkImages(database, into: &report, progress)
@@ -56,6 +57,14 @@ struct DataFolderCheck: IntegrityStore {
         for difference in try await database.read(CountCheck.differences) {
             if isRepairing { try await CountCheck.repair(difference, by: index.writer) }
             report.add(difference.finding(repaired: isRepairing))
+        }
+    }
+
+    private func checkCredits(_ database: DatabaseQueue, isRepairing: Bool, into report: inout IntegrityReport) async throws {
+        for difference in try await database.read(CreditCheck.differences) {
+            let isRepaired = isRepairing && difference.isRepairable
+            if isRepaired { try await CreditCheck.repair(difference, by: index.writer) }
+            report.add(difference.finding(repaired: isRepaired))
         }
     }
 

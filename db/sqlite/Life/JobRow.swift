@@ -44,8 +44,10 @@ struct JobRow {
     /// Queues a new job for an item.
     static func insert(for itemID: Identifier, at now: Timestamp, _ db: Database) throws {
         try db.run(
-            "INSERT INTO training_job (id, pikzonality_id, state, attempts, progress, created_at) VALUES (?, ?, 'queued', 0, 0, ?)",
-            [Identifier.timeOrdered(at: now).data, itemID.data, now.milliseconds])
+            """
+            INSERT INTO training_job (id, pikzonality_id, account_id, state, attempts, progress, created_at)
+            SELECT ?, id, account_id, 'queued', 0, 0, ? FROM pikzonality WHERE id = ?
+            """, [Identifier.timeOrdered(at: now).data, now.milliseconds, itemID.data])
     }
 
     /// The latest job of an item; nil where there never was one.
@@ -56,6 +58,24 @@ struct JobRow {
     /// The job that an item in the trash had last; nil where there never was one, or is none any more.
     static func latest(ofTrashedItem id: Identifier, _ connection: some SQLConnection) throws -> JobRow? {
         try all("id = (SELECT job_id FROM trash_item WHERE trash_item.id = ?)", [.identifier(id)], connection).first
+    }
+
+    /// The oldest queued job of the first account behind another, in a ring of their ids, that is not to be passed. Costs what accounts are passed, however
+    /// many jobs there are.
+    static func next(
+        after last: Identifier?, passing: Set<Identifier>, _ connection: some SQLConnection
+    ) throws -> Identifier? {
+        var (account, isLastRound) = (last, last == nil)
+        while true {
+            let found = try connection.first(
+                "SELECT account_id, id FROM training_job WHERE state = 'queued' AND account_id > ? ORDER BY account_id, id LIMIT 1",
+                [account.map(SQLArgument.identifier) ?? .beforeBlobs]
+            ) { (accountID: try $0.identifier(0), jobID: try $0.identifier(1)) }
+            if let found, !passing.contains(found.accountID) { return found.jobID }
+            guard found != nil || !isLastRound else { return nil }
+            if found == nil { isLastRound = true }
+            account = found?.accountID
+        }
     }
 
     /// Writes the job as a transition has left it.

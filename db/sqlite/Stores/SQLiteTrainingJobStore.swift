@@ -33,6 +33,19 @@ struct SQLiteTrainingJobStore: TrainingJobStore {
         return leased
     }
 
+    func leaseInTurn(
+        after last: Identifier?, passing: Set<Identifier>, policy: LeasePolicy, in context: WriteContext<LeasedJob>
+    ) async throws(Failure) -> LeasedJob? {
+        let next = try readers.read { connection in try JobRow.next(after: last, passing: passing, connection) }
+        guard next != nil else { return nil }
+        return try await writer.write(in: context, recording: { $0 }) { db in
+            guard let next = try JobRow.next(after: last, passing: passing, db),
+                let queued = try JobRow.all("id = ?", [.identifier(next)], db).first
+            else { return nil }
+            return try lease(queued, policy: policy, at: context.now, db)
+        }
+    }
+
     func heartbeat(
         _ id: Identifier, token: RandomToken, progress: Int?, policy: LeasePolicy, in context: WriteContext<LeaseState>
     ) async throws(Failure) -> LeaseState {

@@ -41,16 +41,10 @@ final class ReceivedAnswer: Sendable {
         var excerpt = String.UnicodeScalarView()
         for (count, scalar) in String(decoding: body, as: UTF8.self).unicodeScalars.enumerated() {
             guard count < DeliveryRules.responseCharactersMax else { break }
-            excerpt.append(isHarmless(scalar) ? scalar : "\u{fffd}")
+            excerpt.append(isBlank(scalar) || scalar.isHarmless ? scalar : "\u{fffd}")
         }
         return String(excerpt)
     }
 
-    private static func isHarmless(_ scalar: Unicode.Scalar) -> Bool {
-        switch scalar.value {
-        case 0x09, 0x0a, 0x0d: true
-        case 0..<0x20, 0x7f..<0xa0: false
-        default: !scalar.turnsDirection
-        }
-    }
+    private static func isBlank(_ scalar: Unicode.Scalar) -> Bool { [0x09, 0x0a, 0x0d].contains(scalar.value) }
 }

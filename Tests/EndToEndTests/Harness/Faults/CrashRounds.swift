@@ -14,9 +14,11 @@ final class CrashRounds: Sendable {
     }
 
     /// Jobs in hand at a kill are taken up again when their leases are over. A job may be killed under many workers before one ends it.
-    private static let flags = ["--lease-seconds", "1", "--training-attempts-max", "100"]
+    private static let flags = ["--lease-seconds", "1", "--training-attempts-max", "100"] + CreditBook.flags
 
     let ledger = Ledger()
+    /// What the trainings cost and what operators give.
+    let credits: CreditBook
     let key: Key
     private let stage: Stage
     private let faults: FaultInjector
@@ -28,6 +30,7 @@ final class CrashRounds: Sendable {
 
     init(stage: Stage, faults: FaultInjector, key: Key, trainer: Key) {
         self.stage = stage
+        credits = CreditBook(stage: stage)
         self.faults = faults
         self.key = key
         self.trainer = trainer
@@ -50,10 +53,19 @@ final class CrashRounds: Sendable {
 
     /// Compares; where no trainer runs in the service, one of the product's own workers has to end every job.
     private func check(_ service: RunningService, hasWorkers: Bool) async throws {
-        guard hasWorkers else { return try await ledger.check(service.client(key), everyImage: false) }
-        let worker = try stage.start(["worker", "--server", service.address, "--key", trainer.secret], data: nil)
-        try await ledger.check(service.client(key), everyImage: false)
-        try await worker.kill()
+        let worker =
+            hasWorkers ? try stage.start(["worker", "--server", service.address, "--key", trainer.secret], data: nil) : nil
+        try await check(service.client(key), everything: false)
+        try await worker?.kill()
+    }
+
+    /// Compares with the ledgers.
+    /// - Parameter everything: also what was compared before.
+    func check(_ client: Client, everything: Bool) async throws {
+        try await ledger.check(client, everyImage: everything)
+        // Nobody here tries anything again.
+        try await credits.check(client, trainings: Dictionary(uniqueKeysWithValues: ledger.known.map { ($0, 1) }), isWhole: everything)
+        for problem in credits.problems { ledger.note(problem: problem) }
     }
 
     private static func moment(_ random: inout SplitMix64) -> Moment {
@@ -100,6 +112,8 @@ final class CrashRounds: Sendable {
                     await kill.call(self.ledger.note) { try await client.step() }
                 }
             }
+            let amount = Int(seeds[0] % 60) - 20
+            group.addTask { try await self.credits.adjust(by: amount < 0 ? amount : amount + 1, note: "round \(round)") }
             try await self.kill(service.process, kill, at: moment)
             try await group.waitForAll()
         }

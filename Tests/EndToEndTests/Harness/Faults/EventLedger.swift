@@ -120,6 +120,11 @@ final class EventBook: Sendable {
     /// All of them, in their order.
     var events: [JSONValue] { state.value.events.sorted { $0.key < $1.key }.map(\.value) }
 
+    /// Those of them that tell of credits, or those that tell of anything else.
+    func events(ofCredits isOfCredits: Bool) -> [JSONValue] {
+        events.filter { $0["type"]?.string?.hasPrefix("credits.") == isOfCredits }
+    }
+
     /// The last that a reader has seen; 0 before the first.
     func last(of reader: String) -> Int { state.value.last[reader] ?? 0 }
 
@@ -161,7 +166,7 @@ final class EventBook: Sendable {
     func fold() -> (items: [String: JSONValue], trash: Set<String>) {
         var (items, trash): ([String: JSONValue], Set<String>) = ([:], [])
         var (states, shown): ([String: String], [String: JSONValue]) = ([:], [:])
-        for event in events {
+        for event in events(ofCredits: false) {
             guard let data = event["data"], let id = data["id"]?.string else { continue }
             let (kind, before) = (Self.kind(of: event), states[id])
             let after = Self.state(after: kind, data, before)

@@ -4,7 +4,7 @@ import Testing
 
 /// Rounds of a start, work of many clients on one account, and a kill, while readers follow the account's events through all of it.
 final class EventRounds: Sendable {
-    private static let flags = ["--lease-seconds", "1", "--training-attempts-max", "100", "--trust-request-id"]
+    private static let flags = ["--lease-seconds", "1", "--training-attempts-max", "100", "--trust-request-id"] + CreditBook.flags
     private static let clients = 5
     private static let workers = 2
     /// Names of readers.
@@ -12,6 +12,8 @@ final class EventRounds: Sendable {
 
     let ledger = EventLedger()
     let book = EventBook()
+    /// What the trainings cost and what operators give.
+    let credits: CreditBook
     let key: Key
     /// Where the service is, each time.
     let address: String
@@ -22,6 +24,7 @@ final class EventRounds: Sendable {
     /// - Parameter port: what the service listened on at its first start, which has made the keys' accounts known.
     init(stage: Stage, key: Key, trainer: Key, port: Int) {
         self.stage = stage
+        credits = CreditBook(stage: stage)
         self.key = key
         self.trainer = trainer
         self.port = port
@@ -78,6 +81,8 @@ final class EventRounds: Sendable {
                     }
                 }
             }
+            let amount = Int(seeds[0] % 60) - 20
+            group.addTask { try await self.credits.adjust(by: amount < 0 ? amount : amount + 1, note: "round \(round)") }
             try await Task.sleep(for: pause)
             kill.begin()
             try await service.process.kill()
@@ -126,10 +131,11 @@ final class EventRounds: Sendable {
             follower.seen.lastEventID?.hasPrefix("\(last).") == true
         }
         try take(follower.seen)
-        ledger.check(book.events)
+        ledger.check(book.events(ofCredits: false))
         let (items, trash) = book.fold()
         let listed = Dictionary(try await client.all("/v2/pikzonality").map { ($0["id"]?.string ?? "", $0) }) { first, _ in first }
         #expect(items == listed, "what the events tell is not what the list shows")
+        try await checkCredits(client)
         let answer = try await client.get("/v2/trash")
         let trashed = answer.status == 200 ? try await client.all("/v2/trash") : []
         #expect(trash == Set(trashed.compactMap { $0["id"]?.string }), "what the events tell is not what the trash shows")
@@ -142,7 +148,21 @@ final class EventRounds: Sendable {
         let counts = [Self.list, Self.stream, Self.again].map { "\(book.count(of: $0)) by \($0)" }.joined(separator: ", ")
         print(
             "Events: \(ledger.doneCount) changes acknowledged, \(ledger.openCount) cut off; \(book.events.count) events told: \(counts);",
-            "\(follower.seen.connections) connections of the stream; \(listed.count) items left; no difference")
+            "\(follower.seen.connections) connections of the stream; \(listed.count) items left; no difference; credits:",
+            credits.summary)
+    }
+
+    /// Compares what trainings cost with how often they were told to have begun, and what is told of credits with their ledger.
+    private func checkCredits(_ client: Client) async throws {
+        var trainings: [String: Int] = [:]
+        for event in book.events(ofCredits: false) where ["created", "retried"].contains(EventBook.kind(of: event)) {
+            trainings[event["data"]?["id"]?.string ?? "", default: 0] += 1
+        }
+        try await credits.check(client, trainings: trainings, isWhole: true)
+        let entries = try await client.all("/v2/credits/entries").reversed()
+        #expect(
+            book.events(ofCredits: true).map { $0["data"] ?? .null } == Array(entries), "what the events tell is not what the ledger shows")
+        #expect(credits.problems == [])
     }
 
     private func take(_ seen: EventFollower.Seen) throws {

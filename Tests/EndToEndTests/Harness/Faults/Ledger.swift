@@ -66,6 +66,9 @@ final class Ledger: Sendable {
     /// Items whose deletion was answered.
     var deleted: [Item] { state.withLock { $0.items.values.filter(\.isDeleted) } }
 
+    /// All items that there ever were, as far as the clients know.
+    var known: [String] { state.withLock { Array($0.items.keys) } }
+
     func note(problem: String) { state.withLock { $0.problems.append(problem) } }
 
     func note(created id: String, mode: String, name: String, seed: Int) {
