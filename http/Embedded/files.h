@@ -14,20 +14,11 @@ static const unsigned char console_app_js[] = {
 static const unsigned char console_base_css[] = {
 #embed "../console/base.css"
 };
-static const unsigned char console_dialogs_js[] = {
-#embed "../console/dialogs.js"
-};
-static const unsigned char console_forms_js[] = {
-#embed "../console/forms.js"
-};
 static const unsigned char console_icons_svg[] = {
 #embed "../console/icons.svg"
 };
 static const unsigned char console_index_html[] = {
 #embed "../console/index.html"
-};
-static const unsigned char console_items_css[] = {
-#embed "../console/items.css"
 };
 static const unsigned char console_items_js[] = {
 #embed "../console/items.js"
@@ -41,14 +32,8 @@ static const unsigned char console_photographs_js[] = {
 static const unsigned char console_screens_css[] = {
 #embed "../console/screens.css"
 };
-static const unsigned char console_state_js[] = {
-#embed "../console/state.js"
-};
 static const unsigned char console_stream_js[] = {
 #embed "../console/stream.js"
-};
-static const unsigned char console_upload_js[] = {
-#embed "../console/upload.js"
 };
 static const unsigned char console_views_account_js[] = {
 #embed "../console/views/account.js"
@@ -59,17 +44,14 @@ static const unsigned char console_views_activity_js[] = {
 static const unsigned char console_views_create_js[] = {
 #embed "../console/views/create.js"
 };
+static const unsigned char console_views_credits_js[] = {
+#embed "../console/views/credits.js"
+};
 static const unsigned char console_views_detail_js[] = {
 #embed "../console/views/detail.js"
 };
-static const unsigned char console_views_key_js[] = {
-#embed "../console/views/key.js"
-};
 static const unsigned char console_views_list_js[] = {
 #embed "../console/views/list.js"
-};
-static const unsigned char console_views_sheet_js[] = {
-#embed "../console/views/sheet.js"
 };
 static const unsigned char console_views_trash_js[] = {
 #embed "../console/views/trash.js"
@@ -147,25 +129,19 @@ static const struct EmbeddedFile files[] = {
     {"console/api.js", console_api_js, sizeof console_api_js},
     {"console/app.js", console_app_js, sizeof console_app_js},
     {"console/base.css", console_base_css, sizeof console_base_css},
-    {"console/dialogs.js", console_dialogs_js, sizeof console_dialogs_js},
-    {"console/forms.js", console_forms_js, sizeof console_forms_js},
     {"console/icons.svg", console_icons_svg, sizeof console_icons_svg},
     {"console/index.html", console_index_html, sizeof console_index_html},
-    {"console/items.css", console_items_css, sizeof console_items_css},
     {"console/items.js", console_items_js, sizeof console_items_js},
     {"console/parts.js", console_parts_js, sizeof console_parts_js},
     {"console/photographs.js", console_photographs_js, sizeof console_photographs_js},
     {"console/screens.css", console_screens_css, sizeof console_screens_css},
-    {"console/state.js", console_state_js, sizeof console_state_js},
     {"console/stream.js", console_stream_js, sizeof console_stream_js},
-    {"console/upload.js", console_upload_js, sizeof console_upload_js},
     {"console/views/account.js", console_views_account_js, sizeof console_views_account_js},
     {"console/views/activity.js", console_views_activity_js, sizeof console_views_activity_js},
     {"console/views/create.js", console_views_create_js, sizeof console_views_create_js},
+    {"console/views/credits.js", console_views_credits_js, sizeof console_views_credits_js},
     {"console/views/detail.js", console_views_detail_js, sizeof console_views_detail_js},
-    {"console/views/key.js", console_views_key_js, sizeof console_views_key_js},
     {"console/views/list.js", console_views_list_js, sizeof console_views_list_js},
-    {"console/views/sheet.js", console_views_sheet_js, sizeof console_views_sheet_js},
     {"console/views/trash.js", console_views_trash_js, sizeof console_views_trash_js},
     {"console/views/webhooks.js", console_views_webhooks_js, sizeof console_views_webhooks_js},
     {"console/words.js", console_words_js, sizeof console_words_js},

@@ -1,15 +1,53 @@
-// Calls of the service: few at once, repeated where that does no harm.
+// The service as the page knows it: what holds at present; and calls, few at once, repeated where that does no harm.
 
 import { key } from "./session.js";
-import { change, state } from "./state.js";
+import { words } from "./words.js";
+
+/** Changed by `change` alone. */
+export const state = {
+	/** How the page learns of changes: connecting, live, polling; or reconnecting, where the service cannot be reached. */
+	connection: "connecting",
+	/** In milliseconds since 1970, or null. */
+	maintenanceUntil: null,
+	/** The answer of `/v2/me`; null until somebody has signed in. */
+	me: null,
+};
+
+const listeners = new Set();
+
+/** Tells those who watch, unless nothing has changed. */
+export function change(news) {
+	if (Object.entries(news).every(([name, value]) => state[name] === value)) return;
+	Object.assign(state, news);
+	for (const listener of [...listeners]) listener();
+}
+
+/** Calls a function now and after each change, until the signal. */
+export function watch(listener, signal) {
+	if (signal?.aborted) return;
+	listeners.add(listener);
+	signal?.addEventListener("abort", () => listeners.delete(listener));
+	listener();
+}
+
+export const may = (scope) => state.me?.key.scopes.includes(scope) ?? false;
+export const mayWrite = () => may("write");
+
+/** Why nothing that needs a scope can be changed, in words; null where it can. */
+export function whyNoWrites(scope = "write") {
+	if (state.me && !may(scope)) return words.state.readOnly(may("billing"));
+	if (state.maintenanceUntil !== null) return words.state.noWritesMaintenance;
+	if (state.connection === "reconnecting") return words.state.noWritesOffline;
+	return null;
+}
 
 const repeatsMax = 3;
-/** The first pause, which doubles unless the service says when; and how long all may take. */
+/** The first pause, which doubles unless the service says when; and all of them. */
 const [pauseSeconds, patienceSeconds] = [0.5, 60];
 
 /** What went wrong with a call, as the error envelope has it. */
 export class Problem extends Error {
-	/** 0 where there was no answer. */
+	/** 0 without an answer. */
 	status = 0;
 	code = "";
 	details = [];
@@ -31,14 +69,14 @@ export class Problem extends Error {
 export const isAborted = (error) => error?.name === "AbortError";
 
 let refuseAccess;
-/** Has a function called when the key, or its account, is no longer good for anything. */
+/** Has a function called when the key, or its account, is no longer good. */
 export const onAccessRefused = (listener) => { refuseAccess = listener; };
 
-// A key without a scope is refused by the same code as an account without access.
+// A key without a scope is refused by the same code.
 const isAboutAccess = ({ status, code }) =>
 	status === 401 || ["API_USER_NOT_FOUND", "ACCOUNT_SUSPENDED"].includes(code) || (code === "API_ACCESS_NOT_ENABLED" && !state.me);
 
-/** Below the folder of this page, whatever a proxy puts before it. What is empty in the query is left out. */
+/** Below the folder of this page, whatever a proxy puts before it; without what is empty in the query. */
 export function address(path, query = {}) {
 	const url = new URL(path, new URL(".", location.href));
 	for (const [name, value] of Object.entries(query)) if (value || value === 0) url.searchParams.set(name, value);
@@ -73,8 +111,6 @@ export const problemOf = (status, body, header) => new Problem({
 	...body?.error, status, requestID: body?.request_id ?? header("X-Request-Id"), retryAfterSeconds: Number(header("Retry-After")) || null,
 });
 
-export const lostAnswer = () => new Problem();
-
 export function noteRefusal(problem) {
 	if (isAboutAccess(problem)) refuseAccess(problem);
 	if (problem.isMaintenance) change({ maintenanceUntil: Date.now() + (problem.retryAfterSeconds ?? 30) * 1000 });
@@ -88,12 +124,12 @@ export function dressed(body, headers) {
 	};
 }
 
-export function answerOf(status, text, header) {
+function answerOf(status, text, header) {
 	let body = null;
 	try {
 		body = JSON.parse(text);
 	} catch {
-		// It is empty, or from something in between: its status has to do.
+		// It is empty, or from something in between.
 	}
 	if (status < 200 || status > 299) throw problemOf(status, body, header);
 	change({ maintenanceUntil: null });
@@ -108,10 +144,30 @@ async function once(method, path, { query, body, headers, signal }) {
 		text = await response.text();
 	} catch {
 		signal?.throwIfAborted();
-		throw lostAnswer();
+		throw new Problem();
 	}
 	return answerOf(response.status, text, (name) => response.headers.get(name));
 }
+
+/** For `call`: tells `progress(sent, all)` of bytes; with `received(bytes)` the answer is a blob. */
+export const upload = (progress, received) => async (method, path, { body, headers, signal }) => {
+	signal.throwIfAborted();
+	const sent = dressed(body, headers);
+	const request = new XMLHttpRequest();
+	request.open(method, address(path));
+	for (const header of Object.entries(sent.headers)) request.setRequestHeader(...header);
+	request.upload.onprogress = ({ loaded, total }) => progress(loaded, total);
+	signal.addEventListener("abort", () => request.abort());
+	await new Promise((resolve, reject) => {
+		Object.assign(request, {
+			responseType: "blob", onprogress: ({ loaded }) => received?.(loaded),
+			onload: resolve, onerror: () => reject(new Problem()), onabort: () => reject(signal.reason),
+		});
+		request.send(sent.body);
+	});
+	const { status, response } = request;
+	return received && status < 300 ? response : answerOf(status, await response.text(), (name) => request.getResponseHeader(name));
+};
 
 /** Seconds until the same is tried again; null where it is not to be. */
 function pauseBefore(method, problem, repeats) {
@@ -151,7 +207,7 @@ export async function call(method, path, { ifMatch, idempotencyKey = uniqueKey()
 
 export const get = (path, query, signal) => call("GET", path, { query, signal });
 
-/** That it is gone already, after an answer that was lost, is what was asked for. */
+/** To be gone already, after an answer that was lost, is what was asked for. */
 export async function remove(path, options) {
 	try {
 		return await call("DELETE", path, options);

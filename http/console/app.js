@@ -1,17 +1,16 @@
-// The page as a whole: its screens, what surrounds them, and what concerns all of them.
+// The page as a whole: its screens, and what concerns all of them.
 
-import { get, onAccessRefused } from "./api.js";
+import { change, get, onAccessRefused, state, watch, whyNoWrites } from "./api.js";
 import { h } from "./dom.js";
 import { announceProgress } from "./items.js";
-import { button, connectionDot, during, problemNote, showSlowly } from "./parts.js";
+import { button, connectionDot, during, field, pageHead, problemNote, requestNote, showSlowly } from "./parts.js";
 import { key, setKey } from "./session.js";
-import { change, state, watch, whyNoWrites } from "./state.js";
 import { follow } from "./stream.js";
 import { words } from "./words.js";
 import { accountScreen } from "./views/account.js";
 import { activityScreen } from "./views/activity.js";
+import { balanceLink, creditsScreen, readCreditsSoon } from "./views/credits.js";
 import { detailScreen } from "./views/detail.js";
-import { accessScreen, keyScreen } from "./views/key.js";
 import { listScreen } from "./views/list.js";
 import { trashScreen } from "./views/trash.js";
 import { webhooksScreen } from "./views/webhooks.js";
@@ -19,17 +18,18 @@ import { webhooksScreen } from "./views/webhooks.js";
 const itemsScreen = (mode) => (place, signal) => (place.id && place.id !== "new" ? detailScreen : listScreen)(mode, place, signal);
 
 /**
- * Each is given a place and a signal that ends with it. It has a `title`, an `element` with one h1, and perhaps `ready`, until there is something
- * to show; `onEvent(event)`; `refresh()`, which reads anew; and `moveTo(place)`, which goes to another address by itself if it can.
+ * Each is given a place and a signal that ends with it. It has a `title`, an `element` with one h1, and perhaps `ready`, until something is shown;
+ * `onEvent(event)`; `refresh()`, which reads anew; and `moveTo(place)`, which goes to another address by itself if it can.
  */
 const screens = {
 	__proto__: null,
 	personas: itemsScreen("persona"), styles: itemsScreen("style"),
 	trash: trashScreen, activity: activityScreen, webhooks: webhooksScreen, account: accountScreen,
+	credits: (...given) => (state.me.credits ? creditsScreen : nothingHere)(...given),
 };
 
 const [main, places, who, banners, news] = ["main", "places", "who", "banners", "news"].map((id) => document.getElementById(id));
-/** The screen, and what ends it; one for the key where there is no session. */
+/** The screen, and what ends it. */
 let shown = null;
 /** What ends with the key. */
 let session = null;
@@ -64,7 +64,7 @@ function navigate() {
 		if (!shown) openDoor();
 		return;
 	}
-	if (place.name === "webhooks") news.replaceChildren();
+	if (news.querySelector("a")?.hash.startsWith(`#/${place.name}`)) news.replaceChildren();
 	if (place.name === "key") return location.replace("#/personas");
 	if (shown?.screen.moveTo?.(place)) return;
 	const ending = new AbortController();
@@ -73,14 +73,39 @@ function navigate() {
 
 const nothingHere = () => ({
 	title: words.app.nothingHere,
-	element: h("div.page", null, h("h1", { tabindex: "-1" }, words.app.nothingHere), h("p", null, words.app.nothingHereMore),
-		h("a.button", { href: "#/personas" }, words.app.toPersonas)),
+	element: h("div.page", null, pageHead(words.app.nothingHere, words.app.nothingHereMore, h("a.button", { href: "#/personas" }, words.app.toPersonas))),
 });
 
-/** Asks for a key; or says, as a whole page, what keeps its account out whatever the key. */
+const door = (title, lead, ...children) => ({ title, element: h("div.page.door", null, pageHead(title, lead), children) });
+
+/** `trouble` is what was wrong with the key before. */
+function keyScreen(trouble) {
+	const input = h("input", { type: "password", placeholder: "pkz_…", autocomplete: "current-password", autofocus: true });
+	const { element, setTrouble } = field(words.key.label, input);
+	const keep = h("input", { type: "checkbox" });
+	const open = h("button.primary", null, h("span", null, words.key.title));
+	const notes = h("div");
+	const send = async () => {
+		const secret = input.value.trim();
+		const problem = /^pkz_[!-~]+$/.test(secret) ? await enter(secret, keep.checked).catch((error) => error) : { code: "INVALID_API_KEY_FORMAT" };
+		const why = words.key.refused[problem?.code];
+		setTrouble(why);
+		notes.replaceChildren(problem && !why ? problemNote(problem) : "");
+		if (why) input.focus();
+	};
+	setTrouble(trouble);
+	return door(words.key.title, words.key.lead,
+		h("form.print-card", { submit: () => during(open, words.key.checking, send) },
+			h("input.offscreen", { value: "API key", autocomplete: "username", tabindex: "-1", "aria-hidden": "true", readonly: true }),
+			element, h("label.check", null, keep, words.key.keep), open, notes),
+		h("p.quiet", null, words.key.where, h("code", null, "personas keys create --account NAME"), words.key.goes));
+}
+
+/** Asks for a key; or says what keeps its account out whatever the key. */
 function openDoor(problem = {}, trouble = words.key.refused[problem.code]) {
 	places.hidden = true;
-	show(accessScreen(problem, () => openDoor()) ?? keyScreen(enter, trouble));
+	const barred = words.key.barred[problem.code];
+	show(barred ? door(...barred, requestNote(problem), button(words.key.otherKey, () => openDoor())) : keyScreen(trouble));
 	history.replaceState(null, "", "#/key");
 }
 
@@ -104,16 +129,24 @@ async function enter(secret, isToBeKept) {
 	navigate();
 }
 
-const refresh = () => shown?.screen.refresh?.();
+function refresh() {
+	readCreditsSoon(session.signal);
+	shown.screen.refresh?.();
+}
 
 const banner = (...children) => h("p.banner", { role: "status" }, children);
 
+/** Where it leads nobody needs to be told. */
+function alarm(said, href) {
+	if (placeOf(href).name !== placeOf(location.hash).name) news.replaceChildren(banner(said, " ", h("a", { href }, words.app.seeWhy)));
+}
+
 function hear(event) {
 	announceProgress(event);
-	if (event.type === "webhook.disabled" && placeOf(location.hash).name !== "webhooks") {
-		const { id, url } = event.data;
-		news.replaceChildren(banner(words.webhooks.banner(new URL(url).host), h("a", { href: `#/webhooks/${id}` }, words.webhooks.see)));
-	}
+	if (/^(credits|smart_balance)\./.test(event.type)) readCreditsSoon(session.signal);
+	const { type, data: { id, url } } = event;
+	if (type === "webhook.disabled") alarm(words.webhooks.banner(new URL(url).host), `#/webhooks/${id}`);
+	if (type === "smart_balance.paused") alarm(words.detail.happened(event), "#/credits");
 	shown?.screen.onEvent?.(event);
 }
 
@@ -128,7 +161,7 @@ function refuse(problem) {
 	openDoor(problem, words.key.refused[problem.code] ?? words.key.ended);
 }
 
-/** With the page goes everything else: nothing of one account is left to be seen by the next. */
+/** Nothing of one account is left to be seen by the next. */
 function signOut() {
 	setKey("");
 	// Without an event, which would show a screen.
@@ -138,12 +171,12 @@ function signOut() {
 
 function drawWho(signal) {
 	const { account: { name }, key: { prefix } } = state.me;
-	who.replaceChildren(connectionDot(signal),
+	who.replaceChildren(connectionDot(signal), balanceLink(signal),
 		h("a.account", { href: "#/account", "aria-label": `${words.app.places.account}: ${name}` }, h("span", null, name), h("code", null, `${prefix}…`)),
 		button(words.app.signOut, signOut, { kind: "quiet" }));
 }
 
-/** Says of maintenance and a lost connection what happens next, and that a key may only read. */
+/** Of maintenance, a lost connection, and keys that may only read. */
 function drawBanners(signal) {
 	let timer;
 	signal.addEventListener("abort", () => clearTimeout(timer));
@@ -177,13 +210,13 @@ async function resume() {
 	} catch (problem) {
 		if (!key()) return openDoor(problem);
 		const again = button(words.app.tryAgain, () => during(again, words.key.checking, resume));
-		main.replaceChildren(h("div.page.door", null, h("h1", null, words.app.name), problemNote(problem, again)));
+		main.replaceChildren(door(words.app.name, "", problemNote(problem, again)).element);
 		document.body.dataset.ready = "";
 		retry = setTimeout(resume, (problem.retryAfterSeconds ?? 5) * 1000);
 	}
 }
 
-places.append(h("ul", null, Object.keys(screens).slice(0, -1).map((name) => h("li", null, h("a", { href: `#/${name}` }, words.app.places[name])))));
+places.append(h("ul", null, Object.keys(screens).slice(0, 5).map((name) => h("li", null, h("a", { href: `#/${name}` }, words.app.places[name])))));
 document.getElementById("skip").addEventListener("click", (event) => {
 	// The fragment of an address is the screen's.
 	event.preventDefault();
@@ -191,6 +224,8 @@ document.getElementById("skip").addEventListener("click", (event) => {
 });
 onAccessRefused(refuse);
 addEventListener("hashchange", navigate);
+// Pages send nothing by forms.
+addEventListener("submit", (event) => event.preventDefault());
 if (key()) {
 	main.replaceChildren(showSlowly(h("p.page", null, words.key.checking)));
 	resume();

@@ -1,10 +1,8 @@
 // Personas and styles on any screen.
 
-import { call, get, remove } from "./api.js";
-import { toast } from "./dialogs.js";
+import { call, get, mayWrite, remove } from "./api.js";
 import { announce, h } from "./dom.js";
-import { icon, problemNote, problemWords, renew, task } from "./parts.js";
-import { mayWrite } from "./state.js";
+import { icon, problemNote, problemWords, renew, task, toast } from "./parts.js";
 import { modes, words } from "./words.js";
 
 const text = words.items;
@@ -20,7 +18,7 @@ const previews = new Map();
 /** Until there is a portrait. */
 export const keepPreview = (id, blob) => previews.set(id, URL.createObjectURL(blob));
 
-/** The portrait of an item, or what stands for it; or an older print, as it is now. */
+/** The portrait of an item, or what stands for it; perhaps in an older print. */
 export function print({ id, name, status, progress, portrait_url }, element = h("div.print")) {
 	const preview = previews.get(id);
 	const source = portrait_url ?? preview;

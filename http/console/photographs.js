@@ -1,8 +1,7 @@
 // The photographs of a form: three places, the service's rules, and smaller copies.
 
 import { h } from "./dom.js";
-import { field } from "./forms.js";
-import { button, icon, renew } from "./parts.js";
+import { button, field, icon, renew } from "./parts.js";
 import { modes, words } from "./words.js";
 
 const text = words.create;
@@ -41,7 +40,7 @@ async function shrink(bitmap, scale) {
 	return copy;
 }
 
-/** Gives what is wrong, in words; or a `blob` to send, and the `original` where that may be sent too. */
+/** Gives what is wrong, in words; or a `blob` to send, and the `original` if that may be sent too. */
 async function examine(file) {
 	const { name, size } = file;
 	// A phone has no memory for more.
@@ -76,7 +75,7 @@ const blank = { blob: null, original: null, said: "", trouble: "", digest: null 
 
 export function filmFor(mode, changed) {
 	const { photographs: title, advice, first } = modes[mode];
-	/** Each stays the same object: places are moved while a file is examined. */
+	/** The same objects: they are moved while a file is examined. */
 	const photos = [1, 2, 3].map(() => ({ ...blank }));
 	let queue = Promise.resolve();
 
@@ -168,7 +167,7 @@ export function filmFor(mode, changed) {
 			const all = places.map(({ content }) => content());
 			if (addressBox.open) return { ...texts, image_urls: all };
 			const form = new FormData();
-			// As files, because in texts browsers make the ends of lines longer.
+			// As files: in texts browsers make the ends of lines longer.
 			for (const [name, value] of Object.entries(texts)) form.append(name, new Blob([value]));
 			for (const blob of all) form.append("image", blob);
 			return form;

@@ -1,15 +1,14 @@
-// Changes as they happen. One tab reads for all of its account, because a browser has six connections for one address. Where there are no locks, as
-// over plain http, each tab reads for itself while it is seen.
+// Changes as they happen. One tab reads for all of its account: a browser has six connections for one address. Without locks, as over plain http,
+// each reads for itself while it is seen.
 
-import { address, dressed, get, noteRefusal, pause, Problem, problemOf } from "./api.js";
-import { change, state } from "./state.js";
+import { address, change, dressed, get, noteRefusal, pause, Problem, problemOf, state } from "./api.js";
 
-/** After so many failures to stream, changes are asked for instead, until it is time to stream again. */
+/** After so many failures to stream, changes are asked for instead, for a while. */
 const [failuresMax, pollSeconds, streamAgainSeconds] = [3, 5, 30];
 /** The service says something every 12 seconds. */
 const silenceSecondsMax = 30;
 
-/** Has `event(event)` called for each change until the signal, and `resync()` where it is not known what happened. */
+/** Until the signal, calls `event(event)` for each change, and `resync()` where it is not known what happened. */
 export function follow(accountID, handlers, signal) {
 	const name = `personas-events-${accountID}`;
 	const { locks } = navigator;
@@ -26,7 +25,7 @@ export function follow(accountID, handlers, signal) {
 	attend();
 }
 
-const isEvent = (event) => Number.isInteger(event?.sequence) && typeof event.type === "string" && typeof event.data?.id === "string";
+const isEvent = (event) => Number.isInteger(event?.sequence) && typeof event.type === "string" && event.data instanceof Object;
 const connections = ["connecting", "live", "polling", "reconnecting"];
 
 class Reader {
@@ -125,7 +124,7 @@ class Reader {
 
 	async recover(error, signal) {
 		this.failures += 1;
-		// A service that has no place for another stream is there: its changes can be asked for.
+		// Without a place for another stream it can still be asked.
 		const isFull = error.status === 429;
 		if (error instanceof Problem) noteRefusal(error);
 		else this.become("reconnecting");
@@ -133,7 +132,7 @@ class Reader {
 		const endsAt = Date.now() + streamAgainSeconds * 1000;
 		while (!signal.aborted && Date.now() < endsAt) {
 			const isThere = await this.poll(signal);
-			// A service that is back may stream at once; if it does not, something in between may not let it.
+			// A service that is back may stream at once, unless something in between does not let it.
 			if (isThere && !isFull && !this.hasComeBack) {
 				this.hasComeBack = true;
 				return;
@@ -163,7 +162,7 @@ class Reader {
 	}
 }
 
-/** Ends early with the signal, or once the browser has a network again. */
+/** Ends early with the signal, or with a network. */
 async function rest(seconds, signal) {
 	const awake = new AbortController();
 	addEventListener("online", () => awake.abort(), { signal: awake.signal });

@@ -11,37 +11,38 @@ export const modes = {
 	},
 };
 
-const count = (number, one) => `${number.toLocaleString("en")} ${one}${number === 1 ? "" : "s"}`;
+const whole = (number) => number.toLocaleString("en");
+const count = (number, one) => `${whole(number)} ${one}${number === 1 ? "" : "s"}`;
 
 const megabytes = (bytes) => (bytes / 1e6).toFixed(1);
 
 /** In steps of a thousand, as file managers have them. */
-export const size = (bytes) => (bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} KB` : bytes < 1e9 ? `${megabytes(bytes)} MB` : `${megabytes(bytes / 1e3)} GB`);
+const size = (bytes) => (bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} KB` : bytes < 1e9 ? `${megabytes(bytes)} MB` : `${megabytes(bytes / 1e3)} GB`);
 
-const share = (used, max) => (max === null ? `${used} (no limit)` : `${used} of ${max}`);
+const share = (used, max) => `${used}${max === null ? " (no limit)" : ` of ${max}`}`;
 
 export const words = {
 	app: {
 		name: "Personas",
-		places: { personas: "Personas", styles: "Styles", trash: "Trash", activity: "Activity", webhooks: "Webhooks", account: "Account" },
+		places: { personas: "Personas", styles: "Styles", trash: "Trash", activity: "Activity", webhooks: "Webhooks", account: "Account", credits: "Credits" },
 		signOut: "Sign out",
-		nothingHere: "Nothing here", nothingHereMore: "This address leads to no screen.", toPersonas: "Go to the personas",
-		close: "Close", cancel: "Cancel", tryAgain: "Try again",
+		nothingHere: "Nothing here", nothingHereMore: "This address leads nowhere.", toPersonas: "To the personas",
+		close: "Close", cancel: "Cancel", tryAgain: "Try again", seeWhy: "See why",
 		loading: "Loading…", more: "Show more",
 	},
 	state: {
 		connecting: "Connecting…", live: "Live", polling: "Updates every 5 s", reconnecting: "Reconnecting…", maintenance: "Paused",
-		readOnly: "This key may only read.",
+		readOnly: (mayPay) => `This key may only read${mayPay ? " and set Smart Balance" : ""}.`,
 		noWritesMaintenance: "Changes wait until maintenance is over.",
 		noWritesOffline: "Changes wait until the service is reached.",
-		maintenanceBanner: (seconds) => `The service is being maintained. What you see stays; we look again in ${count(seconds, "second")}.`,
+		maintenanceBanner: (seconds) => `Maintenance. What you see stays; we look again in ${count(seconds, "second")}.`,
 		offlineBanner: "The service cannot be reached. What you see may be old.",
 	},
 	key: {
 		title: "Open the console",
 		lead: "Paste your API key.",
 		label: "API key", keep: "Stay signed in on this tab", checking: "Checking…",
-		where: "A demo prints one; operators make them by ", goes: ". Yours stays in this tab and goes to this service alone.",
+		where: "Operators make them by ", goes: ". Yours stays in this tab and goes to this service alone.",
 		refused: {
 			INVALID_API_KEY_FORMAT: "Keys begin with “pkz_” and have no spaces.",
 			INVALID_API_KEY: "This key is not known here. Is it whole?",
@@ -62,11 +63,11 @@ export const words = {
 		keyOf: ({ prefix, label, scopes, created_at: made, expires_at: end }, time) => ({
 			"Begins with": prefix, Label: label ?? "none", May: scopes.join(", "), Made: time(made), Ends: end ? time(end) : "never",
 		}),
-		uses({ counts: { items, stored_bytes: bytes, personas, styles }, limits, credits }) {
+		uses({ counts: { items, stored_bytes: bytes, personas, styles }, limits }) {
 			const each = (status) => `${count(personas[status], "persona")}, ${count(styles[status], "style")}`;
 			return {
 				Ready: each("completed"), Developing: each("processing"), "Did not work": each("failed"), "In the trash": each("trash"),
-				"In all": share(items, limits.items), Photographs: share(size(bytes), limits.stored_bytes && size(limits.stored_bytes)), ...credits,
+				"In all": share(items, limits.items), Photographs: share(size(bytes), limits.stored_bytes && size(limits.stored_bytes)),
 			};
 		},
 		limitsOf: (limits) => ({
@@ -82,7 +83,7 @@ export const words = {
 		goOn: "“Import” goes on: nothing is made twice.",
 	},
 	trash: {
-		lead: "All of it can be brought back until its days are over.",
+		lead: "It can be brought back until its days are over.",
 		empty: "The trash is empty", emptyMore: "What you throw away stays for a while.",
 		kept: (one, days) => `A ${one} · ${days ? `${count(days, "day")} left` : "goes today"}`,
 		restore: "Restore", restoring: "Bringing back…", purge: "Delete for ever", purging: "Deleting…",
@@ -92,9 +93,9 @@ export const words = {
 		}),
 	},
 	activity: {
-		lead: "What happened, the newest first.",
-		empty: "Nothing has happened yet", emptyMore: "What is made or changed is told here.",
-		webhook: "A webhook", disabled: "Switched off", gone: (one) => `A ${one} that is gone`,
+		lead: "What happened.",
+		empty: "Nothing has happened yet", emptyMore: "Changes are told here.",
+		webhook: "A webhook", gone: (one) => `A ${one} that is gone`,
 	},
 	problem: {
 		load: "This could not be loaded",
@@ -120,9 +121,10 @@ export const words = {
 		history: "History", version: (number) => `Version ${number}`, present: "as it is now", timeline: "What happened",
 		happened: ({ type, data, changed }) => ({
 			created: "Created", completed: "Developed", retried: "Tried again", trashed: "Moved to trash", restored: "Restored", deleted: "Deleted for ever",
+			disabled: "Switched off", paused: `Smart Balance is paused: ${data.paused_reason}`,
 			failed: data.error?.code === "CANCELLED" ? "Stopped" : `Did not work: ${data.error?.message}`,
 			updated: `Changed: ${changed.map((member) => words.detail.members[member] ?? "where it goes when finished").join(", ")}`,
-		})[type.split(".")[1]],
+		})[type.split(".")[1]] ?? (data.kind && words.credits.told(data)),
 		gone: { trashed: "It is in the trash.", deleted: "It was deleted for ever.", lost: "It is no longer there." },
 		goneMore: "It may be in the trash, deleted, or another account's.", toTrash: "Look into the trash",
 	},
@@ -152,7 +154,7 @@ export const words = {
 			failing: "Off: nothing arrived for five days",
 		},
 		tells: "Told of: ", last: "Last message: ", counts: ({ pending, missing }) => `${pending} waiting, ${missing} missed`,
-		event: (type) => (type === "*" ? "everything but progress" : type.replace(".*", " (everything but progress)").replace(".", " ")),
+		event: (type) => (type === "*" ? "everything but progress" : type.replace(".*", " (everything but progress)").replace(/[._]/g, " ")),
 		address: "Address", addressHint: "https://hooks.example.com/personas", note: "Note", which: "Told of",
 		secretTitle: "The secret", secret: "It signs messages. Copy it now: it is not shown again.",
 		secretLost: "It got lost on the way. Make a new secret.",
@@ -165,7 +167,7 @@ export const words = {
 		answered: (status) => `Answered ${status}`,
 		errors: { timeout: "No answer in time", dns: "Name not found", tls: "Bad certificate", forbidden_address: "Private network" },
 		unconfigured: "This service has no key to keep secrets with.",
-		banner: (host) => `The webhook to ${host} was switched off. `, see: "See why",
+		banner: (host) => `The webhook to ${host} was switched off.`,
 	},
 	create: {
 		create: "Create", name: "Name", nameHint: "Letters A–Z, digits, spaces, - and _.", special_instructions: "Special instructions",
@@ -188,6 +190,19 @@ export const words = {
 		wait: (label, seconds) => `${label} in ${seconds} s`, made: "is made",
 		triedAgain: "is tried again", replaces: "Three new photographs replace all that it had.",
 		discard: { title: "Discard what you entered?", text: "Photographs and words will be gone.", yes: "Discard", no: "Keep editing" },
+	},
+	credits: {
+		lead: "Trainings cost credits. What does not work is given back.", see: "See the credits", balance: "Balance", all: "Every change",
+		left: (balance) => `${count(balance, "credit")} left`, signed: (amount) => `${amount < 0 ? "−" : "+"}${whole(Math.abs(amount))}`,
+		cost: (price, balance) => `Costs ${count(price, "credit")} of ${whole(balance)}.`,
+		price: (price, balance) => (price ? `${count(price, "credit")}, enough for ${whole(Math.floor(balance / price))}` : "free"),
+		empty: "No changes yet", gone: "one that is gone",
+		kinds: { grant: "Given by the operator", charge: "Training", refund: "Given back", top_up: "Bought", revoke: "Taken by the operator" },
+		told: ({ kind, amount }) => `${words.credits.kinds[kind]}, ${words.credits.signed(amount)}`,
+		smart: "Smart Balance", smartLead: "Buys credits before they run out. You pay as agreed with the operator.",
+		states: { off: () => "Off", active: () => "On", paused: ({ paused_reason: reason }) => `Paused: ${reason}` },
+		fields: { threshold: "When fewer would be left than", amount: "Buy" }, rule: "Digits alone, from 1 to 1,000,000,000,000.",
+		resume: "Resume", turnOff: "Turn off", noScope: "A key with the scope “billing” can change this.",
 	},
 	time: { justNow: "just now", minutes: (number) => `${number} min ago`, hours: (number) => `${number} h ago` },
 	list: {

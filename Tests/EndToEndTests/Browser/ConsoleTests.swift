@@ -18,6 +18,7 @@ struct ConsoleTests {
 
     private static let scenarios = [
         Scenario(name: "create", checksMin: 32),
+        Scenario(name: "credits", checksMin: 70),
         Scenario(name: "detail", checksMin: 78),
         Scenario(name: "list", checksMin: 40),
         Scenario(name: "live", checksMin: 37),

@@ -1,18 +1,14 @@
 // The account, its archives, and the colours of the page.
 
-import { call, get, uniqueKey } from "../api.js";
+import { call, change, get, state, uniqueKey, upload, watch } from "../api.js";
 import { announce, h } from "../dom.js";
-import { field } from "../forms.js";
-import { button, during, facts, pageHead, problemNote, time, writes } from "../parts.js";
-import { change, state, watch } from "../state.js";
-import { upload } from "../upload.js";
+import { button, choice, during, facts, field, pageHead, part, problemNote, time, writes } from "../parts.js";
 import { words } from "../words.js";
 
 const text = words.account;
 const title = words.app.places.account;
 /** By account: they go on while one looks at other screens. */
 const archives = {};
-const part = (heading, ...children) => h("section.print-card", null, h("h2", null, heading), children);
 
 export function accountScreen(place, signal) {
 	const { account, key, limits } = state.me;
@@ -34,9 +30,8 @@ export function accountScreen(place, signal) {
 /** All that is in localStorage. */
 function themes() {
 	const { dataset } = document.documentElement;
-	const choose = ({ target }) => { localStorage.theme = dataset.theme = target.value; };
-	return h("select", { "aria-label": text.theme, change: choose },
-		Object.entries(text.themes).map(([value, label]) => h("option", { value, selected: value === dataset.theme }, label)));
+	const change = ({ target }) => { localStorage.theme = dataset.theme = target.value; };
+	return choice(text.theme, text.themes, { change }, dataset.theme);
 }
 
 /** `run` tells how many bytes are through, and gives what came of it. */
@@ -63,7 +58,7 @@ const exporter = () => mover(text.export, async (signal, soFar) => {
 });
 
 function importer() {
-	// The same until the file is through: a second attempt goes on with the first.
+	// A second attempt goes on with the first.
 	let idempotencyKey;
 	const renewKey = () => { idempotencyKey = uniqueKey(); };
 	const { input, element, setTrouble } = field(text.file, h("input", { type: "file", accept: ".tar", change: renewKey }));

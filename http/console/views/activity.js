@@ -3,12 +3,11 @@
 import { get } from "../api.js";
 import { h } from "../dom.js";
 import { linkTo } from "../items.js";
-import { time } from "../parts.js";
+import { sheet, time } from "../parts.js";
 import { words } from "../words.js";
-import { sheet } from "./sheet.js";
 
 const text = words.activity;
-/** No account has come there: it is answered with the place of the latest event. */
+/** No account has come there: the answer has the latest place. */
 const beyond = `${"9".repeat(18)}.00000000`;
 
 export function activityScreen(place, signal) {
@@ -22,7 +21,7 @@ export function activityScreen(place, signal) {
 			rows = {};
 		}
 		const known = all().length;
-		// A window may have nothing but progress, which is left out; or begin where events have expired.
+		// A window may have nothing but progress, or begin where events have expired.
 		do {
 			const { gap, data } = await page(`${Math.max(0, end - 100)}.${life}`);
 			(gap ? (await page()).data : data).forEach(take);
@@ -39,8 +38,9 @@ export function activityScreen(place, signal) {
 }
 
 function eventRow(event) {
-	const { id, mode, name } = event.data;
-	const subject = mode ? name && h("a", { href: linkTo({ mode, id }) }, name) : h("a", { href: `#/webhooks/${id}` }, text.webhook);
-	return h("li", { "data-id": event.id }, h("span.what", null, subject || text.gone(mode), ": ", words.detail.happened(event) ?? text.disabled),
+	const { id, mode, name, url } = event.data;
+	const other = url ? [`#/webhooks/${id}`, text.webhook] : ["#/credits", words.app.places.credits];
+	const [href, subject] = mode ? [linkTo(event.data), name] : other;
+	return h("li", { "data-id": event.id }, h("span.what", null, subject ? h("a", { href }, subject) : text.gone(mode), ": ", words.detail.happened(event)),
 		time(event.timestamp));
 }

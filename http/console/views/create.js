@@ -1,20 +1,16 @@
 // The dialog that makes a persona or style, or mends one.
 
-import { call, get, isAborted, pause, uniqueKey } from "../api.js";
-import { ask, openDialog, toast } from "../dialogs.js";
+import { call, get, isAborted, pause, state, uniqueKey, upload, watch, whyNoWrites } from "../api.js";
 import { announce, h } from "../dom.js";
-import { field, instructionsTrouble, nameTrouble, normalizedName, summary } from "../forms.js";
 import { keepPreview, linkTo, pathOf } from "../items.js";
-import { button, problemNote, writes } from "../parts.js";
+import { ask, button, field, instructionsTrouble, nameTrouble, normalizedName, openDialog, problemNote, summary, toast, writes } from "../parts.js";
 import { filmFor } from "../photographs.js";
-import { state, watch, whyNoWrites } from "../state.js";
-import { upload } from "../upload.js";
 import { modes, words } from "../words.js";
 
 const text = words.create;
 const rules = { name: nameTrouble, special_instructions: instructionsTrouble };
 
-/** Whoever has to sign in again, or comes back, finds what was entered. */
+/** Whoever comes back finds what was entered. */
 const forms = {};
 
 /** `closed` is told what was made, if anything. */
@@ -73,13 +69,12 @@ function formFor(id, path, mode, mended) {
 		setTrouble(trouble);
 		await pause(0.4);
 		if (field !== "name" || trouble !== null || isOld()) return;
-		// At the latest it is told when it is sent.
+		// It is told when it is sent.
 		const item = await itemNamed(value).catch(() => null);
 		if (item && !isOld()) announce(place({ ...item, field }).text);
 	}
 
-	async function submit(event) {
-		event.preventDefault();
+	async function submit() {
 		if (start.textContent !== action) return;
 		notes.replaceChildren();
 		errors.show([]);
@@ -96,7 +91,7 @@ function formFor(id, path, mode, mended) {
 			else if (problem) explain(problem);
 			return;
 		}
-		// Somebody left meanwhile, which has it stopped.
+		// Leaving stops it.
 		if (!problem) toast(made ? `${made.name} ${news}` : `${title}: ${text.stopped}`);
 	}
 
@@ -158,7 +153,12 @@ function formFor(id, path, mode, mended) {
 	return ({ signal, closed }) => {
 		const life = new AbortController();
 		writes(start, life.signal);
-		watch(() => { reason.hidden = !(reason.textContent = whyNoWrites()); }, life.signal);
+		notes.replaceChildren();
+		watch(() => {
+			const { prices, balance } = state.me?.credits ?? {};
+			reason.textContent = whyNoWrites() ?? (prices?.[mode] ? words.credits.cost(prices[mode], balance) : "");
+			reason.hidden = !reason.textContent;
+		}, life.signal);
 		dialog = openDialog(title, {
 			kind: "sheet", signal,
 			async mayClose() {

@@ -1,11 +1,9 @@
 // One persona or style, and its past.
 
-import { call, get } from "../api.js";
+import { call, get, mayWrite } from "../api.js";
 import { announce, copyButton, h } from "../dom.js";
-import { field, instructionsTrouble, nameTrouble, normalizedName } from "../forms.js";
 import { itemActions, itemState, linkTo, print, restore } from "../items.js";
-import { button, facts, icon, problemNote, renew, showSlowly, task, time } from "../parts.js";
-import { mayWrite } from "../state.js";
+import { button, facts, field, icon, instructionsTrouble, nameTrouble, normalizedName, problemNote, renew, showSlowly, task, time } from "../parts.js";
 import { modes, words } from "../words.js";
 import { openMend } from "./create.js";
 
@@ -29,7 +27,7 @@ const members = {
 const settings = (item) => facts(Object.entries(text.members).map(([member, title]) => [title, written(item, member)]));
 const version = (title, item) => h("div", null, h("h3", null, title), settings(item));
 
-/** Saves what is `set`, unless something else was set since `base`: then there is also `mine`. */
+/** Saves what is `set`, unless others set something since `base`: then there is `mine`, too. */
 async function save(path, base, set) {
 	const { body: item, etag } = await get(path);
 	const mine = { ...item, ...set };
@@ -168,10 +166,9 @@ export function detailScreen(mode, { id }, signal) {
 			}, signal, { kind: "primary" });
 			const cancel = button(words.app.cancel, leave);
 			show(h("form", {
-				novalidate: true,
 				input() { drafts[place] = { base, value: input.value }; check(); },
 				keydown({ key, isComposing }) { if (key === "Escape" && !isComposing) leave(); },
-				submit(event) { event.preventDefault(); submit.click(); },
+				submit: () => submit.click(),
 			}, element, notes, h("div.actions", null, submit, cancel)));
 			input.focus();
 		};

@@ -1,19 +1,14 @@
 // The list of all personas, or of all styles.
 
-import { get } from "../api.js";
+import { get, mayWrite } from "../api.js";
 import { announce, h } from "../dom.js";
 import { itemActions, itemState, linkTo, print } from "../items.js";
-import { button, emptyNote, pageHead, time, writes } from "../parts.js";
-import { mayWrite } from "../state.js";
+import { button, choice, emptyNote, pageHead, sheet, time, writes } from "../parts.js";
 import { modes, words } from "../words.js";
 import { openCreate, openMend } from "./create.js";
-import { sheet } from "./sheet.js";
 
 const pageItems = 20;
 const text = words.list;
-
-const choice = (name, options) =>
-	h("select", { name, "aria-label": text[name] }, Object.entries(options).map(([value, label]) => h("option", { value }, label)));
 
 export function listScreen(mode, place, signal) {
 	const { collection, many, photographs, add } = modes[mode];
@@ -21,9 +16,9 @@ export function listScreen(mode, place, signal) {
 	let query, cursor, wanted, reading, creating, timer;
 	const open = () => { location.hash = `${address}/new`; };
 	const addButton = () => mayWrite() && writes(button(add, open, { kind: "primary", icon: "plus" }), signal);
-	const filters = h("form.filters", { role: "search", input: ({ target }) => go(target.name), submit: (event) => event.preventDefault() },
+	const filters = h("form.filters", { role: "search", input: ({ target }) => go(target.name) },
 		h("input", { type: "search", name: "q", placeholder: text.q, "aria-label": text.q, maxlength: 25, autocomplete: "off" }),
-		choice("status", text.statuses), choice("sort", text.sorts));
+		choice(text.status, text.statuses, { name: "status" }), choice(text.sort, text.sorts, { name: "sort" }));
 	const adder = h("div", null, addButton());
 	const list = h("ul.cards");
 	const count = h("p.quiet");
@@ -38,7 +33,7 @@ export function listScreen(mode, place, signal) {
 	function go(changed) {
 		const asked = new URLSearchParams([...new FormData(filters)].filter(([, value]) => value.trim()));
 		const hash = asked.size ? `${address}?${asked}` : address;
-		// What is typed is one step for the browser's Back, not one for each letter.
+		// What is typed is one step for the browser's Back.
 		if (changed === "q" && query.has("q")) location.replace(hash);
 		else location.hash = hash;
 	}
@@ -96,10 +91,10 @@ export function listScreen(mode, place, signal) {
 		return element;
 	}
 
-	/** Whether the place of a card can be told without asking: all was read, and the newest come first. */
+	/** Whether the place of a card is known: all was read, and the newest come first. */
 	const isPlain = () => !query.size && !reading && !screen.notes.hasChildNodes();
 
-	/** Seldom, however much happens; and not before what is being read is there. */
+	/** Seldom, and not before what is being read is there. */
 	function refreshLater() {
 		timer ??= setTimeout(() => {
 			timer = null;
@@ -118,13 +113,13 @@ export function listScreen(mode, place, signal) {
 		if (isKnown && !isWanted) return;
 		const cards = [...list.children];
 		const next = cards.findIndex(({ dataset }) => dataset.place < added.dataset.place);
-		// What is older than all that are shown comes with those that follow.
+		// What is older than all that are shown comes later.
 		if (next >= 0 && !isKnown) cards.splice(next, 0, added);
 		else if (!isKnown && (!cursor || wanted === id)) cards.push(added);
 		screen.show(cards);
 	}
 
-	/** Once the dialog is closed, the address is to be the list's again. */
+	/** Once it is closed, the address is the list's again. */
 	function create(back) {
 		if (!mayWrite()) return back();
 		creating = new AbortController();

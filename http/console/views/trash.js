@@ -1,13 +1,10 @@
 // The trash.
 
 import { call, get, remove } from "../api.js";
-import { ask } from "../dialogs.js";
 import { h } from "../dom.js";
-import { field } from "../forms.js";
 import { linkTo, print } from "../items.js";
-import { daysUntil, problemNote, task } from "../parts.js";
+import { ask, daysUntil, field, problemNote, sheet, task } from "../parts.js";
 import { words } from "../words.js";
-import { sheet } from "./sheet.js";
 
 const text = words.trash;
 
@@ -28,8 +25,8 @@ export function trashScreen(place, signal) {
 
 function trashRow(item, leave, signal) {
 	const { id, name, mode } = item;
-	// Where another has the name, or the id of one's own, by now, it is asked for anew.
-	const anew = h("form.below", { submit(event) { event.preventDefault(); restore.click(); } });
+	// Where another has the name, or the own id, by now.
+	const anew = h("form.below", { submit: () => restore.click() });
 	const restore = task(text.restore, text.restoring, async () => {
 		const given = Object.fromEntries([...new FormData(anew)].map(([member, value]) => [member, value || null]));
 		try {

@@ -1,11 +1,8 @@
 // Programs that are told of what happens: all, and one with its log.
 
-import { call, get, remove } from "../api.js";
-import { ask, openDialog } from "../dialogs.js";
+import { call, get, mayWrite, remove, state } from "../api.js";
 import { copyButton, h } from "../dom.js";
-import { field } from "../forms.js";
-import { button, during, emptyNote, icon, pageHead, problemNote, renew, showSlowly, task, time } from "../parts.js";
-import { mayWrite } from "../state.js";
+import { ask, button, choice, during, emptyNote, field, icon, openDialog, pageHead, problemNote, renew, showSlowly, task, time } from "../parts.js";
 import { words } from "../words.js";
 
 const { app, webhooks: text } = words;
@@ -34,10 +31,11 @@ function showSecret(secret, closed) {
 		secret && h("p.secret", null, h("code", null, secret), copyButton(() => secret, text.secretTitle)), h("div.actions", null, close));
 }
 
-const types = ["*", ..."* created completed failed retried updated trashed restored deleted progress".split(" ")
-	.flatMap((verb) => [`persona.${verb}`, `style.${verb}`]), "webhook.disabled"];
+const types = () => ["*", ..."* created completed failed retried updated trashed restored deleted progress".split(" ")
+	.flatMap((verb) => [`persona.${verb}`, `style.${verb}`]), "webhook.disabled",
+	...(state.me.credits ? [..."granted charged refunded topped_up revoked".split(" ").map((verb) => `credits.${verb}`), "smart_balance.paused"] : [])];
 
-/** A new one has no etag. If somebody else changed it, the problem has it as it is `now`. */
+/** A new one has no etag. If others changed it, the problem has it as it is `now`. */
 async function save(path, read, body) {
 	try {
 		return await call(read.etag ? "PATCH" : "POST", path, { body, ifMatch: read.etag });
@@ -55,7 +53,7 @@ async function save(path, read, body) {
 function openForm(path, read, done, signal) {
 	const url = field(text.address, h("input", { name: "url", type: "url", autofocus: true }), { hint: text.addressHint });
 	const note = field(text.note, h("input", { name: "description" }));
-	const [everything, ...others] = [...new Set([...types, ...read.body.events])].map((type) =>
+	const [everything, ...others] = [...new Set([...types(), ...read.body.events])].map((type) =>
 		h("label.check", null, h("input", { type: "checkbox", name: "events", value: type }), text.event(type)));
 	const rest = h("fieldset.choices", null, others);
 	const notes = h("div");
@@ -85,7 +83,7 @@ function openForm(path, read, done, signal) {
 		}
 	}, signal, { kind: "primary" });
 	submit.type = "submit";
-	const form = h("form", { novalidate: true, change: sift, submit: (event) => event.preventDefault() }, url.element,
+	const form = h("form", { novalidate: true, change: sift }, url.element,
 		h("fieldset", null, h("legend", null, text.which), everything, rest), note.element, notes, h("div.actions", null, submit));
 	fill(read.body);
 	const dialog = openDialog(read.etag ? text.change : text.add, { signal }, form);
@@ -141,8 +139,7 @@ function webhookScreen(path, signal) {
 		await refresh();
 		if (more.hidden) status.focus();
 	}));
-	const status = h("select", { "aria-label": text.log, change() { wanted = 1; refresh(); } },
-		Object.entries(text.statuses).map(([value, label]) => h("option", { value }, label)));
+	const status = choice(text.log, text.statuses, { change() { wanted = 1; refresh(); } });
 	const deliveries = async (cursor, known = []) => {
 		const { body } = await get(`${path}/deliveries`, { status: status.value, cursor }, signal);
 		const all = [...known, ...body.data];
@@ -165,7 +162,7 @@ function webhookScreen(path, signal) {
 
 /** Reads anew after events, and while `read` says that more is to come. */
 function screenOf(head, body, read, signal) {
-	const notes = h("div", null, showSlowly(h("p.hook", null, app.loading), signal));
+	const notes = h("div", null, showSlowly(h("p.hook", null, app.loading)));
 	let timer;
 	const soon = () => { timer ??= setTimeout(refresh, 3000); };
 	const refresh = async () => {
