@@ -44,8 +44,8 @@ struct ReadmeTableTests {
 
     @Test("The seed is one that the service reads, and has every member there is")
     func seed() throws {
-        let text = try #require(try document.section("Seeds").blocks("json").first)
-        let seed = SeedFile(name: "README.md", json: Array(text.utf8), images: .folder("."))
+        let text = try #require(try MarkdownDocument("db/README.md").section("Seeds").blocks("json").first)
+        let seed = SeedFile(name: "db/README.md", json: Array(text.utf8), images: .folder("."))
         #expect(seed.faults.isEmpty)
         for child in Mirror(reflecting: seed.document).children { #expect(!Self.isNil(child.value), "without \(child.label ?? "")") }
         let item = try #require(seed.document.personas?.first)

@@ -75,23 +75,23 @@ struct FalWebhookKeysTests {
     func parts() async throws {
         let (keys, _) = Self.keys { _, _ in Self.set([Self.x]) }
         func changed(
-            requestID: String? = signature.requestID, userID: String? = signature.userID, timestamp: String? = signature.timestamp,
-            signature text: String? = signature.signature
+            requestID: String? = Self.signature.requestID, userID: String? = Self.signature.userID,
+            timestamp: String? = Self.signature.timestamp, signature text: String? = Self.signature.signature
         ) -> FalSignature {
             FalSignature(requestID: requestID, userID: userID, timestamp: timestamp, signature: text)
         }
-        let signature = "X-Fal-Webhook-Signature"
+        let header = "X-Fal-Webhook-Signature"
         #expect(Self.isInvalid(await Self.verified(keys, changed(requestID: nil)), "X-Fal-Webhook-Request-Id"))
         #expect(Self.isInvalid(await Self.verified(keys, changed(userID: nil)), "X-Fal-Webhook-User-Id"))
         #expect(Self.isInvalid(await Self.verified(keys, changed(timestamp: nil)), "X-Fal-Webhook-Timestamp"))
         #expect(Self.isInvalid(await Self.verified(keys, changed(timestamp: "soon")), "X-Fal-Webhook-Timestamp"))
         for text in [nil, "", "d8", String(repeating: "g", count: 128), String(repeating: "0", count: 128)] {
-            #expect(Self.isInvalid(await Self.verified(keys, changed(signature: text)), signature))
+            #expect(Self.isInvalid(await Self.verified(keys, changed(signature: text)), header))
         }
-        #expect(Self.isInvalid(await Self.verified(keys, changed(requestID: "other")), signature))
-        #expect(Self.isInvalid(await Self.verified(keys, changed(userID: "user_124")), signature))
-        #expect(Self.isInvalid(await Self.verified(keys, changed(timestamp: "1700000001")), signature))
-        #expect(Self.isInvalid(await Self.verified(keys, body: Self.body + [0x20]), signature))
+        #expect(Self.isInvalid(await Self.verified(keys, changed(requestID: "other")), header))
+        #expect(Self.isInvalid(await Self.verified(keys, changed(userID: "user_124")), header))
+        #expect(Self.isInvalid(await Self.verified(keys, changed(timestamp: "1700000001")), header))
+        #expect(Self.isInvalid(await Self.verified(keys, body: Self.body + [0x20]), header))
     }
 
     @Test("Where fal has other keys they are read again, once for many false signatures")

@@ -28,7 +28,9 @@ struct TopUpEngineTests {
     }
 
     private let store = MemoryTopUps()
-    private let (waits, signal, told) = (TopUpWaits(), WakeSignal(), Told())
+    private let waits = TopUpWaits()
+    private let signal = WakeSignal()
+    private let told = Told()
 
     private func engine(_ payments: StubPayments) -> TopUpEngine {
         TopUpEngine(store: store, payments: payments, waits: waits, signal: signal, clock: .system, tell: { told.take($0) })

@@ -7,7 +7,9 @@ import Testing
 @Suite("Creates that wait for a top-up", .timeLimit(.minutes(2)))
 struct TopUpsTests {
     private let store = MemoryTopUps()
-    private let (waits, signals, accountID) = (TopUpWaits(), WorkSignals(), Identifier.random())
+    private let waits = TopUpWaits()
+    private let signals = WorkSignals()
+    private let accountID = Identifier.random()
 
     private func topUps(waitingAtMost waitMax: Duration = .seconds(60)) -> TopUps {
         TopUps(store: store, waits: waits, signals: signals, clock: .system, waitMax: waitMax)

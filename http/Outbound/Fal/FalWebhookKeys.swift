@@ -1,5 +1,6 @@
 import Crypto
 import Foundation
+import NIOHTTP1
 package import Personas
 import PersonasWire
 

@@ -1,6 +1,7 @@
 import AsyncHTTPClient
 package import Logging
 import NIOCore
+import NIOHTTP1
 package import Personas
 import PersonasWire
 

@@ -1,4 +1,4 @@
-package import Personas
+import Personas
 
 /// The address of the operator's payment service: `https`, or `http` on the same machine. It may be one of the operator's own network.
 package struct PaymentURL: Sendable, Equatable {

@@ -97,7 +97,7 @@ function smartBalance(signal) {
 	const turnOff = act(text.turnOff, () => remove(path).then(() => readCredits(signal)));
 	save.type = "submit";
 	const form = h("form", null,
-		fields.map(({ element }) => element), mayPay ? actions : h("p.quiet", null, text.noScope), notes);
+		h("div.versions", null, fields.map(({ element }) => element)), mayPay ? actions : h("p.quiet", null, text.noScope), notes);
 	watch(() => {
 		if (!state.me) return;
 		const { smart_balance: rule } = state.me.credits;
@@ -108,5 +108,5 @@ function smartBalance(signal) {
 		form.hidden = !rule && !mayPay;
 		renew(actions, [rule?.status], () => [rule?.status === "paused" && resume, save, rule && turnOff]);
 	}, signal);
-	return part(text.smart, h("p", null, text.smartLead), status, form);
+	return part(text.smart, status, h("p", null, text.smartLead), form);
 }

@@ -43,7 +43,7 @@ package struct FalTemplate: Sendable {
     package init(_ bytes: [UInt8]) throws(Problem) {
         guard bytes.count <= Self.bytesMax else { throw Problem(reason: "must have at most \(Self.bytesMax) bytes") }
         // By the parser first, so that what follows may rely on strings that end.
-        guard String(validating: bytes, as: UTF8.self) != nil, bytes.first { !" \t\r\n".utf8.contains($0) } == UInt8(ascii: "{"),
+        guard String(validating: bytes, as: UTF8.self) != nil, bytes.first(where: { !" \t\r\n".utf8.contains($0) }) == UInt8(ascii: "{"),
             (try? JSONSerialization.jsonObject(with: Data(bytes))) is [String: Any]
         else { throw Problem(reason: "must be a JSON object") }
         var pieces: [Piece] = []
