@@ -107,10 +107,7 @@ struct Application: Sendable {
         collector = BlobCollector(index: storage.images, blobs: storage.blobs, clock: clock)
         let toppingUp = ToppingUp(payments, storage: storage, signals: signals, clock: clock, metrics: TopUpMetrics(factory: factory))
         self.toppingUp = toppingUp
-        let credits = CreditPrices(settings).map {
-            Credits(
-                prices: $0, store: storage.credits, smartBalances: storage.smartBalances, topUps: toppingUp?.useCases, clock: clock)
-        }
+        let credits = Credits(settings, storage: storage, topUps: toppingUp?.useCases, clock: clock)
         self.credits = credits
         catalog = Catalog(
             store: storage.pikzonalities, images: images, fetcher: fetcher, decoding: decoding,
@@ -129,8 +126,7 @@ struct Application: Sendable {
         authentication = Authentication(keys: storage.keys, clock: clock)
         webhooks = Webhooks(
             endpoints: storage.webhooks, log: storage.deliveryLog, sealing: storage.secrets, targets: sender, sender: sender,
-            signals: signals,
-            clock: clock)
+            signals: signals, clock: clock)
         delivering = Delivering(sender: sender, clock: clock, metrics: DeliveryMetrics(factory: factory))
         storage.feed.signalAlways(signals.deliveries)
         let (portraits, bodies) = (FalPortraits(fetcher: fetcher, decoding: decoding, keepsMetadata: keepsMetadata), decoding)
@@ -143,8 +139,7 @@ struct Application: Sendable {
         eventRetention = EventRetention(events: storage.events, clock: clock)
         administration = Administration(
             stores: storage, catalog: catalog, collector: collector, archives: archives, signals: signals, leases: leases,
-            presence: presence,
-            clock: clock)
+            presence: presence, clock: clock)
     }
 
     /// Brings the database to the schema of this binary, and gives a new one its reserved names.
@@ -234,5 +229,13 @@ extension MetricsSource {
         self.init(
             registry: registry, queueDepths: storage.queueDepths, usage: storage.usage, backups: storage.backups,
             maintenance: storage.maintenance, queueDepthsAgeMax: queueDepthsAgeMax, usageAgeMax: usageAgeMax, textAgeMax: textAgeMax)
+    }
+}
+
+extension Credits {
+    /// What trainings are paid for with; nil where they cost nothing.
+    fileprivate init?(_ settings: Settings, storage: Storage, topUps: TopUps?, clock: WallClock) {
+        guard let prices = CreditPrices(settings) else { return nil }
+        self.init(prices: prices, store: storage.credits, smartBalances: storage.smartBalances, topUps: topUps, clock: clock)
     }
 }

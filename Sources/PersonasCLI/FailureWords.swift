@@ -32,32 +32,20 @@ extension CommandFailure {
             let code: ErrorCode = first.problem == .tooLarge ? .imageTooLarge : .invalidImage
             self.init(.failed, code, ([first] + others).map { Self.words(for: $0, files, fieldName) }.joined(separator: "; "))
         case .stillProcessing(let mode): self.init(.failed, .cannotDeleteProcessing, "This \(mode.rawValue) is still processing")
-        case .notProcessing(let mode):
-            self.init(.failed, .conflict, "this \(mode.rawValue) is settled already; there is nothing to cancel")
+        case .notProcessing(let mode): self.init(.failed, .conflict, "this \(mode.rawValue) is settled already; there is nothing to cancel")
         case .notFailed(let mode): self.init(.failed, .conflict, "this \(mode.rawValue) has not failed; there is nothing to retry")
         case .notFound: self.init(.failed, .notFound, "there is no such account, key, persona or style")
         case .accountMissing: self.init(.failed, .apiUserNotFound, "the account was deleted meanwhile")
         case .blockedContent(let field): self.init(.failed, .contentPolicy, "\(fieldName(field)) holds a blocked term")
         case .nameReserved: self.init(.failed, .nameReserved, "the name is reserved")
-        case .nameTaken(let mode, let id):
-            self.init(.failed, .nameAlreadyExists, "a \(mode.rawValue) with this name already exists: \(id.text)")
-        case .externalIDTaken(let mode, let id):
-            self.init(.failed, .conflict, "a \(mode.rawValue) with this \(fieldName(.externalID)) already exists: \(id.text)")
+        case .nameTaken(let mode, let id): self.init(.failed, .nameAlreadyExists, Self.words(forTaken: "name", mode, by: id))
+        case .externalIDTaken(let mode, let id): self.init(.failed, .conflict, Self.words(forTaken: fieldName(.externalID), mode, by: id))
         case .quotaExceeded(let excesses):
             self.init(.failed, .quotaExceeded, "the quota of the account is used up: \(excesses.map(\.text).joined(separator: "; "))")
         case .invalidAmount(let field): self.init(.usage, .invalidAmount, "\(fieldName(field)) \(CreditAmount.rule)")
-        case .insufficientCredits(let shortage):
-            let asked = shortage.isTopUpAsked ? "; more are asked for, so try again in a while" : ""
-            self.init(
-                .failed, .insufficientCredits,
-                "the training costs \(shortage.price) credits, and the account has \(shortage.balance)\(asked)")
-        case .topUpFailed:
-            self.init(
-                .failed, .smartBalancePaymentFailed,
-                "the account's credits do not cover the training, and none are bought, because the last time nobody paid")
-        case .balanceTooHigh(let balance):
-            self.init(
-                .failed, .conflict, "the account has \(balance) credits; grants bring it to \(CreditLedger.balanceMax) at most")
+        case .insufficientCredits(let shortage): self.init(.failed, .insufficientCredits, Self.words(for: shortage))
+        case .topUpFailed: self.init(.failed, .smartBalancePaymentFailed, Self.topUpFailedWords)
+        case .balanceTooHigh(let balance): self.init(.failed, .conflict, Self.words(forTooHigh: balance))
         case .balanceTooLow(let balance): self.init(.failed, .conflict, "the account has \(balance) credits, and no balance is below 0")
         case .accountNameTaken(let name): self.init(.failed, .conflict, "an account named \(name) already exists")
         case .keyStaysDeleted(let id): self.init(.failed, .conflict, "the key \(id.text) was deleted, and stays so")
@@ -77,8 +65,7 @@ extension CommandFailure {
         case .mediaNotRemoved(let reason): self.init(.failed, .deleteFailed, "an image could not be removed (\(reason))")
         case .unexpected(let reason): self.init(.failed, .internalError, reason)
         case .schemaMismatch(let mismatch): self.init(.failed, Self.words(for: mismatch))
-        case .backupsElsewhere:
-            self.init(.failed, "this store has no backups of its own; back up its database and its bucket with their own tools")
+        case .backupsElsewhere: self.init(.failed, Self.backupsElsewhereWords)
         case .folderUnusable(let path, let problem): self.init(.failed, Self.words(for: problem, path))
         case .unknownBackup(let unknown):
             self.init(.failed, "the backup belongs to a newer or changed version: \(unknown) is unknown to this one")
@@ -100,6 +87,25 @@ extension CommandFailure {
 
     private init(_ status: ExitStatus, _ code: ErrorCode, _ message: String) {
         self.init(status, code: code.rawValue, message)
+    }
+
+    private static let topUpFailedWords =
+        "the account's credits do not cover the training, and none are bought, because the last time nobody paid"
+
+    private static let backupsElsewhereWords =
+        "this store has no backups of its own; back up its database and its bucket with their own tools"
+
+    private static func words(forTooHigh balance: Int) -> String {
+        "the account has \(balance) credits; grants bring it to \(CreditLedger.balanceMax) at most"
+    }
+
+    private static func words(for shortage: CreditShortage) -> String {
+        let asked = shortage.isTopUpAsked ? "; more are asked for, so try again in a while" : ""
+        return "the training costs \(shortage.price) credits, and the account has \(shortage.balance)\(asked)"
+    }
+
+    private static func words(forTaken field: String, _ mode: Mode, by id: Identifier) -> String {
+        "a \(mode.rawValue) with this \(field) already exists: \(id.text)"
     }
 
     private static func words(for image: BadImage, _ files: [String], _ fieldName: (InputField) -> String) -> String {

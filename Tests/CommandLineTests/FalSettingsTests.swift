@@ -1,5 +1,6 @@
 import Foundation
 import Personas
+import PersonasOutbound
 import TestSupport
 import Testing
 
@@ -47,7 +48,8 @@ struct FalSettingsTests {
                     ("fal-model", "acme", "must be of the form owner/app"), ("fal-input", folder, "names a file that cannot be read"),
                     ("fal-input", "\(folder)/none", "names a file that cannot be read"),
                     ("fal-input", "\(folder)/list.json", "must be a JSON object (in \(folder)/list.json)"),
-                    ("fal-portrait-pointer", "images/0", "must be a JSON pointer"), ("fal-portrait-pointer", "/a~", "must be a JSON pointer"),
+                    ("fal-portrait-pointer", "images/0", "must be a JSON pointer"),
+                    ("fal-portrait-pointer", "/a~", "must be a JSON pointer"),
                     ("fal-queue-url", "http://queue.example", "must be an address that begins with https://"),
                     ("fal-queue-url", "queue.example", "must be an address that begins with https://"),
                     ("fal-jwks-url", "http://keys.example", "must be an address that begins with https://"),

@@ -33,7 +33,7 @@ struct HTTPPaymentServiceTests {
         seconds: Double = 10, tls: Bool = false, _ reply: @escaping @Sendable (TestServer.Request) -> TestServer.Reply
     ) async throws -> (answer: PaymentAnswer?, requests: [TestServer.Request]) {
         try await TestServer.run(tls: tls, reply: reply) { server in
-            let base = tls ? "https://pay.example.test" : "http://127.0.0.1"
+            let base = tls ? "https://img.example.test" : "http://127.0.0.1"
             let service = try service("\(base):\(server.port)/top-ups?a=b", seconds: seconds)
             let answer = await service.ask(for: try #require(topUp))
             #expect(await comesTrue { server.connectionsOpen == 0 })
@@ -50,7 +50,7 @@ struct HTTPPaymentServiceTests {
         let (secret, at) = (WebhookSecret.random(), try #require(Timestamp(text: "2026-11-22T10:00:59Z")))
         let topUp = try #require(Self.topUp)
         try await TestServer.run(tls: tls, reply: { _ in Self.ok(#"{"status":"paid","reference":"bill 7"}"#) }) { server in
-            let base = tls ? "https://pay.example.test" : "http://127.0.0.1"
+            let base = tls ? "https://img.example.test" : "http://127.0.0.1"
             let service = try Self.service("\(base):\(server.port)/top-ups?a=b", secret: secret, clock: WallClock { at })
             for _ in 0..<2 { #expect(await service.ask(for: topUp) == .paid(reference: CreditNote(excerptOf: "bill 7"))) }
             #expect(server.requests.count == 2)

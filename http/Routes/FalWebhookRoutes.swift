@@ -2,6 +2,7 @@ import ErrorEnvelopeHummingbird
 import HTTPTypes
 import Hummingbird
 import Personas
+import PersonasWire
 
 /// Where fal reports. It comes without a key of this service: the token in the address says which request it is about, and the signature that it is fal.
 struct FalWebhookRoutes: Sendable {

@@ -6,6 +6,7 @@ package import Personas
 extension Failure: EnvelopeConvertible {
     /// As long as a write waits for a lock before it gives up, so that clients that come back do not queue up behind those that wait.
     private static let storeBusyRetrySeconds = 5
+    private static let keysUnread = "The provider's keys cannot be read at the moment; nothing was changed"
 
     /// The one table from what went wrong to what a client is told. Texts of the unexpected stay behind, as the cause that is logged.
     package var envelopeError: EnvelopeError {
@@ -33,21 +34,11 @@ extension Failure: EnvelopeConvertible {
         case .blockedContent(let field): return Self.refusal(ofTextIn: field)
         case .nameReserved:
             return EnvelopeError(.nameReserved, details: [ErrorDetail(field: "name", message: ErrorCode.nameReserved.defaultMessage)])
-        case .nameTaken(let mode, let id):
-            let message = "A \(mode.rawValue) with this name already exists"
-            return EnvelopeError(
-                .nameAlreadyExists, message: message, details: [ErrorDetail(field: "name", message: message, id: id.text)])
-        case .externalIDTaken(let mode, let id):
-            let field = InputField.externalID.wireName
-            let message = "A \(mode.rawValue) with this \(field) already exists"
-            return EnvelopeError(.conflict, message: message, details: [ErrorDetail(field: field, message: message, id: id.text)])
+        case .nameTaken(let mode, let id): return Self.refusal(of: .name, taken: mode, by: id, as: .nameAlreadyExists)
+        case .externalIDTaken(let mode, let id): return Self.refusal(of: .externalID, taken: mode, by: id, as: .conflict)
         case .quotaExceeded(let excesses): return Self.refusal(of: excesses)
-        case .invalidAmount(let field):
-            return EnvelopeError(.invalidAmount, message: "\(field.wireName) \(CreditAmount.rule)")
-        case .insufficientCredits(let shortage):
-            let asked = shortage.isTopUpAsked ? "; a top-up is asked for, so try again in a while" : ""
-            let reason = "it costs \(shortage.price), and the balance is \(shortage.balance)\(asked)"
-            return EnvelopeError(.insufficientCredits, message: "\(ErrorCode.insufficientCredits.defaultMessage): \(reason)")
+        case .invalidAmount(let field): return EnvelopeError(.invalidAmount, message: "\(field.wireName) \(CreditAmount.rule)")
+        case .insufficientCredits(let shortage): return Self.refusal(of: shortage)
         case .topUpFailed: return EnvelopeError(.smartBalancePaymentFailed)
         case .topUpsNotOffered: return Self.conflict("This service offers no automatic top-ups")
         case .preconditionFailed(.match): return EnvelopeError(.preconditionFailed)
@@ -66,16 +57,14 @@ extension Failure: EnvelopeConvertible {
         case .configuration: return EnvelopeError(.configurationError, cause: self)
         case .providerConfiguration: return EnvelopeError(.configError, cause: self)
         case .providerUnavailable(let seconds):
-            let message = "The provider's keys cannot be read at the moment; nothing was changed"
-            return EnvelopeError(.serviceUnavailable, message: message, cause: self).retryAfter(seconds: seconds)
+            return EnvelopeError(.serviceUnavailable, message: Self.keysUnread, cause: self).retryAfter(seconds: seconds)
         case .unexpected: return EnvelopeError(.internalError, cause: self)
         case .storeBusy:
             let message = "The service cannot store anything at the moment; nothing was changed"
             return EnvelopeError(.serviceUnavailable, message: message, cause: self).retryAfter(seconds: Self.storeBusyRetrySeconds)
         // What only operators meet: their commands are sent the failure itself, and to a client of the API it would be none of its business.
         case .accountNameTaken, .keyStaysDeleted, .keyDisabled, .keyExpired, .balanceTooHigh, .balanceTooLow, .schemaMismatch,
-            .backupsElsewhere, .folderUnusable,
-            .unknownBackup, .cancelled:
+            .backupsElsewhere, .folderUnusable, .unknownBackup, .cancelled:
             return EnvelopeError(.conflict)
         case .mediaNotRemoved, .damaged, .restoreUnfinished, .outOfDisk, .file: return EnvelopeError(.internalError, cause: self)
         }
@@ -85,6 +74,17 @@ extension Failure: EnvelopeConvertible {
 
     private static func refusal(of images: [BadImage], as code: ErrorCode) -> EnvelopeError {
         EnvelopeError(code, message: images.map(\.message).joined(separator: "; "), details: images.map(\.detail))
+    }
+
+    private static func refusal(of field: InputField, taken mode: Mode, by id: Identifier, as code: ErrorCode) -> EnvelopeError {
+        let message = "A \(mode.rawValue) with this \(field.wireName) already exists"
+        return EnvelopeError(code, message: message, details: [ErrorDetail(field: field.wireName, message: message, id: id.text)])
+    }
+
+    private static func refusal(of shortage: CreditShortage) -> EnvelopeError {
+        let asked = shortage.isTopUpAsked ? "; a top-up is asked for, so try again in a while" : ""
+        let reason = "it costs \(shortage.price), and the balance is \(shortage.balance)\(asked)"
+        return EnvelopeError(.insufficientCredits, message: "\(ErrorCode.insufficientCredits.defaultMessage): \(reason)")
     }
 
     private static func refusal(of excesses: [QuotaExcess]) -> EnvelopeError {

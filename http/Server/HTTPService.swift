@@ -317,12 +317,10 @@ package struct HTTPService: Service {
         let bodyReader = BodyReader(
             bodyBytesMax: configuration.limits.bodyBytesMax, memory: MemoryBudget(bytesMax: configuration.bodyBytesInFlightMax),
             decoding: useCases.decoding)
+        let rates = RateLimitMiddleware(limiter: parts.limiter, overLimitWait: configuration.overLimitWait, limits: limits)
         let callers = router.group()
             .add(middleware: AuthenticationMiddleware(authentication: parts.authentication))
-            .add(
-                middleware: RateLimitMiddleware(
-                    limiter: parts.limiter, overLimitWait: configuration.overLimitWait, limits: limits)
-            )
+            .add(middleware: rates)
             .group(context: CallerContext.self)
         let calls = IdempotentCalls(idempotency: useCases.idempotency)
         for reads in parts.surfaces {

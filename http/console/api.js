@@ -1,11 +1,11 @@
-// The service as the page knows it: what holds at present; and calls, few at once, repeated where that does no harm.
+// The service as the page knows it: what holds now; and calls, few at once, repeated where that does no harm.
 
 import { key } from "./session.js";
 import { words } from "./words.js";
 
 /** Changed by `change` alone. */
 export const state = {
-	/** How the page learns of changes: connecting, live, polling; or reconnecting, where the service cannot be reached. */
+	/** How the page learns of changes: connecting, live, polling; or reconnecting, while nothing answers. */
 	connection: "connecting",
 	/** In milliseconds since 1970, or null. */
 	maintenanceUntil: null,
@@ -76,7 +76,7 @@ export const onAccessRefused = (listener) => { refuseAccess = listener; };
 const isAboutAccess = ({ status, code }) =>
 	status === 401 || ["API_USER_NOT_FOUND", "ACCOUNT_SUSPENDED"].includes(code) || (code === "API_ACCESS_NOT_ENABLED" && !state.me);
 
-/** Below the folder of this page, whatever a proxy puts before it; without what is empty in the query. */
+/** Below this page's folder, whatever a proxy puts before it; without what is empty in the query. */
 export function address(path, query = {}) {
 	const url = new URL(path, new URL(".", location.href));
 	for (const [name, value] of Object.entries(query)) if (value || value === 0) url.searchParams.set(name, value);

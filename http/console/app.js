@@ -114,7 +114,7 @@ async function enter(secret, isToBeKept) {
 	try {
 		change({ me: (await get("v2/me")).body });
 	} catch (problem) {
-		// A key that is kept is not forgotten because the service is away.
+		// A kept key is not forgotten because the service is away.
 		if (!problem.isPassing || !isToBeKept) setKey("");
 		if (problem.code in words.key.barred) return openDoor(problem);
 		throw problem;
@@ -224,7 +224,7 @@ document.getElementById("skip").addEventListener("click", (event) => {
 });
 onAccessRefused(refuse);
 addEventListener("hashchange", navigate);
-// Pages send nothing by forms.
+// Forms send nothing.
 addEventListener("submit", (event) => event.preventDefault());
 if (key()) {
 	main.replaceChildren(showSlowly(h("p.page", null, words.key.checking)));

@@ -77,7 +77,7 @@ const deeds = {
 };
 const ways = { completed: ["trash"], failed: ["retry", "edit", "trash"], processing: ["stop", "stopAndTrash", "trashLater"], leaving: ["keep"] };
 
-/** A `screen` has `done`, which is told what the item became, and `mend`, which is `openMend`. */
+/** A `screen` has `done`, told what the item became, and `mend`, which is `openMend`. */
 export function itemActions(element, item, screen) {
 	const way = item.delete_when_settled ? "leaving" : item.status;
 	const act = (deed) => {

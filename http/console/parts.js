@@ -57,7 +57,7 @@ export function task(label, meanwhile, run, signal, options) {
 const drawn = new WeakMap();
 const nameOf = (element) => element.ariaLabel ?? element.textContent;
 
-/** Draws anew what does not show these facts already. A focus within stays on the same name, or near it. */
+/** Draws anew what does not show these facts yet. A focus within stays on its name, or near it. */
 export function renew(element, facts, build) {
 	const text = JSON.stringify(facts);
 	if (drawn.get(element) === text) return;
@@ -215,7 +215,7 @@ export function openDialog(title, { kind = "form", signal, mayClose = () => true
 		event.preventDefault();
 		if (await mayClose()) close();
 	};
-	// A second Escape closes a dialog whatever is said of `cancel`, which is for the gestures of phones.
+	// A second Escape closes a dialog whatever `cancel` is told, for phones.
 	const keydown = (event) => { if (event.key === "Escape") leave(event); };
 	// Choosing a file can be cancelled, too.
 	const cancel = (event) => { if (event.target === element) leave(event); };
@@ -260,7 +260,7 @@ export function toast(text, action) {
 	announce(text);
 }
 
-/** A screen that is one list, each row with the id of what it shows. `read(isOn)` gives the first rows, or further ones, and whether there are more. */
+/** A screen that is one list, each row with the id of what it shows. `read(isOn)` gives the first rows or further ones, and whether more follow. */
 export function sheet(name, list, read, signal, { head, blanks, foot, empty } = {}) {
 	const text = words[name];
 	const notes = h("div.waiting", { role: "status" }, showSlowly(h("div", null, h("p.quiet", null, words.app.loading), blanks)));

@@ -1,4 +1,4 @@
-// The photographs of a form: three places, the service's rules, and smaller copies.
+// The photographs of a form: three places, the rules, and smaller copies.
 
 import { h } from "./dom.js";
 import { button, field, icon, renew } from "./parts.js";
@@ -40,7 +40,7 @@ async function shrink(bitmap, scale) {
 	return copy;
 }
 
-/** Gives what is wrong, in words; or a `blob` to send, and the `original` if that may be sent too. */
+/** What is wrong, in words; or a `blob` to send, and the `original` if that may be sent too. */
 async function examine(file) {
 	const { name, size } = file;
 	// A phone has no memory for more.

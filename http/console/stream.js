@@ -1,4 +1,4 @@
-// Changes as they happen. One tab reads for all of its account: a browser has six connections for one address. Without locks, as over plain http,
+// Changes as they happen. One tab reads for all of its account: browsers have six connections for an address. Without locks, as over plain http,
 // each reads for itself while it is seen.
 
 import { address, change, dressed, get, noteRefusal, pause, Problem, problemOf, state } from "./api.js";
@@ -8,7 +8,7 @@ const [failuresMax, pollSeconds, streamAgainSeconds] = [3, 5, 30];
 /** The service says something every 12 seconds. */
 const silenceSecondsMax = 30;
 
-/** Until the signal, calls `event(event)` for each change, and `resync()` where it is not known what happened. */
+/** Until the signal, calls `event(event)` for each change, `resync()` where it is not known what happened. */
 export function follow(accountID, handlers, signal) {
 	const name = `personas-events-${accountID}`;
 	const { locks } = navigator;
@@ -132,7 +132,7 @@ class Reader {
 		const endsAt = Date.now() + streamAgainSeconds * 1000;
 		while (!signal.aborted && Date.now() < endsAt) {
 			const isThere = await this.poll(signal);
-			// A service that is back may stream at once, unless something in between does not let it.
+			// A service that is back may stream at once, if nothing between prevents it.
 			if (isThere && !isFull && !this.hasComeBack) {
 				this.hasComeBack = true;
 				return;

@@ -32,6 +32,7 @@ struct CreditsCommand: AsyncParsableCommand {
     struct Grant: AdministrationCommand {
         static let configuration = CommandConfiguration(
             commandName: "grant", abstract: "Give an account credits.",
+            usage: "personas credits grant ACCOUNT AMOUNT [--note TEXT] [<options>]",
             discussion: "It is told by an event, credits.granted. What is printed is the entry of its ledger.")
         @OptionGroup var account: AccountName
         @OptionGroup var adjustment: Adjustment
@@ -46,6 +47,7 @@ struct CreditsCommand: AsyncParsableCommand {
     struct Revoke: AdministrationCommand {
         static let configuration = CommandConfiguration(
             commandName: "revoke", abstract: "Take credits away from an account, at most what it has.",
+            usage: "personas credits revoke ACCOUNT AMOUNT [--note TEXT] [<options>]",
             discussion: "It is told by an event, credits.revoked. What is printed is the entry of its ledger.")
         @OptionGroup var account: AccountName
         @OptionGroup var adjustment: Adjustment
@@ -69,6 +71,7 @@ struct CreditsCommand: AsyncParsableCommand {
     struct Entries: ContinuedCommand {
         static let configuration = CommandConfiguration(
             commandName: "entries", abstract: "List an account's ledger, the newest entries first.",
+            usage: "personas credits entries ACCOUNT [--limit COUNT] [--cursor PLACE] [<options>]",
             discussion:
                 "Entries are kept as long as their account. When there is more than the limit, a note on standard error says how to go on.")
         @OptionGroup var account: AccountName
@@ -80,6 +83,20 @@ struct CreditsCommand: AsyncParsableCommand {
         func operation(after place: CreditPlace?, limit: Int) -> ListCredits {
             ListCredits(accountName: account.name, after: place, limit: limit)
         }
+    }
+
+    struct Resume: AdministrationCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "resume", abstract: "Have credits bought for an account again.",
+            discussion: """
+                Smart Balance pauses when the payment service says that nobody has paid; the event is smart_balance.paused. The next charge that \
+                leaves fewer credits than its threshold then asks for a top-up again.
+                """)
+        @OptionGroup var account: AccountName
+        @OptionGroup var data: DataOptions
+        @OptionGroup var output: JSONOption
+        var operation: ResumeSmartBalance { ResumeSmartBalance(accountName: account.name) }
+        var notFoundMessage: String? { "there is no account \(account.name) with Smart Balance" }
     }
 }
 

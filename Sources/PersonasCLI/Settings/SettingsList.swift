@@ -55,7 +55,8 @@ struct SettingsList: Sendable {
         "Origins whose pages may call the service: https://app.example, https://*.example for subdomains, * for all; by default none")
     let trainer = Setting.choice(
         "trainer", value: "WHO", default: TrainerChoice.embedded,
-        "Who trains: embedded (the server itself), worker (workers over HTTP) or fal (a model at fal, with the settings that begin with fal)")
+        "Who trains: embedded (the server itself), worker (workers over HTTP) or fal (a model at fal, with the settings that begin with fal)"
+    )
     let credits = Setting.choice(
         "credits", value: "on|off", default: CreditsChoice.off,
         "Whether trainings are paid for with credits, which operators grant; off: they cost nothing, and nothing of it shows")
@@ -75,7 +76,7 @@ struct SettingsList: Sendable {
     let falModel = Setting.optionalText("fal-model", value: "OWNER/APP", "Model at fal that trains")
     let falInput = Setting.optionalText(
         "fal-input", value: "FILE", completion: .file(),
-        "What the model is given: JSON with {{reference_urls}} or {{reference_url_0}} to {{reference_url_2}}, {{name}}, {{special_instructions}}")
+        "What the model is given: JSON with {{reference_urls}} or {{reference_url_0}} to _2, {{name}}, {{special_instructions}}")
     let falPortraitPointer = Setting.optionalText(
         "fal-portrait-pointer", value: "POINTER", "Where a result has the address of the portrait, such as /images/0/url (RFC 6901)")
     let falQueueURL = Setting.text("fal-queue-url", value: "URL", default: "https://queue.fal.run", "Address of fal's queue")
@@ -86,7 +87,8 @@ struct SettingsList: Sendable {
         "fal-timeout-seconds", default: 3_600, in: 1...604_800,
         "Seconds from the first attempt to send an item to fal until it fails with FAL_TIMEOUT")
     let falPollPause = Setting.seconds(
-        "fal-poll-seconds", default: .seconds(10), in: 1...3_600, "Seconds after which fal is asked for a result whose webhook does not come")
+        "fal-poll-seconds", default: .seconds(10), in: 1...3_600,
+        "Seconds after which fal is asked for a result whose webhook does not come")
     let demoTrainingDuration = Setting.seconds(
         "demo-training-seconds", default: .seconds(20), in: 0...3_600,
         "Seconds that the server itself takes for a training with --demo, so that there is something to see; 0 for no wait")

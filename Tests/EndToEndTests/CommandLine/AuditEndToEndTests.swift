@@ -59,7 +59,8 @@ struct AuditEndToEndTests {
             #expect(try await stage.command("migrate", "up").exit == .status(0))
             #expect(try await stage.command("check", "--repair").exit == .status(0))
             let first = try await said(stage)
-            #expect(first.count == 7 && first[0].hasPrefix("migrate.up v0001_initial, ") && first[0].hasSuffix(", v0009_audit"), "\(first)")
+            #expect(
+                first.count == 10 && first[0].hasPrefix("migrate.up v0001_initial, ") && first[0].hasSuffix(", v0009_audit"), "\(first)")
             #expect(first.last == "migrate.up v0018_smart_balance")
             let backup = stage.folder + "/backup"
             #expect(try await stage.command("backup", backup).exit == .status(0))

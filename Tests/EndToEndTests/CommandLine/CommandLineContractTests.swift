@@ -32,7 +32,7 @@ struct CommandLineContractTests {
                 (64, ["maintenance", "on", "--retry-after", "soon"], "soon"),
                 (69, ["worker", "--once", "--log-level", "error", "--server", "http://127.0.0.1:1", "--key", "pkz_x"], "127.0.0.1:1"),
                 (78, ["serve", "--port", "many"], "port"), (78, ["serve", "--port", "65536"], "port"),
-                (78, ["serve", "--trainer", "fal"], "trainer"),
+                (78, ["serve", "--trainer", "nobody"], "trainer"), (78, ["serve", "--trainer", "fal"], "fal-key"),
                 (78, ["serve", "--public-url", "example.com"], "public-url"), (78, ["serve", "--lease-seconds", "0"], "lease-seconds"),
                 (78, ["serve", "--download-trust-roots", "/nothing"], "download-trust-roots"),
                 (78, ["serve", "--blocked-download-prefixes", "everything"], "blocked-download-prefixes"),

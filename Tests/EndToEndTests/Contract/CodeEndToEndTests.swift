@@ -9,7 +9,8 @@ struct CodeEndToEndTests {
         "A server that is not configured says which setting it is, and ends with 78",
         arguments: [
             (code: "CONFIGURATION_ERROR", arguments: ["--credits", "perhaps"], setting: "credits"),
-            (code: "CONFIGURATION_ERROR", arguments: ["--persona-price", "-1"], setting: "persona-price"),
+            (code: "CONFIGURATION_ERROR", arguments: ["--persona-price=-1"], setting: "persona-price"),
+            (code: "CONFIG_ERROR", arguments: ["--trainer", "fal"], setting: "fal-key"),
         ])
     func start(code: String, arguments: [String], setting: String) async throws {
         try await Stage.run { stage in
@@ -19,24 +20,23 @@ struct CodeEndToEndTests {
         }
     }
 
-    @Test("A repair that cannot remove a file says so, and the next one removes it that can")
+    @Test("A repair that cannot remove a file says so, and it is removed as soon as it can be")
     func deleteFailed() async throws {
         try await Stage.run { stage in
             let service = try await stage.serve()
             // A folder in the place of a file is not removed as files are.
             let path = "\(stage.data)/media/00/\(String(repeating: "a", count: 62))"
             try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-            for _ in 0..<2 {
-                let result = try await stage.command("check", "--repair")
-                #expect(result.exit == .status(1), "\(result)")
-                #expect(result.error.hasPrefix("personas: DELETE_FAILED: an image could not be removed ("), "\(result)")
-            }
+            let result = try await stage.command("check", "--repair")
+            #expect(result.exit == .status(1), "\(result)")
+            #expect(result.error.hasPrefix("personas: DELETE_FAILED: an image could not be removed ("), "\(result)")
+            #expect(try await service.stop() == .status(0))
             try FileManager.default.removeItem(atPath: path)
             #expect(FileManager.default.createFile(atPath: path, contents: nil))
-            let repaired = try await stage.command("check", "--repair", "--json")
-            #expect(repaired.exit == .status(0) && repaired.json["counts"]?["repaired"] == 1, "\(repaired)")
-            #expect(!FileManager.default.fileExists(atPath: path))
-            #expect(try await service.stop() == .status(0))
+            // What could not be removed waits for another try, which a start is.
+            let next = try await stage.serve()
+            #expect(await comesTrue { !FileManager.default.fileExists(atPath: path) })
+            #expect(try await next.stop() == .status(0))
         }
     }
 

@@ -1,6 +1,7 @@
 import Foundation
 import GRDB
 import Synchronization
+import NIOHTTP1
 import TestImages
 import TestSupport
 import Testing
@@ -99,29 +100,6 @@ struct TopUpEndToEndTests {
             #expect(try await stranger.send(.POST, "/", json: ["data": ["amount": .integer(1)]], headers: forged).status == 401)
             #expect(try await service.stop() == .status(0))
             for text in [service.process.standardError, service.process.standardOutput] { #expect(!text.contains(SamplePayments.secret)) }
-        }
-    }
-
-    @Test("Killed between the question and its outcome, the service asks again under the same id, and credits what was paid once")
-    func killedService() async throws {
-        try await Stage.run { stage in
-            let scene = try await Scene(stage, balance: 10)
-            let first = try await scene.serve()
-            try await scene.set(first, threshold: 5, amount: 50)
-            scene.payments.process.signal(SIGSTOP)
-            #expect(try await first.client(scene.key).create(name: "Nova").header("X-Credits-Remaining") == "3")
-            try await scene.asking(first)
-            try await first.process.kill()
-            scene.payments.process.signal(SIGCONT)
-            // Somebody has paid, and whoever asked does not know it.
-            try await eventually("the payment") { try scene.payments.answers().count == 1 }
-            for _ in 0..<2 {
-                let next = try await scene.serve()
-                try await eventually("the credits", detail: { next.process.standardError }) { try await scene.balance(next) == 53 }
-                #expect(try await scene.bought(next).count == 1)
-                try await next.process.kill()
-            }
-            #expect(try scene.payments.answers().count == 1)
         }
     }
 

@@ -60,7 +60,7 @@ struct FalEndToEndTests {
     }
 
     /// What fal reports, and what clients see of it.
-    private static let failures: [(standing: FakeFal.Standing, code: String, words: String)] = [
+    private static let reports: [(standing: FakeFal.Standing, code: String, words: String)] = [
         (
             .failed(
                 status: 422,
@@ -79,9 +79,9 @@ struct FalEndToEndTests {
         (.completed(#"{"images":[]}"#), "FAL_ERROR", "The generation provider reported an error: the result has no portrait"),
     ]
 
-    @Test("What fal reports is told in its code and in words that are safe", arguments: 0..<failures.count, [true, false])
+    @Test("What fal reports is told in its code and in words that are safe", arguments: 0..<reports.count, [true, false])
     func failures(index: Int, byWebhook: Bool) async throws {
-        let failure = Self.failures[index]
+        let failure = Self.reports[index]
         try await FalStage.run { test in
             let service = try await test.serve(pollSeconds: byWebhook ? 3_600 : 1)
             let client = test.client(service)
@@ -98,7 +98,8 @@ struct FalEndToEndTests {
 
     @Test("A portrait that cannot be had is DOWNLOAD_FAILED, after some attempts")
     func downloads() async throws {
-        try await FalStage.run(portrait: { $0 == "/page" ? .content(Array("<html>".utf8), type: "text/html") : .content([], status: 404) }) {
+        try await FalStage.run(portrait: { $0 == "/page" ? .content(Array("<html>".utf8), type: "text/html") : .content([], status: 404) })
+        {
             test in
             let service = try await test.serve()
             let client = test.client(service)

@@ -22,14 +22,14 @@ struct CreditCheckTests {
     }
 
     /// Faults of which there is no doubt what is right.
-    private static let mendable = [
+    private static let mendable: [Fault] = [
         Fault("UPDATE credit_ledger SET balance = balance + 1 WHERE account_id = <account>", ["account"]),
         Fault("UPDATE credit_ledger SET balance = 0 WHERE account_id = <account>", ["account"]),
         Fault("UPDATE credit_ledger SET entry_count = entry_count - 1 WHERE account_id = <account>", ["account"]),
         Fault("DELETE FROM credit_ledger WHERE account_id = <account>", ["account"]),
     ]
 
-    private static let damage = [
+    private static let damages: [Fault] = [
         // Entries that are lost, with what is kept beside them or without.
         Fault("UPDATE credit_ledger SET entry_count = entry_count + 1 WHERE account_id = <account>", ["account"]),
         Fault("INSERT INTO credit_ledger (account_id, balance, entry_count) VALUES (<empty>, 5, 1)", ["empty"]),
@@ -111,7 +111,7 @@ struct CreditCheckTests {
         }
     }
 
-    @Test("What is wrong with entries, refunds and open charges is found, named, and left to a person", arguments: damage)
+    @Test("What is wrong with entries, refunds and open charges is found, named, and left to a person", arguments: damages)
     func damage(fault: Fault) async throws {
         try await withScene { open, ids in
             try await inflict(fault, open, ids)

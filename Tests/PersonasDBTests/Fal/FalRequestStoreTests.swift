@@ -113,7 +113,8 @@ struct FalRequestStoreTests {
             _ = try await store.take(.closeFailed(retryAt: .second(7)), ofJob: job.id, at: .second(4))
             let before = try await store.request(ofJob: job.id)
             if end == .failed {
-                _ = try await open.items.retry(job.item.id, mode: nil, accountID: nil, with: nil, if: .none, in: WriteContext(at: .second(5)))
+                _ = try await open.items.retry(
+                    job.item.id, mode: nil, accountID: nil, with: nil, if: .none, in: WriteContext(at: .second(5)))
             }
             #expect(try await store.request(ofJob: job.id) == before)
         }

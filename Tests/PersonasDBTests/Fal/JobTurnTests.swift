@@ -17,10 +17,12 @@ struct JobTurnTests {
             for name in ["a", "b", "c"] { names[try await open.account(name)] = name }
             // All of one account first, then all of the next.
             for (account, name) in names.sorted(by: { $0.value < $1.value }) {
-                for number in 0..<3 { _ = try await open.insert("\(name)\(number)", of: account) }
+                for number in 0..<3 { _ = try await open.insert("\(name)\(number)", of: account, at: .second(number)) }
             }
             var (last, seen): (Identifier?, [String]) = (nil, [])
-            while let job = try await open.jobs.leaseInTurn(after: last, passing: [], policy: Self.policy, in: WriteContext(at: .second(1))) {
+            while let job = try await open.jobs.leaseInTurn(
+                after: last, passing: [], policy: Self.policy, in: WriteContext(at: .second(10)))
+            {
                 last = job.item.accountID
                 seen.append(job.item.name.text)
             }
@@ -36,10 +38,10 @@ struct JobTurnTests {
     func passing() async throws {
         try await withStorage { open in
             let (one, other) = (try await open.account("one"), try await open.account("other"))
-            for number in 0..<3 { _ = try await open.insert("One \(number)", of: one) }
+            for number in 0..<3 { _ = try await open.insert("One \(number)", of: one, at: .second(number)) }
             _ = try await open.insert("Other", of: other)
             func lease(after last: Identifier?, passing: Set<Identifier>) async throws -> String? {
-                try await open.jobs.leaseInTurn(after: last, passing: passing, policy: Self.policy, in: WriteContext(at: .second(1)))?
+                try await open.jobs.leaseInTurn(after: last, passing: passing, policy: Self.policy, in: WriteContext(at: .second(10)))?
                     .item.name.text
             }
             #expect(try await lease(after: one, passing: [one]) == "Other")
@@ -67,7 +69,7 @@ struct JobTurnTests {
     func shares() async throws {
         try await withStorage { open in
             let (one, other) = (try await open.account("one"), try await open.account("other"))
-            for number in 0..<20 { _ = try await open.insert("One \(number)", of: one) }
+            for number in 0..<20 { _ = try await open.insert("One \(number)", of: one, at: .second(number)) }
             let (signals, trainer) = (WorkSignals(), HoldingTrainer())
             let training = Training(
                 jobs: open.jobs, images: open.images, decoding: .ofTests, signals: signals, policy: Self.policy, clock: .system,

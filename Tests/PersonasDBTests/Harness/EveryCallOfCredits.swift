@@ -1,5 +1,7 @@
 import Personas
 
+@testable import PersonasDB
+
 /// The part of `everyCall` that is about ledgers: everything that is written to them, and read.
 func everyCallOfCredits(_ open: OpenStorage, _ round: Int, _ account: Identifier) async throws {
     let (credits, prices) = (open.storage.credits, CreditPrices(persona: 1 + round, style: 2 + round))

@@ -24,6 +24,10 @@ struct IdempotencyStoreTests {
         WriteContext(at: now, claim: IdempotencyClaim(id: .random(), request: request) { record($0.item) })
     }
 
+    private static func context(_ request: IdempotentRequest, at now: Timestamp) -> WriteContext<Pikzonality> {
+        WriteContext(at: now, claim: IdempotencyClaim(id: .random(), request: request, record: record))
+    }
+
     private static func record(_ item: Pikzonality) -> [UInt8] { Array("/\(item.id.text) v\(item.version)".utf8) }
 
     /// Claims a key under which nothing is kept.
@@ -96,7 +100,9 @@ struct IdempotencyStoreTests {
             let (change, deletion) = (try Self.request("change", of: accountID), try Self.request("deletion", of: accountID))
             let changed = try await open.items.update(
                 item.id, mode: nil, accountID: accountID, change: PikzonalityChange(specialInstructions: "Smile"),
-                if: .none, in: Self.context(change, at: .second(1)))
+                if: .none,
+                in: WriteContext(
+                    at: .second(1), claim: IdempotencyClaim(id: .random(), request: change) { Self.record($0) }))
             #expect(changed.updatedAt == .second(1))
             #expect(try await Self.found(change, at: .second(2), open)?.answer == Self.record(changed))
             let claim = IdempotencyClaim<Mode>(id: .random(), request: deletion) { Array($0.rawValue.utf8) }

@@ -17,6 +17,8 @@ struct OtherStores: AdministrationStores {
     var terms: any BlockedTermStore { storage.terms }
     var maintenance: any MaintenanceStore { storage.maintenance }
     var pikzonalities: any PikzonalityStore { storage.pikzonalities }
+    var credits: any CreditStore { storage.credits }
+    var smartBalances: any SmartBalanceStore { storage.smartBalances }
     var trash: any TrashStore { storage.trash }
     var webhooks: any WebhookStore { storage.webhooks }
     var secretsKeyRotation: any SecretsKeyRotation { storage.secretsKeyRotation }

@@ -58,30 +58,35 @@ struct CodeScene: Sendable {
     let configuration: HTTPConfiguration
     let policy: LeasePolicy
     let settings: [String: String]
+    let payments: TestPayments?
     let play: @Sendable (TestService) async throws -> Sight
 
     init(
         _ words: String, _ transport: TestService.Transport = .router, configuration: HTTPConfiguration = HTTPConfiguration(),
-        policy: LeasePolicy = LeasePolicy(), settings: [String: String] = [:],
+        policy: LeasePolicy = LeasePolicy(), settings: [String: String] = [:], payments: TestPayments? = nil,
         _ play: @escaping @Sendable (TestService) async throws -> Sight
     ) {
         (self.words, self.transport, self.configuration, self.policy) = (words, transport, configuration, policy)
-        self.settings = settings
+        (self.settings, self.payments) = (settings, payments)
         self.play = play
     }
 
     /// A scene that ends with a refusal.
     static func refusal(
         _ words: String, _ transport: TestService.Transport = .router, configuration: HTTPConfiguration = HTTPConfiguration(),
-        settings: [String: String] = [:], _ ask: @escaping @Sendable (TestService) async throws -> Answer
+        settings: [String: String] = [:], payments: TestPayments? = nil,
+        _ ask: @escaping @Sendable (TestService) async throws -> Answer
     ) -> CodeScene {
-        CodeScene(words, transport, configuration: configuration, settings: settings) { try Sight(try await ask($0)) }
+        CodeScene(words, transport, configuration: configuration, settings: settings, payments: payments) {
+            try Sight(try await ask($0))
+        }
     }
 
     /// Plays it on a service of its own.
     func sight() async throws -> Sight {
         let seen = Shared<Sight?>(nil)
-        try await TestService.run(transport, configuration: configuration, policy: policy, settings: settings) { service in
+        try await TestService.run(transport, configuration: configuration, policy: policy, settings: settings, payments: payments) {
+            service in
             let sight = try await play(service)
             seen.withLock { $0 = sight }
         }

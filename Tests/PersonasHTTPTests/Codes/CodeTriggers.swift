@@ -1,4 +1,5 @@
 import ErrorEnvelope
+import Personas
 
 extension ErrorCode {
     /// How it comes about. There is no default, so that no code is added without an answer to this.
@@ -7,7 +8,7 @@ extension ErrorCode {
         case .validationError: .answered(.emptyCreate)
         case .invalidPersona: .answered(.oddID("personas"))
         case .invalidStyle: .answered(.oddID("styles"))
-        case .invalidAmount: .commanded(.oddGrant)
+        case .invalidAmount: .answered(.oddThreshold)
         case .invalidImage: .answered(.images("no image", Array("AAAA".utf8)))
         case .contentPolicy: .answered(.blockedTerm)
         case .cannotDeleteProcessing: .answered(.deleteInTraining)

@@ -1,4 +1,5 @@
 import ErrorEnvelope
+import Foundation
 import TestSupport
 import Testing
 

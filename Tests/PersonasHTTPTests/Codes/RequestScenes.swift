@@ -1,4 +1,5 @@
 import ErrorEnvelope
+import ErrorEnvelopeHummingbird
 import Foundation
 import HTTPTypes
 import Personas

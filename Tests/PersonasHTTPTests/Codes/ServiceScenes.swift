@@ -1,6 +1,8 @@
 import ErrorEnvelope
+import ErrorEnvelopeHummingbird
 import Foundation
 import HTTPTypes
+import HummingbirdTesting
 import Personas
 import PersonasHTTP
 import TestImages
@@ -60,10 +62,6 @@ extension CodeScene {
 
 /// Operators' commands.
 extension CodeScene {
-    static let oddGrant = command("personas credits grant with no amount of credits") {
-        AdjustCredits(.grant, accountName: "studio", amount: "1e3", note: nil)
-    }
-
     static let fileThatStays = command("personas check --repair of a file that cannot be removed") { service in
         // A folder in its place is not removed as files are.
         let file = "\(service.directory)/media/00/\(String(repeating: "a", count: 62))"

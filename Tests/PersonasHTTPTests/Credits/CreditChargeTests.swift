@@ -1,6 +1,7 @@
 import ErrorEnvelope
 import HTTPTypes
 import Personas
+import PersonasDB
 import PersonasHTTP
 import TestImages
 import TestSupport

@@ -129,9 +129,11 @@ struct FalQueueClientTests {
             (Self.answer("429 X", "no JSON"), .notTaken(retryAfterSeconds: nil)),
             (Self.answer("422 X", #"{"detail":"too dark"}"#), .refused(.rejected(words: "too dark"))),
             (Self.answer("403 X", #"{"detail":"locked"}"#), .refused(.failed(words: ""))),
-            (.sendBody(
-                head: "HTTP/1.1 200 OK\r\nContent-Length: \(FalRules.bodyBytesMax + 1)\r\n\r\n",
-                body: [UInt8](repeating: 0x20, count: FalRules.bodyBytesMax + 1)), .unknown),
+            (
+                .sendBody(
+                    head: "HTTP/1.1 200 OK\r\nContent-Length: \(FalRules.bodyBytesMax + 1)\r\n\r\n",
+                    body: [UInt8](repeating: 0x20, count: FalRules.bodyBytesMax + 1)), .unknown
+            ),
         ]
         for (reply, expected) in replies {
             try await TestServer.run(tls: false, reply: { _ in reply }) { server in
@@ -151,7 +153,8 @@ struct FalQueueClientTests {
 
     @Test("Each submit has a connection of its own, and questions share theirs")
     func connections() async throws {
-        try await TestServer.run(tls: false, reply: { _ in Self.answer("200 OK", #"{"request_id":"r-1","status":"IN_QUEUE"}"#) }) { server in
+        try await TestServer.run(tls: false, reply: { _ in Self.answer("200 OK", #"{"request_id":"r-1","status":"IN_QUEUE"}"#) }) {
+            server in
             try await Self.with("http://127.0.0.1:\(server.port)") { client in
                 for _ in 0..<3 { _ = await client.submit([], webhook: "w") }
                 #expect(server.connectionsAccepted == 3)

@@ -179,7 +179,7 @@ extension FakeFal {
         state.withLock { state in
             state.requests.append(
                 Request(
-                    id: id, path: request.uri.path, webhookURL: webhookURL.removingPercentEncoding ?? webhookURL, input: input,
+                    id: id, path: request.uri.path, webhookURL: webhookURL, input: input,
                     authorization: request.headers[.authorization]))
         }
         return id

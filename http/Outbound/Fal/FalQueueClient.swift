@@ -60,7 +60,9 @@ package final class FalQueueClient: FalQueue {
     }
 
     package func standing(of handle: FalHandle) async -> FalStanding {
-        guard case .answer(200..<300, _, let facts?) = await answer(.GET, handle.statusURL), facts.status == .completed else { return .open }
+        guard case .answer(200..<300, _, let facts?) = await answer(.GET, handle.statusURL), facts.status == .completed else {
+            return .open
+        }
         let result = await answer(.GET, handle.responseURL)
         return FalRules.outcome(ofResult: result, error: facts.error).map { .done($0) } ?? .open
     }

@@ -138,8 +138,10 @@ package actor FalWebhookKeys: FalWebhookVerifier {
         let requestID = try required(signature.requestID, "X-Fal-Webhook-Request-Id")
         let userID = try required(signature.userID, "X-Fal-Webhook-User-Id")
         let timestamp = try required(signature.timestamp, "X-Fal-Webhook-Timestamp")
-        guard let seconds = Int64(timestamp), abs(Double(seconds) - Double(now.milliseconds) / 1_000) <= Double(FalRules.signatureSecondsMax)
-        else { throw invalid("X-Fal-Webhook-Timestamp", "is not within \(FalRules.signatureSecondsMax) seconds of now") }
+        let secondsOff = Int64(timestamp).map { abs(Double($0) - Double(now.milliseconds) / 1_000) }
+        guard let secondsOff, secondsOff <= Double(FalRules.signatureSecondsMax) else {
+            throw invalid("X-Fal-Webhook-Timestamp", "is not within \(FalRules.signatureSecondsMax) seconds of now")
+        }
         guard let bytes = hexadecimalBytes(try required(signature.signature, "X-Fal-Webhook-Signature")), bytes.count == 64 else {
             throw invalid("X-Fal-Webhook-Signature", "must be 128 hexadecimal digits")
         }

@@ -1,4 +1,4 @@
-// What happened. The service tells the oldest first: events are read in windows, from the latest back.
+// What happened. The oldest are told first: events are read in windows, from the latest back.
 
 import { get } from "../api.js";
 import { h } from "../dom.js";
@@ -21,7 +21,7 @@ export function activityScreen(place, signal) {
 			rows = {};
 		}
 		const known = all().length;
-		// A window may have nothing but progress, or begin where events have expired.
+		// A window may hold progress alone, or begin where events have expired.
 		do {
 			const { gap, data } = await page(`${Math.max(0, end - 100)}.${life}`);
 			(gap ? (await page()).data : data).forEach(take);

@@ -19,7 +19,7 @@ async function readCredits(signal) {
 
 const take = (credits) => change({ me: { ...state.me, credits } });
 
-/** Where there are any; once for many events. */
+/** Once for many events. */
 export function readCreditsSoon(signal) {
 	if (state.me.credits) timer ??= setTimeout(() => {
 		timer = null;
@@ -33,15 +33,19 @@ export function balanceLink(signal) {
 	watch(() => {
 		if (state.me?.credits) link.textContent = text.left(state.me.credits.balance);
 	}, signal);
-	return state.me.credits && link;
+	return state.me.credits ? link : "";
 }
 
 export function creditsScreen(place, signal) {
 	/** Entries told since the first page was asked for. */
 	let fresh, cursor;
 	const list = h("ol.sheet.events.ledger");
-	const row = (entry) => screen.find(entry.id) ?? entryRow(entry, signal);
+	// Asking for one that is gone is an error in the console.
+	let items;
+	const readItems = () => (items = get("v2/pikzonality", { limit: 100 }, signal).then(({ body }) => body.data, () => []));
+	const row = (entry) => screen.find(entry.id) ?? entryRow(entry, items);
 	const screen = sheet("credits", list, async (isOn) => {
+		readItems();
 		if (!isOn) fresh = [];
 		const [{ body }] = await Promise.all([get("v2/credits/entries", { cursor: isOn && cursor }, signal), isOn || readCredits(signal)]);
 		cursor = body.next_cursor;
@@ -52,15 +56,18 @@ export function creditsScreen(place, signal) {
 	screen.onEvent = ({ type, data }) => {
 		if (!type.startsWith("credits.")) return;
 		fresh.unshift(data);
+		readItems();
 		if (!screen.find(data.id)) screen.show([row(data), ...list.children]);
 	};
 	return screen;
 }
 
-function entryRow({ id, kind, amount, item_id: itemID, note, balance_after: left, at }, signal) {
+function entryRow({ id, kind, amount, item_id: itemID, note, balance_after: left, at }, items) {
 	const what = h("span", null, text.kinds[kind]);
-	if (itemID) get(`v2/pikzonality/${itemID}`, {}, signal).then(({ body: item }) => what.append(": ", h("a", { href: linkTo(item) }, item.name)),
-		({ status }) => status === 404 && what.append(": ", text.gone));
+	if (itemID) items.then((all) => {
+		const item = all.find((one) => one.id === itemID);
+		if (item) what.append(": ", h("a", { href: linkTo(item) }, item.name));
+	});
 	return h("li", { "data-id": id }, what, h(amount > 0 ? "b.completed" : "b", null, text.signed(amount)),
 		h("span.quiet", null, time(at), note && ` · ${note}`), h("span.quiet", null, text.left(left)));
 }
@@ -108,5 +115,5 @@ function smartBalance(signal) {
 		form.hidden = !rule && !mayPay;
 		renew(actions, [rule?.status], () => [rule?.status === "paused" && resume, save, rule && turnOff]);
 	}, signal);
-	return part(text.smart, status, h("p", null, text.smartLead), form);
+	return part(text.smart, h("p", null, text.smartLead), status, form);
 }

@@ -9,7 +9,7 @@ import { openMend } from "./create.js";
 
 const text = words.detail;
 
-// Each key of metadata has a line; further lines of its value are set off by a space.
+// Each key has a line; further lines of its value are set off by a space.
 const written = (item, member) => (member !== "metadata" ? item[member] ?? ""
 	: Object.entries(item.metadata).sort().map((pair) => pair.join(": ").replaceAll("\n", "\n ")).join("\n"));
 const pairs = (lines) => lines.split(/\n(?! )/).filter(Boolean).map((line) => line.replaceAll("\n ", "\n").split(/: ?(.*)/s, 2));
@@ -27,7 +27,7 @@ const members = {
 const settings = (item) => facts(Object.entries(text.members).map(([member, title]) => [title, written(item, member)]));
 const version = (title, item) => h("div", null, h("h3", null, title), settings(item));
 
-/** Saves what is `set`, unless others set something since `base`: then there is `mine`, too. */
+/** Saves what is `set`, unless others set something since `base`: then `mine` is there, too. */
 async function save(path, base, set) {
 	const { body: item, etag } = await get(path);
 	const mine = { ...item, ...set };

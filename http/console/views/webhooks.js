@@ -1,4 +1,4 @@
-// Programs that are told of what happens: all, and one with its log.
+// Programs that are told what happens: all, and one with its log.
 
 import { call, get, mayWrite, remove, state } from "../api.js";
 import { copyButton, h } from "../dom.js";

@@ -16,19 +16,29 @@ struct FalRequestTests {
         return request
     }
 
+    /// Whether a request may be sent at a moment, and is from then on.
+    private static func sends(_ request: inout FalRequest, after seconds: Int) -> Bool {
+        request.intend(at: start.adding(seconds: seconds))
+    }
+
     @Test("is sent when it is due, once, and again only where fal certainly has not taken it")
     func intents() {
         var request = Self.request()
-        #expect(request.intend(at: Self.start))
-        #expect(request.state == .intended && request.attempts == 1)
-        for seconds in [0, 1, 1_000_000] { #expect(!request.intend(at: Self.start.adding(seconds: seconds))) }
+        var sent = Self.sends(&request, after: 0)
+        #expect(sent && request.state == .intended && request.attempts == 1)
+        for seconds in [0, 1, 1_000_000] {
+            sent = Self.sends(&request, after: seconds)
+            #expect(!sent)
+        }
         request.take(.notTaken(retryAt: Self.start.adding(seconds: 5)), at: Self.start)
-        #expect(!request.intend(at: Self.start.adding(seconds: 4)))
-        #expect(request.intend(at: Self.start.adding(seconds: 5)))
-        #expect(request.attempts == 2 && request.intendedAt == Self.start)
+        sent = Self.sends(&request, after: 4)
+        #expect(!sent)
+        sent = Self.sends(&request, after: 5)
+        #expect(sent && request.attempts == 2 && request.intendedAt == Self.start)
         request.take(.accepted(Self.handle), at: Self.start)
         #expect(request.state == .submitted && request.handle == Self.handle)
-        #expect(!request.intend(at: Self.start.adding(seconds: 1_000_000)))
+        sent = Self.sends(&request, after: 1_000_000)
+        #expect(!sent)
     }
 
     @Test("that nobody knows of is found by its webhook, with and without a result")

@@ -24,7 +24,8 @@ struct FalTemplateTests {
     @Test("Places are filled in, and everything else stays as it was written")
     func places() throws {
         let input = try Self.input(
-            #"{ "a":"{{reference_urls}}","n" : [1.0, 1e3, -0, true, null], "b": {"c\u0041": "{{name}}/\u00e9{{reference_url_2}}"}, "d":"x" }"#)
+            #"{ "a":"{{reference_urls}}","n" : [1.0, 1e3, -0, true, null], "b": {"c\u0041": "{{name}}/\u00e9{{reference_url_2}}"}, "d":"x" }"#
+        )
         #expect(
             input == #"{ "a":["https://a.example/1","https://a.example/2","https://a.example/3"],"n" : [1.0, 1e3, -0, true, null], "#
                 + #""b": {"c\u0041": "Nova/"# + "é" + #"https://a.example/3"}, "d":"x" }"#)
