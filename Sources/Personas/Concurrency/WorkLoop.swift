@@ -1,5 +1,15 @@
 import Synchronization
 
+/// What goes on for as long as the process runs, with work in hand that may be over soon when that ends.
+package protocol WorkEngine: Sendable {
+    /// Begins nothing more. `run` returns when what is in hand has ended.
+    func stop()
+
+    /// Works until it is told to stop, or its task is cancelled, which breaks off what is in hand.
+    /// - Parameter within: how long what is in hand may go on once it is told to stop.
+    func run(endingWithin within: Duration) async
+}
+
 /// Does what a store says is due, for as long as the process runs: looks, begins what it finds, and looks again once a signal is given or it is time.
 final class WorkLoop: Sendable {
     /// The longest time without a look: the clock of the machine may have been set meanwhile.

@@ -2,7 +2,7 @@ import Synchronization
 
 /// Asks the payment service for top-ups as long as the process runs, each until its outcome is known. Whatever it has in hand when that ends is asked for
 /// again at the next start, under the same id.
-package final class TopUpEngine: Sendable {
+package final class TopUpEngine: WorkEngine {
     /// Questions at once, of each account one, because an account has no second top-up.
     package static let placesMax = 16
     /// How many of them may be such as were asked before: so that, however many have no outcome because their questions take long, a first one finds a place.

@@ -1,5 +1,5 @@
 /// Delivers what is due for as long as the process runs. Whatever it has in hand when that ends is due again at the next start.
-package final class DeliveryEngine: Sendable {
+package final class DeliveryEngine: WorkEngine {
     /// What happens to deliveries, for logs and metrics.
     package enum News: Sendable {
         /// An attempt has begun.

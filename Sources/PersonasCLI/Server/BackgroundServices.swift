@@ -26,6 +26,24 @@ struct EmbeddedTraining: Service {
     }
 }
 
+/// Has an engine work until shutdown. What it has in hand then gets a moment to end; what is given up is done after the next start, under the same id.
+struct Working: Service {
+    /// How long work in hand goes on after a stop: most ends at once, and the rest need not keep everybody waiting.
+    private static let endSecondsMax = 5
+
+    let engine: any WorkEngine
+    /// How long the process may take to end.
+    let graceSeconds: Int
+
+    func run() async {
+        await withGracefulShutdownHandler {
+            await engine.run(endingWithin: .seconds(min(graceSeconds, Self.endSecondsMax)))
+        } onGracefulShutdown: {
+            engine.stop()
+        }
+    }
+}
+
 /// Ends the leases of workers that gave no sign of life, so that their items fail or are trained by others on time.
 struct LeaseExpiry: Service {
     let training: Training

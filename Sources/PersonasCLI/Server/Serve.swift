@@ -148,18 +148,16 @@ enum Serve {
         _ app: Application, _ settings: Settings, publicURL: PublicURL, from listening: WakeSignal, logger: Logger
     ) -> [any Service] {
         let engine = app.deliveryEngine(publicURL: publicURL, logger: logger)
-        let endSeconds = min(settings.graceSeconds, WebhookDelivering.endSecondsMax)
         return [
             DeliveryLag(store: app.storage.deliveries, metrics: app.delivering.metrics, clock: app.delivering.clock),
             // Before the server listens nobody knows what links begin with.
-            Following(signal: listening, service: WebhookDelivering(engine: engine, endSeconds: endSeconds)),
+            Following(signal: listening, service: Working(engine: engine, graceSeconds: settings.graceSeconds)),
         ]
     }
 
     /// What asks for top-ups, where there is somebody to ask.
     private static func topUps(_ app: Application, _ settings: Settings, logger: Logger) -> [any Service] {
-        let endSeconds = min(settings.graceSeconds, TopUpAsking.endSecondsMax)
-        return app.topUpEngine(logger: logger).map { [TopUpAsking(engine: $0, endSeconds: endSeconds)] } ?? []
+        app.topUpEngine(logger: logger).map { [Working(engine: $0, graceSeconds: settings.graceSeconds)] } ?? []
     }
 
     /// The work behind the requests.

@@ -2,7 +2,6 @@ import Logging
 import Personas
 import PersonasDB
 import PersonasOutbound
-import ServiceLifecycle
 
 /// Everything about top-ups, where there is somebody to ask.
 struct ToppingUp: Sendable {
@@ -38,23 +37,6 @@ extension Application {
                 metrics.take(news)
                 log.take(news)
             }
-        }
-    }
-}
-
-/// Asks for top-ups until shutdown. Questions in hand then get a moment to end; what is given up is asked again after the next start, under the same id.
-struct TopUpAsking: Service {
-    /// How long questions in hand go on after a stop: most end at once, and the others need not keep everybody waiting.
-    static let endSecondsMax = 5
-
-    let engine: TopUpEngine
-    let endSeconds: Int
-
-    func run() async {
-        await withGracefulShutdownHandler {
-            await engine.run(endingWithin: .seconds(endSeconds))
-        } onGracefulShutdown: {
-            engine.stop()
         }
     }
 }

@@ -3,23 +3,6 @@ import Personas
 import PersonasOutbound
 import ServiceLifecycle
 
-/// Delivers webhooks until shutdown. Attempts in hand then get a moment to end; what is given up is delivered after the next start, under the same id.
-struct WebhookDelivering: Service {
-    /// How long attempts in hand go on after a stop: most end at once, and the others need not keep everybody waiting.
-    static let endSecondsMax = 5
-
-    let engine: DeliveryEngine
-    let endSeconds: Int
-
-    func run() async {
-        await withGracefulShutdownHandler {
-            await engine.run(endingWithin: .seconds(endSeconds))
-        } onGracefulShutdown: {
-            engine.stop()
-        }
-    }
-}
-
 /// Measures how far deliveries are behind. Apart from what delivers, so that it is seen when that does not.
 struct DeliveryLag: Service {
     private static let pause = Duration.seconds(10)
