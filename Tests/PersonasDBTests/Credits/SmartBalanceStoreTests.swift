@@ -270,6 +270,38 @@ struct SmartBalanceStoreTests {
         }
     }
 
+    @Test("How an account stands is of one moment, whatever is written meanwhile")
+    func moments() async throws {
+        try await withTopUps { open in
+            let id = try await account(open, balance: 1, below: 1)
+            let isOver = Shared(false)
+            let torn = try await withThrowingTaskGroup(of: Int.self) { group in
+                group.addTask {
+                    defer { isOver.withLock { $0 = true } }
+                    // At each moment both are the same.
+                    for value in 2...400 {
+                        try await open.execute("UPDATE credit_ledger SET balance = \(value); UPDATE smart_balance SET threshold = \(value)")
+                    }
+                    return 0
+                }
+                group.addTask {
+                    var torn = 0
+                    while !isOver.value {
+                        let looks: [CreditStanding?] = [
+                            try await open.storage.credits.standing(accountID: id), try open.storage.credits.standingNow(accountID: id),
+                            try await open.storage.smartBalances.ask(toCover: 1, accountID: id, at: .second(1)),
+                        ]
+                        torn += looks.count { $0?.balance != $0?.smartBalance?.threshold.value }
+                        await Task.yield()
+                    }
+                    return torn
+                }
+                return try await group.reduce(0, +)
+            }
+            #expect(torn == 0)
+        }
+    }
+
     @Test("A top-up is found by an index, however many there were")
     func plans() async throws {
         try await withTopUps { open in

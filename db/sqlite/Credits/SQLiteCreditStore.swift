@@ -16,11 +16,11 @@ struct SQLiteCreditStore: CreditStore {
     private static let kinds = StoredWords<CreditEntryKind>()
 
     func standing(accountID: Identifier) async throws(Failure) -> CreditStanding {
-        try readers.read { connection in try TopUpRows.standing(of: accountID, connection) }
+        try readers.read { connection in try TopUpRows.standingAtOneMoment(of: accountID, connection) }
     }
 
     func standingNow(accountID: Identifier) throws(Failure) -> CreditStanding? {
-        try readers.readNow { connection in try TopUpRows.standing(of: accountID, connection) }
+        try readers.readNow { connection in try TopUpRows.standingAtOneMoment(of: accountID, connection) }
     }
 
     func entries(before number: Int?, limit: Int, accountID: Identifier) async throws(Failure) -> [CreditEntry] {

@@ -40,7 +40,7 @@ struct SQLiteSmartBalanceStore: SmartBalanceStore {
 
     func ask(toCover price: Int, accountID: Identifier, at now: Timestamp) async throws(Failure) -> CreditStanding {
         // Of many that come at once all but the first find it asked for, and need not wait for the disk.
-        let standing = try readers.read { connection in try TopUpRows.standing(of: accountID, connection) }
+        let standing = try readers.read { connection in try TopUpRows.standingAtOneMoment(of: accountID, connection) }
         guard case .askable = standing.coverage(of: price) else { return standing }
         return try await writer.write { db in
             let standing = try TopUpRows.standing(of: accountID, db)

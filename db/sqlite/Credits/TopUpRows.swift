@@ -10,6 +10,12 @@ enum TopUpRows {
     private static let smartBalanceOfAccount = FixedQuery("SELECT threshold, amount, paused_reason FROM smart_balance WHERE account_id = ?")
     private static let openOfAccount = FixedQuery("SELECT \(columns) FROM top_up WHERE account_id = ? AND status = 'open'")
 
+    /// How an account stands with its credits, for whoever reads beside the writer: a top-up that is paid meanwhile is still asked for or in the balance,
+    /// never neither.
+    static func standingAtOneMoment(of accountID: Identifier, _ connection: ReadConnection) throws -> CreditStanding {
+        try connection.atOneMoment { try standing(of: accountID, connection) }
+    }
+
     /// How an account stands with its credits.
     static func standing(of accountID: Identifier, _ connection: some SQLConnection) throws -> CreditStanding {
         CreditStanding(
