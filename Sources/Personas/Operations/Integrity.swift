@@ -39,7 +39,7 @@ package struct Finding: Sendable, Codable, Equatable {
         case deliveriesDisagree = "deliveries_disagree"
         /// Deliveries to an endpoint that is gone are there and not queued for removal. Repair queues them.
         case deliveriesOrphaned = "deliveries_orphaned"
-        /// A ledger of credits disagrees with itself, or with how the trainings ended that it tells of.
+        /// A ledger of credits disagrees with itself, or with how the trainings and top-ups ended that it tells of.
         case creditsDisagree = "credits_disagree"
         /// An endpoint's secret does not open with the key that there is for secrets.
         case secretSealed = "secret_sealed"

@@ -61,6 +61,17 @@ struct CreditCheckTests {
         Fault("UPDATE credit_entry SET item_id = <done> WHERE number = 9 AND account_id = <account>", ["waiting", "done"]),
     ]
 
+    /// Faults of a ledger whose entry 1 is a top-up of 50 that was paid; another is still asked for, and an account has none.
+    private static let damagedTopUps: [Fault] = [
+        Fault("DELETE FROM credit_entry; DELETE FROM credit_ledger", ["paid"]),
+        Fault("UPDATE top_up SET amount = 51 WHERE id = <paid>", ["account"]),
+        Fault("UPDATE top_up SET account_id = <other> WHERE id = <paid>", ["account"]),
+        Fault("DELETE FROM top_up WHERE id = <paid>", ["account"]),
+        Fault("UPDATE top_up SET status = 'declined' WHERE id = <paid>", ["account"]),
+        Fault("UPDATE credit_entry SET top_up_id = <asked>", ["account", "paid"]),
+        Fault("UPDATE top_up SET status = 'paid', finished_at = 9, next_attempt_at = NULL WHERE id = <asked>", ["asked"]),
+    ]
+
     /// Adds a whole entry to the ledger that gives back what a persona costs.
     private static func refund(of charge: Int, for item: String) -> String {
         """
@@ -116,6 +127,30 @@ struct CreditCheckTests {
         try await withScene { open, ids in
             try await inflict(fault, open, ids)
             let tables = ["credit_entry", "credit_ledger", "open_charge"]
+            let rows = try await open.rows(tables)
+            let expected = Set(try fault.subjects.map { try #require(ids[$0]).text })
+            for isRepairing in [false, true] {
+                let findings = try await open.creditFindings(isRepairing: isRepairing)
+                #expect(Set(findings.map(\.subject)) == expected, "\(findings)")
+                #expect(findings.allSatisfy { $0.kind == .creditsDisagree && !$0.repaired }, "\(findings)")
+            }
+            #expect(try await open.rows(tables) == rows)
+        }
+    }
+
+    @Test("A top-up that is credited otherwise than it was paid is found, named, and left to a person", arguments: damagedTopUps)
+    func topUps(fault: Fault) async throws {
+        try await withStorage { open in
+            let (store, account) = (open.storage.smartBalances, try await open.account())
+            let amount = try CreditAmount(50, of: .own("amount"))
+            _ = try await store.set(SmartBalance(threshold: amount, amount: amount), accountID: account, in: WriteContext(at: .second(0)))
+            let paid = try #require(try await store.ask(toCover: 1, accountID: account, at: .second(1)).topUp)
+            _ = try await open.storage.topUps.record(.paid(reference: nil), of: paid.id, at: .second(2), waitFactor: 1)
+            let asked = try #require(try await store.ask(toCover: 51, accountID: account, at: .second(3)).topUp)
+            let ids = ["account": account, "other": try await open.account("other"), "paid": paid.id, "asked": asked.id]
+            #expect(try await open.creditFindings() == [])
+            try await inflict(fault, open, ids)
+            let tables = ["credit_entry", "credit_ledger", "top_up"]
             let rows = try await open.rows(tables)
             let expected = Set(try fault.subjects.map { try #require(ids[$0]).text })
             for isRepairing in [false, true] {

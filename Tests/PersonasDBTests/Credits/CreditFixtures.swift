@@ -68,6 +68,7 @@ extension OpenStorage {
         try await index.writer.write { db in
             let questions = [
                 CreditCheck.entries, CreditCheck.refunds, CreditCheck.openCharges, CreditCheck.trainings, CreditCheck.earlyRefunds,
+                CreditCheck.credited, CreditCheck.paid,
             ]
             return try CreditCheck.differences(db).map { $0.finding(repaired: false) } + questions.flatMap { try $0(db) }
         }

@@ -2,7 +2,7 @@ import Foundation
 import GRDB
 import Personas
 
-/// Whether the ledgers of credits agree with themselves, and with the trainings that they tell of.
+/// Whether the ledgers of credits agree with themselves, and with the trainings and the top-ups that they tell of.
 ///
 /// Entries never change, so that one which is not as it has to be is damage that only a person can judge. What is kept beside them is derived from them,
 /// and can be made anew as long as they are whole.
@@ -146,7 +146,28 @@ enum CreditCheck {
         ) { "Entry \($0) of its account's ledger gives back a training of the item that goes on or ended well" }
     }
 
-    /// The findings of a query, each with the number of an entry.
+    /// Entries that credit what nobody paid, or other than was asked for. That no top-up is credited twice the database itself sees to.
+    static func credited(_ db: Database) throws -> [Finding] {
+        try findings(
+            """
+            SELECT entry.account_id AS id, entry.number FROM credit_entry AS entry LEFT JOIN top_up ON top_up.id = entry.top_up_id
+            WHERE entry.kind = 'top_up' AND (top_up.status IS NOT 'paid' OR top_up.account_id <> entry.account_id
+                OR top_up.amount <> entry.amount)
+            """, db
+        ) { "Entry \($0) of the account's ledger is not the top-up that was paid" }
+    }
+
+    /// Top-ups that were paid and stand in no ledger.
+    static func paid(_ db: Database) throws -> [Finding] {
+        try findings(
+            """
+            SELECT asked.id AS id, asked.amount AS number FROM top_up AS asked
+            WHERE status = 'paid' AND NOT EXISTS (SELECT 1 FROM credit_entry WHERE top_up_id = asked.id)
+            """, db
+        ) { "A top-up of \($0) credits was paid, and stands in no ledger" }
+    }
+
+    /// The findings of a query, each with a number that it is told with.
     private static func findings(_ sql: String, _ db: Database, _ detail: (_ number: Int) -> String) throws -> [Finding] {
         try Row.fetchAll(db, sql: sql).map { row in
             Finding(.creditsDisagree, try row.identifier("id").text, detail(row["number"]))
