@@ -139,6 +139,7 @@ package struct ArchiveImport: Sendable {
         }
         await stored.release(keeping: created)
         if created.contains(where: { $0.outcome == nil }) { archives.signals.jobs.notify() }
+        if outcomes.contains(where: { $0.isTopUpAsked }) { archives.signals.topUps.notify() }
         return outcomes
     }
 
@@ -190,6 +191,14 @@ package struct ArchiveImport: Sendable {
 private struct NumberedItem {
     let line: Int
     let item: ArchiveItem
+}
+
+extension ImportOutcome {
+    /// Whether the item was refused for want of credits that are asked for by now.
+    fileprivate var isTopUpAsked: Bool {
+        guard case .failure(.insufficientCredits(let shortage)) = id else { return false }
+        return shortage.isTopUpAsked
+    }
 }
 
 extension ImportedItem {

@@ -296,6 +296,30 @@ struct SmartBalanceTests {
         }
     }
 
+    @Test("is asked by an import as by a create; nobody waits there, and the same import under its key finds what was paid")
+    func imports() async throws {
+        let payments = TestPayments(.declined(reference: Self.reference))
+        try await Self.run(payments) { service, billing in
+            try await Self.set(service, billing, 1, 40)
+            let archive = try TarFile.made(items: 2) { _, item in item["status"] = "processing" }
+            func takeIn() async throws -> Answer { try await service.takeIn(archive.bytes, under: "import-1") }
+            let first = try await takeIn()
+            #expect(first.fates == ["INSUFFICIENT_CREDITS", "INSUFFICIENT_CREDITS"], "\(first.text)")
+            #expect(first.text.contains("; a top-up is asked for, so try again in a while"), "\(first.text)")
+            #expect(try await comesTrue { try await service.send(.get, "/v2/credits").text.contains(#""status":"paused""#) })
+            #expect(try await takeIn().fates == ["SMART_BALANCE_PAYMENT_FAILED", "SMART_BALANCE_PAYMENT_FAILED"])
+            #expect(payments.asked.count == 1)
+
+            payments.answer(.paid(reference: nil))
+            #expect(try await service.send(.post, "\(Self.path)/resume", "{}", key: billing).status == 200)
+            #expect(try await takeIn().fates == ["INSUFFICIENT_CREDITS", "INSUFFICIENT_CREDITS"])
+            #expect(try await comesTrue { try await service.balance() == 40 })
+            #expect(try await takeIn().fates == ["created", "created"])
+            #expect(try await service.balance() == 36)
+            #expect(payments.asked.count == 2)
+        }
+    }
+
     @Test("pays for a training that is begun anew as well")
     func retry() async throws {
         let payments = TestPayments()

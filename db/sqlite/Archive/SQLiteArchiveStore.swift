@@ -80,15 +80,16 @@ struct SQLiteArchiveStore: ArchiveStore {
             guard let usage = try StoredBytes.usage(new.accountID, db) else { throw Failure.accountMissing }
             try usage.requireRoom(forImageBytes: new.references.reduce(0) { $0 + $1.byteCount })
             if let prices, new.outcome == nil {
-                try CreditRows.ledger(of: new.accountID, db).requireCovered(prices[new.mode])
+                try items.steps.credits.requireCovered(prices[new.mode], of: new.accountID, at: context.now, db)
             }
             let item = try items.store(new, at: context.now, requestID: context.requestID, db)
             _ = try items.charge(item, costing: prices, at: context.now, requestID: context.requestID, db)
             return .success(item.id)
         } catch let failure as Failure {
             switch failure {
-            // The statement that met it is undone, and none was before it.
-            case .nameReserved, .nameTaken, .externalIDTaken, .quotaExceeded, .insufficientCredits, .blockedContent, .badImages:
+            // The statement that met it is undone, and none was before it but what asks for credits, which is to stay.
+            case .nameReserved, .nameTaken, .externalIDTaken, .quotaExceeded, .insufficientCredits, .topUpFailed, .blockedContent,
+                .badImages:
                 return .failure(failure)
             default: throw failure
             }

@@ -66,6 +66,22 @@ struct CreditRows: Sendable {
         return entry.balanceAfter
     }
 
+    /// Makes sure that a training can be charged which nobody waits with, and asks for a top-up where that helps. Nothing else is written.
+    /// - Throws: `insufficientCredits`, `topUpFailed`.
+    func requireCovered(_ price: Int, of accountID: Identifier, at now: Timestamp, _ db: Database) throws {
+        guard asksForTopUps else { return try Self.ledger(of: accountID, db).requireCovered(price) }
+        let standing = try TopUpRows.standing(of: accountID, db)
+        var isTopUpAsked = true
+        switch standing.coverage(of: price) {
+        case .covered: return
+        case .askable(let amount): try TopUpRows.insert(amount, of: accountID, balance: standing.balance, at: now, db)
+        case .awaited: break
+        case .short: isTopUpAsked = false
+        case .paused: throw Failure.topUpFailed
+        }
+        throw Failure.insufficientCredits(CreditShortage(price: price, balance: standing.balance, isTopUpAsked: isTopUpAsked))
+    }
+
     /// Settles what a training cost that has ended: paid for where it ended well, given back where it did not.
     ///
     /// Nothing was charged where there were no prices as it began. What was charged is given back also where there are none any more.
