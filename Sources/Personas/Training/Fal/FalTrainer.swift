@@ -72,7 +72,7 @@ package struct FalTrainer: Trainer {
             changes.end(watch)
             wakes.end(job.id, wake)
         }
-        var follower = Follower(nextQuestion: .now)
+        var follower = Follower(wake: wake, nextQuestion: .now)
         while !Task.isCancelled {
             let seen = wake.count
             switch try await step(job, &follower, wakeCount: seen) {
@@ -86,6 +86,8 @@ package struct FalTrainer: Trainer {
 
     /// What the task that follows a request remembers.
     private struct Follower {
+        /// Given when something may have happened to the request.
+        let wake: WakeSignal
         /// When fal is asked next.
         var nextQuestion: ContinuousClock.Instant
         /// How often it was woken when fal was asked last; a further time is a reason to ask at once.
@@ -228,17 +230,37 @@ extension FalTrainer {
     ) async throws(TrainingError) -> Step {
         let pause = ContinuousClock.now.duration(to: follower.nextQuestion)
         guard pause <= .zero || follower.wakeCount != wakeCount || left <= .zero else { return .wait(min(pause, left)) }
-        guard await questions.enter(job.item.accountID) == .admitted else { throw Self.stopped }
-        let standing = await queue.standing(of: handle)
-        questions.leave(job.item.accountID)
+        let standing = await standing(of: handle, job, unless: follower.wake, isGivenAfter: wakeCount)
         (follower.nextQuestion, follower.wakeCount) = (.now + configuration.pollPause, wakeCount)
-        if case .done(let outcome) = standing {
+        if case .done(let outcome)? = standing {
             tell(.reported(outcome, jobID: job.id))
             await note(.reported(outcome), of: job)
             return .again
         }
-        // Only after a last question, for the result may be there and its webhook lost.
-        if left <= .zero { throw overdue(job) }
+        // Only after a last question, for the result may be there and its webhook lost; and not where a webhook came while that was asked.
+        if standing == .open, left <= .zero, follower.wake.count == wakeCount { throw overdue(job) }
         return .again
+    }
+
+    /// Asks fal how a request stands, when it is its turn. A fal that takes its time keeps nobody from what a webhook has brought meanwhile.
+    /// - Returns: nil where the signal is given first, or the task is cancelled.
+    private func standing(
+        of handle: FalHandle, _ job: LeasedJob, unless wake: WakeSignal, isGivenAfter seen: UInt64
+    ) async -> FalStanding? {
+        await withTaskGroup(of: FalStanding?.self) { group in
+            group.addTask {
+                guard await questions.enter(job.item.accountID) == .admitted else { return nil }
+                defer { questions.leave(job.item.accountID) }
+                return await queue.standing(of: handle)
+            }
+            group.addTask {
+                // A day stands for as long as it takes; whoever waits keeps the place in line.
+                await wake.wait(after: seen, atMost: .seconds(86_400))
+                return nil
+            }
+            defer { group.cancelAll() }
+            guard let first = await group.next() else { return nil }
+            return first
+        }
     }
 }
