@@ -73,6 +73,8 @@ struct FalParts: Sendable {
 struct FalTraining: Service {
     /// How often it is looked whether fal's keys are to be read again.
     private static let keysPause = Duration.seconds(600)
+    /// The same while there are none: a webhook that comes then is refused.
+    private static let missingKeysPause = Duration.seconds(30)
 
     let training: Training
     let fal: FalParts
@@ -91,8 +93,8 @@ struct FalTraining: Service {
                 group.addTask { await fal.closer.run() }
                 group.addTask {
                     while !Task.isCancelled {
-                        await fal.access.verifier.prepare()
-                        try? await Task.sleep(for: Self.keysPause)
+                        let hasKeys = await fal.access.verifier.prepare()
+                        try? await Task.sleep(for: hasKeys ? Self.keysPause : Self.missingKeysPause)
                     }
                 }
             }

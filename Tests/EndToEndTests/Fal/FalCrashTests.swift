@@ -49,7 +49,7 @@ struct FalCrashTests {
             let again = try await test.serve()
             let unread = test.fal.report(of: request.id)
             test.fal.finish(request.id, test.result())
-            #expect(try await test.fal.sendWebhook(of: request.id, body: unread) == 200)
+            try await test.fal.deliver(request.id, body: unread)
             #expect(try await test.client(again).trained(id)["status"] == "completed")
             #expect(test.fal.arrivals == 1)
         }
@@ -137,7 +137,7 @@ struct FalCrashTests {
             }
             #expect(test.fal.requests.first?.cancellations == 2)
             test.fal.finish(request.id, test.result())
-            #expect(try await test.fal.sendWebhook(of: request.id) == 200)
+            try await test.fal.deliver(request.id)
             #expect(try await test.client(again).get("/v2/personas/\(id)").json["error"]?["code"] == "CANCELLED")
             #expect(test.fal.arrivals == 1)
         }

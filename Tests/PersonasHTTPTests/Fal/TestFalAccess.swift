@@ -21,7 +21,7 @@ final class TestFalAccess: FalQueue, FalWebhookVerifier {
     func submit(_ input: [UInt8], webhook: String) async -> FalSubmission { .unknown }
     func standing(of handle: FalHandle) async -> FalStanding { .open }
     func cancel(_ handle: FalHandle) async -> Bool { true }
-    func prepare() async {}
+    func prepare() async -> Bool { true }
 
     func verify(_ signature: FalSignature, of body: [UInt8], at now: Timestamp) async throws(Failure) {
         let hasKeys = state.withLock { state in

@@ -26,10 +26,11 @@ struct FalWebhookKeysTests {
     }
 
     private static func keys(
-        _ urls: [String] = ["one"], read: @escaping @Sendable (_ url: String, _ number: Int) async -> [UInt8]?
+        _ urls: [String] = ["one"], waitMax: Duration = .seconds(30),
+        read: @escaping @Sendable (_ url: String, _ number: Int) async -> [UInt8]?
     ) -> (keys: FalWebhookKeys, reads: Shared<[String]>) {
         let reads = Shared<[String]>([])
-        let keys = FalWebhookKeys(urls: urls, tell: { _ in }) { url in
+        let keys = FalWebhookKeys(urls: urls, waitMax: waitMax, tell: { _ in }) { url in
             let number = reads.withLock { reads in
                 reads.append(url)
                 return reads.count
@@ -98,7 +99,7 @@ struct FalWebhookKeysTests {
     func rotation() async throws {
         let old = Curve25519.Signing.PrivateKey().publicKey.rawRepresentation.base64EncodedString()
         let (keys, reads) = Self.keys { _, number in Self.set([number == 1 ? old : Self.x]) }
-        await keys.prepare()
+        #expect(await keys.prepare())
         guard case .success = await Self.verified(keys) else {
             Issue.record("the new key is not known")
             return
@@ -145,5 +146,31 @@ struct FalWebhookKeysTests {
             }
         }
         #expect(reads.value.count == 1)
+    }
+
+    @Test("No webhook waits for long: while keys are being read it is to come again", arguments: [false, true])
+    func slowKeys(hasOthers: Bool) async throws {
+        let signal = WakeSignal()
+        let old = Curve25519.Signing.PrivateKey().publicKey.rawRepresentation.base64EncodedString()
+        let (keys, reads) = Self.keys(waitMax: .milliseconds(1)) { _, number in
+            if hasOthers, number == 1 { return Self.set([old]) }
+            await signal.wait(after: 0, atMost: .seconds(50))
+            return Self.set([Self.x])
+        }
+        if hasOthers { #expect(await keys.prepare()) }
+        for _ in 0..<3 {
+            guard case .failure(.providerUnavailable(let seconds)) = await Self.verified(keys) else {
+                Issue.record("not told to come again")
+                return
+            }
+            #expect(seconds == 2)
+        }
+        signal.notify()
+        func isVerified() async -> Bool {
+            guard case .success = await Self.verified(keys) else { return false }
+            return true
+        }
+        try await eventually("the keys") { await isVerified() }
+        #expect(reads.value.count == (hasOthers ? 2 : 1))
     }
 }

@@ -290,7 +290,8 @@ extension FakeFal {
     }
 
     /// Sends the webhook of a request as fal does: anew until it is taken.
-    package func deliver(_ id: String) async throws {
-        try await eventually("the webhook of \(id)") { (try? await sendWebhook(of: id)) == 200 }
+    /// - Parameter body: by default what it is to say.
+    package func deliver(_ id: String, body: String? = nil) async throws {
+        try await eventually("the webhook of \(id)") { (try? await sendWebhook(of: id, body: body)) == 200 }
     }
 }

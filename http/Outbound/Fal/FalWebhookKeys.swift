@@ -28,35 +28,45 @@ package actor FalWebhookKeys: FalWebhookVerifier {
     /// Bytes of the largest set of keys, and keys that are taken of it.
     private static let (setBytesMax, keysMax) = (65_536, 32)
     private static let callSecondsMax = 5.0
+    /// How long a webhook waits for keys that are being read: each is to be answered within 100 ms, and fal sends it again.
+    private static let ownWaitMax = Duration.milliseconds(50)
 
     private let urls: [String]
+    private let waitMax: Duration
     private let read: @Sendable (_ url: String) async -> [UInt8]?
     private let tell: @Sendable (News) -> Void
     private var keys: [Curve25519.Signing.PublicKey] = []
     private var readAt: ContinuousClock.Instant?
     private var failedAt: ContinuousClock.Instant?
     private var rereadAt: ContinuousClock.Instant?
-    private var reading: Task<Bool, Never>?
+    /// Given when the keys that are being read are there, or cannot be had; nil while none are being read.
+    private var reading: WakeSignal?
 
     /// - Parameter urls: where the keys are, tried in their order.
     package init(urls: [String], http: FalHTTP, tell: @escaping @Sendable (News) -> Void) {
-        self.init(urls: urls, tell: tell) { url in
+        self.init(urls: urls, waitMax: Self.ownWaitMax, tell: tell) { url in
             let call = FalHTTP.Call(method: .GET, url: url, bodyBytesMax: Self.setBytesMax, secondsMax: Self.callSecondsMax)
             guard case .answer(200, _, let body?) = await http.reply(to: call) else { return nil }
             return body
         }
     }
 
-    /// The same with another way to read what stands at an address.
-    init(urls: [String], tell: @escaping @Sendable (News) -> Void, read: @escaping @Sendable (_ url: String) async -> [UInt8]?) {
+    /// The same with another way to read what stands at an address, and other patience with it.
+    init(
+        urls: [String], waitMax: Duration, tell: @escaping @Sendable (News) -> Void,
+        read: @escaping @Sendable (_ url: String) async -> [UInt8]?
+    ) {
         self.urls = urls
+        self.waitMax = waitMax
         self.tell = tell
         self.read = read
     }
 
-    package func prepare() async {
-        if let readAt, readAt.duration(to: .now) < Self.renewedAfter { return }
-        _ = await renew()
+    package func prepare() async -> Bool {
+        if let readAt, readAt.duration(to: .now) < Self.renewedAfter { return true }
+        let done = renew()
+        while done.count == 0, !Task.isCancelled { await done.wait(after: 0, atMost: .seconds(60)) }
+        return areGood
     }
 
     package func verify(_ signature: FalSignature, of body: [UInt8], at now: Timestamp) async throws(Failure) {
@@ -67,48 +77,52 @@ package actor FalWebhookKeys: FalWebhookVerifier {
         let mayReread = rereadAt.map { $0.duration(to: .now) >= Self.rereadPause } ?? true
         if mayReread || reading != nil {
             rereadAt = .now
-            if await renew(), fits(bytes, message) { return }
+            await renew().wait(after: 0, atMost: waitMax)
+            if fits(bytes, message) { return }
+            // Whether the new ones fit nobody knows yet.
+            if reading != nil { throw Self.unavailable }
         }
         throw Self.invalid("X-Fal-Webhook-Signature", "is not fal's signature of this body")
     }
 
+    /// Whether there are keys that are not too old.
+    private var areGood: Bool { readAt.map { $0.duration(to: .now) < Self.goodFor } ?? false }
+
     /// Has keys at hand that are good.
     private func requireKeys() async throws(Failure) {
-        if let readAt, readAt.duration(to: .now) < Self.goodFor { return }
+        if areGood { return }
         let isPausing = failedAt.map { $0.duration(to: .now) < Self.failurePause } ?? false
-        let isRead = isPausing && reading == nil ? false : await renew()
-        guard isRead else { throw .providerUnavailable(retryAfterSeconds: Int(Self.failurePause.components.seconds)) }
+        if !isPausing || reading != nil { await renew().wait(after: 0, atMost: waitMax) }
+        guard areGood else { throw Self.unavailable }
     }
 
     private func fits(_ signature: [UInt8], _ message: [UInt8]) -> Bool {
         keys.contains { $0.isValidSignature(signature, for: message) }
     }
 
-    /// Reads the keys; whoever asks while they are being read waits for the same.
-    private func renew() async -> Bool {
-        if let reading { return await reading.value }
-        let task = Task { [urls, read] () -> Bool in
-            for url in urls {
-                if let found = await read(url).flatMap({ Self.keys(in: $0) }), !found.isEmpty {
-                    take(found)
-                    return true
-                }
-            }
-            takeFailure()
-            return false
+    /// Begins to read the keys, unless they are being read.
+    /// - Returns: given when that has come to an end.
+    private func renew() -> WakeSignal {
+        if let reading { return reading }
+        let done = WakeSignal()
+        reading = done
+        Task { [urls, read] in
+            var found: [Curve25519.Signing.PublicKey] = []
+            for url in urls where found.isEmpty { found = await read(url).flatMap { Self.keys(in: $0) } ?? [] }
+            take(found)
+            done.notify()
         }
-        reading = task
-        return await task.value
+        return done
     }
 
     private func take(_ found: [Curve25519.Signing.PublicKey]) {
-        (keys, readAt, failedAt, reading) = (found, .now, nil, nil)
+        reading = nil
+        guard !found.isEmpty else {
+            failedAt = .now
+            return tell(.unavailable)
+        }
+        (keys, readAt, failedAt) = (found, .now, nil)
         tell(.read(found.count))
-    }
-
-    private func takeFailure() {
-        (failedAt, reading) = (.now, nil)
-        tell(.unavailable)
     }
 
     /// The keys of a set (RFC 7517, RFC 8037) that can have signed anything; nil where it is none.
@@ -148,6 +162,8 @@ package actor FalWebhookKeys: FalWebhookVerifier {
         let digest = hexadecimal(Array(SHA256.hash(data: body)))
         return (bytes, Array("\(requestID)\n\(userID)\n\(timestamp)\n\(digest)".utf8))
     }
+
+    private static var unavailable: Failure { .providerUnavailable(retryAfterSeconds: Int(failurePause.components.seconds)) }
 
     private static func invalid(_ header: String, _ rule: String) -> Failure { .invalid([Violation(header, rule)]) }
 

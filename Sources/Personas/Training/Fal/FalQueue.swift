@@ -38,10 +38,11 @@ package struct FalSignature: Sendable {
 /// Says whether a webhook is from fal.
 package protocol FalWebhookVerifier: Sendable {
     /// Verifies the signature over a body as it came.
-    /// - Throws: `invalid` where it is not from fal, or not from now; `providerUnavailable` where fal's keys cannot be had.
+    /// - Throws: `invalid` where it is not from fal, or not from now; `providerUnavailable` where fal's keys cannot be had, or not at once.
     func verify(_ signature: FalSignature, of body: [UInt8], at now: Timestamp) async throws(Failure)
     /// Has fal's keys at hand, so that no webhook need wait for them.
-    func prepare() async
+    /// - Returns: whether they are.
+    func prepare() async -> Bool
 }
 
 /// What happens to requests, for logs and metrics. Words of fal that are told here are safe to log, and no client's business.
