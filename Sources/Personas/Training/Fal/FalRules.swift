@@ -174,8 +174,11 @@ package enum FalRules {
         }
     }
 
+    /// An address that is too long to be one is kept no longer than it takes to be that: a model that answers with the image itself (`data:`) would
+    /// fill the disk.
     private static func outcome(of facts: FalFacts?) -> FalOutcome {
-        facts?.portraitURL.map { .portrait(url: $0) } ?? .failed(words: "the result has no portrait")
+        facts?.portraitURL.map { .portrait(url: String($0.unicodeScalars.prefix(Limits.imageURLCharactersMax + 1))) }
+            ?? .failed(words: "the result has no portrait")
     }
 
     private static func words(of facts: FalFacts?) -> String {

@@ -48,6 +48,18 @@ struct FalRulesTests {
         for answer in [FalAnswer.lost, .nothingSent] { #expect(FalRules.outcome(ofResult: answer, error: "x") == nil) }
     }
 
+    @Test("What is too long to be an address is kept as that, and not all of it")
+    func longAddresses() {
+        let longest = String(repeating: "u", count: Limits.imageURLCharactersMax)
+        #expect(FalRules.outcome(ofResult: Self.answer(200) { $0.portraitURL = longest }, error: nil) == .portrait(url: longest))
+        let image = "data:image/png;base64," + String(repeating: "A", count: 1_000_000)
+        guard case .portrait(let kept) = FalRules.outcome(ofResult: Self.answer(200) { $0.portraitURL = image }, error: nil) else {
+            Issue.record("not kept")
+            return
+        }
+        #expect(kept.utf8.count == Limits.imageURLCharactersMax + 1 && image.hasPrefix(kept))
+    }
+
     @Test("A webhook says what came of it, or that there is something to be asked for")
     func webhooks() {
         func outcome(_ edit: (inout FalFacts) -> Void) -> FalOutcome? {
