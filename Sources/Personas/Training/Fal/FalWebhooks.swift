@@ -48,7 +48,9 @@ package struct FalWebhooks: Sendable {
         // A job has one request, and so hardly more than one webhook at a time: it stands for its account where those share.
         let facts = try await decoding.perform(on: body.count, for: jobID) { () throws(Failure) in read(body) }
         let outcome = FalRules.outcome(ofWebhook: facts)
-        let event = outcome.map { .reported($0) } ?? FalEvent.unread(facts?.requestID.flatMap { queue.handle(of: $0) })
+        // The header is signed with the body, and there where the body cannot be read.
+        let requestID = facts?.requestID ?? signature.requestID
+        let event = outcome.map { .reported($0) } ?? FalEvent.unread(requestID.flatMap { queue.handle(of: $0) })
         guard let request = try await store.take(event, ofJob: jobID, at: clock.now) else { return }
         if let outcome, request.state == .reported { tell(.reported(outcome, jobID: jobID)) }
         wakes.wake(jobID)
