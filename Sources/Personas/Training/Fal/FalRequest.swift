@@ -67,7 +67,7 @@ package struct FalRequest: Sendable, Equatable {
         case ended
     }
 
-    /// How often fal is asked to call a request off before it is left to itself: half an hour of trying.
+    /// How often fal is asked to call a request off before it is left to itself: more than a quarter of an hour of trying.
     package static let closeAttemptsMax = 10
 
     /// The job, of which there is one request.

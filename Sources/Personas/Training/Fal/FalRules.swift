@@ -146,6 +146,8 @@ package enum FalRules {
             if let error { return .failed(words: FalWords.safe([error])) }
             return outcome(of: facts)
         case 400, 413, 415, 422: return .rejected(words: words(of: facts))
+        // As with the answer to a submit.
+        case 401...407: return .failed(words: "")
         case 504: return .overdue
         case 408, 425, 429, 500...:
             // A model's own error comes with its status; without one it is the queue that has a bad moment.

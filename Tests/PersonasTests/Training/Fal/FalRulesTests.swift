@@ -45,6 +45,10 @@ struct FalRulesTests {
         #expect(FalRules.outcome(ofResult: Self.answer(504), error: nil) == .overdue)
         #expect(FalRules.outcome(ofResult: Self.answer(500), error: "oom") == .failed(words: "oom"))
         for status in [408, 425, 429, 500, 502, 503] { #expect(FalRules.outcome(ofResult: Self.answer(status), error: nil) == nil) }
+        for status in 401...407 {
+            #expect(FalRules.outcome(ofResult: Self.answer(status) { $0.error = "secret" }, error: "secret") == .failed(words: ""))
+        }
+        #expect(FalRules.outcome(ofResult: Self.answer(410) { $0.error = "gone" }, error: nil) == .failed(words: "gone"))
         for answer in [FalAnswer.lost, .nothingSent] { #expect(FalRules.outcome(ofResult: answer, error: "x") == nil) }
     }
 
