@@ -194,8 +194,8 @@ package struct LeasePolicy: Sendable, Equatable {
 package protocol TrainingJobStore: Sendable {
     /// Ends the leases that ran out, then leases the oldest queued jobs, at most `limit`. Without a job nothing is recorded.
     func lease(limit: Int, policy: LeasePolicy, in context: WriteContext<[LeasedJob]>) async throws(Failure) -> [LeasedJob]
-    /// The same for one job, the oldest of the account that follows another in the order of their ids, as if that were a ring; accounts to be passed are
-    /// passed. Nil where no other has a queued job.
+    /// Leases one job, the oldest of the account that follows another in the order of their ids, as if that were a ring; accounts to be passed are
+    /// passed. Nil where no other has a queued job. Leases that ran out are left to `expire`.
     /// - Parameter last: the account to begin after; nil to begin with the first.
     func leaseInTurn(
         after last: Identifier?, passing: Set<Identifier>, policy: LeasePolicy, in context: WriteContext<LeasedJob>

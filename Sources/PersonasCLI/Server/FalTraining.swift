@@ -90,6 +90,8 @@ struct FalTraining: Service {
                         logger.error("training could not go on", metadata: ["reason": "\(failure)"])
                     }.run()
                 }
+                // Nothing else ends what a worker left behind that came by HTTP, or forgets what was called off.
+                group.addTask { await LeaseExpiry(training: training, logger: logger).run() }
                 group.addTask { await fal.closer.run() }
                 group.addTask {
                     while !Task.isCancelled {

@@ -61,6 +61,8 @@ struct TestService: Sendable {
     /// What takes away the bytes of images that no row names; it runs when a test says so.
     var collector: BlobCollector { app.collector }
     var training: Training { app.training }
+    /// What trains at fal, where a test has one; it runs when a test says so.
+    var fal: FalParts? { app.fal }
     var archives: Archives { app.archives }
     var administration: Administration { app.administration }
     var useCases: HTTPUseCases { app.useCases }
