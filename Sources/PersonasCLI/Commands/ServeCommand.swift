@@ -15,6 +15,7 @@ struct ServeCommand: PersonasSubcommand {
 
     func perform() async throws(CommandFailure) {
         let settings = try reporting { () throws(Failure) in try data.settings(with: [process, service]) }
+        settings.hideSecrets()
         try await Serve.run(settings, withDemo: demo)
     }
 }

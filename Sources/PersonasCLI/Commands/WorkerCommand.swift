@@ -19,9 +19,9 @@ struct WorkerCommand: PersonasSubcommand {
 
     func perform() async throws(CommandFailure) {
         let settings = try reporting { () throws(Failure) in try data.settings(with: [process, worker]) }
+        settings.hideSecrets()
         let server = try reporting { () throws(Failure) in try settings.required(\.server) }
         let key = try reporting { () throws(Failure) in try settings.required(\.key) }
-        ProcessTitle.hide(key)
         try await WorkerProcess.run(server: server, key: key, once: once, settings)
     }
 }

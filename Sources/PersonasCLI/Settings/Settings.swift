@@ -37,6 +37,13 @@ struct Settings: Sendable {
         return entries.first { $0.definition.name == name }?.source ?? .default
     }
 
+    /// Puts asterisks in the place of secrets on the command line of this process, which every user of the machine can list.
+    func hideSecrets() {
+        for entry in entries where entry.definition.isSecret && entry.source == .flag {
+            if case .text(let secret) = entry.shown { ProcessTitle.hide(secret) }
+        }
+    }
+
     /// A setting that a command cannot do without.
     /// - Throws: `configuration` that names it.
     func required(_ declaration: KeyPath<SettingsList, Setting<String?>>) throws(Failure) -> String {

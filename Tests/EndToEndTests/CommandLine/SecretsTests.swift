@@ -17,6 +17,13 @@ struct SecretsTests {
     private static let password = "CANARYPASSWORD0123"
     private static let unknownKey = "pkz_CANARYUNKNOWN0123456789abcdefghijk012345"
     private static let malformedKey = "sk_live_CANARYMALFORMED0123456789"
+    private static let falKey = "canary-fal-id:CANARYFALSECRET0123"
+    private static let paymentSecret = "whsec_CANARYPAYMENTSECRETcanarypayment"
+    /// Secrets of the operator's, given where they are easiest to see.
+    private static let secretFlags = [
+        "--fal-key", falKey, "--credits", "on", "--persona-price", "0", "--style-price", "0", "--payment-url", "http://127.0.0.1:1/",
+        "--payment-secret=\(paymentSecret)",
+    ]
 
     @Test("No log, answer, file, command or process shows one", arguments: ["json", "text"])
     func everything(logFormat: String) async throws {
@@ -27,8 +34,8 @@ struct SecretsTests {
         }) { images in
             try await Stage.run { stage in
                 let search = SecretSearch()
-                let service = try await stage.serve(
-                    "--log-level", "trace", "--log-format", logFormat, "--trainer", "worker", "--development-downloads")
+                let flags = ["--log-level", "trace", "--log-format", logFormat, "--trainer", "worker", "--development-downloads"]
+                let service = try await stage.serve(flags + Self.secretFlags)
                 let (key, trainer) = try await Self.keys(stage, search)
                 try await Self.callRightly(service, key, images, search)
                 try await Self.callWrongly(service, key, images, search)
@@ -58,7 +65,8 @@ struct SecretsTests {
         search.hide("the worker's key", key: trainer)
         for (what, secret) in [
             ("the signature of a URL", signature), ("a password in a URL", password), ("an e-mail address", email),
-            ("an unknown key", unknownKey), ("a malformed key", malformedKey),
+            ("an unknown key", unknownKey), ("a malformed key", malformedKey), ("the key of fal", falKey),
+            ("the secret of the payment service", paymentSecret),
         ] {
             search.hide(what, secret.utf8)
         }
