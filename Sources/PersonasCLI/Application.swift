@@ -58,16 +58,16 @@ struct Application: Sendable {
     static let silentLogger = Logger(label: "personas") { _ in SwiftLogNoOpLogHandler() }
 
     /// Opens the data folder, whose lock the caller holds, and puts everything together. Nothing is migrated yet.
-    /// - Parameter fal: the settings of the trainer at fal; nil where this process does not train there.
-    init(_ settings: Settings, fal: FalSettings? = nil, logger: Logger) throws(Failure) {
+    /// - Parameters:
+    ///   - payments: where the payment service is; nil where there is none.
+    ///   - fal: the settings of the trainer at fal; nil where this process does not train there.
+    init(_ settings: Settings, payments: HTTPPaymentService.Configuration?, fal: FalSettings? = nil, logger: Logger) throws(Failure) {
         let configuration = GuardedImageFetcher.Configuration(settings)
         let trust = try OutboundTrust(file: configuration.trustRootsFile)
         let sender = GuardedWebhookSender(configuration: GuardedWebhookSender.Configuration(settings), trust: trust, logger: logger)
-        let payments = try HTTPPaymentService.Configuration(settings).map {
-            HTTPPaymentService(configuration: $0, trust: trust, logger: logger)
-        }
+        let service = payments.map { HTTPPaymentService(configuration: $0, trust: trust, logger: logger) }
         let access = fal.map { FalAccess($0, trust: trust, logger: logger) }
-        try self.init(settings, sender: sender, payments: payments, fal: access, logger: logger) { metrics in
+        try self.init(settings, sender: sender, payments: service, fal: access, logger: logger) { metrics in
             GuardedImageFetcher(configuration: configuration, trust: trust, logger: logger, metrics: metrics)
         }
     }

@@ -2,6 +2,7 @@ import Foundation
 import NIOCore
 import Personas
 import PersonasDB
+import PersonasOutbound
 
 /// Carries out operations of one type for a command: through the server that holds the data folder, or in this process when none does.
 struct AdministrationClient<Operation: AdministrationOperation>: Sendable {
@@ -152,7 +153,9 @@ private struct LocalSession: AdministrationSession {
     let lock: DataFolderLock
 
     static func open(_ settings: Settings, lock: DataFolderLock, _ use: FolderUse) async throws(Failure) -> LocalSession {
-        let app = try Application(settings, logger: Application.silentLogger)
+        // Whoever runs a command may have some of the server's settings, of which a part alone keeps no command from its work.
+        let payments = try? HTTPPaymentService.Configuration(settings)
+        let app = try Application(settings, payments: payments, logger: Application.silentLogger)
         do throws(Failure) {
             if use == .looking {
                 if await app.storage.schema.isReady() { try app.storage.load() }

@@ -6,6 +6,7 @@ import NIOCore
 import Personas
 import PersonasDB
 import PersonasHTTP
+import PersonasOutbound
 import ServiceLifecycle
 import UnixSignals
 
@@ -63,7 +64,8 @@ enum Serve {
     private static func open(_ settings: Settings, logger: Logger) async throws(CommandFailure) -> Application {
         do throws(Failure) {
             let fal = settings.trainer == .fal ? try FalSettings(settings) : nil
-            let app = try Application(settings, fal: fal, logger: logger)
+            let payments = try HTTPPaymentService.Configuration(settings)
+            let app = try Application(settings, payments: payments, fal: fal, logger: logger)
             do throws(Failure) {
                 let applied = try await app.migrate(isAllowed: settings.migrate) { pending in
                     // Nothing is answered meanwhile, and a large store may take a minute.

@@ -96,6 +96,18 @@ struct CreditsEndToEndTests {
         }
     }
 
+    @Test("Are given without a server also where a part of its settings for payments is at hand, with which no server starts")
+    func partOfSettings() async throws {
+        try await Stage.run { stage in
+            let environment = ["PERSONAS_PAYMENT_SECRET": "whsec_\(String(repeating: "A", count: 32))"]
+            _ = try await stage.key(account: "studio")
+            let granted = try await stage.command("credits", "grant", "studio", "5", environment: environment)
+            #expect(granted.exit == .status(0) && granted.error == "", "\(granted)")
+            let served = try await stage.command("serve", "--port", "0", environment: environment)
+            #expect(served.exit == .status(78) && served.error.contains("payment-secret"), "\(served)")
+        }
+    }
+
     @Test("The demo has some where they are needed, once, and its lines work; a setting that is none is told")
     func demo() async throws {
         try await Stage.run { stage in
