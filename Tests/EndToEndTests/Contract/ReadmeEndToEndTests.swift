@@ -111,8 +111,9 @@ struct ReadmeEndToEndTests {
         let listed = try MarkdownDocument(".github/OPERATING.md").section("Metrics").rows.flatMap { row in
             row[0].matches(of: /`(\w+)`/).map { String($0.output.1) }
         }
-        try await Stage.run { stage in
-            let client = try await stage.serve().client()
+        // Every part of a service counts wherever it runs, but for the trainer at fal.
+        try await FalStage.run { test in
+            let client = test.client(try await test.serve())
             // Requests are counted from the first one on.
             #expect(try await client.get("/healthz").status == 200)
             let metrics = try Exposition(try await client.get("/metrics").text).types.keys

@@ -41,6 +41,7 @@ extension ErrorCode {
         case .deleteFailed: .commanded(.fileThatStays)
         case .serviceUnderMaintenance: .answered(.maintenance)
         case .serviceUnavailable: .answered(.manyReaders)
+        // What these mean may be reported by any worker. That fal brings them about is to be seen with a fal: see FalEndToEndTests.
         case .generationRejected, .generationFailed, .downloadFailed, .falError, .falTimeout: .item(.reported(self))
         case .generationTimeout: .item(.lostWorker)
         case .cancelled: .item(.cancel)

@@ -43,7 +43,7 @@ struct EveryCodeTests {
                 case .answered(let scene): "answered to \(scene.words)"
                 case .item(let scene): "error.code of an item: \(scene.words)"
                 case .commanded(let scene): "said by \(scene.words)"
-                // Started as people start it: see StartCodeTests.
+                // Started as people start it: see CodeEndToEndTests.
                 case .start: "exit status 78 of a server that is not configured"
                 case .siblings: "sent by sibling services alone"
                 }
