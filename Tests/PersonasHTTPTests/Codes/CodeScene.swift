@@ -17,8 +17,8 @@ enum CodeTrigger: Sendable {
     case item(CodeScene)
     /// An operator's command fails with it.
     case commanded(CodeScene)
-    /// The service does not start.
-    case start
+    /// The service does not start with these settings.
+    case start([String: String])
     /// It does not: sibling services send it.
     case siblings
 

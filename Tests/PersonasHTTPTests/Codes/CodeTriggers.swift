@@ -45,7 +45,8 @@ extension ErrorCode {
         case .generationRejected, .generationFailed, .downloadFailed, .falError, .falTimeout: .item(.reported(self))
         case .generationTimeout: .item(.lostWorker)
         case .cancelled: .item(.cancel)
-        case .configurationError, .configError: .start
+        case .configurationError: .start(["credits": "perhaps"])
+        case .configError: .start(["trainer": "fal"])
         case .supportImageNotSupported, .missingImageURL, .missingTargetImage, .missingFaceReference, .invalidModel, .outpaintFailed,
             .titleGenerationError, .parseError, .scoringTimeout, .titleTimeout:
             .siblings

@@ -1,13 +1,20 @@
 import ErrorEnvelope
 import Foundation
+import Personas
 import TestSupport
 import Testing
+
+@testable import PersonasCLI
 
 /// Every code of the catalogue is raised, by whole exchanges, or has a reason why it is not.
 @Suite("Every error code", .serialized)
 struct EveryCodeTests {
     @Test("is raised by what it is for, with its status", arguments: ErrorCode.allCases)
     func isRaised(code: ErrorCode) async throws {
+        if case .start(let flags) = code.trigger {
+            let refusal = try #require(Self.refusal(toStartWith: flags))
+            #expect(refusal.code == code.rawValue && refusal.status == .configuration, "\(refusal)")
+        }
         guard let scene = code.trigger.scene else { return }
         let sight = try await scene.sight()
         #expect(sight.code == code, "\(scene.words)")
@@ -15,6 +22,16 @@ struct EveryCodeTests {
             #expect(sight.status == code.status)
         } else {
             #expect(sight.status == nil)
+        }
+    }
+
+    /// Why there is no service with these settings; nil where there could be one. That the process ends with it, CodeEndToEndTests show.
+    private static func refusal(toStartWith flags: [String: String]) -> CommandFailure? {
+        do throws(Failure) {
+            _ = try FalSettings(try Settings(flags: flags, configurationFile: nil, environment: [:]))
+            return nil
+        } catch {
+            return CommandFailure(error)
         }
     }
 
