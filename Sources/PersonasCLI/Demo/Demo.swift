@@ -8,6 +8,8 @@ enum Demo {
     private static let label = "demo"
     /// The persona of the seed that is shown with earlier states.
     private static let revisedPersona = "Nova Reyes"
+    /// How many trainings it can pay for, where they cost something.
+    private static let trainingsPaid = 100
 
     /// PNG images of 8 × 8 pixels of one colour each (coral, sea green, night blue) in base64, short enough for a command line.
     private static let swatches = [
@@ -25,7 +27,7 @@ enum Demo {
             try await load(into: app, administration, folder)
         }
         return try await reporting { () async throws(Failure) in
-            if app.credits != nil { try await giveCredits(administration) }
+            if let prices = app.credits?.prices { try await giveCredits(administration, at: prices) }
             if let secret = file.read(), try await isGood(secret, app) { return secret }
             return try await newKey(administration, file)
         }
@@ -72,10 +74,12 @@ enum Demo {
         }
     }
 
-    /// Gives the account something to pay for trainings with, unless it has ever had any.
-    private static func giveCredits(_ administration: Administration) async throws(Failure) {
+    /// Gives the account something to pay for trainings with, unless it has ever had any: enough for a hundred, or for as many as can be given at once.
+    private static func giveCredits(_ administration: Administration, at prices: CreditPrices) async throws(Failure) {
         guard try await administration.perform(ListCredits(accountName: account, limit: 1)).rows.isEmpty else { return }
-        _ = try await administration.perform(AdjustCredits(.grant, accountName: account, amount: "100", note: "To try the service with"))
+        let amount = min(trainingsPaid * max(prices.persona, prices.style, 1), CreditAmount.max)
+        _ = try await administration.perform(
+            AdjustCredits(.grant, accountName: account, amount: String(amount), note: "To try the service with"))
     }
 
     /// Whether a secret is good for the demo's account. What was done to the account is no reason for another key, which would be no better.

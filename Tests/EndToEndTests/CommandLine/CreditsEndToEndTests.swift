@@ -125,4 +125,14 @@ struct CreditsEndToEndTests {
             }
         }
     }
+
+    @Test("The demo has enough of them, whatever a training costs")
+    func demoPrices() async throws {
+        try await Stage.run { stage in
+            let service = try await stage.serve("--demo", "--credits", "on", "--style-price", "500", "--demo-training-seconds", "0")
+            let key = try #require(service.process.standardOutput.firstMatch(of: /export KEY=(pkz_[0-9A-Za-z]{38})/)).output.1
+            #expect(try await Client(base: service.address, key: String(key)).get("/v2/credits").json["balance"]?.integer == 50_000)
+            #expect(try await service.stop() == .status(0))
+        }
+    }
 }
