@@ -77,6 +77,10 @@ enum Serve {
                     logger.error(
                         "webhooks cannot be signed: the key is not there that their secrets are sealed with; bring back secrets-key-file")
                 }
+                if app.toppingUp == nil, try await app.storage.topUps.nextDueAt(after: Timestamp(milliseconds: 0)) != nil {
+                    logger.warning(
+                        "top-ups are open of which nobody knows whether somebody has paid; they are asked for again once payment-url is set")
+                }
             } catch {
                 app.close()
                 throw error

@@ -1,7 +1,7 @@
 import Foundation
 import GRDB
-import Synchronization
 import NIOHTTP1
+import Synchronization
 import TestImages
 import TestSupport
 import Testing
@@ -120,6 +120,28 @@ struct TopUpEndToEndTests {
             #expect(try await scene.bought(service).count == 1)
             #expect(service.log("the outcome of a top-up is not known; it is asked for again").count == 1)
             #expect(try await service.stop() == .status(0))
+        }
+    }
+
+    @Test("A server without the payment service says that questions are left open; the next one that has it asks them again")
+    func withoutPayments() async throws {
+        let words = "top-ups are open of which nobody knows whether somebody has paid; they are asked for again once payment-url is set"
+        try await Stage.run { stage in
+            let scene = try await Scene(stage, balance: 10)
+            let first = try await scene.serve()
+            try await scene.set(first, threshold: 5, amount: 50)
+            scene.payments.process.signal(SIGSTOP)
+            #expect(try await first.client(scene.key).create(name: "Nova").header("X-Credits-Remaining") == "3")
+            try await scene.asking(first)
+            try await first.process.kill()
+            let second = try await stage.serve()
+            #expect(second.log(words).count == 1, "\(second.process.standardError)")
+            #expect(try await second.stop() == .status(0))
+            scene.payments.process.signal(SIGCONT)
+            let third = try await scene.serve()
+            try await eventually("what was paid for") { try await scene.bought(third).count == 1 }
+            #expect(third.log(words).isEmpty)
+            #expect(try await third.stop() == .status(0))
         }
     }
 
