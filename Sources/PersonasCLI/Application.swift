@@ -122,7 +122,7 @@ struct Application: Sendable {
         archives = Archives(
             store: storage.archives, images: images, items: storage.pikzonalities, policy: ContentPolicy(terms: storage.terms),
             spools: storage.spools, format: ArchiveDocuments(), signals: signals, clock: clock, keepsImageMetadata: keepsMetadata,
-            prices: credits?.prices)
+            credits: credits)
         authentication = Authentication(keys: storage.keys, clock: clock)
         webhooks = Webhooks(
             endpoints: storage.webhooks, log: storage.deliveryLog, sealing: storage.secrets, targets: sender, sender: sender,

@@ -33,7 +33,8 @@ package struct FalFactsReader: Sendable {
         facts.portraitURL = object.string(at: portrait.within(payload)).text
         facts.hasPayload = object.hasValue(at: payload) && !object.hasValue(at: .root.member("payload_error"))
         let detail = payload.member("detail")
-        facts.error = text("error") ?? object.string(at: detail).text
+        facts.error = text("error")
+        facts.detail = object.string(at: detail).text
         for index in 0..<Self.faultsMax {
             guard object.hasValue(at: detail.element(index)) else { break }
             // What a fault is about stands in its other members, in the words of a program.

@@ -129,7 +129,7 @@ package struct ArchiveImport: Sendable {
                 lines.append(ImportedLine(line: item.line, item: try await prepared(item.item, id: id, &stored)))
             }
             outcomes = try await archives.store.create(
-                lines, of: record?.number, costing: archives.prices, in: WriteContext(at: archives.clock.now, requestID: requestID))
+                lines, of: record?.number, costing: archives.credits?.prices, in: WriteContext(at: archives.clock.now, requestID: requestID))
         } catch {
             await stored.abandon()
             throw error
@@ -180,8 +180,13 @@ package struct ArchiveImport: Sendable {
         let usage = try await archives.items.usage(accountID: accountID)
         do throws(Failure) {
             try usage.requireRoom(forImageBytes: nil)
+            // Nobody waits with an import, and no image is written for what cannot be paid for.
+            if item.outcome == nil { try await archives.credits?.requireCoverable(item.mode, accountID: accountID, waits: false) }
         } catch {
-            return error
+            switch error {
+            case .quotaExceeded, .insufficientCredits, .topUpFailed: return error
+            default: throw error
+            }
         }
         return nil
     }

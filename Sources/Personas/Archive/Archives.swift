@@ -20,17 +20,17 @@ package struct Archives: Sendable {
     let signals: WorkSignals
     let clock: WallClock
     let keepsImageMetadata: Bool
-    let prices: CreditPrices?
+    let credits: Credits?
     private let exports = AccountPlaces(max: exportsMax)
     private let imports = AccountPlaces(max: importsMax)
     private let verifications = AsyncSemaphore(count: verificationsMax)
 
     /// Ties the use cases to their ports.
-    /// - Parameter prices: what the trainings cost that begin with an import; nil where they cost nothing.
+    /// - Parameter credits: what pays for the trainings that begin with an import; nil where they cost nothing.
     package init(
         store: any ArchiveStore, images: ImageLibrary, items: any PikzonalityStore, policy: ContentPolicy,
         spools: any ArchiveSpools, format: any ArchiveFormat, signals: WorkSignals, clock: WallClock, keepsImageMetadata: Bool,
-        prices: CreditPrices? = nil
+        credits: Credits? = nil
     ) {
         self.store = store
         self.images = images
@@ -41,7 +41,7 @@ package struct Archives: Sendable {
         self.signals = signals
         self.clock = clock
         self.keepsImageMetadata = keepsImageMetadata
-        self.prices = prices
+        self.credits = credits
     }
 
     /// A place for an export of an account, which has one at a time; it ends with the last reference.

@@ -43,13 +43,16 @@ package struct Credits: Sendable {
 
     /// Makes sure that an account can pay for a training, if need be after a top-up, as things stand. Whether it can is decided where the training begins;
     /// nothing is asked for here.
+    /// - Parameter waits: whether it is waited for a top-up that is asked for already.
     /// - Throws: `insufficientCredits`, `topUpFailed`.
-    func requireCoverable(_ mode: Mode, accountID: Identifier) async throws(Failure) {
+    func requireCoverable(_ mode: Mode, accountID: Identifier, waits: Bool = true) async throws(Failure) {
         let price = prices[mode]
         guard price > 0 else { return }
         let standing = try await store.standing(accountID: accountID)
         switch topUps == nil ? CreditStanding(balance: standing.balance).coverage(of: price) : standing.coverage(of: price) {
-        case .covered, .awaited, .askable: break
+        case .covered, .askable: break
+        case .awaited:
+            if !waits { throw .insufficientCredits(CreditShortage(price: price, balance: standing.balance, isTopUpAsked: true)) }
         case .short: throw .insufficientCredits(CreditShortage(price: price, balance: standing.balance))
         case .paused: throw .topUpFailed
         }

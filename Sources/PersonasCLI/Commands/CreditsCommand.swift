@@ -33,7 +33,10 @@ struct CreditsCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "grant", abstract: "Give an account credits.",
             usage: "personas credits grant ACCOUNT AMOUNT [--note TEXT] [<options>]",
-            discussion: "It is told by an event, credits.granted. What is printed is the entry of its ledger.")
+            discussion: """
+                It is told by an event, credits.granted. What is printed is the entry of its ledger. Every grant counts: where one ended without an answer, look \
+                at `personas credits entries` before you repeat it.
+                """)
         @OptionGroup var account: AccountName
         @OptionGroup var adjustment: Adjustment
         @OptionGroup var data: DataOptions

@@ -69,6 +69,14 @@ struct FalEndToEndTests {
             "GENERATION_REJECTED", "The generation provider refused the input: No face was found\u{fffd} in the image"
         ),
         (
+            .failed(status: 422, body: #"{"detail":"The picture is too dark"}"#, error: "Invalid status code: 422"), "GENERATION_REJECTED",
+            "The generation provider refused the input: The picture is too dark"
+        ),
+        (
+            .failed(status: 504, body: #"{"detail":"Gateway Timeout"}"#, error: "Invalid status code: 504"), "FAL_TIMEOUT",
+            "The generation provider did not finish in time"
+        ),
+        (
             .failed(status: 500, body: #"{"detail":"Internal Server Error"}"#, error: "Invalid status code: 500"), "FAL_ERROR",
             "The generation provider reported an error: Invalid status code: 500"
         ),

@@ -205,6 +205,15 @@ struct CreditChargeTests {
         }
     }
 
+    @Test("that an import would begin is refused before its images are written")
+    func importsWithoutCredits() async throws {
+        try await TestService.runWithCredits(balance: 1) { service in
+            let archive = try TarFile.made(items: 2) { _, item in item["status"] = "processing" }
+            #expect(try await service.takeIn(archive.bytes).fates == ["INSUFFICIENT_CREDITS", "INSUFFICIENT_CREDITS"])
+            #expect(service.mediaFiles().isEmpty)
+        }
+    }
+
     @Test("tells of every entry of the ledger by an event with it")
     func events() async throws {
         try await TestService.runWithCredits { service in

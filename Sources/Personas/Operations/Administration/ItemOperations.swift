@@ -226,7 +226,7 @@ package struct RetryItem: AdministrationOperation {
 
     package static let leavesTraining = true
 
-    /// - Throws: `invalid`, `notFound`, `notFailed`.
+    /// - Throws: `invalid`, `notFound`, `notFailed`, `insufficientCredits`, `topUpFailed`.
     package func perform(in administration: Administration, progress: @escaping ProgressHandler) async throws(Failure) -> Confirmation {
         let started = try await administration.catalog.retry(
             try Identifier(argument: id), mode: nil, accountID: nil, audit: administration.note(.retry) { [$0.item.id.text] })

@@ -1,7 +1,7 @@
 /// Tells fal of requests that nobody wants any more, for as long as the process runs, and forgets those that are over.
 package struct FalCloser: Sendable {
     /// Requests that fal is told of at once.
-    private static let closingsAtOnce = 4
+    private static let closingsAtOnce = 16
     /// The longest time without a look at the store.
     private static let pauseMax = Duration.seconds(5)
     /// Rows that are forgotten in one transaction.

@@ -10,8 +10,10 @@ package struct FalFacts: Sendable, Equatable {
     package var cancelURL: String?
     /// One of fal's words: `IN_QUEUE`, `COMPLETED`, `OK`, `ERROR` and others.
     package var status: FalStatus?
-    /// Words about what went wrong.
+    /// Words about what went wrong: fal's own.
     package var error: String?
+    /// Words about what went wrong: the model's own, where they are no list of faults.
+    package var detail: String?
     /// What a validation says of each fault of the input.
     package var faults: [String] = []
     /// Where the portrait is, by the operator's pointer.
@@ -162,9 +164,21 @@ package enum FalRules {
         guard let facts else { return nil }
         switch facts.status {
         case .ok: return facts.hasPayload ? outcome(of: facts) : nil
-        case .error: return facts.faults.isEmpty ? .failed(words: words(of: facts)) : .rejected(words: words(of: facts))
+        case .error:
+            // The same end is the same error, whoever tells of it.
+            if let error = facts.error, let status = httpStatus(in: error) {
+                return outcome(ofResult: .answer(status: status, retryAfterSeconds: nil, facts), error: error)
+            }
+            return facts.faults.isEmpty ? .failed(words: words(of: facts)) : .rejected(words: words(of: facts))
         default: return nil
         }
+    }
+
+    /// The status of a model's answer, where fal's words for an error are nothing else.
+    private static func httpStatus(in error: String) -> Int? {
+        let prefix = "Invalid status code: "
+        guard error.utf8.starts(with: prefix.utf8), error.utf8.count == prefix.utf8.count + 3 else { return nil }
+        return Int(error.dropFirst(prefix.count)).flatMap { $0 >= 400 ? $0 : nil }
     }
 
     /// Whether an answer to a cancellation says that nothing is left to be told: by its word, and without one by its status.
@@ -185,6 +199,6 @@ package enum FalRules {
 
     private static func words(of facts: FalFacts?) -> String {
         guard let facts else { return "" }
-        return FalWords.safe(facts.faults.isEmpty ? [facts.error ?? ""] : facts.faults)
+        return FalWords.safe(facts.faults.isEmpty ? [facts.detail ?? facts.error ?? ""] : facts.faults)
     }
 }

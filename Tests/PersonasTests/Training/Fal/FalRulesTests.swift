@@ -77,6 +77,18 @@ struct FalRulesTests {
         #expect(outcome { ($0.status, $0.hasPayload) = (.ok, false) } == nil)
         #expect(outcome { ($0.status, $0.error) = (.error, "oom") } == .failed(words: "oom"))
         #expect(outcome { ($0.status, $0.error, $0.faults) = (.error, "422", ["no face"]) } == .rejected(words: "no face"))
+        // With the status that the question for the result would be answered with, it is what that would be.
+        func status(_ number: String, _ edit: (inout FalFacts) -> Void = { _ in }) -> FalOutcome? {
+            outcome {
+                ($0.status, $0.error) = (.error, "Invalid status code: \(number)")
+                edit(&$0)
+            }
+        }
+        #expect(status("504") == .overdue)
+        #expect(status("422") { $0.detail = "no face" } == .rejected(words: "no face"))
+        #expect(status("500") { $0.faults = ["out of memory"] } == .failed(words: "Invalid status code: 500"))
+        #expect(status("403") { $0.detail = "User is locked" } == .failed(words: ""))
+        #expect(status("200") == .failed(words: "Invalid status code: 200") && status("5xx") == .failed(words: "Invalid status code: 5xx"))
         #expect(outcome { $0.status = .inQueue } == nil && outcome { _ in } == nil && FalRules.outcome(ofWebhook: nil) == nil)
     }
 
