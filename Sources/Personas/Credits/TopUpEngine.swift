@@ -29,6 +29,8 @@ package final class TopUpEngine: WorkEngine {
         var first: Set<Identifier> = []
         /// Those that have ended since the store was last asked what is due, of which what it says may be older than that.
         var ended: Set<Identifier> = []
+        /// Those of deleted accounts that were told of, and that the store could not forget yet.
+        var told: Set<Identifier> = []
 
         var count: Int { repeated.count + first.count }
     }
@@ -82,12 +84,23 @@ package final class TopUpEngine: WorkEngine {
                     group.addTask { await self.ask(for: topUp) }
                 }
             }
-            for abandoned in try await store.takeAbandoned(limit: Self.abandonedAtOnce) { tell(.abandoned(abandoned)) }
+            try await tellOfAbandoned()
             return WorkLoop.pause(until: try await store.nextDueAt(after: now), from: clock.now)
         } catch {
             tell(.storeFailed(error))
             return WorkLoop.failurePause
         }
+    }
+
+    /// Tells of top-ups whose accounts were deleted, and has them forgotten only then: a process that ends in between tells of them again, rather than that
+    /// nobody ever hears of what somebody may have paid.
+    private func tellOfAbandoned() async throws(Failure) {
+        let abandoned = try await store.abandoned(limit: Self.abandonedAtOnce)
+        guard !abandoned.isEmpty else { return }
+        let new = inHand.withLock { inHand in abandoned.filter { inHand.told.insert($0.id).inserted } }
+        for topUp in new { tell(.abandoned(topUp)) }
+        try await store.forget(abandoned)
+        inHand.withLock { $0.told = [] }
     }
 
     /// Takes a place for a top-up that has none, where there is one.

@@ -45,8 +45,10 @@ package protocol TopUpStore: Sendable {
     func record(
         _ answer: PaymentAnswer, of id: Identifier, at end: Timestamp, waitFactor: Double
     ) async throws(Failure) -> RecordedTopUp
-    /// Takes note of top-ups whose accounts were deleted, at most `limit`, and tells of each once.
-    func takeAbandoned(limit: Int) async throws(Failure) -> [AbandonedTopUp]
+    /// Top-ups whose accounts were deleted before their outcome was known, at most `limit`. They are there until they are forgotten.
+    func abandoned(limit: Int) async throws(Failure) -> [AbandonedTopUp]
+    /// Forgets such top-ups, once the operator was told of them.
+    func forget(_ abandoned: [AbandonedTopUp]) async throws(Failure)
 }
 
 /// The operator's own service, which has somebody pay.

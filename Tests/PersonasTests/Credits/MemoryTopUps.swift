@@ -13,6 +13,8 @@ final class MemoryTopUps: SmartBalanceStore, TopUpStore {
         var abandoned: [AbandonedTopUp] = []
         /// What every call throws.
         var failure: Failure?
+        /// What `forget` throws.
+        var forgetFailure: Failure?
     }
 
     private let state = Mutex(State())
@@ -111,10 +113,14 @@ final class MemoryTopUps: SmartBalanceStore, TopUpStore {
         }
     }
 
-    func takeAbandoned(limit: Int) throws(Failure) -> [AbandonedTopUp] {
+    func abandoned(limit: Int) throws(Failure) -> [AbandonedTopUp] {
+        try call { (state) throws(Failure) in Array(state.abandoned.prefix(limit)) }
+    }
+
+    func forget(_ abandoned: [AbandonedTopUp]) throws(Failure) {
         try call { (state) throws(Failure) in
-            defer { state.abandoned = [] }
-            return state.abandoned
+            if let failure = state.forgetFailure { throw failure }
+            state.abandoned.removeAll { abandoned.contains($0) }
         }
     }
 }

@@ -143,13 +143,18 @@ struct TopUpEngineTests {
         #expect(payments.count == 1 && store.now.balance == 100)
     }
 
-    @Test("Top-ups of deleted accounts are told of, each once")
+    @Test("Top-ups of deleted accounts are told of, each once, before they are forgotten")
     func abandoned() async throws {
-        store.edit { $0.abandoned = [AbandonedTopUp(id: .random(), accountID: .random())] }
+        store.edit {
+            $0.abandoned = [AbandonedTopUp(id: .random(), accountID: .random())]
+            $0.forgetFailure = .storeBusy("full")
+        }
         let engine = engine(StubPayments { _ in nil })
         let running = Task { await engine.run(endingWithin: .zero) }
-        #expect(await comesTrue { told.count("abandoned") == 1 })
-        signal.notify()
+        #expect(await comesTrue { told.count("failed") >= 2 })
+        #expect(told.count("abandoned") == 1 && store.now.abandoned.count == 1)
+        store.edit { $0.forgetFailure = nil }
+        #expect(await comesTrue { store.now.abandoned.isEmpty })
         engine.stop()
         await running.value
         #expect(told.count("abandoned") == 1)

@@ -58,19 +58,20 @@ struct SQLiteTopUpStore: TopUpStore {
         }
     }
 
-    func takeAbandoned(limit: Int) async throws(Failure) -> [AbandonedTopUp] {
-        let found = try readers.read { connection in
+    func abandoned(limit: Int) async throws(Failure) -> [AbandonedTopUp] {
+        try readers.read { connection in
             var found: [AbandonedTopUp] = []
             try connection.query("SELECT id, account_id FROM abandoned_top_up LIMIT ?", [.integer(Int64(limit))]) { row in
                 found.append(AbandonedTopUp(id: try row.identifier(0), accountID: try row.identifier(1)))
             }
             return found
         }
-        guard !found.isEmpty else { return [] }
+    }
+
+    func forget(_ abandoned: [AbandonedTopUp]) async throws(Failure) {
         try await writer.write { db in
-            for topUp in found { try db.run("DELETE FROM abandoned_top_up WHERE id = ?", [topUp.id.data]) }
+            for topUp in abandoned { try db.run("DELETE FROM abandoned_top_up WHERE id = ?", [topUp.id.data]) }
         }
-        return found
     }
 
     private static func settle(_ id: Identifier, as status: String, at end: Timestamp, _ db: Database) throws {
