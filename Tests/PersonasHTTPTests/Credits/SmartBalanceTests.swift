@@ -320,6 +320,22 @@ struct SmartBalanceTests {
         }
     }
 
+    @Test("records a create that has waited under its key, so that the same request costs nothing more")
+    func keyed() async throws {
+        let payments = TestPayments(.paid(reference: nil))
+        try await Self.run(payments) { service, billing in
+            try await Self.set(service, billing, 1, 40)
+            let headers: HTTPFields = [HTTPField.Name("Idempotency-Key")!: "create-1"]
+            for isReplayed in [false, true] {
+                let answer = try await service.send(.post, "/v2/personas", .create("Nova"), headers: headers)
+                #expect(answer.status == 201, "\(answer.text)")
+                #expect((answer.header("Idempotent-Replayed") == "true") == isReplayed)
+            }
+            #expect(try await service.ledger() == ["charge -2 38", "top_up 40 40"])
+            #expect(payments.asked.count == 1)
+        }
+    }
+
     @Test("pays for a training that is begun anew as well")
     func retry() async throws {
         let payments = TestPayments()
