@@ -12,6 +12,8 @@ DATABASE.execute("CREATE TABLE IF NOT EXISTS top_up (id TEXT PRIMARY KEY, answer
 
 
 class Payments(http.server.BaseHTTPRequestHandler):
+    timeout = 10  # seconds for one that connects and says nothing
+
     def do_POST(self):
         body = self.rfile.read(int(self.headers["content-length"]))
         top_up_id, sent_at, signature = (self.headers.get(f"webhook-{part}", "") for part in ("id", "timestamp", "signature"))

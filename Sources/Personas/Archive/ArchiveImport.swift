@@ -129,7 +129,8 @@ package struct ArchiveImport: Sendable {
                 lines.append(ImportedLine(line: item.line, item: try await prepared(item.item, id: id, &stored)))
             }
             outcomes = try await archives.store.create(
-                lines, of: record?.number, costing: archives.credits?.prices, in: WriteContext(at: archives.clock.now, requestID: requestID))
+                lines, of: record?.number, costing: archives.credits?.prices, in: WriteContext(at: archives.clock.now, requestID: requestID)
+            )
         } catch {
             await stored.abandon()
             throw error

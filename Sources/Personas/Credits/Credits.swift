@@ -52,7 +52,9 @@ package struct Credits: Sendable {
         switch topUps == nil ? CreditStanding(balance: standing.balance).coverage(of: price) : standing.coverage(of: price) {
         case .covered, .askable: break
         case .awaited:
-            if !waits { throw .insufficientCredits(CreditShortage(price: price, balance: standing.balance, isTopUpAsked: true)) }
+            if !waits || topUps?.mayComeInTime(standing) == false {
+                throw .insufficientCredits(CreditShortage(price: price, balance: standing.balance, isTopUpAsked: true))
+            }
         case .short: throw .insufficientCredits(CreditShortage(price: price, balance: standing.balance))
         case .paused: throw .topUpFailed
         }

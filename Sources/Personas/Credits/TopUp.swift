@@ -12,14 +12,21 @@ package struct TopUp: Sendable, Equatable {
     package let requestedAt: Timestamp
     /// How often the payment service was asked without a word of the outcome.
     package let attempts: Int
+    /// When it is asked next, or has been asked since.
+    package let nextAttemptAt: Timestamp
 
-    package init(id: Identifier, accountID: Identifier, amount: CreditAmount, balance: Int, requestedAt: Timestamp, attempts: Int = 0) {
+    /// - Parameter nextAttemptAt: nil for at once.
+    package init(
+        id: Identifier, accountID: Identifier, amount: CreditAmount, balance: Int, requestedAt: Timestamp, attempts: Int = 0,
+        nextAttemptAt: Timestamp? = nil
+    ) {
         self.id = id
         self.accountID = accountID
         self.amount = amount
         self.balance = balance
         self.requestedAt = requestedAt
         self.attempts = attempts
+        self.nextAttemptAt = nextAttemptAt ?? requestedAt
     }
 }
 

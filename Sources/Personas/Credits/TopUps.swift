@@ -42,6 +42,16 @@ package struct TopUps: Sendable {
         }
     }
 
+    /// Whether the outcome of a top-up that is asked for may be known in time. After several questions without one the next is far away, and whoever
+    /// waited for that would hold a place among the requests of its key for nothing.
+    /// - Parameter limit: how long it is waited for; by default as long as a create that comes now does.
+    func mayComeInTime(_ standing: CreditStanding, within limit: Duration? = nil) -> Bool {
+        guard let next = standing.topUp?.nextAttemptAt else { return true }
+        return .milliseconds(next.milliseconds - clock.now.milliseconds) <= limit ?? waitMax
+    }
+
+    private func left(before deadline: ContinuousClock.Instant) -> Duration { ContinuousClock.now.duration(to: deadline) }
+
     /// Waits until the balance covers a price, and has a top-up asked for where that helps.
     private func cover(_ price: Int, for accountID: Identifier, before deadline: ContinuousClock.Instant) async throws(Failure) {
         let settled = waits.join(accountID)
@@ -51,11 +61,12 @@ package struct TopUps: Sendable {
             let standing = try await store.ask(toCover: price, accountID: accountID, at: clock.now)
             switch standing.coverage(of: price) {
             case .covered: return
-            case .awaited: asked.notify()
+            case .awaited where mayComeInTime(standing, within: left(before: deadline)): asked.notify()
+            case .awaited: throw .insufficientCredits(CreditShortage(price: price, balance: standing.balance, isTopUpAsked: true))
             case .askable, .short: throw .insufficientCredits(CreditShortage(price: price, balance: standing.balance))
             case .paused: throw .topUpFailed
             }
-            let left = ContinuousClock.now.duration(to: deadline)
+            let left = left(before: deadline)
             guard waits.isServed, left > .zero, !Task.isCancelled else {
                 throw .insufficientCredits(CreditShortage(price: price, balance: standing.balance, isTopUpAsked: true))
             }

@@ -79,7 +79,8 @@ enum Serve {
                 }
                 if app.toppingUp == nil, try await app.storage.topUps.nextDueAt(after: Timestamp(milliseconds: 0)) != nil {
                     logger.warning(
-                        "top-ups are open of which nobody knows whether somebody has paid; they are asked for again once payment-url is set")
+                        "top-ups are open of which nobody knows whether somebody has paid; they are asked for again once payment-url is set"
+                    )
                 }
             } catch {
                 app.close()

@@ -296,6 +296,25 @@ struct SmartBalanceTests {
         }
     }
 
+    @Test("has nobody wait for a top-up that is asked for again too late, nor has the images of such a create written")
+    func farAway() async throws {
+        try await TestService.runWithCredits(payments: TestPayments()) { service in
+            try await Self.set(service, .text(try await service.key(scopes: [.billing]).key), 1, 40)
+            let account = try #require(try await service.administration.perform(ListAccounts(limit: 1)).first?.id)
+            let asked = try await service.storage.smartBalances.ask(toCover: 2, accountID: account, at: .now)
+            let topUp = try #require(asked.topUp)
+            for (seconds, isRefused) in [(-10, false), (3_600, true)] {
+                _ = try await service.storage.topUps.record(
+                    .unknown(.unreadable), of: topUp.id, at: Timestamp.now.adding(seconds: seconds), waitFactor: 1)
+                let answer = try await service.send(.post, "/v2/personas?validate_only=true", .create("Nova"))
+                #expect((answer.status == 402) == isRefused, "\(answer.text)")
+            }
+            let answer = try await service.send(.post, "/v2/personas", .create("Nova"))
+            #expect(answer.status == 402 && answer.text.contains("a top-up is asked for, so try again in a while"), "\(answer.text)")
+            #expect(service.mediaFiles().isEmpty)
+        }
+    }
+
     @Test("is asked by an import as by a create; nobody waits there, and the same import under its key finds what was paid")
     func imports() async throws {
         let payments = TestPayments(.declined(reference: Self.reference))

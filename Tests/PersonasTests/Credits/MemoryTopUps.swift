@@ -106,7 +106,7 @@ final class MemoryTopUps: SmartBalanceStore, TopUpStore {
             case .repeated(let at):
                 let repeated = TopUp(
                     id: id, accountID: topUp.accountID, amount: topUp.amount, balance: topUp.balance, requestedAt: topUp.requestedAt,
-                    attempts: topUp.attempts + 1)
+                    attempts: topUp.attempts + 1, nextAttemptAt: at)
                 state.open[id] = (repeated, at)
                 return .repeated(at: at)
             }

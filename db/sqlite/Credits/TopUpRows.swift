@@ -5,7 +5,7 @@ import Personas
 /// The rows of what those who pay have asked for, and of top-ups.
 enum TopUpRows {
     /// What `decode` expects, in its order.
-    static let columns = "id, account_id, amount, balance, requested_at, attempts"
+    static let columns = "id, account_id, amount, balance, requested_at, attempts, next_attempt_at"
 
     private static let smartBalanceOfAccount = FixedQuery("SELECT threshold, amount, paused_reason FROM smart_balance WHERE account_id = ?")
     private static let openOfAccount = FixedQuery("SELECT \(columns) FROM top_up WHERE account_id = ? AND status = 'open'")
@@ -48,11 +48,11 @@ enum TopUpRows {
             ])
     }
 
-    /// Reads a row whose columns are `columns`.
+    /// Reads the row of one whose outcome is not known, whose columns are `columns`.
     static func decode(_ row: SQLRow) throws -> TopUp {
         TopUp(
             id: try row.identifier(0), accountID: try row.identifier(1),
             amount: try CreditAmount(Int(row.integer(2)), of: .own("amount")), balance: Int(row.integer(3)), requestedAt: row.timestamp(4),
-            attempts: Int(row.integer(5)))
+            attempts: Int(row.integer(5)), nextAttemptAt: row.timestamp(6))
     }
 }

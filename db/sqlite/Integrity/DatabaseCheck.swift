@@ -17,7 +17,8 @@ struct DatabaseCheck {
             NameIndexCheck.words, MetadataIndexCheck.entries, TrashCheck.tokens, TrashCheck.items, TrashCheck.revisions, EventCheck.counts,
             EventCheck.holes(since: now.adding(seconds: -Limits.progressEventHoursKept * 3_600)), EventCheck.items, EventCheck.reductions,
             WebhookCheck.deliveries, { [sealing] in try WebhookCheck.secrets(with: sealing, $0) }, Self.imports, CreditCheck.entries,
-            CreditCheck.refunds, CreditCheck.openCharges, CreditCheck.trainings, CreditCheck.earlyRefunds, CreditCheck.credited, CreditCheck.paid,
+            CreditCheck.refunds, CreditCheck.openCharges, CreditCheck.trainings, CreditCheck.earlyRefunds, CreditCheck.credited,
+            CreditCheck.paid,
         ]
         for (done, question) in questions.enumerated() {
             progress(WorkProgress(step: "Checking the database", done: done, total: questions.count))
