@@ -1,3 +1,4 @@
+import HTTPTypes
 import Personas
 import PersonasDB
 import TestSupport

@@ -81,5 +81,5 @@ package final class FalWakes: Sendable {
     }
 
     /// Wakes the follower of a request, if there is one.
-    func wake(_ jobID: Identifier) { signals.withLock { $0[jobID] }?.notify() }
+    package func wake(_ jobID: Identifier) { signals.withLock { $0[jobID] }?.notify() }
 }
