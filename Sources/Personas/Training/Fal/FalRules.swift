@@ -167,7 +167,9 @@ package enum FalRules {
         case .error:
             // The same end is the same error, whoever tells of it.
             if let error = facts.error, let status = httpStatus(in: error) {
-                return outcome(ofResult: .answer(status: status, retryAfterSeconds: nil, facts), error: error)
+                var result = facts
+                result.error = nil
+                return outcome(ofResult: .answer(status: status, retryAfterSeconds: nil, result), error: error)
             }
             return facts.faults.isEmpty ? .failed(words: words(of: facts)) : .rejected(words: words(of: facts))
         default: return nil
@@ -199,6 +201,6 @@ package enum FalRules {
 
     private static func words(of facts: FalFacts?) -> String {
         guard let facts else { return "" }
-        return FalWords.safe(facts.faults.isEmpty ? [facts.detail ?? facts.error ?? ""] : facts.faults)
+        return FalWords.safe(facts.faults.isEmpty ? [facts.error ?? facts.detail ?? ""] : facts.faults)
     }
 }
