@@ -63,6 +63,28 @@ struct SmartBalanceStoreTests {
         try await open.storage.credits.standing(accountID: id)
     }
 
+    @Test("Lines of an import ask for it as they are stored, and are told where nothing is bought any more")
+    func imports() async throws {
+        try await withTopUps { open in
+            let id = try await account(open)
+            func takeIn(_ name: String) async throws -> Failure? {
+                let line = ImportedLine(line: 1, item: .success(.credited(name, of: id)))
+                let outcomes = try await open.storage.archives.create(
+                    [line], of: nil, costing: Self.prices, in: WriteContext(at: .second(1)))
+                guard case .failure(let failure)? = outcomes.first?.id else { return nil }
+                return failure
+            }
+            for name in ["Ann", "Ben"] {
+                #expect(try await takeIn(name) == .insufficientCredits(CreditShortage(price: 3, balance: 0, isTopUpAsked: true)))
+            }
+            let topUp = try #require(try await due(open).first)
+            #expect(try await due(open) == [topUp])
+            _ = try await open.storage.topUps.record(.declined(reference: nil), of: topUp.id, at: .second(2), waitFactor: 1)
+            #expect(try await takeIn("Cleo") == .topUpFailed)
+            #expect(try await due(open).isEmpty)
+        }
+    }
+
     @Test("It is set, changed, paused, resumed and removed; what is paused stays so, and each account has its own")
     func setting() async throws {
         try await withTopUps { open in
