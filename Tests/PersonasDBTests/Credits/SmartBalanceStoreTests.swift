@@ -134,7 +134,7 @@ struct SmartBalanceStoreTests {
             #expect(refused == .failure(.insufficientCredits(CreditShortage(price: 3, balance: 0))))
 
             let other = try await account(open, "other", balance: 3, below: 6)
-            #expect(try await start(open, "x", of: other) == 0)
+            #expect(try await start(open, "x", of: other, at: 2) == 0)
             #expect(try await due(open).map(\.accountID) == [id, other])
             _ = try await open.storage.smartBalances.remove(accountID: id, in: WriteContext(at: .second(2)))
             #expect(try await due(open).count == 2, "what is asked for goes on to its outcome")
