@@ -154,7 +154,14 @@ struct FalWebhookTests {
             let strangers = (0..<FalRules.webhooksMax).map { _ in Task { try await exchange(RandomToken.random().text) } }
             for stranger in strangers { #expect(try await stranger.value == [404]) }
             #expect(try await Self.send(service, request.token.text, "{}").status == 200)
-            let holders = (0..<FalRules.webhooksMax).map { _ in Task { try await exchange(request.token.text) } }
+            let holders = (0..<FalRules.webhooksMax).map { _ in
+                Task {
+                    // A question below may have the last place just then.
+                    var statuses = [503]
+                    while statuses == [503] { statuses = try await exchange(request.token.text) }
+                    return statuses
+                }
+            }
             try await eventually("the last place taken") {
                 try await Self.send(service, request.token.text, "{}", isFailureExpected: true).status == 503
             }
