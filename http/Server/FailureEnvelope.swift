@@ -34,7 +34,7 @@ extension Failure: EnvelopeConvertible {
         case .blockedContent(let field): return Self.refusal(ofTextIn: field)
         case .nameReserved:
             return EnvelopeError(.nameReserved, details: [ErrorDetail(field: "name", message: ErrorCode.nameReserved.defaultMessage)])
-        case .nameTaken(let mode, let id): return Self.refusal(of: .name, taken: mode, by: id, as: .nameAlreadyExists)
+        case .nameTaken(let mode, let id): return Self.refusal(of: .name, taken: mode, by: id, as: ErrorCode.nameAlreadyExists)
         case .externalIDTaken(let mode, let id): return Self.refusal(of: .externalID, taken: mode, by: id, as: .conflict)
         case .quotaExceeded(let excesses): return Self.refusal(of: excesses)
         case .invalidAmount(let field): return EnvelopeError(.invalidAmount, message: "\(field.wireName) \(CreditAmount.rule)")
