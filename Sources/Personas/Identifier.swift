@@ -62,6 +62,11 @@ package struct Identifier: Sendable, Hashable, Comparable {
         self.low = low
     }
 
+    /// The nil UUID (RFC 9562, section 5.9), which stands before all others: where a list begins.
+    package static let nilUUID = Identifier(high: 0, low: 0)
+    /// The max UUID (RFC 9562, section 5.10), which stands behind all others: where a list begins that goes back.
+    package static let maxUUID = Identifier(high: .max, low: .max)
+
     /// Hands out the sixteen bytes in network order, as they are stored.
     package func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
         try withUnsafeBytes(of: (high.bigEndian, low.bigEndian), body)

@@ -12,7 +12,7 @@ import PersonasWire
 /// The whole service, put together from its parts: the one place that knows every adapter.
 struct Application: Sendable {
     /// What the service remembers.
-    let storage: Storage
+    let storage: any Stores
     /// The signals between use cases and background work.
     let signals: WorkSignals
     /// The use cases of stored images.
@@ -223,7 +223,7 @@ struct Delivering: Sendable {
 extension MetricsSource {
     /// What is told of a data folder.
     init(
-        registry: MetricsRegistry, storage: Storage, queueDepthsAgeMax: Duration = .seconds(1), usageAgeMax: Duration = .seconds(10),
+        registry: MetricsRegistry, storage: any Stores, queueDepthsAgeMax: Duration = .seconds(1), usageAgeMax: Duration = .seconds(10),
         textAgeMax: Duration = .milliseconds(100)
     ) {
         self.init(
@@ -234,7 +234,7 @@ extension MetricsSource {
 
 extension Credits {
     /// What trainings are paid for with; nil where they cost nothing.
-    fileprivate init?(_ settings: Settings, storage: Storage, topUps: TopUps?, clock: WallClock) {
+    fileprivate init?(_ settings: Settings, storage: any Stores, topUps: TopUps?, clock: WallClock) {
         guard let prices = CreditPrices(settings) else { return nil }
         self.init(prices: prices, store: storage.credits, smartBalances: storage.smartBalances, topUps: topUps, clock: clock)
     }

@@ -72,7 +72,7 @@ struct Migrator: SchemaStore {
     /// - Returns: the names of those applied now.
     /// - Throws: `schemaMismatch` when an applied migration was changed, or the database is from a newer binary.
     func migrate(for author: Operator? = nil) async throws(Failure) -> [String] {
-        try await writer.write { db in
+        try await writer.writeDirectly { db in
             try db.execute(
                 sql: """
                     CREATE TABLE IF NOT EXISTS migration (
@@ -88,7 +88,7 @@ struct Migrator: SchemaStore {
             case .unknown: throw .schemaMismatch(.unknown(migration: report.name))
             }
         }
-        let begun = try readers.read(Self.book).map(\.name)
+        let begun = try await readers.read(Self.book).map(\.name)
         let pending = migrations.filter { migration in reports.contains { $0.name == migration.name && $0.state == .pending } }
         var untold: [String] = []
         for migration in pending {
@@ -105,12 +105,12 @@ struct Migrator: SchemaStore {
         let now = clock.now
         guard !migration.rounds.isEmpty else {
             return try await writer.write(in: WriteContext(at: now, audit: note), recording: { $0 ? $0 : nil }, isUnbounded: true) { db in
-                try db.execute(sql: migration.sql)
-                return try Self.enter(migration.name, migration, at: now, db)
+                try db.sqlite.execute(sql: migration.sql)
+                return try Self.enter(migration.name, migration, at: now, db.sqlite)
             }
         }
         if !isBegun {
-            try await writer.write(isUnbounded: true) { db in
+            try await writer.writeDirectly(isUnbounded: true) { db in
                 try db.execute(sql: migration.sql)
                 _ = try Self.enter(migration.nameBegun, migration, at: now, db)
             }
@@ -119,13 +119,13 @@ struct Migrator: SchemaStore {
             var last: Data?
             repeat {
                 let before = last
-                last = try await writer.write { db in try round(db, before) }
+                last = try await writer.writeDirectly { db in try round(db, before) }
             } while last != nil
         }
         let end = clock.now
         return try await writer.write(in: WriteContext(at: end, audit: note), recording: { $0 ? $0 : nil }) { db in
-            try db.execute(sql: "DELETE FROM migration WHERE name = ?", arguments: [migration.nameBegun])
-            return try Self.enter(migration.name, migration, at: end, db)
+            try db.run("DELETE FROM migration WHERE name = ?", [migration.nameBegun])
+            return try Self.enter(migration.name, migration, at: end, db.sqlite)
         }
     }
 
@@ -137,7 +137,7 @@ struct Migrator: SchemaStore {
     }
 
     func migrations() async throws(Failure) -> [MigrationReport] {
-        Self.reports(on: migrations, of: try readers.read(Self.book))
+        Self.reports(on: migrations, of: try await readers.read(Self.book))
     }
 
     /// How migrations stand in the database of a folder that nobody writes to, which is left as it is.
@@ -146,7 +146,7 @@ struct Migrator: SchemaStore {
     }
 
     func isReady() async -> Bool {
-        guard let entries = try? readers.read(Self.book) else { return false }
+        guard let entries = try? await readers.read(Self.book) else { return false }
         return isReady(entries)
     }
 

@@ -5,7 +5,7 @@ import NIOCore
 package import Personas
 
 /// Everything that the service remembers, in one folder; see `DataFolder`. Its opener holds the folder's lock; see `DataFolderLock`.
-package final class Storage: AdministrationStores {
+package final class Storage: Stores {
     /// Where and how to open.
     package struct Configuration: Sendable {
         /// The data folder.
@@ -89,10 +89,10 @@ package final class Storage: AdministrationStores {
     package var secrets: any SecretSealing { secretsKey }
     /// Whether secrets can be sealed and opened with what there is.
     /// - Throws: `configuration` where the setting of the key is wrong.
-    package func hasSecretsKey() throws(Failure) -> Bool { try secretsKey.isUsable() }
+    package func hasSecretsKey() async throws(Failure) -> Bool { try secretsKey.isUsable() }
     /// Has them sealed with another key.
     package var secretsKeyRotation: any SecretsKeyRotation {
-        SQLiteSecretsKeyRotation(writer: imageIndex.writer, key: secretsKey, turn: maintenanceTurn)
+        SQLSecretsKeyRotation(writer: imageIndex.writer, key: secretsKey, turn: maintenanceTurn)
     }
     /// Items on their way into archives and out of them.
     package let archives: any ArchiveStore
@@ -129,7 +129,7 @@ package final class Storage: AdministrationStores {
     /// How the schema stands.
     package var schema: any SchemaStore { migrator }
     /// What waits to be done.
-    package var queueDepths: any QueueDepthStore { SQLiteQueueDepthStore(scans: scans) }
+    package var queueDepths: any QueueDepthStore { SQLQueueDepthStore(scans: scans) }
     /// How much is stored.
     package let usage: any StoreUsage
 
@@ -137,9 +137,9 @@ package final class Storage: AdministrationStores {
     private let readers: ReadPool
     private let scans: ScanPool
     private let migrator: Migrator
-    private let maintenanceCache: SQLiteMaintenanceStore
-    private let epochCache: SQLiteEpochStore
-    private let termCache: SQLiteBlockedTermStore
+    private let maintenanceCache: SQLMaintenanceStore
+    private let epochCache: SQLEpochStore
+    private let termCache: SQLBlockedTermStore
     private let imageIndex: SQLiteImageIndex
     private let blobFiles: FileBlobStore
     private let fileSpools: FileSpools
@@ -189,13 +189,14 @@ package final class Storage: AdministrationStores {
             path: path, count: configuration.readers, immediateCount: configuration.immediateReaders,
             mappedBytesMax: configuration.mappedBytesMax)
         let metrics = StoreMetrics(factory: configuration.metrics)
-        let outbox = Outbox(pending: PendingEvents(feed: feed, metrics: metrics))
-        let writer = GroupWriter(queue: queue, waitingMax: configuration.writesWaitingMax, metrics: metrics, events: outbox.pending)
+        let outbox = Outbox()
+        let writer = GroupWriter(
+            queue: queue, waitingMax: configuration.writesWaitingMax, metrics: metrics, events: PendingEvents(feed: feed, metrics: metrics))
         let searchReaders = try ReadPool(path: path, count: ScanPool.threads, mappedBytesMax: configuration.mappedBytesMax)
         migrator = Migrator(writer: writer, readers: readers, clock: clock, migrations: Migration.all)
-        maintenanceCache = SQLiteMaintenanceStore(writer: writer, readers: readers, feed: feed)
-        epochCache = SQLiteEpochStore(readers: readers)
-        termCache = SQLiteBlockedTermStore(writer: writer, readers: readers)
+        maintenanceCache = SQLMaintenanceStore(writer: writer, readers: readers, feed: feed)
+        epochCache = SQLEpochStore(readers: readers)
+        termCache = SQLBlockedTermStore(writer: writer, readers: readers)
         imageIndex = SQLiteImageIndex(writer: writer, readers: readers, pins: ImagePins())
         blobFiles = try FileBlobStore(folder: folder.media, threads: configuration.mediaThreads)
         // After all that may fail: a pool of threads must be shut down, and no caller can do so with a storage that did not open.
@@ -204,48 +205,48 @@ package final class Storage: AdministrationStores {
         let steps = ItemSteps(
             outbox: outbox, changes: changes, removals: removals, trashDays: configuration.trashDays,
             asksForTopUps: configuration.asksForTopUps)
-        let items = SQLitePikzonalityStore(writer: writer, readers: readers, scans: scans, steps: steps)
+        let items = SQLPikzonalityStore(writer: writer, readers: readers, scans: scans, steps: steps)
         pikzonalities = items
-        archives = SQLiteArchiveStore(writer: writer, readers: readers, items: items)
+        archives = SQLArchiveStore(writer: writer, readers: readers, items: items)
         fileSpools = FileSpools(folder: folder.media.incoming)
-        credits = SQLiteCreditStore(writer: writer, readers: readers, rows: steps.credits)
-        smartBalances = SQLiteSmartBalanceStore(writer: writer, readers: readers)
-        topUps = SQLiteTopUpStore(writer: writer, readers: readers, rows: steps.credits)
-        jobs = SQLiteTrainingJobStore(writer: writer, readers: readers, metrics: metrics, steps: steps)
-        falRequests = SQLiteFalRequestStore(writer: writer, readers: readers)
+        credits = SQLCreditStore(writer: writer, readers: readers, rows: steps.credits)
+        smartBalances = SQLSmartBalanceStore(writer: writer, readers: readers)
+        topUps = SQLTopUpStore(writer: writer, readers: readers, rows: steps.credits)
+        jobs = SQLTrainingJobStore(writer: writer, readers: readers, metrics: metrics, steps: steps)
+        falRequests = SQLFalRequestStore(writer: writer, readers: readers)
         idempotency = SQLiteIdempotencyStore(writer: writer, readers: readers)
-        let keys = SQLiteAPIKeyStore(writer: writer, readers: readers, feed: feed)
+        let keys = SQLAPIKeyStore(writer: writer, readers: readers, feed: feed)
         self.keys = keys
-        accounts = SQLiteAccountStore(writer: writer, readers: readers, keys: keys, changes: changes)
-        names = SQLiteReservedNameStore(writer: writer, readers: readers)
-        audit = SQLiteAuditStore(writer: writer, readers: readers)
-        events = SQLiteEventStore(writer: writer, readers: readers)
-        trash = SQLiteTrashStore(writer: writer, readers: readers, scans: scans, steps: steps)
-        revisions = SQLiteRevisionStore(readers: readers)
-        let webhooks = SQLiteWebhookStore(writer: writer, readers: readers, outbox: outbox)
+        accounts = SQLAccountStore(writer: writer, readers: readers, keys: keys, changes: changes)
+        names = SQLReservedNameStore(writer: writer, readers: readers)
+        audit = SQLAuditStore(writer: writer, readers: readers)
+        events = SQLEventStore(writer: writer, readers: readers)
+        trash = SQLTrashStore(writer: writer, readers: readers, scans: scans, steps: steps)
+        revisions = SQLRevisionStore(readers: readers)
+        let webhooks = SQLWebhookStore(writer: writer, readers: readers, outbox: outbox)
         self.webhooks = webhooks
-        secretsKey = SecretsKeyFile(path: configuration.secretsKeyFile ?? folder.secretsKey) { () throws(Failure) in
-            try webhooks.hasSecrets()
+        secretsKey = SecretsKeyFile(path: configuration.secretsKeyFile ?? folder.secretsKey) { [readers] () throws(Failure) in
+            try readers.lend(SQLWebhookStore.hasSecrets)
         }
-        deliveryLog = SQLiteDeliveryLogStore(writer: writer, readers: readers)
-        deliveries = SQLiteDeliveryStore(writer: writer, readers: readers, outbox: outbox, sealing: secretsKey)
+        deliveryLog = SQLDeliveryLogStore(writer: writer, readers: readers)
+        deliveries = SQLDeliveryStore(writer: writer, readers: readers, outbox: outbox, sealing: secretsKey)
     }
 
     /// Applies the pending migrations.
     /// - Parameter author: who has asked for it; nil where that is a part of a start. The audit says what it tells of.
     /// - Returns: the names of those applied now.
     /// - Throws: `schemaMismatch` when an applied migration was changed, or the database is from a newer binary.
-    package func migrate(for author: Operator? = nil) async throws(Failure) -> [String] {
+    package func migrate(for author: Operator?) async throws(Failure) -> [String] {
         let applied = try await migrator.migrate(for: author)
-        try load()
+        try await load()
         return applied
     }
 
     /// Takes into memory what is answered from there. The schema has to be the one of this version; `migrate` does both.
-    package func load() throws(Failure) {
-        try maintenanceCache.load()
-        try epochCache.load()
-        try termCache.load()
+    package func load() async throws(Failure) {
+        try await maintenanceCache.load()
+        try await epochCache.load()
+        try await termCache.load()
     }
 
     /// Closes every connection, which folds the write-ahead log into the database. No call may be under way or follow.

@@ -158,7 +158,7 @@ private struct LocalSession: AdministrationSession {
         let app = try Application(settings, payments: payments, logger: Application.silentLogger)
         do throws(Failure) {
             if use == .looking {
-                if await app.storage.schema.isReady() { try app.storage.load() }
+                if await app.storage.schema.isReady() { try await app.storage.load() }
             } else {
                 _ = try await app.migrate(isAllowed: use.mayMigrate(settings), for: use == .migrating ? .ofProcess : nil)
             }

@@ -14,7 +14,7 @@ struct DemoHistory {
         name: "Old Banner", instructions: "Large letters over flat shapes.", pictures: ["paper-waves", "paper-tiles", "paper-hills"]
     )
 
-    let storage: Storage
+    let storage: any Stores
     let images: ImageLibrary
     let accountID: Identifier
 

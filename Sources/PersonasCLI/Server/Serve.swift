@@ -72,7 +72,7 @@ enum Serve {
                     logger.info("applying migrations", metadata: ["names": .array(pending.map { .string($0) })])
                 }
                 if !applied.isEmpty { logger.info("migrations applied", metadata: ["names": .array(applied.map { .string($0) })]) }
-                if try !app.storage.hasSecretsKey() {
+                if try await !app.storage.hasSecretsKey() {
                     // Everything else goes on, and the file may be brought back at any time.
                     logger.error(
                         "webhooks cannot be signed: the key is not there that their secrets are sealed with; bring back secrets-key-file")

@@ -14,7 +14,7 @@ struct ToppingUp: Sendable {
 
     /// - Parameter payments: who is asked; nil for nobody.
     init?(
-        _ payments: (any PaymentService)?, storage: Storage, signals: WorkSignals, clock: WallClock, metrics: TopUpMetrics
+        _ payments: (any PaymentService)?, storage: any Stores, signals: WorkSignals, clock: WallClock, metrics: TopUpMetrics
     ) {
         guard let payments else { return nil }
         self.payments = payments

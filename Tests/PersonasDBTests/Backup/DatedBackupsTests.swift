@@ -149,7 +149,7 @@ struct DatedBackupsTests {
         try await withBackups { storage, parent, take in
             for day in ["2026-11-01", "2026-11-02"] { _ = try await take("\(day)T00:00:00Z", 2) }
             let index = try #require(storage.images as? SQLiteImageIndex)
-            try await index.writer.write { db in
+            try await index.writer.writeDirectly { db in
                 try db.execute(sql: "INSERT INTO media VALUES (zeroblob(32), 'png', 1, 1, 1)")
             }
             try FileManager.default.createDirectory(

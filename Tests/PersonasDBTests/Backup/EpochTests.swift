@@ -38,14 +38,14 @@ struct EpochTests {
             let kept = try await BackupFolder(path: backup).openDatabase().read { db in
                 try Data.fetchOne(db, sql: "SELECT value FROM epoch")
             }
-            #expect(kept == original.data)
+            #expect(kept == Data(original.bytes))
         }
     }
 
     @Test("comes with the migration to a backup from before there was one")
     func older() async throws {
         let database = try DatabaseQueue()
-        try await database.write { db in try SQLiteEpochStore.renew(db) }
+        try await database.write { db in try RestoredEpoch.renew(db) }
         try await withStorage { open in
             let epoch = open.storage.epoch.epoch
             try await open.execute("DELETE FROM epoch")

@@ -15,7 +15,7 @@ struct GroupWriterTests {
     @Test("A write returns what its body returned, and is there for others")
     func value() async throws {
         try await withWriter { writer async throws in
-            #expect(try await writer.write { db in try insert(7, db) } == 7)
+            #expect(try await writer.writeDirectly { db in try insert(7, db) } == 7)
             #expect(try await writer.numbers() == [7])
         }
     }
@@ -92,7 +92,7 @@ struct GroupWriterTests {
             #expect(metrics.counterTotal(label: "personas_store_commit_failures_total") == 1)
             #expect(try metrics.expectRecorder("personas_store_commit_group_size").values == [1])
             #expect(try await writer.numbers() == [])
-            #expect(try await writer.write { db in try insert(5, db) } == 5)
+            #expect(try await writer.writeDirectly { db in try insert(5, db) } == 5)
             #expect(try await writer.numbers() == [5])
         }
     }
@@ -113,14 +113,14 @@ struct GroupWriterTests {
                 ])
             #expect(results.allSatisfy(isUnexpected))
             #expect(try await writer.numbers() == [])
-            #expect(try await writer.write { db in try insert(4, db) } == 4)
+            #expect(try await writer.writeDirectly { db in try insert(4, db) } == 4)
         }
     }
 
     @Test("On a full disk, what is acknowledged is there and what failed is not")
     func fullDisk() async throws {
         try await withWriter { writer in
-            try await writer.write { db in
+            try await writer.writeDirectly { db in
                 let pages = try Int.fetchOne(db, sql: "PRAGMA page_count") ?? 0
                 try db.execute(sql: "PRAGMA max_page_count = \(pages + 20)")
             }
@@ -137,8 +137,8 @@ struct GroupWriterTests {
             #expect(acknowledged.count < 40)
             #expect(results.allSatisfy(isDoneOrBusy), "a disk that is full is so for every write, and passes: \(results)")
             #expect(try await writer.numbers() == acknowledged)
-            try await writer.write { db in try db.execute(sql: "PRAGMA max_page_count = 1000000") }
-            #expect(try await writer.write { db in try insert(1_000, db) } == 1_000)
+            try await writer.writeDirectly { db in try db.execute(sql: "PRAGMA max_page_count = 1000000") }
+            #expect(try await writer.writeDirectly { db in try insert(1_000, db) } == 1_000)
         }
     }
 
@@ -158,7 +158,7 @@ struct GroupWriterTests {
                 ])
             #expect(results.allSatisfy { $0 == .failure(.storeBusy("full")) })
             #expect(try await writer.numbers() == [])
-            #expect(try await writer.write { db in try insert(4, db) } == 4)
+            #expect(try await writer.writeDirectly { db in try insert(4, db) } == 4)
         }
     }
 
@@ -170,12 +170,12 @@ struct GroupWriterTests {
             configuration.allowsUnsafeTransactions = true
             let queues = try (0..<2).map { _ in try DatabaseQueue(path: "\(directory)/locked.sqlite", configuration: configuration) }
             let writer = GroupWriter(queue: queues[0], waitingMax: 2_048)
-            try await writer.write { db in try db.execute(sql: "CREATE TABLE number (value INTEGER, ballast BLOB)") }
+            try await writer.writeDirectly { db in try db.execute(sql: "CREATE TABLE number (value INTEGER, ballast BLOB)") }
             try await queues[1].writeWithoutTransaction { db in try db.execute(sql: "BEGIN IMMEDIATE") }
-            let refused = await result { () throws(Failure) in try await writer.write { db in try insert(1, db) } }
+            let refused = await result { () throws(Failure) in try await writer.writeDirectly { db in try insert(1, db) } }
             #expect(isDoneOrBusy(refused) && !isDone(refused), "\(refused)")
             try await queues[1].writeWithoutTransaction { db in try db.execute(sql: "ROLLBACK") }
-            #expect(try await writer.write { db in try insert(2, db) } == 2)
+            #expect(try await writer.writeDirectly { db in try insert(2, db) } == 2)
             #expect(try await writer.numbers() == [2])
         }
     }
@@ -226,7 +226,7 @@ struct GroupWriterTests {
         try await withWriter { writer in
             let value = try await Task {
                 withUnsafeCurrentTask { $0?.cancel() }
-                return try await writer.write { db in try insert(1, db) }
+                return try await writer.writeDirectly { db in try insert(1, db) }
             }.value
             #expect(value == 1)
             #expect(try await writer.numbers() == [1])
@@ -274,14 +274,17 @@ struct GroupWriterTests {
         try await withWriter(waitingMax: 3) { writer in
             let running = await RunningWrite(of: writer)
             let waiting = [1, 2, 3].map { (number: Int) in
-                Task { try await writer.write { db in try db.execute(sql: "INSERT INTO number (value) VALUES (?)", arguments: [number]) } }
+                Task {
+                    try await writer.writeDirectly { db in try db.execute(sql: "INSERT INTO number (value) VALUES (?)", arguments: [number])
+                    }
+                }
             }
             while writer.waitingCount < 3 { await Task.yield() }
-            let refused = await result { () throws(Failure) in try await writer.write { _ in 4 } }
+            let refused = await result { () throws(Failure) in try await writer.writeDirectly { _ in 4 } }
             #expect(refused == .failure(.storeBusy("3 writes wait for the disk already")))
             try await running.end()
             for task in waiting { try await task.value }
-            let count = try await writer.write { db in try Int.fetchOne(db, sql: "SELECT count(*) FROM number") }
+            let count = try await writer.writeDirectly { db in try Int.fetchOne(db, sql: "SELECT count(*) FROM number") }
             #expect(count == 3)
         }
     }
@@ -305,7 +308,7 @@ private final class Commits: TransactionObserver, Sendable {
 extension GroupWriter {
     /// The numbers that are stored.
     fileprivate func numbers() async throws -> [Int] {
-        try await write { db in try Int.fetchAll(db, sql: "SELECT value FROM number ORDER BY value") }
+        try await writeDirectly { db in try Int.fetchAll(db, sql: "SELECT value FROM number ORDER BY value") }
     }
 }
 
@@ -357,7 +360,7 @@ struct RunningWrite {
     init(of writer: GroupWriter) async {
         let hasBegun = WakeSignal()
         task = Task { [mayEnd] in
-            try await writer.write { _ in
+            try await writer.writeDirectly { _ in
                 hasBegun.notify()
                 return mayEnd.wait(timeout: .now() + 30) == .success
             }
@@ -379,7 +382,7 @@ private func inOneGroup(
     return try await withThrowingTaskGroup(of: (Int, Result<Int, Failure>).self) { group in
         for (index, body) in bodies.enumerated() {
             let isUnbounded = unbounded.contains(index)
-            group.addTask { (index, await result { () throws(Failure) in try await writer.write(isUnbounded: isUnbounded, body) }) }
+            group.addTask { (index, await result { () throws(Failure) in try await writer.writeDirectly(isUnbounded: isUnbounded, body) }) }
             while writer.waitingCount <= index { await Task.yield() }
         }
         try await running.end()

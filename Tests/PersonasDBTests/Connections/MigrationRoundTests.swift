@@ -103,11 +103,11 @@ struct MigrationRoundTests {
             var (last, counts): (Data?, [Int]) = (nil, [])
             repeat {
                 let before = last
-                last = try await open.index.writer.write { db in try fill(db, before) }
+                last = try await open.index.writer.writeDirectly { db in try fill(db, before) }
                 counts.append(try open.count("name_document"))
             } while last != nil
             #expect(counts == [4, 8, 10, 10])
-            #expect(try await open.index.writer.write { db in try fill(db, nil) } != nil)
+            #expect(try await open.index.writer.writeDirectly { db in try fill(db, nil) } != nil)
             #expect(try open.count("name_document") == 10)
         }
     }

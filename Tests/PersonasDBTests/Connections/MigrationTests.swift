@@ -26,7 +26,7 @@ struct MigrationTests {
     @Test("The schema promises what the tables check: every table is STRICT, and nothing in it is damaged")
     func strictTables() async throws {
         try await withStorage { open in
-            let lax = try await open.index.writer.write { db in
+            let lax = try await open.index.writer.writeDirectly { db in
                 try String.fetchAll(
                     db,
                     sql: """
@@ -35,7 +35,7 @@ struct MigrationTests {
                         """)
             }
             #expect(lax == [])
-            let check = try await open.index.writer.write { db in try String.fetchOne(db, sql: "PRAGMA integrity_check") }
+            let check = try await open.index.writer.writeDirectly { db in try String.fetchOne(db, sql: "PRAGMA integrity_check") }
             #expect(check == "ok")
         }
     }
@@ -60,7 +60,7 @@ struct MigrationTests {
             #expect(try await open.storage.migrate() == [])
             #expect(try await open.storage.schema.migrations() == reports)
 
-            try await open.index.writer.write { db in
+            try await open.index.writer.writeDirectly { db in
                 try db.execute(sql: "ALTER TABLE migration RENAME TO elsewhere; CREATE TABLE migration (x)")
             }
             #expect(open.storage.schema.isReadyNow() == nil, "what cannot be read now may be readable to those who wait")
@@ -162,7 +162,7 @@ struct MigrationTests {
                 ("created", 201, "https://a.test/v2/personas/1", "\"v1\"", body), ("published", 200, nil, nil, "{}"),
                 ("nothing", 204, nil, nil, ""), ("tagged", 200, nil, "\"v2\"", "{}"), ("placed", 201, "/there", nil, "{}"),
             ]
-            try await open.index.writer.write { db in
+            try await open.index.writer.writeDirectly { db in
                 for (number, row) in rows.enumerated() {
                     try db.execute(
                         sql: "INSERT INTO kept_answer VALUES (?, 'POST /x', ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -189,7 +189,7 @@ struct MigrationTests {
             }
             #expect(try open.count("idempotency_record") == rows.count)
             #expect(try open.count("sqlite_master", where: "name LIKE 'kept_answer%'") == 0)
-            let broken = try await open.index.writer.write { db in try Row.fetchAll(db, sql: "PRAGMA foreign_key_check").count }
+            let broken = try await open.index.writer.writeDirectly { db in try Row.fetchAll(db, sql: "PRAGMA foreign_key_check").count }
             #expect(broken == 0)
         }
     }

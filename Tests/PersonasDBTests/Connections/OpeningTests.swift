@@ -10,13 +10,13 @@ struct OpeningTests {
     @Test("The writing connection waits for the disk at every commit, logs ahead and minds foreign keys")
     func durabilitySettings() async throws {
         try await withStorage(migrated: false) { open in
-            let settings = try await open.index.writer.write { db in
+            let settings = try await open.index.writer.writeDirectly { db in
                 [
                     try Int.fetchOne(db, sql: "PRAGMA synchronous"), try Int.fetchOne(db, sql: "PRAGMA foreign_keys"),
                     try Int.fetchOne(db, sql: "PRAGMA busy_timeout"), try Int.fetchOne(db, sql: "PRAGMA mmap_size"),
                 ]
             }
-            let journal = try await open.index.writer.write { db in try String.fetchOne(db, sql: "PRAGMA journal_mode") }
+            let journal = try await open.index.writer.writeDirectly { db in try String.fetchOne(db, sql: "PRAGMA journal_mode") }
             #expect(settings == [2, 1, 5_000, 0], "synchronous, foreign_keys, busy_timeout, mmap_size")
             #expect(journal == "wal")
         }
@@ -31,10 +31,10 @@ struct OpeningTests {
                 let storage = try Storage.open(configuration)
                 defer { storage.close() }
                 _ = try await storage.migrate()
-                let items = try #require(storage.pikzonalities as? SQLitePikzonalityStore)
+                let items = try #require(storage.pikzonalities as? SQLPikzonalityStore)
                 let sql = "PRAGMA mmap_size"
-                for readers in [items.readers, items.scans.readers] {
-                    #expect(try readers.read { try $0.first(sql, []) { $0.integer(0) } } == expected)
+                for readers in [try #require(items.readers as? ReadPool), try #require(items.scans as? ScanPool).readers] {
+                    #expect(try readers.lend { try $0.first(sql, []) { $0.integer(0) } } == expected)
                 }
                 #expect(try await items.writer.write { db in try db.first(sql, []) { $0.integer(0) } } == 0)
                 let item = try await storage.pikzonalities.operatorItems(PikzonalityFilter(), after: nil, limit: 1).rows
@@ -47,7 +47,7 @@ struct OpeningTests {
     func readersCannotWrite() async throws {
         try await withStorage { open async throws in
             #expect(throws: Failure.self) {
-                try open.index.readers.read { connection in try connection.query("DELETE FROM maintenance", []) { _ in } }
+                try open.index.readers.lend { connection in try connection.query("DELETE FROM maintenance", []) { _ in } }
             }
             #expect(try open.count("maintenance") == 1)
         }

@@ -14,7 +14,7 @@ struct OwnNamesMigrationTests {
         _ name: String, _ mode: String, _ status: String, account: Identifier, at time: Int, _ open: OpenStorage
     ) async throws {
         let id = Identifier.timeOrdered(at: .second(time))
-        try await open.index.writer.write { db in
+        try await open.index.writer.writeDirectly { db in
             try db.execute(
                 sql: """
                     INSERT INTO pikzonality (id, account_id, mode, name, name_key, status, progress, special_instructions, reference_tokens,
@@ -31,7 +31,7 @@ struct OwnNamesMigrationTests {
 
     /// What clients see of all items.
     private func rows(_ open: OpenStorage) async throws -> [String] {
-        try await open.index.writer.write { db in
+        try await open.index.writer.writeDirectly { db in
             try Row.fetchAll(
                 db, sql: "SELECT hex(id), name, status, progress, version, created_at, updated_at FROM pikzonality ORDER BY id"
             ).map(\.description)

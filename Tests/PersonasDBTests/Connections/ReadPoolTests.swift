@@ -24,10 +24,10 @@ struct ReadPoolTests {
     @Test("lends one at once to each read that must not wait, never one twice, and none where all are lent")
     func lending() async throws {
         try await self.withPool(immediateCount: 2) { pool, _ in
-            let inner = try pool.readNow { first in
-                try pool.readNow { second in
+            let inner = try pool.lendNow { first in
+                try pool.lendNow { second in
                     #expect(first !== second)
-                    let third = try pool.readNow { _ in 0 }
+                    let third = try pool.lendNow { _ in 0 }
                     #expect(third == nil)
                     return try self.one(second)
                 }
@@ -35,8 +35,8 @@ struct ReadPoolTests {
             #expect(inner == 1)
             // Both are there again, whatever came of the reads.
             for _ in 0..<5 {
-                #expect(throws: Failure.self) { try pool.readNow { _ in throw Failure.notFound } }
-                #expect(try pool.readNow { _ in try pool.readNow { _ in 7 } } == 7)
+                #expect(throws: Failure.self) { try pool.lendNow { _ in throw Failure.notFound } }
+                #expect(try pool.lendNow { _ in try pool.lendNow { _ in 7 } } == 7)
             }
         }
     }
@@ -48,7 +48,7 @@ struct ReadPoolTests {
             let words = try Threads.gather(4) { _ in
                 var read = 0
                 for _ in 0..<2_000 {
-                    let result = try pool.readNow { connection in
+                    let result = try pool.lendNow { connection in
                         let id = ObjectIdentifier(connection)
                         let isFree = lent.withLock { lent in
                             defer { lent.append(id) }
@@ -70,21 +70,21 @@ struct ReadPoolTests {
     @Test("keeps both kinds apart: none waits for, or takes, one of the other")
     func kinds() async throws {
         try await self.withPool(count: 1, immediateCount: 1) { pool, _ in
-            let both = try pool.read { waiting in
-                try pool.readNow { immediate in
+            let both = try pool.lend { waiting in
+                try pool.lendNow { immediate in
                     #expect(waiting !== immediate)
-                    let further = try pool.readNow { _ in 0 }
+                    let further = try pool.lendNow { _ in 0 }
                     #expect(further == nil)
                     return true
                 }
             }
             #expect(both == true)
-            #expect(try pool.readNow { _ in try pool.read { try self.one($0) } } == 1)
+            #expect(try pool.lendNow { _ in try pool.lend { try self.one($0) } } == 1)
         }
         try await self.withPool(count: 1, immediateCount: 0) { pool, _ in
-            let none = try pool.readNow { _ in 0 }
+            let none = try pool.lendNow { _ in 0 }
             #expect(none == nil)
-            #expect(try pool.read { try self.one($0) } == 1)
+            #expect(try pool.lend { try self.one($0) } == 1)
         }
     }
 
@@ -92,7 +92,7 @@ struct ReadPoolTests {
     func writers() async throws {
         try await self.withPool(immediateCount: 1) { pool, path in
             func names() throws -> Int64? {
-                try pool.readNow { connection in try connection.first("SELECT count(*) FROM reserved_name", []) { $0.integer(0) } } ?? nil
+                try pool.lendNow { connection in try connection.first("SELECT count(*) FROM reserved_name", []) { $0.integer(0) } } ?? nil
             }
             let before = try #require(try names())
             let writer = try DatabaseQueue(path: path)
@@ -110,12 +110,12 @@ struct ReadPoolTests {
     func failure() async throws {
         try await self.withPool(immediateCount: 1) { pool, _ in
             do throws(Failure) {
-                _ = try pool.readNow { connection in try connection.first("SELECT nonsense", []) { $0.integer(0) } }
+                _ = try pool.lendNow { connection in try connection.first("SELECT nonsense", []) { $0.integer(0) } }
                 Issue.record("nothing was thrown")
             } catch {
                 guard case .unexpected = error else { return #expect(Bool(false), "\(error)") }
             }
-            let next = try pool.readNow { try self.one($0) }
+            let next = try pool.lendNow { try self.one($0) }
             #expect(next == 1)
         }
     }
@@ -125,9 +125,9 @@ struct ReadPoolTests {
         try await withDataFolder { directory in
             try await withStorage(in: directory) { _ in }
             let pool = try ReadPool(path: directory + "/personas.sqlite", count: 1, immediateCount: 2)
-            #expect(try pool.readNow { try self.one($0) } == 1)
+            #expect(try pool.lendNow { try self.one($0) } == 1)
             pool.close()
-            for _ in 0..<3 { #expect(try pool.readNow { _ in 0 } == nil) }
+            for _ in 0..<3 { #expect(try pool.lendNow { _ in 0 } == nil) }
         }
     }
 }

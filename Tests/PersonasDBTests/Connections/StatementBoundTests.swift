@@ -31,11 +31,11 @@ struct StatementBoundTests {
     @Test("take a blob or a text without bytes for what it is, and not for NULL")
     func withoutBytes() async throws {
         try await withStorage { open in
-            let values: [SQLArgument] = [.blob([]), .text(""), .beforeBlobs, .beforeTexts]
+            let values: SQLValues = [[UInt8](), "", Data(), ""]
             let sql = """
                 SELECT typeof(?1) || ' ' || typeof(?2) || ' ' || (?1 = x'' AND ?3 = x'' AND x'00' > ?3) || ' ' || (?2 = '' AND ' ' > ?4)
                 """
-            let read = try open.index.readers.read { connection in try connection.first(sql, values) { $0.text(0) ?? "NULL" } }
+            let read = try open.index.readers.lend { connection in try connection.first(sql, values) { $0.text(0) ?? "NULL" } }
             #expect(read == "blob text 1 1")
             let written = try await open.index.writer.write { db in try db.first(sql, values) { $0.text(0) ?? "NULL" } }
             #expect(written == "blob text 1 1")
@@ -53,7 +53,7 @@ struct StatementBoundTests {
                     let now = Timestamp.second(round * 1_000 + number)
                     _ = try await open.items.delete(item.id, mode: nil, accountID: account, at: now)
                 }
-                bytes.append(try await open.index.writer.write { db in try db.statementBytes() })
+                bytes.append(try await open.index.writer.writeDirectly { db in try db.statementBytes() })
             }
             #expect(Set(bytes).count == 1, "\(bytes)")
         }
@@ -64,11 +64,11 @@ struct StatementBoundTests {
         try await withStorage { open in
             var most = 0
             for number in 0..<1_000 {
-                let sum = try await open.index.writer.write { db in
+                let sum = try await open.index.writer.writeDirectly { db in
                     try db.firstRow("SELECT \(number) + ? AS sum", [1])?["sum"] as Int?
                 }
                 #expect(sum == number + 1)
-                most = max(most, try await open.index.writer.write { db in db.preparedTexts.count })
+                most = max(most, try await open.index.writer.writeDirectly { db in db.preparedTexts.count })
             }
             #expect(most <= PreparedStatements.countMax + 1)
             _ = try await open.insert("Nova", of: try await open.account())
@@ -78,13 +78,13 @@ struct StatementBoundTests {
     @Test("with values in their texts are forgotten by a reading connection before they fill the memory, but for those that run")
     func readerEvicts() async throws {
         try await withStorage(readers: 1) { open in
-            try open.index.readers.read { connection in
+            try open.index.readers.lend { connection in
                 var most = 0
                 var outer: [Int64] = []
                 // The statement around them runs all the while.
                 try connection.query("SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3", []) { row in
                     for number in 0..<500 {
-                        let sum = try connection.first("SELECT \(number) + ?", [.integer(1)]) { $0.integer(0) }
+                        let sum = try connection.first("SELECT \(number) + ?", [1]) { $0.integer(0) }
                         #expect(sum == Int64(number + 1))
                         most = max(most, connection.statements.count)
                     }
@@ -102,7 +102,7 @@ struct StatementBoundTests {
     @Test("of fixed queries are found by their numbers, and prepared anew once they were forgotten")
     func fixedQueries() async throws {
         try await withStorage(readers: 1) { open in
-            try open.index.readers.read { connection in
+            try open.index.readers.lend { connection in
                 func sum(_ left: Int64, _ right: Int64) throws -> Int64? {
                     try connection.first(Self.fixed) { parameters in
                         parameters.bind(left)
@@ -135,9 +135,9 @@ struct StatementBoundTests {
     @Test("are given their values whole, whether there is room for them on the stack or not, and forget them afterwards")
     func values() async throws {
         try await withStorage(readers: 1) { open in
-            try open.index.readers.read { connection in
+            try open.index.readers.lend { connection in
                 let (id, token) = (Identifier.random(), RandomToken.random())
-                let texts = (0...SQLParameters.roomBytes + 1).map {
+                let texts = (0...SQLitePlaces.roomBytes + 1).map {
                     String(repeating: "é", count: $0 / 2) + String(repeating: "\0", count: $0 % 2)
                 }
                 for text in texts {
@@ -157,7 +157,7 @@ struct StatementBoundTests {
                     #expect(read?[0] == text && read?[1] == text)
                 }
                 #expect(try connection.first("SELECT coalesce(?1, ?2, ?3, ?4, ?5, ?6) IS NULL", [], row: { $0.integer(0) }) == 1)
-                #expect(throws: Failure.self) { try connection.first("SELECT ?1", [.integer(1), .integer(2)], row: { $0.integer(0) }) }
+                #expect(throws: Failure.self) { try connection.first("SELECT ?1", [1, 2], row: { $0.integer(0) }) }
             }
         }
     }
@@ -165,10 +165,10 @@ struct StatementBoundTests {
     @Test("read a word for what it is, and nothing else for it")
     func words() async throws {
         try await withStorage { open in
-            try open.index.readers.read { (connection) throws in
+            try open.index.readers.lend { (connection) throws in
                 let (modes, statuses) = (StoredWords<Mode>(), StoredWords<Status>())
                 func read<Value>(_ text: String, of words: StoredWords<Value>) throws -> Value? {
-                    try connection.first("SELECT ?", [.text(text)]) { try $0.word(0, of: words) }
+                    try connection.first("SELECT ?", [text]) { try $0.word(0, of: words) }
                 }
                 for mode in Mode.allCases { #expect(try read(mode.rawValue, of: modes) == mode) }
                 for status in Status.allCases { #expect(try read(status.rawValue, of: statuses) == status) }
@@ -184,7 +184,7 @@ struct StatementBoundTests {
     @Test("step no further than the first row where only that is asked for")
     func firstRow() async throws {
         try await withStorage { open in
-            try open.index.readers.read { (connection) throws in
+            try open.index.readers.lend { (connection) throws in
                 // The second row would fail.
                 let sql = "SELECT 1 UNION ALL SELECT abs(-9223372036854775807 - 1)"
                 #expect(try connection.first(sql, [], row: { $0.integer(0) }) == 1)

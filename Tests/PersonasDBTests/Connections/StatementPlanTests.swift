@@ -21,7 +21,7 @@ struct StatementPlanTests {
         try await withStorage(readers: 1) { open in
             try await everyCall(open, round: 0)
             let statements = try await open.preparedStatements()
-            let plans = try await open.index.writer.write { db in
+            let plans = try await open.index.writer.writeDirectly { db in
                 try statements.all.filter { !$0.hasPrefix("EXPLAIN") && !$0.contains("sqlite_master") && $0.contains("?") }.map { sql in
                     let statement = try db.makeStatement(sql: "EXPLAIN QUERY PLAN " + sql)
                     statement.setUncheckedArguments(StatementArguments())

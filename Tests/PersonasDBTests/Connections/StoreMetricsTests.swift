@@ -94,14 +94,14 @@ struct StoreMetricsTests {
     @Test("Searches that wait for a thread are counted until they have one, or never will")
     func searches() async throws {
         try await withCounts { open, metrics in
-            let table = try #require(open.items as? SQLitePikzonalityStore)
+            let table = try #require(open.items as? SQLPikzonalityStore)
             let waiting = try metrics.expectMeter("personas_search_queue_depth")
             let gate = SearchGate()
             try await withThrowingTaskGroup(of: Void.self) { group in
-                for _ in 0..<ScanPool.threads { group.addTask { try await table.scans.read { _ in gate.hold() } } }
+                for _ in 0..<ScanPool.threads { group.addTask { try await table.scans.scan { _ in gate.hold() } } }
                 while gate.held < ScanPool.threads { await Task.yield() }
-                for _ in 0..<3 { group.addTask { try await table.scans.read { _ in } } }
-                let cancelled = Task { try await table.scans.read { _ in } }
+                for _ in 0..<3 { group.addTask { try await table.scans.scan { _ in } } }
+                let cancelled = Task { try await table.scans.scan { _ in } }
                 while waiting.lastValue != 4 { await Task.yield() }
                 cancelled.cancel()
                 gate.open()

@@ -65,7 +65,7 @@ extension OpenStorage {
 
     /// The same, of this moment, without a look at anything else.
     func creditFindingsNow() async throws -> [Finding] {
-        try await index.writer.write { db in
+        try await index.writer.writeDirectly { db in
             let questions = [
                 CreditCheck.entries, CreditCheck.refunds, CreditCheck.openCharges, CreditCheck.trainings, CreditCheck.earlyRefunds,
                 CreditCheck.credited, CreditCheck.paid,

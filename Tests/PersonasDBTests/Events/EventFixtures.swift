@@ -38,7 +38,7 @@ extension OpenStorage {
 
     /// How many rows of events still hold what an item was like.
     func eventsWithContent(of id: Identifier) async throws -> Int {
-        try await index.writer.write { db in
+        try await index.writer.writeDirectly { db in
             try Int.fetchOne(
                 db,
                 sql:

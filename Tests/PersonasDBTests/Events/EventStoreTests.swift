@@ -184,7 +184,7 @@ struct EventStoreTests {
 
     /// Adds copies of the last event of an account, numbered on.
     private func copyLast(of account: Identifier, _ count: Int, _ open: OpenStorage) async throws {
-        try await open.index.writer.write { db in
+        try await open.index.writer.writeDirectly { db in
             let columns = ["kind", "at", "changed", "request_id"] + EventRow.itemColumns
             try db.execute(
                 sql: """

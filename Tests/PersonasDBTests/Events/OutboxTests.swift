@@ -178,7 +178,7 @@ struct OutboxTests {
             while open.index.writer.waitingCount < 1 { await Task.yield() }
             let bad = Task {
                 await result { () throws(Failure) in
-                    try await open.index.writer.write { db in
+                    try await open.index.writer.writeDirectly { db in
                         if cause == "deferred" { return try db.execute(sql: "INSERT INTO child VALUES (1)") }
                         try db.execute(sql: "ROLLBACK")
                         throw Failure.storeBusy("full")

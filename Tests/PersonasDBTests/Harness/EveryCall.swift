@@ -19,11 +19,11 @@ struct PreparedTexts: Equatable {
 extension OpenStorage {
     /// The statements of the writing connection, of one that reads and of one that searches.
     func preparedStatements() async throws -> PreparedTexts {
-        let table = try #require(items as? SQLitePikzonalityStore)
+        let table = try #require(items as? SQLPikzonalityStore)
         return PreparedTexts(
-            written: try await index.writer.write { db in db.preparedTexts.sorted() },
-            read: try index.readers.read { Set($0.statements.keys) },
-            searched: try await table.scans.read { Set($0.statements.keys) })
+            written: try await index.writer.writeDirectly { db in db.preparedTexts.sorted() },
+            read: try index.readers.lend { Set($0.statements.keys) },
+            searched: try await table.scans.scan { Set(($0 as? ReadConnection)?.statements.keys.map(\.self) ?? []) })
     }
 }
 
@@ -32,7 +32,7 @@ extension OpenStorage {
     func plan(of text: String) async throws -> [String] {
         let found = try await preparedStatements().all.filter { $0.contains(text) && !$0.hasPrefix("EXPLAIN") }
         try #require(found.count == 1, "\(found)")
-        return try await index.writer.write { db in
+        return try await index.writer.writeDirectly { db in
             try found.flatMap { sql in
                 let statement = try db.makeStatement(sql: "EXPLAIN QUERY PLAN " + sql)
                 statement.setUncheckedArguments(StatementArguments())
@@ -173,10 +173,10 @@ private func walk(
     _ open: OpenStorage, _ filter: PikzonalityFilter, _ sort: PikzonalitySort, _ after: PikzonalityPosition?,
     _ account: Identifier
 ) async throws {
-    let table = try #require(open.items as? SQLitePikzonalityStore)
+    let table = try #require(open.items as? SQLPikzonalityStore)
     var search = try #require(ItemSearch(filter, sort: sort, after: after, limit: 2, accountID: account))
     search.candidatesMax = []
-    _ = try await table.scans.read(for: account) { [search] in try search.page($0) }
+    _ = try await table.scans.scan(for: account) { [search] in try search.page($0) }
 }
 
 private func everyCallOfJobs(_ open: OpenStorage, _ round: Int, _ account: Identifier) async throws {

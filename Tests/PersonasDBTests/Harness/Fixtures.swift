@@ -87,7 +87,7 @@ struct OpenStorage: Sendable {
 
     /// How many rows of a table fulfil a condition.
     func count(_ table: String, where condition: String = "1") throws -> Int {
-        try index.readers.read { connection in
+        try index.readers.lend { connection in
             try connection.first("SELECT count(*) FROM \(table) WHERE \(condition)", [], row: { Int($0.integer(0)) }) ?? 0
         }
     }
@@ -101,7 +101,7 @@ struct OpenStorage: Sendable {
 
     /// Runs SQL on the writing connection.
     func execute(_ sql: String) async throws {
-        try await index.writer.write { db in try db.execute(sql: sql) }
+        try await index.writer.writeDirectly { db in try db.execute(sql: sql) }
     }
 }
 

@@ -44,7 +44,7 @@ struct LabelPageTests {
         _ open: OpenStorage, _ filter: PikzonalityFilter, _ sort: PikzonalitySort, _ after: PikzonalityPosition?, _ limit: Int,
         _ account: Identifier, _ candidatesMax: [Int]?
     ) async throws -> [Pikzonality] {
-        let table = try #require(open.items as? SQLitePikzonalityStore)
+        let table = try #require(open.items as? SQLPikzonalityStore)
         guard let candidatesMax else {
             let page = try await table.page(filter, sort: sort, after: after, limit: limit, accountID: account)
             if let now = try table.pageNow(filter, sort: sort, after: after, limit: limit, accountID: account) { #expect(now == page) }
@@ -52,7 +52,7 @@ struct LabelPageTests {
         }
         guard var search = ItemSearch(filter, sort: sort, after: after, limit: limit, accountID: account) else { return [] }
         search.candidatesMax = candidatesMax
-        return try await table.scans.read { [search] in try search.page($0) }
+        return try await table.scans.scan { [search] in try search.page($0) }
     }
 
     @Test("Only what may pass over many items goes to the threads for it; a single label or an id is looked up at once")
@@ -82,12 +82,14 @@ struct LabelPageTests {
                 for after in [nil, position] {
                     let filter = PikzonalityFilter(mode: mode, metadata: [Self.label("k", "v")])
                     let walk = try #require(LabelWalk(filter, sort: sort, after: after, limit: 20, accountID: .random()))
-                    texts.insert(walk.query.sql)
+                    texts.insert(walk.query(in: .sqlite).sql)
                     var plan: [String] = []
-                    try open.index.readers.read { connection in
-                        try connection.query("EXPLAIN QUERY PLAN " + walk.query.sql, []) { plan.append(try $0.requiredText(3)) }
+                    try open.index.readers.lend { connection in
+                        try connection.query("EXPLAIN QUERY PLAN " + walk.query(in: .sqlite).sql, []) {
+                            plan.append(try $0.requiredText(3))
+                        }
                     }
-                    let text = Comment(rawValue: ([walk.query.sql] + plan).joined(separator: "\n"))
+                    let text = Comment(rawValue: ([walk.query(in: .sqlite).sql] + plan).joined(separator: "\n"))
                     let index = "metadata_entry_by_\(sort.isByName ? "name" : "time")"
                     let walks = plan.filter { $0.hasPrefix("SEARCH entry USING COVERING INDEX \(index) (tag=?") }
                     #expect(walks.count == (mode == nil ? 2 : 1), text)
@@ -122,7 +124,7 @@ struct LabelPageTests {
                     let sql = """
                         SELECT \(walk.key), pikzonality.id FROM \(walk.source) WHERE \(walk.condition) ORDER BY \(walk.order) LIMIT ?
                         """
-                    try open.index.readers.read { connection in
+                    try open.index.readers.lend { connection in
                         try connection.query("EXPLAIN QUERY PLAN " + sql, []) { plan.append(try $0.requiredText(3)) }
                     }
                     let covering = beginning.replacing("USING INDEX", with: "USING COVERING INDEX")
@@ -178,11 +180,13 @@ struct LabelPageTests {
     private func steps(
         _ open: OpenStorage, _ filter: PikzonalityFilter, _ sort: PikzonalitySort, _ account: Identifier
     ) async throws -> Int {
-        let table = try #require(open.items as? SQLitePikzonalityStore)
+        let table = try #require(open.items as? SQLPikzonalityStore)
         let plan = PagePlan(filter, sort: sort, after: nil, limit: 10, accountID: account)
-        return try await table.scans.read { connection in
+        return try await table.scans.scan { connection in
             func count() -> Int {
-                connection.statements.values.reduce(0) { $0 + Int(sqlite3_stmt_status($1, SQLITE_STMTSTATUS_VM_STEP, 1)) }
+                ((connection as? ReadConnection)?.statements ?? [:]).values.reduce(0) {
+                    $0 + Int(sqlite3_stmt_status($1, SQLITE_STMTSTATUS_VM_STEP, 1))
+                }
             }
             _ = count()
             _ = try plan.items(connection)

@@ -91,7 +91,7 @@ struct NameSearchTests {
     func moments() async throws {
         try await withStorage(readers: 1) { open in
             let account = try await open.account()
-            try open.index.readers.read { connection in
+            try open.index.readers.lend { connection in
                 _ = #expect(throws: Failure.self) {
                     try connection.atOneMoment {
                         try connection.query("SELECT count(*) FROM pikzonality", []) { _ in }
@@ -114,11 +114,13 @@ struct NameSearchTests {
 
     /// Steps of SQLite's machine that the searching connections took meanwhile.
     private func steps(_ open: OpenStorage, _ body: () async throws -> Void) async throws -> Int {
-        let table = try #require(open.items as? SQLitePikzonalityStore)
+        let table = try #require(open.items as? SQLPikzonalityStore)
         func count() async throws -> Int {
             // Whichever connection is lent is the one that was given back last.
-            try await table.scans.read { connection in
-                connection.statements.values.reduce(0) { $0 + Int(sqlite3_stmt_status($1, SQLITE_STMTSTATUS_VM_STEP, 1)) }
+            try await table.scans.scan { connection in
+                ((connection as? ReadConnection)?.statements ?? [:]).values.reduce(0) {
+                    $0 + Int(sqlite3_stmt_status($1, SQLITE_STMTSTATUS_VM_STEP, 1))
+                }
             }
         }
         _ = try await count()
@@ -137,7 +139,7 @@ struct NameIndexTests {
             ("é", nil), ("\"", nil), ("a\t", nil), ("%", nil), (String(repeating: "a", count: 26), nil),
         ] as [(String, String?)])
     func queries(text: String, query: String?) {
-        #expect(NameIndex.query(for: text) == query)
+        #expect(NameSearch.query(for: text) == query)
     }
 }
 
@@ -202,7 +204,7 @@ private struct SearchModel {
     /// Renames and deletes everything, and takes it back.
     private func undo() async throws {
         await #expect(throws: Failure.self) {
-            try await open.index.writer.write { db in
+            try await open.index.writer.writeDirectly { db in
                 try db.execute(sql: "UPDATE pikzonality SET name_key = 'zz' || lower(substr(hex(id), 1, 20))")
                 try db.execute(sql: "DELETE FROM pikzonality")
                 throw Undone()
@@ -227,7 +229,7 @@ private struct SearchModel {
             status: [nil, nil, .processing, .completed, .failed].randomElement(using: &random) ?? nil, search: text)
         let expected = items.filter { $0.accountID == account && matches($0, filter) }.sorted { sort.places($0, before: $1) }
         let limit = Int.random(in: 1...9, using: &random)
-        let table = try #require(open.items as? SQLitePikzonalityStore)
+        let table = try #require(open.items as? SQLPikzonalityStore)
         for candidatesMax in [nil, [1], [2, 5], []] as [[Int]?] {
             var found: [Pikzonality] = []
             while true {
@@ -240,7 +242,7 @@ private struct SearchModel {
                         var search = ItemSearch(filter, sort: sort, after: after, limit: limit, accountID: account)
                     else { break }
                     search.candidatesMax = candidatesMax
-                    page = try await table.scans.read { [search] in try search.page($0) }
+                    page = try await table.scans.scan { [search] in try search.page($0) }
                 } else {
                     page = try await table.page(filter, sort: sort, after: after, limit: limit, accountID: account)
                 }

@@ -32,7 +32,7 @@ struct OperatorWalkTests {
     func pages() async throws {
         try await withStorage { open in
             let made = try await fill(open)
-            let table = try #require(open.items as? SQLitePikzonalityStore)
+            let table = try #require(open.items as? SQLPikzonalityStore)
             for mode in [nil, Mode.style] {
                 for status in [nil, Status.failed, .completed] {
                     for search in [nil, "", "eVEN", "m od", "nothing", "%"] {
@@ -46,7 +46,7 @@ struct OperatorWalkTests {
                             repeat {
                                 var walk = OperatorWalk(filter, after: place, limit: limit)
                                 walk.rowsPassedMax = passed
-                                let page = try await table.scans.read { [walk] in try walk.page($0) }
+                                let page = try await table.scans.scan { [walk] in try walk.page($0) }
                                 #expect(page.rows.count <= limit)
                                 found += page.rows
                                 place = page.next

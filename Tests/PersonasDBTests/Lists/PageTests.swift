@@ -83,7 +83,7 @@ struct PageTests {
                         let index = "pikzonality_by_\(filter.status == nil ? "" : "status_and_")\(sort.isByName ? "name" : "time")"
                         let modes = filter.mode == nil ? 2 : 1
                         let walk = PageWalk(filter: filter, sort: sort, after: after, limit: 20, accountID: .random())
-                        try expectPlan(of: walk.query.sql, modes: modes, index: index, isContinued: after != nil, open)
+                        try expectPlan(of: walk.query(in: .sqlite).sql, modes: modes, index: index, isContinued: after != nil, open)
                     }
                 }
             }
@@ -92,7 +92,7 @@ struct PageTests {
 
     private func expectPlan(of sql: String, modes: Int, index: String, isContinued: Bool, _ open: OpenStorage) throws {
         var plan: [String] = []
-        try open.index.readers.read { connection in
+        try open.index.readers.lend { connection in
             try connection.query("EXPLAIN QUERY PLAN " + sql, []) { plan.append(try $0.requiredText(3)) }
         }
         let text = Comment(rawValue: ([sql] + plan).joined(separator: "\n"))
@@ -112,7 +112,7 @@ struct PageTests {
         for filter in Self.filters where filter.search == nil {
             for sort in PikzonalitySort.allCases {
                 for after in [nil, position] {
-                    let query = PageWalk(filter: filter, sort: sort, after: after, limit: 20, accountID: .random()).query
+                    let query = PageWalk(filter: filter, sort: sort, after: after, limit: 20, accountID: .random()).query(in: .sqlite)
                     queries[query.number, default: []].insert(query.sql)
                 }
             }

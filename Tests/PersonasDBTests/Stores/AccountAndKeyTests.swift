@@ -185,7 +185,7 @@ struct APIKeyStoreTests {
             }
             let all = try await open.plan(of: "LEFT JOIN account ON account.id = api_key.account_id WHERE api_key.id > ?")
             #expect(all.first == "SEARCH api_key USING PRIMARY KEY (id>?)" && !all.contains { $0.contains("TEMP B-TREE") })
-            let one = try await open.plan(of: "WHERE account.name = ? AND api_key.id > ?")
+            let one = try await open.plan(of: "AND account.name = ? AND api_key.id > ?")
             #expect(one.last == "SEARCH api_key USING INDEX api_key_by_account (account_id=? AND id>?)", "\(one)")
             #expect(!one.contains { $0.contains("TEMP B-TREE") })
         }

@@ -181,7 +181,7 @@ struct KeyRotationTests {
             _ = try await earlier.migrate()
             let account = try await open.account()
             let (id, secret) = (Identifier.random(), APIKeySecret.random())
-            try await open.index.writer.write { db in
+            try await open.index.writer.writeDirectly { db in
                 try db.execute(
                     sql: """
                         INSERT INTO api_key (id, account_id, secret_hash, prefix, label, scopes, state, created_at)

@@ -176,7 +176,7 @@ struct QuotaStoreTests {
     /// An item as versions before wrote it, with three images and a portrait.
     private func insert(_ number: Int, of account: Identifier, _ open: OpenStorage) async throws {
         let id = Identifier.timeOrdered(at: .second(number))
-        try await open.index.writer.write { db in
+        try await open.index.writer.writeDirectly { db in
             try db.execute(
                 sql: """
                     INSERT INTO pikzonality (id, account_id, mode, name, name_key, status, progress, special_instructions, reference_tokens,
@@ -184,7 +184,8 @@ struct QuotaStoreTests {
                     VALUES (?, ?, 'persona', ?, ?, 'completed', 100, NULL, randomblob(48), randomblob(16), 1, 1, 1)
                     """, arguments: [id.data, account.data, "Item \(number)", "item \(number)"])
             for (position, image) in ([StoredImage.three[0]] + StoredImage.three).enumerated() {
-                try ImageLinks.insert(image, token: .random(), position: position - 1, itemID: id, db)
+                try ImageLinks.insert(
+                    image, token: .random(), position: position - 1, itemID: id, SQLiteTransaction(database: db, events: nil))
             }
         }
     }

@@ -40,7 +40,7 @@ struct StoreUsageTests {
                 _ = try await storage.migrate()
                 let index = try #require(storage.images as? SQLiteImageIndex)
                 func insert(_ range: ClosedRange<Int>) async throws {
-                    try await index.writer.write { db in
+                    try await index.writer.writeDirectly { db in
                         try db.execute(
                             sql: """
                                 WITH RECURSIVE n(i) AS (SELECT \(range.lowerBound) UNION ALL SELECT i + 1 FROM n WHERE i < \(range.upperBound))

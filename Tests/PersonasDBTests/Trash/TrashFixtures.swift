@@ -49,7 +49,7 @@ extension OpenStorage {
 
     /// All rows of tables, as they are to the byte.
     func rows(_ tables: [String]) async throws -> [String: [String]] {
-        try await index.writer.write { db in
+        try await index.writer.writeDirectly { db in
             var rows: [String: [String]] = [:]
             for table in tables { rows[table] = try Row.fetchAll(db, sql: "SELECT * FROM \(table)").map { "\($0)" }.sorted() }
             return rows

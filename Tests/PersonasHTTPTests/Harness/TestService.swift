@@ -51,7 +51,7 @@ struct TestService: Sendable {
     /// Every method of every path that is answered.
     let routes: [(method: String, path: String)]
 
-    var storage: Storage { app.storage }
+    var storage: any Stores { app.storage }
     var webhooks: Webhooks { app.webhooks }
     /// What asks for top-ups; it runs when a test says so.
     var topUpEngine: TopUpEngine? { app.topUpEngine(logger: log.logger) }

@@ -145,8 +145,10 @@ package struct DataFolderRestore: Sendable {
         let database = try DatabaseQueue(path: target.database)
         defer { try? database.close() }
         try database.write { db in
-            try SQLiteEpochStore.renew(db)
-            try SQLiteAuditStore.begin(with: note.entries(of: (), at: WallClock.system.now), db)
+            try RestoredEpoch.renew(db)
+            // It may be from before there was an audit.
+            try db.execute(sql: Migration.audit.sql)
+            try AuditRows.insert(note.entries(of: (), at: WallClock.system.now), SQLiteTransaction(database: db, events: nil))
         }
     }
 

@@ -9,7 +9,7 @@ import Synchronization
 /// An answer may be sent only after its commit is on disk, and waiting for the disk is nearly all that a commit costs. So what arrives
 /// while one commit runs is done in the next transaction, each operation inside its own savepoint, where a failure undoes only itself; all are
 /// answered after the shared commit.
-final class GroupWriter: Sendable {
+final class GroupWriter: SQLWriter {
     /// Operations of one transaction: many enough to share a commit among all connections, few enough that none waits for long.
     private static let operationsMax = 256
 
@@ -46,34 +46,22 @@ final class GroupWriter: Sendable {
         try db.execute(sql: "PRAGMA temp_store = MEMORY")
     }
 
-    /// Runs an operation as the other `write` does, and keeps its record and what the audit says of it in the same savepoint: after a crash there are
-    /// all or none.
     func write<Value: Sendable>(
-        in context: WriteContext<Value>, isUnbounded: Bool = false, _ body: @escaping @Sendable (Database) throws -> Value
+        isUnbounded: Bool, _ body: @escaping @Sendable (any SQLTransaction) throws -> Value
     ) async throws(Failure) -> Value {
-        try await write(in: context, recording: { $0 }, isUnbounded: isUnbounded, body)
+        let events = events
+        return try await writeDirectly(isUnbounded: isUnbounded) { db in try body(SQLiteTransaction(database: db, events: events)) }
     }
 
-    /// Runs an operation as the other `write` does whose outcome holds more than is recorded, or may be that nothing was done.
-    /// - Parameter recording: what of the outcome is to be recorded; nil where nothing was done that could be, of which the audit says nothing either.
-    func write<Value: Sendable, Outcome: Sendable>(
-        in context: WriteContext<Value>, recording: @escaping @Sendable (Outcome) -> Value?, isUnbounded: Bool = false,
-        _ body: @escaping @Sendable (Database) throws -> Outcome
-    ) async throws(Failure) -> Outcome {
-        let (outcome, entries) = try await write(isUnbounded: isUnbounded) { db in
-            let outcome = try body(db)
-            return (outcome, try recording(outcome).map { try context.record($0, db) } ?? [])
-        }
-        context.audit?.report(entries)
-        return outcome
+    /// No claim is ever lost to another request, so that none is looked at; see `SQLiteIdempotencyStore`.
+    func keep(_ answer: [UInt8], for request: IdempotentRequest, under claim: ClaimID, at now: Timestamp, _ db: any SQLTransaction) throws {
+        try SQLiteIdempotencyStore.insert(answer, for: request, at: now, db)
     }
 
-    /// Runs an operation in a transaction. When this returns, what it did is on disk.
-    ///
-    /// Cancelling the task does not stop an operation under way: a commit has one outcome, and the caller is told which.
+    /// Runs an operation as `write` does, for what SQLite alone has: its schema and its files.
     /// - Parameter isUnbounded: whether it may change any number of pages. It gets a transaction of its own, and what undoes it lies in a
     ///   temporary file instead of in memory.
-    func write<Value: Sendable>(
+    func writeDirectly<Value: Sendable>(
         isUnbounded: Bool = false, _ body: @escaping @Sendable (Database) throws -> Value
     ) async throws(Failure) -> Value {
         let result = await withCheckedContinuation { continuation in
@@ -146,17 +134,6 @@ final class GroupWriter: Sendable {
         if isUnbounded { try? Self.prepare(db) }
         db.boundStatements()
         for operation in group { operation.finish(commitFailure: commitFailure) }
-    }
-}
-
-extension WriteContext {
-    /// Keeps the record of what was done, and what the audit says of it, within the transaction that did it.
-    /// - Returns: what the audit says.
-    fileprivate func record(_ value: Value, _ db: Database) throws -> [AuditEntry] {
-        if let claim { try SQLiteIdempotencyStore.insert(claim.record(value), for: claim.request, at: now, db) }
-        let entries = audit?.entries(of: value, at: now) ?? []
-        try SQLiteAuditStore.insert(entries, db)
-        return entries
     }
 }
 

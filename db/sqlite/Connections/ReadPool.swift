@@ -10,7 +10,7 @@ import Synchronization
 /// GRDB opens and configures the connections; the statements are stepped through the C API, because a look-up of one row by its key costs
 /// a few microseconds and a layer in between would double that. (Measured on two cores, requests per second of a whole GET: 26,000 this
 /// way, 19,000 with GRDB's cached statements, 11,000 with its pool.)
-final class ReadPool: Sendable {
+final class ReadPool: SQLReader {
     /// Bytes of pages that a connection remembers, taken only as reads need them, instead of 2 MB: a page of items touches some forty, and each that is
     /// not remembered is a system call.
     private static let cachedBytesMax = 8 * 1_024 * 1_024
@@ -44,9 +44,11 @@ final class ReadPool: Sendable {
         immediate = try (0..<immediateCount).map { _ in ImmediateSlot(try open(cachedBytesMax: share)) }
     }
 
+    func readNow<Value>(_ body: (any SQLConnection) throws -> Value) throws(Failure) -> Value? { try lendNow(body) }
+
     /// Lends a connection for one short read on an event loop. There is one for each loop, so that none ever finds all of them lent.
     /// - Returns: nil where none is free, and nothing was read.
-    func readNow<Value>(_ body: (ReadConnection) throws -> Value) throws(Failure) -> Value? {
+    func lendNow<Value>(_ body: (ReadConnection) throws -> Value) throws(Failure) -> Value? {
         guard let slot = lentSlot() else { return nil }
         defer { slot.giveBack() }
         do {
@@ -67,11 +69,15 @@ final class ReadPool: Sendable {
         return nil
     }
 
-    /// Lends a connection for one short read.
+    func read<Value: Sendable>(_ body: @escaping @Sendable (any SQLConnection) throws -> Value) async throws(Failure) -> Value {
+        try lend(body)
+    }
+
+    /// Lends a connection for one short read, on the calling thread.
     ///
     /// Waiting for a free one blocks the thread, which is right here: reads take microseconds and never suspend, so that the wait is
     /// shorter than a switch of tasks.
-    func read<Value>(_ body: (ReadConnection) throws -> Value) throws(Failure) -> Value {
+    func lend<Value>(_ body: (ReadConnection) throws -> Value) throws(Failure) -> Value {
         places.wait()
         defer { places.signal() }
         guard let connection = free.withLock({ $0.popLast() }) else { throw .unexpected("No read connection is left") }
@@ -128,6 +134,8 @@ final class ReadConnection: SQLConnection, @unchecked Sendable {
         fixed.deallocate()
     }
 
+    var dialect: SQLDialect { .sqlite }
+
     func walk(_ sql: String, _ bind: (inout SQLParameters) -> Void, row: (SQLRow) throws -> Bool) throws {
         try PreparedStatements.walk(try prepared(sql), on: handle, bind, row: row)
     }
@@ -136,7 +144,6 @@ final class ReadConnection: SQLConnection, @unchecked Sendable {
         try PreparedStatements.walk(try fixed[query.number] ?? prepared(query), on: handle, bind, row: row)
     }
 
-    /// Runs several queries that see the database as it is at the first of them.
     func atOneMoment<Value>(_ body: () throws -> Value) throws -> Value {
         try query("BEGIN", []) { _ in }
         do {

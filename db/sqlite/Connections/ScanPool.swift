@@ -7,7 +7,7 @@ import Synchronization
 ///
 /// An account never has all of the threads, nor more than its share of the queue, and those that wait have their turns round robin by account: so
 /// the search of one waits for at most one of every other.
-final class ScanPool: Sendable {
+final class ScanPool: SQLScanner {
     /// Searches at once; more wait their turn.
     static let threads = 2
     /// The part of the queue that one account may fill.
@@ -38,17 +38,15 @@ final class ScanPool: Sendable {
     /// Reads that run or wait.
     var count: Int { counts.withLock { $0.all } }
 
-    /// - Parameter accountID: on whose behalf; nil for an operator's.
-    /// - Throws: `tooManyRequests` when too many wait already, `cancelled` when the task is before its turn, and whatever the body throws.
-    func read<Value: Sendable>(
-        for accountID: Identifier? = nil, _ body: @escaping @Sendable (ReadConnection) throws -> Value
+    func scan<Value: Sendable>(
+        for accountID: Identifier?, _ body: @escaping @Sendable (any SQLConnection) throws -> Value
     ) async throws(Failure) -> Value {
         guard enter(accountID) else { throw .tooManyRequests(.searches, retryAfterSeconds: 1) }
         defer { leave(accountID) }
         guard await turns.enter(accountID) == .admitted else { throw .cancelled }
         defer { turns.leave(accountID) }
         do {
-            return try await pool.runIfActive { try self.readers.read(body) }
+            return try await pool.runIfActive { try self.readers.lend(body) }
         } catch {
             throw Failure(storage: error)
         }

@@ -9,7 +9,7 @@ extension Failure {
     /// - Parameter connection: where SQLite's error arose, as long as it is open; it knows the system's reason.
     init(storage error: any Error, on connection: OpaquePointer? = nil) {
         guard let error = error as? DatabaseError else {
-            self.init(file: error)
+            if let violation = error as? UniquenessViolation { self = .unexpected(violation.text) } else { self.init(file: error) }
             return
         }
         self.init(

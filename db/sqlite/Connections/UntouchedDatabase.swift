@@ -46,6 +46,8 @@ final class UntouchedDatabase {
     private struct Connection: SQLConnection {
         let handle: OpaquePointer
 
+        var dialect: SQLDialect { .sqlite }
+
         func walk(_ sql: String, _ bind: (inout SQLParameters) -> Void, row: (SQLRow) throws -> Bool) throws {
             var statement: OpaquePointer?
             guard sqlite3_prepare_v2(handle, sql, -1, &statement, nil) == SQLITE_OK, let statement else {
@@ -58,5 +60,8 @@ final class UntouchedDatabase {
         func walk(_ query: FixedQuery, _ bind: (inout SQLParameters) -> Void, row: (SQLRow) throws -> Bool) throws {
             try walk(query.sql, bind, row: row)
         }
+
+        /// Nobody writes.
+        func atOneMoment<Value>(_ body: () throws -> Value) throws -> Value { try body() }
     }
 }

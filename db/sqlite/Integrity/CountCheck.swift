@@ -69,7 +69,7 @@ enum CountCheck {
     /// Counts anew what is counted wrongly. One at a time, because what writes waits meanwhile.
     static func repair(_ difference: Difference, by writer: GroupWriter) async throws(Failure) {
         let id = difference.accountID.data
-        try await writer.write { db in
+        try await writer.writeDirectly { db in
             switch difference.subject {
             case .items(let mode, let status):
                 try db.run(

@@ -60,7 +60,7 @@ enum CreditCheck {
 
     /// Writes down anew what the entries come to, of a ledger of which there is no doubt.
     static func repair(_ difference: Difference, by writer: GroupWriter) async throws(Failure) {
-        try await writer.write { db in
+        try await writer.writeDirectly { db in
             try db.run(
                 """
                 INSERT INTO credit_ledger (account_id, balance, entry_count)

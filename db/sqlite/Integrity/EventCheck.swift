@@ -32,7 +32,7 @@ enum EventCheck {
                 ), gone AS (SELECT account_id, max(sequence) AS latest FROM event WHERE kind = 'deleted' GROUP BY account_id)
                 SELECT DISTINCT account_id FROM told LEFT JOIN gone USING (account_id)
                 WHERE sequence > before + 1 AND sequence <= before + ?2 AND at >= ?1 AND before_at >= ?1 AND coalesce(latest, 0) <= before
-                """, [begin.milliseconds, SQLiteEpochStore.sequencesPassed]
+                """, [begin.milliseconds, RestoredEpoch.sequencesPassed]
             ).map { finding($0, "An event of the account is missing between two others") }
         }
     }

@@ -41,7 +41,7 @@ enum WebhookCheck {
 
     /// Counts anew what is counted wrongly.
     static func repair(_ difference: Difference, by writer: GroupWriter) async throws(Failure) {
-        try await writer.write { db in
+        try await writer.writeDirectly { db in
             try db.run(
                 "UPDATE webhook SET pending = \(count(isPending)), missing = \(count(isMissing)), version = version + 1 WHERE id = ?",
                 [difference.id.data])
@@ -59,7 +59,7 @@ enum WebhookCheck {
 
     /// Has what is left of an endpoint cleared.
     static func queueRemoval(of id: Identifier, by writer: GroupWriter) async throws(Failure) {
-        try await writer.write { db in
+        try await writer.writeDirectly { db in
             try db.run("INSERT INTO webhook_removal (webhook_id) VALUES (?) ON CONFLICT DO NOTHING", [id.data])
         }
     }
