@@ -1,12 +1,14 @@
 -- The whole schema, with the tables and columns of the SQLite one, so that one text of SQL serves both engines.
 --
--- Times are milliseconds since 1970 in UTC. Identifiers and tokens are `uuid`, time-ordered where rows made together are to lie together; digests, hashes
--- and bodies are bytes. Flags are 0 or 1, because SQLite knows nothing else. Texts are compared and ordered by their bytes (COLLATE "C"), as SQLite and the
--- program do, and so that no index depends on the locale of a machine. Every constraint has a name, by which the program knows what stood against it.
+-- Times are milliseconds since 1970 in UTC. Identifiers and tokens are `uuid`, time-ordered where rows made together are to lie together; digests,
+-- hashes and bodies are bytes. Flags are 0 or 1, because SQLite knows nothing else. Texts are compared and ordered by their bytes (COLLATE "C"), as
+-- SQLite and the program do, and so that no index depends on the locale of a machine. Every constraint has a name, by which the program knows what
+-- stood against it.
 --
--- Transactions run at READ COMMITTED, many at once. One that changes something of an account holds the account's lock from its beginning, so what triggers
--- count for an account below is never counted by two at once, and two accounts never wait for each other. Rows that accounts share are those of images
--- (`media`, `media_removal`), which are to be written in the order of their digests, and the one of `generation`, which is written at the end of a commit.
+-- Transactions run at READ COMMITTED, many at once. One that changes something of an account holds the account's lock from its beginning, so what
+-- triggers count for an account below is never counted by two at once, and two accounts never wait for each other. Rows that accounts share are those
+-- of images (`media`, `media_removal`), which are to be written in the order of their digests, and the one of `generation`, which is written at the
+-- end of a commit.
 
 -- Where a text stands in another, counted from 1; 0 where it does not. SQLite's word for it.
 CREATE FUNCTION instr(whole text, part text) RETURNS bigint
@@ -50,8 +52,8 @@ CREATE TABLE api_key (
     previous_secret_hash bytea
         CONSTRAINT api_key_previous_secret_hash CHECK (length(previous_secret_hash) = 32 AND previous_secret_hash <> secret_hash),
     previous_secret_expires_at bigint,
-    -- In whole minutes, written some time after the use. That of the previous secret counts from the rotation on, and tells whether anybody has yet to be
-    -- given the new one.
+    -- In whole minutes, written some time after the use. That of the previous secret counts from the rotation on, and tells whether anybody has yet
+    -- to be given the new one.
     last_used_at bigint,
     previous_secret_last_used_at bigint,
     CONSTRAINT api_key_previous_secret_ends CHECK ((previous_secret_expires_at IS NULL) = (previous_secret_hash IS NULL)),
@@ -69,8 +71,8 @@ CREATE TABLE api_key_older_secret (
     CONSTRAINT api_key_older_secret_key PRIMARY KEY (key_id, secret_hash)
 );
 
--- A secret leads to one key, whether that has it or had it. Of two transactions at once that give the same one neither sees the other, but secrets are drawn
--- at random: what this finds is a secret that was copied.
+-- A secret leads to one key, whether that has it or had it. Of two transactions at once that give the same one neither sees the other, but secrets
+-- are drawn at random: what this finds is a secret that was copied.
 CREATE FUNCTION api_key_secret_given() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF EXISTS (SELECT 1 FROM api_key WHERE previous_secret_hash = NEW.secret_hash)
@@ -137,9 +139,10 @@ CREATE TABLE generation (
 
 INSERT INTO generation (id, number) VALUES (1, 1);
 
--- All that raise it wait for each other from the raise to the end of their commits, so the triggers that call this are deferred: it is the last thing that a
--- transaction does, however long it was, and takes no lock before another. It is done once a transaction, however many rows that changes. A sequence would
--- have nobody wait, but shows its number before what it tells of can be seen, so that a replica may read the old state for the new one.
+-- All that raise it wait for each other from the raise to the end of their commits, so the triggers that call this are deferred: it is the last thing
+-- that a transaction does, however long it was, and takes no lock before another. It is done once a transaction, however many rows that changes. A
+-- sequence would have nobody wait, but shows its number before what it tells of can be seen, so that a replica may read the old state for the new
+-- one.
 CREATE FUNCTION generation_raised() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF current_setting('personas.generation_is_raised', true) IS DISTINCT FROM 'yes' THEN
@@ -156,14 +159,16 @@ WHEN ((OLD.account_id, OLD.secret_hash, OLD.prefix, OLD.label, OLD.scopes, OLD.s
     IS DISTINCT FROM (NEW.account_id, NEW.secret_hash, NEW.prefix, NEW.label, NEW.scopes, NEW.state, NEW.expires_at, NEW.previous_secret_hash,
     NEW.previous_secret_expires_at))
 EXECUTE FUNCTION generation_raised();
-CREATE CONSTRAINT TRIGGER api_key_removal_raises AFTER DELETE ON api_key DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION generation_raised();
+CREATE CONSTRAINT TRIGGER api_key_removal_raises AFTER DELETE ON api_key DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+EXECUTE FUNCTION generation_raised();
 CREATE CONSTRAINT TRIGGER api_key_older_secret_raises AFTER INSERT OR DELETE ON api_key_older_secret DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
 EXECUTE FUNCTION generation_raised();
 -- Quotas are read each time.
 CREATE CONSTRAINT TRIGGER account_raises AFTER UPDATE ON account DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
 WHEN ((OLD.name, OLD.is_suspended, OLD.has_api_access) IS DISTINCT FROM (NEW.name, NEW.is_suspended, NEW.has_api_access))
 EXECUTE FUNCTION generation_raised();
-CREATE CONSTRAINT TRIGGER account_removal_raises AFTER DELETE ON account DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION generation_raised();
+CREATE CONSTRAINT TRIGGER account_removal_raises AFTER DELETE ON account DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+EXECUTE FUNCTION generation_raised();
 CREATE CONSTRAINT TRIGGER reserved_name_raises AFTER INSERT OR UPDATE OR DELETE ON reserved_name DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
 EXECUTE FUNCTION generation_raised();
 CREATE CONSTRAINT TRIGGER blocked_term_raises AFTER INSERT OR UPDATE OR DELETE ON blocked_term DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
@@ -172,8 +177,8 @@ CREATE CONSTRAINT TRIGGER maintenance_raises AFTER INSERT OR UPDATE OR DELETE ON
 EXECUTE FUNCTION generation_raised();
 CREATE CONSTRAINT TRIGGER epoch_raises AFTER UPDATE ON epoch DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION generation_raised();
 
--- Processes that serve, each of which writes its row with every pulse. Good for seconds, so it needs no log: after a crash of the server the next pulse of each
--- brings it back.
+-- Processes that serve, each of which writes its row with every pulse. Good for seconds, so it needs no log: after a crash of the server the next
+-- pulse of each brings it back.
 CREATE UNLOGGED TABLE replica (
     id uuid NOT NULL CONSTRAINT replica_key PRIMARY KEY,
     -- By the server's clock. One that was not seen for a while is gone, and its row goes with the next that looks.
@@ -181,11 +186,11 @@ CREATE UNLOGGED TABLE replica (
     version text COLLATE "C" NOT NULL
 ) WITH (fillfactor = 50);
 
--- What keys have used of their rate limits at each replica. A replica writes with each pulse the rows of those keys that were used since the one before, and
--- reads those that others wrote since then. The numbers only grow, so that a pulse which comes late or never takes nothing away: a reader takes from its bucket
--- what a row has more than when it saw it last, and of one that it never saw all if that began since its last look, else nothing. A row whose key was left
--- alone for longer than a bucket takes to fill is deleted by its replica, or by any other where that is gone, and begins anew at 0. Needs no log and no
--- reference for the same reason as above.
+-- What keys have used of their rate limits at each replica. A replica writes with each pulse the rows of those keys that were used since the one
+-- before, and reads those that others wrote since then. The numbers only grow, so that a pulse which comes late or never takes nothing away: a reader
+-- takes from its bucket what a row has more than when it saw it last, and of one that it never saw all if that began since its last look, else
+-- nothing. A row whose key was left alone for longer than a bucket takes to fill is deleted by its replica, or by any other where that is gone, and
+-- begins anew at 0. Needs no log and no reference for the same reason as above.
 CREATE UNLOGGED TABLE rate_use (
     replica_id uuid NOT NULL,
     key_id uuid NOT NULL,
@@ -201,7 +206,8 @@ CREATE UNLOGGED TABLE rate_use (
 -- What is new since a look, and what is over.
 CREATE INDEX rate_use_by_time ON rate_use (used_at);
 
--- Requests under an idempotency key: first the claim of the one that runs, then its answer, written in the transaction of the effect that it tells of.
+-- Requests under an idempotency key: first the claim of the one that runs, then its answer, written in the transaction of the effect that it tells
+-- of.
 CREATE TABLE idempotency_record (
     account_id uuid NOT NULL CONSTRAINT idempotency_record_account REFERENCES account (id) ON DELETE CASCADE,
     -- Method and path template: a key counts per account and route.
@@ -210,7 +216,8 @@ CREATE TABLE idempotency_record (
     -- SHA-256 of the request that runs or was answered.
     fingerprint bytea NOT NULL CONSTRAINT idempotency_record_fingerprint CHECK (length(fingerprint) = 32),
     answer bytea CONSTRAINT idempotency_record_answer CHECK (length(answer) > 0),
-    -- Whose request it is while that runs. Another may take the row over once the claim is over; an effect that then finds another claim here is undone.
+    -- Whose request it is while that runs. Another may take the row over once the claim is over; an effect that then finds another claim here is
+    -- undone.
     claim uuid,
     claimed_until bigint,
     -- An answer counts for a day from then. Of a claim that was never answered, when it was made: it is forgotten in the same way.
@@ -225,8 +232,8 @@ CREATE INDEX idempotency_record_by_time ON idempotency_record (kept_at);
 
 -- Images.
 
--- What is known of each image, and under which id its bytes lie in the bucket. No id is ever used twice: bytes that go and come again have another, so that
--- a late removal of the former hurts nobody.
+-- What is known of each image, and under which id its bytes lie in the bucket. No id is ever used twice: bytes that go and come again have another,
+-- so that a late removal of the former hurts nobody.
 CREATE TABLE media (
     object uuid NOT NULL CONSTRAINT media_key PRIMARY KEY,
     digest bytea NOT NULL CONSTRAINT media_by_digest UNIQUE CONSTRAINT media_digest CHECK (length(digest) = 32),
@@ -251,7 +258,8 @@ CREATE TABLE media_removal (
     queued_at bigint NOT NULL
 );
 
--- Objects whose rows are gone and whose bytes are still to be deleted. Written with the deletion of the row, cleared once the bucket has them no more.
+-- Objects whose rows are gone and whose bytes are still to be deleted. Written with the deletion of the row, cleared once the bucket has them no
+-- more.
 CREATE TABLE object_removal (
     object uuid NOT NULL CONSTRAINT object_removal_key PRIMARY KEY,
     digest bytea NOT NULL CONSTRAINT object_removal_digest CHECK (length(digest) = 32),
@@ -281,13 +289,13 @@ CREATE TABLE pikzonality (
     version bigint NOT NULL CONSTRAINT pikzonality_version CHECK (version >= 1),
     -- What its owner's own program calls it.
     external_id text COLLATE "C",
-    -- Each label in turn: the length of its key in one byte, that of its value in two, the lower one first, the key, the value; by the order of the keys'
-    -- bytes, so that equal labels are equal bytes. NULL for none.
+    -- Each label in turn: the length of its key in one byte, that of its value in two, the lower one first, the key, the value; by the order of the
+    -- keys' bytes, so that equal labels are equal bytes. NULL for none.
     metadata bytea,
     -- What a client has asked for while it was in training: 'deleted' or 'trash'. NULL, as nearly always, for nothing.
     settles_to text COLLATE "C",
-    -- The present state of what an owner sets: its number among all states, since when it is so, and the request that brought it about. NULL for an item that
-    -- was never changed: its state is the first, and as old as the item.
+    -- The present state of what an owner sets: its number among all states, since when it is so, and the request that brought it about. NULL for an
+    -- item that was never changed: its state is the first, and as old as the item.
     revision bigint,
     revised_at bigint,
     revision_request_id text COLLATE "C",
@@ -308,38 +316,41 @@ CREATE UNIQUE INDEX pikzonality_by_external_id ON pikzonality (account_id, mode,
 
 -- Searches find names by their parts of one, two and three characters, in one index of all accounts:
 --
---     SELECT … FROM pikzonality
---     WHERE name_words(account_id, mode, name_key) @> name_words_of_text($1, $2, $3) AND account_id = $1 AND mode = $2 AND instr(name_key, $3) > 0
+--     SELECT … FROM (
+--         SELECT … FROM pikzonality WHERE name_words(account_id, mode, name_key) @> name_words_of_text($1, $2, $3) LIMIT $4) AS found
+--     WHERE account_id = $1 AND mode = $2 AND instr(name_key, $3) > 0
 --
--- where $3 is the text in lower case, of as many characters as a name may have at most. Of a text of one or two characters there is the part itself, of any
--- other every third of its parts of three and the last, which hold each of its characters. A name that has all parts may still have them elsewhere, and two
--- accounts may share a prefix, so what is found is to be looked at, as the other conditions do.
+-- where $3 is the text in lower case. A name that has all words may still have them elsewhere, and two accounts may share a prefix, so what is found
+-- is to be looked at, as the outer conditions do. They stand outside, because beside the words a plan may prefer them, and walk through all names of
+-- an account.
 
--- What stands before the words of an account and mode, which keeps those of one together in the index: 48 of the random bits of the account's id, and a letter
--- for the mode. Short, because most words are in the index for one name alone.
-CREATE FUNCTION name_word_prefix(account_id uuid, mode text) RETURNS text
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-RETURN encode(substr(uuid_send(account_id), 11), 'base64') || left(mode, 1);
-
--- The words of a name: its parts of three characters from each character on, and what these begin with. At a name's end parts are shorter, so that each
--- character begins a word of one and, but for the last, one of two.
+-- The words of a name: its parts of one, two and three characters from each character on, which are fewer at its end. Before each stand 48 of the
+-- random bits of the account's id, and a letter for the mode, so that those of one account and mode lie together. Short, because most words are in
+-- the index for one name.
 --
--- It is told to cost much, which it does, so that no plan works it out for each row of a table in the place of asking the index.
-CREATE FUNCTION name_words(account_id uuid, mode text, name_key text) RETURNS text[]
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE COST 10000
-RETURN ARRAY(
-    SELECT name_word_prefix(account_id, mode) || substr(name_key, start, count)
-    FROM generate_series(1, length(name_key)) AS start, generate_series(1, 3) AS count
-    WHERE start + count - 1 <= length(name_key));
+-- It is told to cost much, so that no plan works it out for each row of a table in the place of asking the index. Names of its own it must not use:
+-- it also runs where PostgreSQL maintains the index, with no search path.
+CREATE FUNCTION name_words(account_id uuid, mode text, name_key text) RETURNS text[] LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE COST 10000 AS $$
+DECLARE
+    prefix text := encode(substr(uuid_send(account_id), 11), 'base64') || left(mode, 1);
+    words text[] := '{}';
+BEGIN
+    FOR start IN 1..length(name_key) LOOP
+        words := words || ARRAY[prefix || substr(name_key, start, 1), prefix || substr(name_key, start, 2), prefix || substr(name_key, start, 3)];
+    END LOOP;
+    RETURN words;
+END $$;
 
--- The words that a name has which holds a text.
-CREATE FUNCTION name_words_of_text(account_id uuid, mode text, part text) RETURNS text[]
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+-- The words that every name has which holds a text: of one or two characters the text itself, of any other every third of its parts of three and the
+-- last, which hold each of its characters.
+CREATE FUNCTION name_words_of_text(account_id uuid, mode text, part text) RETURNS text[] LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN ARRAY(
-    SELECT name_word_prefix(account_id, mode) || substr(part, least(start, greatest(1, length(part) - 2)), 3)
+    SELECT encode(substr(uuid_send(account_id), 11), 'base64') || left(mode, 1) || substr(part, least(start, greatest(1, length(part) - 2)), 3)
     FROM generate_series(1, length(part), 3) AS start);
 
-CREATE INDEX pikzonality_by_name_words ON pikzonality USING gin (name_words(account_id, mode, name_key));
+-- What is new waits in a list of the index, which each search reads and which is worked in when it is full: kept short, because the create that fills
+-- it does so.
+CREATE INDEX pikzonality_by_name_words ON pikzonality USING gin (name_words(account_id, mode, name_key)) WITH (gin_pending_list_limit = 512);
 
 -- What media URLs lead to. Positions count the reference images from 0; the portrait stands at -1.
 CREATE TABLE image_link (
@@ -359,8 +370,8 @@ CREATE INDEX image_link_by_digest ON image_link (digest);
 -- What lists find labelled items by: an entry for each label, none for an item without labels.
 CREATE TABLE metadata_entry (
     pikzonality_id uuid NOT NULL CONSTRAINT metadata_entry_pikzonality REFERENCES pikzonality (id) ON DELETE CASCADE,
-    -- The beginning of a SHA-256 of account, mode, key and value: entries of the same label of one account and mode lie together, and all are of one size
-    -- however long the label is.
+    -- The beginning of a SHA-256 of account, mode, key and value: entries of the same label of one account and mode lie together, and all are of one
+    -- size however long the label is.
     tag bytea NOT NULL CONSTRAINT metadata_entry_tag CHECK (length(tag) = 16),
     -- Copies of what lists are sorted by.
     created_at bigint NOT NULL,
@@ -385,8 +396,8 @@ CREATE TABLE revision (
     CONSTRAINT revision_key PRIMARY KEY (item_id, number)
 );
 
--- An item in the trash: its row in `pikzonality`, by the same names, so that it comes back as it was. In a table of its own, so that no list, search, name or
--- count ever has to pass over it.
+-- An item in the trash: its row in `pikzonality`, by the same names, so that it comes back as it was. In a table of its own, so that no list, search,
+-- name or count ever has to pass over it.
 CREATE TABLE trash_item (
     id uuid NOT NULL CONSTRAINT trash_item_key PRIMARY KEY,
     account_id uuid NOT NULL CONSTRAINT trash_item_account REFERENCES account (id),
@@ -449,10 +460,11 @@ END $$;
 CREATE TRIGGER pikzonality_revisions_removed AFTER DELETE ON pikzonality FOR EACH ROW EXECUTE FUNCTION revisions_removed();
 CREATE TRIGGER trash_item_revisions_removed AFTER DELETE ON trash_item FOR EACH ROW EXECUTE FUNCTION revisions_removed();
 
--- Counts. They follow what they count by triggers, whatever writes it, in the same transaction; none is checked, so that one which came to be wrong stands in
--- the way of no write, and `personas check` finds it. Where a statement may change very many rows they are counted once for all of them, because a row that is
--- changed again and again within one transaction leaves a version behind each time, which every further change passes over. What an item's images count for
--- is taken away item by item, so whoever removes very many items of an account removes its row in `stored_bytes` first.
+-- Counts. They follow what they count by triggers, whatever writes it, in the same transaction; none is checked, so that one which came to be wrong
+-- stands in the way of no write, and `personas check` finds it. Where a statement may change very many rows they are counted once for all of them,
+-- because a row that is changed again and again within one transaction leaves a version behind each time, which every further change passes over.
+-- What an item's images count for is taken away item by item, so whoever removes very many items of an account removes its row in `stored_bytes`
+-- first.
 
 -- How many items there are, so that to tell it takes as long of ten as of ten million.
 CREATE TABLE item_count (
@@ -523,8 +535,8 @@ FOR EACH STATEMENT EXECUTE FUNCTION trash_item_counted();
 CREATE TRIGGER trash_item_discounted AFTER DELETE ON trash_item REFERENCING OLD TABLE AS gone
 FOR EACH STATEMENT EXECUTE FUNCTION trash_item_discounted();
 
--- The bytes of the images that an account's items were created with, be they in the trash. An image counts for each item that has it, so that what an item takes
--- and gives back does not depend on others. Portraits, which trainers make, do not count.
+-- The bytes of the images that an account's items were created with, be they in the trash. An image counts for each item that has it, so that what an
+-- item takes and gives back does not depend on others. Portraits, which trainers make, do not count.
 CREATE TABLE stored_bytes (
     account_id uuid NOT NULL CONSTRAINT stored_bytes_key PRIMARY KEY CONSTRAINT stored_bytes_account REFERENCES account (id) ON DELETE CASCADE,
     count bigint NOT NULL
@@ -607,8 +619,8 @@ CREATE TABLE training_job (
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 500);
 
 CREATE INDEX training_job_by_pikzonality ON training_job (pikzonality_id, id) WHERE pikzonality_id IS NOT NULL;
--- The queue, for all and in turn, and what is leased: few, however many jobs have ended. A query finds them by the state as a literal, which a parameter would
--- hide from the plan. Leases have no index by their ends, which would be written with every heartbeat.
+-- The queue, for all and in turn, and what is leased: few, however many jobs have ended. A query finds them by the state as a literal, which a
+-- parameter would hide from the plan. Leases have no index by their ends, which would be written with every heartbeat.
 CREATE INDEX training_job_queued ON training_job (id) WHERE state = 'queued';
 CREATE INDEX training_job_queued_by_account ON training_job (account_id, id) WHERE state = 'queued';
 CREATE INDEX training_job_leased ON training_job (id) WHERE state = 'leased';
@@ -649,8 +661,9 @@ CREATE INDEX fal_request_closing ON fal_request (due_at) WHERE state = 'closing'
 -- What may be forgotten.
 CREATE INDEX fal_request_ended ON fal_request (intended_at) WHERE state = 'ended';
 
--- A job ends in many ways, with its item, with its account or by itself, and its request follows in the same transaction: what fal may still work on is closed,
--- with everything else there is nothing left to do. One statement, so that a request which is changed at the same time is taken for what it has become.
+-- A job ends in many ways, with its item, with its account or by itself, and its request follows in the same transaction: what fal may still work on
+-- is closed, with everything else there is nothing left to do. One statement, so that a request which is changed at the same time is taken for what
+-- it has become.
 CREATE FUNCTION fal_request_follows_job() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE fal_request SET
@@ -668,8 +681,8 @@ WHEN (NEW.state IN ('completed', 'failed', 'cancelled')) EXECUTE FUNCTION fal_re
 
 -- One row for each change that a client can see, written in its transaction: an event is there if and only if its change is.
 CREATE TABLE event (
-    -- About the order in which they were written, of all accounts together, so that new rows go to the table's end and old ones are found at its beginning. Of
-    -- transactions at once the one with the lower number may be the later to commit; within an account the order is that of `sequence`.
+    -- About the order in which they were written, of all accounts together, so that new rows go to the table's end and old ones are found at its
+    -- beginning. Of transactions at once the one with the lower number may be the later to commit; within an account the order is that of `sequence`.
     number bigint GENERATED BY DEFAULT AS IDENTITY CONSTRAINT event_key PRIMARY KEY,
     account_id uuid NOT NULL CONSTRAINT event_account REFERENCES account (id) ON DELETE CASCADE,
     -- Counts the events of the account. No number is given twice, and holes come only of what has expired.
@@ -717,8 +730,8 @@ CREATE TABLE event_counter (
     expired_sequence bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 50);
 
--- Items that are gone for good and whose events still hold what they were like. Nobody is shown that from when there is a row here, which is written in the
--- transaction that removes the item; it goes when the events hold it no more, some of them at a time.
+-- Items that are gone for good and whose events still hold what they were like. Nobody is shown that from when there is a row here, which is written
+-- in the transaction that removes the item; it goes when the events hold it no more, some of them at a time.
 CREATE TABLE event_reduction (
     item_id uuid NOT NULL CONSTRAINT event_reduction_key PRIMARY KEY,
     -- Up to which of its events that is done.
@@ -745,8 +758,8 @@ CREATE TABLE webhook (
     failing_since bigint,
     last_failure_at bigint,
     slowed_until bigint,
-    -- Counts how often its queue was cancelled. Deliveries that were queued under an earlier number are cancelled from that moment on, whatever their own rows
-    -- say until some of them at a time are brought in line: so that disabling costs the same however many wait.
+    -- Counts how often its queue was cancelled. Deliveries that were queued under an earlier number are cancelled from that moment on, whatever their
+    -- own rows say until some of them at a time are brought in line: so that disabling costs the same however many wait.
     generation bigint NOT NULL DEFAULT 1,
     cancelled_at bigint,
     has_stale_deliveries smallint NOT NULL DEFAULT 0 CONSTRAINT webhook_has_stale_deliveries CHECK (has_stale_deliveries IN (0, 1)),
@@ -769,8 +782,8 @@ CREATE INDEX webhook_with_stale ON webhook (id) WHERE has_stale_deliveries = 1;
 -- Previous secrets, which are wiped when they are over.
 CREATE INDEX webhook_with_previous ON webhook (previous_secret_expires_at) WHERE previous_secret_expires_at IS NOT NULL;
 
--- One row for each endpoint and event that match, written in the transaction of the event; 'cancelled' from the beginning where the endpoint is disabled then.
--- It goes with its event.
+-- One row for each endpoint and event that match, written in the transaction of the event; 'cancelled' from the beginning where the endpoint is
+-- disabled then. It goes with its event.
 CREATE TABLE webhook_delivery (
     -- About the order in which they were written; see `event`.
     number bigint GENERATED BY DEFAULT AS IDENTITY CONSTRAINT webhook_delivery_key PRIMARY KEY,
@@ -834,7 +847,8 @@ END $$;
 
 CREATE TRIGGER webhook_deleted AFTER DELETE ON webhook FOR EACH ROW EXECUTE FUNCTION webhook_deleted();
 
--- The counts of an endpoint are changed by whoever holds the lock of its account, so what a delivery is beside the present generation stays true meanwhile.
+-- The counts of an endpoint are changed by whoever holds the lock of its account, so what a delivery is beside the present generation stays true
+-- meanwhile.
 
 CREATE FUNCTION webhook_delivery_inserted() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -873,7 +887,8 @@ CREATE TRIGGER webhook_delivery_updated AFTER UPDATE OF status, generation ON we
 EXECUTE FUNCTION webhook_delivery_updated();
 CREATE TRIGGER webhook_delivery_deleted AFTER DELETE ON webhook_delivery FOR EACH ROW EXECUTE FUNCTION webhook_delivery_deleted();
 
--- How far imports have come, and what became of each of their lines, so that whoever sends an archive again under the same key has the rest of it done.
+-- How far imports have come, and what became of each of their lines, so that whoever sends an archive again under the same key has the rest of it
+-- done.
 
 CREATE TABLE import (
     number bigint GENERATED BY DEFAULT AS IDENTITY CONSTRAINT import_key PRIMARY KEY,
@@ -970,7 +985,8 @@ CREATE TABLE smart_balance (
     paused_reason text COLLATE "C" CONSTRAINT smart_balance_paused_reason CHECK (paused_reason <> '')
 );
 
--- Credits that the payment service is asked to have paid for: there before it is asked for the first time, and open until it has said what came of it.
+-- Credits that the payment service is asked to have paid for: there before it is asked for the first time, and open until it has said what came of
+-- it.
 CREATE TABLE top_up (
     -- What the payment service knows it by.
     id uuid NOT NULL CONSTRAINT top_up_key PRIMARY KEY,
