@@ -249,8 +249,8 @@ CREATE TABLE media (
     CONSTRAINT media_by_digest_and_object UNIQUE (digest, object)
 ) WITH (fillfactor = 90);
 
--- What came to nothing, once its hold is over.
-CREATE INDEX media_unstored ON media (held_until) WHERE is_stored = 0;
+-- What came to nothing once its hold is over is among these, which are few. The end of the hold is not in the index, so that to prolong it writes none.
+CREATE INDEX media_unstored ON media (digest) WHERE is_stored = 0;
 
 -- Digests that may have lost their last link. Written with the deletion, cleared once that was looked at, so that no crash forgets one.
 CREATE TABLE media_removal (
@@ -303,7 +303,7 @@ CREATE TABLE pikzonality (
     CONSTRAINT pikzonality_portrait_of_completed CHECK ((portrait_token IS NOT NULL) = (status = 'completed')),
     CONSTRAINT pikzonality_error_code_of_failed CHECK ((error_code IS NOT NULL) = (status = 'failed')),
     CONSTRAINT pikzonality_error_message_of_failed CHECK ((error_message IS NOT NULL) = (status = 'failed'))
-);
+) WITH (fillfactor = 90);
 
 -- The uniqueness of names, and the walk of lists sorted by name.
 CREATE UNIQUE INDEX pikzonality_by_name ON pikzonality (account_id, mode, name_key);
@@ -555,8 +555,13 @@ END $$;
 -- Links that go behind their item find nothing here any more: what they count for went before it.
 CREATE FUNCTION image_link_discounted() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    UPDATE stored_bytes SET count = count - (SELECT byte_count FROM media WHERE digest = OLD.digest)
-    WHERE account_id = (SELECT account_id FROM pikzonality WHERE id = OLD.pikzonality_id);
+    UPDATE stored_bytes SET count = stored_bytes.count - less.count
+    FROM (
+        SELECT pikzonality.account_id, CAST(sum(media.byte_count) AS bigint) AS count
+        FROM gone JOIN pikzonality ON pikzonality.id = gone.pikzonality_id JOIN media ON media.digest = gone.digest
+        WHERE gone.position >= 0 GROUP BY pikzonality.account_id
+    ) AS less
+    WHERE stored_bytes.account_id = less.account_id;
     RETURN NULL;
 END $$;
 
@@ -571,7 +576,8 @@ END $$;
 
 CREATE TRIGGER image_link_counted AFTER INSERT ON image_link REFERENCING NEW TABLE AS made
 FOR EACH STATEMENT EXECUTE FUNCTION image_link_counted();
-CREATE TRIGGER image_link_discounted AFTER DELETE ON image_link FOR EACH ROW WHEN (OLD.position >= 0) EXECUTE FUNCTION image_link_discounted();
+CREATE TRIGGER image_link_discounted AFTER DELETE ON image_link REFERENCING OLD TABLE AS gone
+FOR EACH STATEMENT EXECUTE FUNCTION image_link_discounted();
 CREATE TRIGGER pikzonality_bytes_discounted BEFORE DELETE ON pikzonality FOR EACH ROW EXECUTE FUNCTION pikzonality_bytes_discounted();
 
 CREATE FUNCTION trash_link_counted() RETURNS trigger LANGUAGE plpgsql AS $$
