@@ -314,42 +314,46 @@ CREATE INDEX pikzonality_by_status_and_name ON pikzonality (account_id, mode, st
 -- The uniqueness of the clients' ids, and what finds an item by its own. Items without one take no room in it.
 CREATE UNIQUE INDEX pikzonality_by_external_id ON pikzonality (account_id, mode, external_id) WHERE external_id IS NOT NULL;
 
--- Searches find names by their parts of one, two and three characters, in one index of all accounts:
+-- Searches find names by their parts of three characters, in one index of all accounts:
 --
 --     SELECT … FROM (
---         SELECT … FROM pikzonality WHERE name_words(account_id, mode, name_key) @> name_words_of_text($1, $2, $3) LIMIT $4) AS found
+--         SELECT … FROM pikzonality WHERE name_words(account_id, mode, name_key) @@ name_words_of_text($1, $2, $3) LIMIT $4) AS found
 --     WHERE account_id = $1 AND mode = $2 AND instr(name_key, $3) > 0
 --
--- where $3 is the text in lower case. A name that has all words may still have them elsewhere, and two accounts may share a prefix, so what is found
--- is to be looked at, as the outer conditions do. They stand outside, because beside the words a plan may prefer them, and walk through all names of
--- an account.
+-- where $3 is the text in lower case. A name that has all words may still have them elsewhere, and two accounts may share a prefix, so what is found is to be
+-- looked at, as the outer conditions do. They stand outside, because beside the words a plan may prefer them, and walk through all names of an account.
 
--- The words of a name: its parts of one, two and three characters from each character on, which are fewer at its end. Before each stand 48 of the
--- random bits of the account's id, and a letter for the mode, so that those of one account and mode lie together. Short, because most words are in
--- the index for one name.
+-- The words of a name: its parts of three characters from each character on, which are shorter at its end. Before each stand 48 of the random bits of the
+-- account's id, and a letter for the mode, so that those of one account and mode lie together. Short, because most words are in the index for one name.
 --
--- It is told to cost much, so that no plan works it out for each row of a table in the place of asking the index. Names of its own it must not use:
--- it also runs where PostgreSQL maintains the index, with no search path.
-CREATE FUNCTION name_words(account_id uuid, mode text, name_key text) RETURNS text[] LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE COST 10000 AS $$
+-- It is told to cost much, so that no plan works it out for each row of a table in the place of asking the index. Names of its own it must not use: it also runs
+-- where PostgreSQL maintains the index, with no search path.
+CREATE FUNCTION name_words(account_id uuid, mode text, name_key text) RETURNS tsvector LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE COST 10000 AS $$
 DECLARE
     prefix text := encode(substr(uuid_send(account_id), 11), 'base64') || left(mode, 1);
     words text[] := '{}';
 BEGIN
     FOR start IN 1..length(name_key) LOOP
-        words := words || ARRAY[prefix || substr(name_key, start, 1), prefix || substr(name_key, start, 2), prefix || substr(name_key, start, 3)];
+        words := words || (prefix || substr(name_key, start, 3));
     END LOOP;
-    RETURN words;
+    RETURN array_to_tsvector(words);
 END $$;
 
--- The words that every name has which holds a text: of one or two characters the text itself, of any other every third of its parts of three and the
--- last, which hold each of its characters.
-CREATE FUNCTION name_words_of_text(account_id uuid, mode text, part text) RETURNS text[] LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-RETURN ARRAY(
-    SELECT encode(substr(uuid_send(account_id), 11), 'base64') || left(mode, 1) || substr(part, least(start, greatest(1, length(part) - 2)), 3)
-    FROM generate_series(1, length(part), 3) AS start);
+-- What the words of a name are asked for that holds a text: of one or two characters a word that begins with it, of any other every third of its parts of three
+-- and the last, which hold each of its characters.
+CREATE FUNCTION name_words_of_text(account_id uuid, mode text, part text) RETURNS tsquery LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+DECLARE
+    prefix text := encode(substr(uuid_send(account_id), 11), 'base64') || left(mode, 1);
+    wanted text;
+BEGIN
+    SELECT string_agg(
+        '''' || prefix || replace(replace(substr(part, least(start, greatest(1, length(part) - 2)), 3), '\', '\\'), '''', '''''') || ''''
+            || CASE WHEN length(part) < 3 THEN ':*' ELSE '' END, ' & ')
+    INTO wanted FROM generate_series(1, length(part), 3) AS start;
+    RETURN wanted::tsquery;
+END $$;
 
--- What is new waits in a list of the index, which each search reads and which is worked in when it is full: kept short, because the create that fills
--- it does so.
+-- What is new waits in a list of the index, which each search reads and which is worked in when it is full: kept short, because the create that fills it does so.
 CREATE INDEX pikzonality_by_name_words ON pikzonality USING gin (name_words(account_id, mode, name_key)) WITH (gin_pending_list_limit = 512);
 
 -- What media URLs lead to. Positions count the reference images from 0; the portrait stands at -1.

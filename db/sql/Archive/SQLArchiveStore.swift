@@ -22,8 +22,7 @@ struct SQLArchiveStore: ArchiveStore {
     func begin(
         _ key: IdempotencyKey, digest: [UInt8], accountID: Identifier, since oldest: Timestamp, at now: Timestamp
     ) async throws(Failure) -> ImportRecord {
-        try await writer.write { db in
-            try db.lock(accountID)
+        try await writer.write(of: accountID) { db in
             guard try StoredBytes.usage(accountID, db) != nil else { throw Failure.accountMissing }
             let known = try db.first(
                 "SELECT number, archive_digest, begun_at, lines_done FROM import WHERE account_id = ? AND idempotency_key = ?",
@@ -68,7 +67,9 @@ struct SQLArchiveStore: ArchiveStore {
     func create(
         _ lines: [ImportedLine], of record: Int64?, costing prices: CreditPrices?, in context: WriteContext<Void>
     ) async throws(Failure) -> [ImportOutcome] {
-        try await writer.write { db in
+        // An archive goes into one account.
+        let accountID = lines.lazy.compactMap { try? $0.item.get().accountID }.first
+        return try await writer.write(of: accountID) { db in
             let outcomes = try lines.map { ImportOutcome(line: $0.line, id: try create($0.item, costing: prices, in: context, db)) }
             guard let record, let last = outcomes.last else { return outcomes }
             let changed = try db.change(
@@ -87,7 +88,6 @@ struct SQLArchiveStore: ArchiveStore {
     ) throws -> Result<Identifier, Failure> {
         do {
             let new = try item.get()
-            try db.lock(new.accountID)
             // Before the row, because no savepoint takes it back here.
             guard let usage = try StoredBytes.usage(new.accountID, db) else { throw Failure.accountMissing }
             try usage.requireRoom(forImageBytes: new.references.reduce(0) { $0 + $1.byteCount })

@@ -115,7 +115,7 @@ protocol SQLTransaction: SQLConnection {
     /// - Returns: nil where one does.
     func unlessTaken<Value>(_ body: () throws -> Value) throws -> Value?
     /// Has no other transaction change anything of an account's until this one ends: what is read from here on stays true. Nothing where only one
-    /// transaction writes at a time. Who locks several accounts does so in the order of their ids.
+    /// transaction writes at a time, or where this one has the lock already. Who locks several accounts does so in the order of their ids.
     func lock(_ accountID: Identifier) throws
     /// Has an event told once the transaction is on disk, and forgotten where it is not.
     func tell(_ event: Event)
@@ -151,9 +151,12 @@ protocol SQLWriter: Sendable {
     /// Runs an operation in a transaction. When this returns, what it did is on disk.
     ///
     /// Cancelling the task does not stop an operation under way: a commit has one outcome, and the caller is told which.
-    /// - Parameter isUnbounded: whether it may change any number of pages, which is told apart where that costs the others something.
+    /// - Parameters:
+    ///   - accountID: whose operation it is, if it is one account's: the account is locked from its beginning. Where operations run side by side those of
+    ///     one account do so one after another, and so never take the places of all others while they wait for each other.
+    ///   - isUnbounded: whether it may change any number of pages, which is told apart where that costs the others something.
     func write<Value: Sendable>(
-        isUnbounded: Bool, _ body: @escaping @Sendable (any SQLTransaction) throws -> Value
+        of accountID: Identifier?, isUnbounded: Bool, _ body: @escaping @Sendable (any SQLTransaction) throws -> Value
     ) async throws(Failure) -> Value
     /// Keeps the answer to a request, and gives up its claim, within the operation that is its effect.
     /// - Throws: `idempotencyKeyInUse` where another request has the claim by now, so that the operation is undone.
@@ -162,25 +165,28 @@ protocol SQLWriter: Sendable {
 
 extension SQLWriter {
     /// Runs an operation that changes few pages.
-    func write<Value: Sendable>(_ body: @escaping @Sendable (any SQLTransaction) throws -> Value) async throws(Failure) -> Value {
-        try await write(isUnbounded: false, body)
+    func write<Value: Sendable>(
+        of accountID: Identifier? = nil, _ body: @escaping @Sendable (any SQLTransaction) throws -> Value
+    ) async throws(Failure) -> Value {
+        try await write(of: accountID, isUnbounded: false, body)
     }
 
     /// Runs an operation as the other `write` does, and keeps its record and what the audit says of it in the same transaction: after a crash there are
     /// all or none.
     func write<Value: Sendable>(
-        in context: WriteContext<Value>, isUnbounded: Bool = false, _ body: @escaping @Sendable (any SQLTransaction) throws -> Value
+        in context: WriteContext<Value>, of accountID: Identifier? = nil, isUnbounded: Bool = false,
+        _ body: @escaping @Sendable (any SQLTransaction) throws -> Value
     ) async throws(Failure) -> Value {
-        try await write(in: context, recording: { $0 }, isUnbounded: isUnbounded, body)
+        try await write(in: context, of: accountID, recording: { $0 }, isUnbounded: isUnbounded, body)
     }
 
     /// Runs an operation as the other `write` does whose outcome holds more than is recorded, or may be that nothing was done.
     /// - Parameter recording: what of the outcome is to be recorded; nil where nothing was done that could be, of which the audit says nothing either.
     func write<Value: Sendable, Outcome: Sendable>(
-        in context: WriteContext<Value>, recording: @escaping @Sendable (Outcome) -> Value?, isUnbounded: Bool = false,
-        _ body: @escaping @Sendable (any SQLTransaction) throws -> Outcome
+        in context: WriteContext<Value>, of accountID: Identifier? = nil, recording: @escaping @Sendable (Outcome) -> Value?,
+        isUnbounded: Bool = false, _ body: @escaping @Sendable (any SQLTransaction) throws -> Outcome
     ) async throws(Failure) -> Outcome {
-        let (outcome, entries) = try await write(isUnbounded: isUnbounded) { db in
+        let (outcome, entries) = try await write(of: accountID, isUnbounded: isUnbounded) { db in
             let outcome = try body(db)
             return (outcome, try recording(outcome).map { try record($0, in: context, db) } ?? [])
         }

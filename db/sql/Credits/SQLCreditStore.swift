@@ -33,8 +33,7 @@ struct SQLCreditStore: CreditStore {
     func adjust(
         _ adjustment: CreditAdjustment, accountID: Identifier, in context: WriteContext<CreditEntry>
     ) async throws(Failure) -> CreditEntry {
-        try await writer.write(in: context) { db in
-            try db.lock(accountID)
+        try await writer.write(in: context, of: accountID) { db in
             guard try db.finds("SELECT 1 FROM account WHERE id = ?", [accountID]) else { throw Failure.accountMissing }
             return try rows.append(to: accountID, requestID: context.requestID, db) { (ledger) throws(Failure) in
                 try ledger.adjust(adjustment, at: context.now)

@@ -9,8 +9,7 @@ struct SQLSmartBalanceStore: SmartBalanceStore {
     func set(
         _ smartBalance: SmartBalance, accountID: Identifier, in context: WriteContext<CreditStanding>
     ) async throws(Failure) -> CreditStanding {
-        try await writer.write(in: context) { db in
-            try db.lock(accountID)
+        try await writer.write(in: context, of: accountID) { db in
             guard try db.finds("SELECT 1 FROM account WHERE id = ?", [accountID]) else { throw Failure.accountMissing }
             try db.run(
                 """
@@ -22,16 +21,14 @@ struct SQLSmartBalanceStore: SmartBalanceStore {
     }
 
     func remove(accountID: Identifier, in context: WriteContext<CreditStanding>) async throws(Failure) -> CreditStanding {
-        try await writer.write(in: context) { db in
-            try db.lock(accountID)
+        try await writer.write(in: context, of: accountID) { db in
             guard try db.change("DELETE FROM smart_balance WHERE account_id = ?", [accountID]) > 0 else { throw Failure.notFound }
             return try TopUpRows.standing(of: accountID, db)
         }
     }
 
     func resume(accountID: Identifier, in context: WriteContext<ResumedBalance>) async throws(Failure) -> ResumedBalance {
-        try await writer.write(in: context) { db in
-            try db.lock(accountID)
+        try await writer.write(in: context, of: accountID) { db in
             guard let before = try TopUpRows.smartBalance(of: accountID, db) else { throw Failure.notFound }
             let isChanged = before.status == .paused
             if isChanged { try db.run("UPDATE smart_balance SET paused_reason = NULL WHERE account_id = ?", [accountID]) }
@@ -43,8 +40,7 @@ struct SQLSmartBalanceStore: SmartBalanceStore {
         // Of many that come at once all but the first find it asked for, and need not wait for the disk.
         let standing = try await readers.read { connection in try TopUpRows.standingAtOneMoment(of: accountID, connection) }
         guard case .askable = standing.coverage(of: price) else { return standing }
-        return try await writer.write { db in
-            try db.lock(accountID)
+        return try await writer.write(of: accountID) { db in
             let standing = try TopUpRows.standing(of: accountID, db)
             guard case .askable(let amount) = standing.coverage(of: price) else { return standing }
             try TopUpRows.insert(amount, of: accountID, balance: standing.balance, at: now, db)

@@ -6,7 +6,7 @@ extension SQLPikzonalityStore {
     func cancel(
         _ id: Identifier, mode: Mode?, accountID: Identifier?, if precondition: Precondition, in context: WriteContext<Pikzonality>
     ) async throws(Failure) -> Pikzonality {
-        let step = try await writer.write(in: context, recording: \.item) { db in
+        let step = try await writer.write(in: context, of: accountID, recording: \.item) { db in
             let item = try Self.owned(id, mode: mode, accountID: accountID, db)
             try item.requireProcessing()
             try precondition.require(item)
@@ -27,7 +27,7 @@ extension SQLPikzonalityStore {
         _ id: Identifier, mode: Mode?, accountID: Identifier?, with references: [StoredImage]?, costing prices: CreditPrices?,
         if precondition: Precondition, in context: WriteContext<StartedItem>
     ) async throws(Failure) -> StartedItem {
-        let (started, step) = try await writer.write(in: context, recording: \.0) { db -> (StartedItem, ItemStep) in
+        let (started, step) = try await writer.write(in: context, of: accountID, recording: \.0) { db -> (StartedItem, ItemStep) in
             let item = try Self.owned(id, mode: mode, accountID: accountID, db)
             let tokens = references.map { ReferenceTokens($0.map { _ in RandomToken.random() }) }
             let step = try item.retried(with: tokens, at: context.now)
@@ -49,7 +49,7 @@ extension SQLPikzonalityStore {
         _ id: Identifier, mode: Mode?, accountID: Identifier, to settlement: Settlement, if precondition: Precondition,
         in context: WriteContext<Settling>
     ) async throws(Failure) -> Settling {
-        let (settling, step) = try await writer.write(in: context, recording: \.0) { db -> (Settling, ItemStep?) in
+        let (settling, step) = try await writer.write(in: context, of: accountID, recording: \.0) { db -> (Settling, ItemStep?) in
             let item = try Self.owned(id, mode: mode, accountID: accountID, db)
             try precondition.require(item)
             guard item.status == .processing else {

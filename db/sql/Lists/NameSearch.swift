@@ -46,7 +46,7 @@ struct NamedItems {
             // The account stands outside, because beside the words a plan may prefer it, and walk through all that the account has.
             source = """
                 (SELECT created_at, name_key, id, account_id, mode, status FROM pikzonality
-                    WHERE name_words(account_id, mode, name_key) @> name_words_of_text(?, ?, ?) LIMIT ?) AS pikzonality
+                    WHERE name_words(account_id, mode, name_key) @@ name_words_of_text(?, ?, ?) LIMIT ?) AS pikzonality
                 WHERE account_id = ? AND mode = ?
                 """
             before = [accountID, mode.rawValue, text]

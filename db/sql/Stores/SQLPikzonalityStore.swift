@@ -11,8 +11,7 @@ struct SQLPikzonalityStore: PikzonalityStore {
     func insert(
         _ new: NewPikzonality, costing prices: CreditPrices?, in context: WriteContext<StartedItem>
     ) async throws(Failure) -> StartedItem {
-        try await writer.write(in: context) { db in
-            try db.lock(new.accountID)
+        try await writer.write(in: context, of: new.accountID) { db in
             guard let usage = try StoredBytes.usage(new.accountID, db) else { throw Failure.accountMissing }
             let item = try store(new, at: context.now, requestID: context.requestID, db)
             // After the name, as everywhere; each failure undoes the item.
@@ -81,7 +80,8 @@ struct SQLPikzonalityStore: PikzonalityStore {
         _ id: Identifier, mode: Mode?, accountID: Identifier, change: PikzonalityChange, if precondition: Precondition,
         in context: WriteContext<Pikzonality>
     ) async throws(Failure) -> Pikzonality {
-        let (item, isChanged) = try await writer.write(in: context, recording: { item, _ in item }) { db -> (Pikzonality, Bool) in
+        let (item, isChanged) = try await writer.write(in: context, of: accountID, recording: { item, _ in item }) {
+            db -> (Pikzonality, Bool) in
             let item = try Self.owned(id, mode: mode, accountID: accountID, db)
             let changed = try item.changed(by: change, at: context.now)
             if let changed {
@@ -104,7 +104,7 @@ struct SQLPikzonalityStore: PikzonalityStore {
         _ id: Identifier, mode: Mode?, accountID: Identifier?, if precondition: Precondition, endingTraining endsTraining: Bool,
         in context: WriteContext<Mode>
     ) async throws(Failure) -> Mode {
-        let mode = try await writer.write(in: context) { db in
+        let mode = try await writer.write(in: context, of: accountID) { db in
             let item = try Self.owned(id, mode: mode, accountID: accountID, db)
             guard endsTraining || item.status != .processing else { throw Failure.stillProcessing(item.mode) }
             try precondition.require(item)

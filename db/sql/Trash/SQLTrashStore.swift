@@ -10,7 +10,7 @@ struct SQLTrashStore: TrashStore {
     func put(
         _ id: Identifier, mode: Mode?, accountID: Identifier, if precondition: Precondition, in context: WriteContext<TrashedItem>
     ) async throws(Failure) -> TrashedItem {
-        let trashed = try await writer.write(in: context) { db in
+        let trashed = try await writer.write(in: context, of: accountID) { db in
             let item = try SQLPikzonalityStore.owned(id, mode: mode, accountID: accountID, db)
             guard item.status != .processing else { throw Failure.stillProcessing(item.mode) }
             try precondition.require(item)
@@ -45,7 +45,7 @@ struct SQLTrashStore: TrashStore {
         _ id: Identifier, accountID: Identifier?, change: PikzonalityChange, if precondition: Precondition,
         in context: WriteContext<Pikzonality>
     ) async throws(Failure) -> Pikzonality {
-        try await writer.write(in: context) { db in
+        try await writer.write(in: context, of: accountID) { db in
             let trashed = try Self.owned(id, accountID: accountID, db).item
             let item = try trashed.changed(by: change, at: context.now) ?? trashed
             if item.name.key != trashed.name.key { try SQLPikzonalityStore.requireUnreserved(item.name, db) }
@@ -62,7 +62,7 @@ struct SQLTrashStore: TrashStore {
     func purge(
         _ id: Identifier, accountID: Identifier?, if precondition: Precondition, in context: WriteContext<Mode>
     ) async throws(Failure) -> Mode {
-        try await writer.write(in: context) { db in
+        try await writer.write(in: context, of: accountID) { db in
             let item = try Self.owned(id, accountID: accountID, db).item
             try precondition.require(item)
             try remove(item, at: context.now, requestID: context.requestID, db)

@@ -52,7 +52,7 @@ struct SQLDeliveryLogStore: DeliveryLogStore {
     func replay(
         _ id: Identifier, of reference: WebhookReference, in context: WriteContext<WebhookDelivery>
     ) async throws(Failure) -> WebhookDelivery {
-        try await writer.write(in: context) { db in
+        try await writer.write(in: context, of: reference.accountID) { db in
             let generation = try Self.generation(of: reference, db)
             _ = try Self.find(id, of: reference, db)
             try Self.queue("id = ?3", [id], generation: generation, at: context.now, db)
@@ -64,7 +64,7 @@ struct SQLDeliveryLogStore: DeliveryLogStore {
         _ request: ReplayRequest, of reference: WebhookReference, after done: ReplayProgress, limit: Int, queuedMax: Int,
         in context: WriteContext<ReplayProgress>
     ) async throws(Failure) -> ReplayProgress {
-        try await writer.write(in: context, recording: { $0.isDone ? $0 : nil }) { db in
+        try await writer.write(in: context, of: reference.accountID, recording: { $0.isDone ? $0 : nil }) { db in
             let generation = try Self.generation(of: reference, db)
             let wanted = min(limit, queuedMax - done.queued)
             var found: [(number: Int64, place: DeliveryPlace)] = []

@@ -10,9 +10,8 @@ struct SQLWebhookStore: WebhookStore {
     func insert(
         _ endpoint: WebhookEndpoint, secret: SealedSecret, in context: WriteContext<WebhookEndpoint>
     ) async throws(Failure) -> WebhookEndpoint {
-        try await writer.write(in: context) { db in
-            let accountID = endpoint.accountID
-            try db.lock(accountID)
+        let accountID = endpoint.accountID
+        return try await writer.write(in: context, of: accountID) { db in
             guard try db.finds("SELECT 1 FROM account WHERE id = ?", [accountID]) else { throw Failure.accountMissing }
             let count = try db.first("SELECT count(*) FROM webhook WHERE account_id = ?", [accountID]) { Int($0.integer(0)) } ?? 0
             guard count < Limits.webhooksMax else {
@@ -78,7 +77,7 @@ struct SQLWebhookStore: WebhookStore {
     func update(
         _ reference: WebhookReference, _ change: WebhookChange, if precondition: Precondition, in context: WriteContext<WebhookEndpoint>
     ) async throws(Failure) -> WebhookEndpoint {
-        try await writer.write(in: context, recording: { $0.isChanged ? $0.endpoint : nil }) {
+        try await writer.write(in: context, of: reference.accountID, recording: { $0.isChanged ? $0.endpoint : nil }) {
             db -> (endpoint: WebhookEndpoint, isChanged: Bool) in
             let before = try WebhookRow.owned(reference, db)
             try precondition.require(version: before.version)
@@ -109,7 +108,7 @@ struct SQLWebhookStore: WebhookStore {
     }
 
     func delete(_ reference: WebhookReference, if precondition: Precondition, in context: WriteContext<Void>) async throws(Failure) {
-        try await writer.write(in: context) { db in
+        try await writer.write(in: context, of: reference.accountID) { db in
             let endpoint = try WebhookRow.owned(reference, db)
             try precondition.require(version: endpoint.version)
             try db.run("DELETE FROM webhook WHERE id = ?", [endpoint.id])
@@ -120,7 +119,7 @@ struct SQLWebhookStore: WebhookStore {
         _ reference: WebhookReference, to secret: SealedSecret, previousUntil end: Timestamp?, if precondition: Precondition,
         in context: WriteContext<WebhookEndpoint>
     ) async throws(Failure) -> WebhookEndpoint {
-        try await writer.write(in: context) { db in
+        try await writer.write(in: context, of: reference.accountID) { db in
             let before = try WebhookRow.owned(reference, db)
             try precondition.require(version: before.version)
             let previous = end == nil ? "NULL" : "secret"

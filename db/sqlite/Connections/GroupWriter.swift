@@ -47,7 +47,7 @@ final class GroupWriter: SQLWriter {
     }
 
     func write<Value: Sendable>(
-        isUnbounded: Bool, _ body: @escaping @Sendable (any SQLTransaction) throws -> Value
+        of accountID: Identifier?, isUnbounded: Bool, _ body: @escaping @Sendable (any SQLTransaction) throws -> Value
     ) async throws(Failure) -> Value {
         let events = events
         return try await writeDirectly(isUnbounded: isUnbounded) { db in try body(SQLiteTransaction(database: db, events: events)) }
