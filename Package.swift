@@ -62,8 +62,23 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
             path: "db",
-            exclude: ["README.md"],
+            exclude: ["README.md", "s3"],
             resources: [.embedInCode("sqlite/migrations"), .embedInCode("seeds")],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "PersonasS3",
+            dependencies: [
+                "Personas",
+                "PersonasMetrics",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "CoreMetrics", package: "swift-metrics"),
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            path: "db/s3",
             swiftSettings: settings
         ),
 
@@ -199,7 +214,7 @@ let package = Package(
             name: "TestSupport",
             dependencies: [.product(name: "Logging", package: "swift-log")],
             path: "Tests/Support",
-            exclude: ["Fal", "Images", "Life"],
+            exclude: ["Fal", "Images", "Life", "ObjectStore"],
             swiftSettings: settings
         ),
         // Pictures for all of them, right and wrong.
@@ -227,6 +242,10 @@ let package = Package(
             path: "Tests/Support/Fal",
             swiftSettings: settings
         ),
+        // A store of objects that checks signatures as those of providers do: OpenStack Swift, in a process of its own.
+        .target(
+            name: "TestObjectStore", dependencies: ["TestSupport"], path: "Tests/Support/ObjectStore", exclude: ["server.py"],
+            swiftSettings: settings),
         // Measures the built executable; no test. See .ci/benchmark.
         .executableTarget(
             name: "PersonasBenchmark",
@@ -376,6 +395,23 @@ let package = Package(
             swiftSettings: settings
         ),
         .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets", "TestSupport"], path: "Tests/Fuzz/Tests", swiftSettings: settings),
+        .testTarget(
+            name: "PersonasS3Tests",
+            dependencies: [
+                "Personas",
+                "PersonasS3",
+                "TestObjectStore",
+                "TestSupport",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "CoreMetrics", package: "swift-metrics"),
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "MetricsTestKit", package: "swift-metrics"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            path: "Tests/PersonasS3Tests",
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "PersonasTests", dependencies: ["Personas", "TestImages", "TestLife", "TestSupport"], path: "Tests/PersonasTests",
             swiftSettings: settings

@@ -2,17 +2,24 @@
 ///
 /// It says nothing of where they lie: each store makes of it what it needs, such as a file's path or an object's key. Keys come from an
 /// `ImageIndex` or a store's listing alone and are handed on whole; the domain makes none, and takes the digest for no more than what the bytes
-/// have to be. So a pair of adapters that must not use a name twice may put more into a key, such as an id of the object, than the digest.
+/// have to be. A pair of adapters that must not use a name twice puts the id of an object into the key as well.
 package struct BlobKey: Sendable, Hashable, Comparable {
     /// SHA-256 of the bytes, 32 bytes.
     package let digest: [UInt8]
+    /// The object that holds the bytes, which was never another's id and never will be; nil where they lie under their digest alone.
+    package let object: Identifier?
 
-    package init(digest: [UInt8]) {
+    package init(digest: [UInt8], object: Identifier? = nil) {
         self.digest = digest
+        self.object = object
     }
 
-    /// The order of the digests, in which stores and indexes are walked through.
-    package static func < (left: BlobKey, right: BlobKey) -> Bool { left.digest.lexicographicallyPrecedes(right.digest) }
+    /// The order of the digests, in which stores and indexes are walked through, and that of the objects, none first, within one.
+    package static func < (left: BlobKey, right: BlobKey) -> Bool {
+        guard left.digest == right.digest else { return left.digest.lexicographicallyPrecedes(right.digest) }
+        guard let object = right.object else { return false }
+        return left.object.map { $0 < object } ?? true
+    }
 }
 
 /// Keeps bytes under their keys, and knows nothing of what they are needed for: that is the word of an `ImageIndex`.
