@@ -116,7 +116,7 @@ def main():
     front = listen(("127.0.0.1", 0))
     proxy = loadapp(write(root, "proxy", PROXY))
     eventlet.spawn(end_with, parent)
-    print("listening on http://127.0.0.1:%d" % front.getsockname()[1], flush=True)
+    print("listening on http://127.0.0.1:%d" % front.getsockname()[1], file=sys.stderr, flush=True)
     wsgi.server(front, proxy, silent, protocol=SwiftHttpProtocol)
 
 

@@ -106,6 +106,6 @@ package struct S3Location: Sendable, Equatable {
                 throw refusal("has a prefix with other characters than letters, digits, hyphens, dots, underscores and tildes")
             }
         }
-        return String(decoding: parts.joined(separator: [UInt8(ascii: "/")]), as: UTF8.self) + "/"
+        return String(decoding: Array(parts.joined(separator: [UInt8(ascii: "/")])), as: UTF8.self) + "/"
     }
 }
