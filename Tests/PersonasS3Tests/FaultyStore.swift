@@ -83,7 +83,9 @@ final class FaultyStore: Sendable {
     }
 
     /// Runs one for as long as the body takes.
-    static func run<Value>(_ reply: @escaping @Sendable (Request) -> Reply, _ body: (FaultyStore) async throws -> Value) async throws -> Value {
+    static func run<Value>(_ reply: @escaping @Sendable (Request) -> Reply, _ body: (FaultyStore) async throws -> Value) async throws
+        -> Value
+    {
         let state = Shared(State())
         let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
@@ -160,7 +162,8 @@ final class FaultyStore: Sendable {
         /// The head of a request, once all of it and of its body has come.
         private func wholeHead() -> String? {
             let mark = Array("\r\n\r\n".utf8)
-            guard let end = (0..<max(0, received.count - 3)).first(where: { received[$0..<$0 + 4].elementsEqual(mark) }).map({ $0 + 4 }) else {
+            guard let end = (0..<max(0, received.count - 3)).first(where: { received[$0..<$0 + 4].elementsEqual(mark) }).map({ $0 + 4 })
+            else {
                 return nil
             }
             let head = String(decoding: received[..<end], as: UTF8.self)

@@ -27,7 +27,8 @@ struct S3AnswersTests {
     @Test(
         "is nothing where it is not whole, or anything else than elements and texts",
         arguments: [
-            "", " ", "text", "<a>", "<a></b>", "<a></a", "<a", "</a>", "<a/><b/>", "<a></a>text", "<a>&b;</a>", "<a>&#xD800;</a>", "<a>&amp</a>",
+            "", " ", "text", "<a>", "<a></b>", "<a></a", "<a", "</a>", "<a/><b/>", "<a></a>text", "<a>&b;</a>", "<a>&#xD800;</a>",
+            "<a>&amp</a>",
             "<a>&#;</a>", "<!DOCTYPE a [<!ENTITY b \"c\">]><a>&b;</a>", "<a><![CDATA[b]]></a>", "<a b=\"></a>", "<a <b/></a>", "<>", "<1",
             "<a><!-- </a>", String(repeating: "<a>", count: 17) + String(repeating: "</a>", count: 17),
             "<\(String(repeating: "a", count: 129))/>",

@@ -90,14 +90,18 @@ struct S3BodyFaultTests {
         for change in [{ (bytes: inout [UInt8]) in bytes[100_000] ^= 1 }, { $0.removeLast() }, { $0.append(0) }, { $0 = [] }] {
             var bytes = Self.bytes
             change(&bytes)
-            try await FaultyStore.run { [bytes] in Self.rest(for: $0, of: bytes) } _: { server in
+            try await FaultyStore.run { [bytes] in
+                Self.rest(for: $0, of: bytes)
+            } _: { server in
                 try await StoreFixture.withStore(at: server) { store in
                     let isIntact = try await store.isIntact(Self.key)
                     #expect(!isIntact)
                 }
             }
         }
-        try await FaultyStore.run { Self.rest(for: $0) } _: { server in
+        try await FaultyStore.run {
+            Self.rest(for: $0)
+        } _: { server in
             try await StoreFixture.withStore(at: server) { store in
                 let isIntact = try await store.isIntact(Self.key)
                 #expect(isIntact)
@@ -109,10 +113,13 @@ struct S3BodyFaultTests {
     func otherPart() async throws {
         let replies: [FaultyStore.Reply] = [
             .answer(200, body: Self.bytes), .answer(206, ["Content-Range: bytes 0-99/1000"], body: Array(Self.bytes[..<100])),
-            .answer(206, ["Content-Range: bytes 10000-10099/1000"], body: Array(Self.bytes[..<100])), .answer(206, body: Array(Self.bytes[..<100])), .answer(204),
+            .answer(206, ["Content-Range: bytes 10000-10099/1000"], body: Array(Self.bytes[..<100])),
+            .answer(206, body: Array(Self.bytes[..<100])), .answer(204),
         ]
         for reply in replies {
-            try await FaultyStore.run { $0.number == 0 ? .answer(200) : reply } _: { server in
+            try await FaultyStore.run {
+                $0.number == 0 ? .answer(200) : reply
+            } _: { server in
                 try await StoreFixture.withStore(at: server) { store in
                     let blob = try await store.open(Self.key)
                     await #expect { try await blob.bytes(1_000..<2_000) } throws: { isFailure($0, unexpected, holding: "another part") }
@@ -123,7 +130,9 @@ struct S3BodyFaultTests {
 
     @Test("are read no faster than whoever reads takes them, and end with whoever held them")
     func backpressure() async throws {
-        try await FaultyStore.run { _ in .endless(FaultyStore.Reply.head(200, [])) } _: { server in
+        try await FaultyStore.run { _ in
+            .endless(FaultyStore.Reply.head(200, []))
+        } _: { server in
             try await StoreFixture.withStore(at: server) { store in
                 struct Enough: Error {}
                 let blob = try await store.open(Self.key)
@@ -149,7 +158,9 @@ struct S3BodyFaultTests {
 
     @Test("end with the task that reads them")
     func cancelled() async throws {
-        try await FaultyStore.run { _ in .send(FaultyStore.Reply.head(200, ["Content-Length: 1000000"]), body: Self.bytes) } _: { server in
+        try await FaultyStore.run { _ in
+            .send(FaultyStore.Reply.head(200, ["Content-Length: 1000000"]), body: Self.bytes)
+        } _: { server in
             try await StoreFixture.withStore(at: server) { store in
                 let count = Shared(0)
                 let task = Task {
@@ -166,7 +177,8 @@ struct S3BodyFaultTests {
 
     @Test("that list nothing, the same again, or for ever, are no listing")
     func listings() async throws {
-        let truncated = "<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>%</NextContinuationToken></ListBucketResult>"
+        let truncated =
+            "<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>%</NextContinuationToken></ListBucketResult>"
         let cases: [(reason: String, requests: Int, reply: @Sendable (FaultyStore.Request) -> FaultyStore.Reply)] = [
             ("cannot be read", 1, { _ in .answer(200, body: Array("<html/>".utf8)) }),
             ("cannot be read", 1, { _ in .answer(200) }),

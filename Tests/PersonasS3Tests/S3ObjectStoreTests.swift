@@ -10,7 +10,8 @@ import Testing
 @Suite("Images in a bucket", .timeLimit(.minutes(3)))
 struct S3ObjectStoreTests {
     private static func withBucket<Value>(
-        bounds: S3Bounds = StoreFixture.shortBounds, clock: WallClock = .system, _ body: (S3ObjectStore, _ bucket: String) async throws -> Value
+        bounds: S3Bounds = StoreFixture.shortBounds, clock: WallClock = .system,
+        _ body: (S3ObjectStore, _ bucket: String) async throws -> Value
     ) async throws -> Value {
         let bucket = try await StoreFixture.bucket()
         return try await StoreFixture.withStore(at: bucket, credentials: ObjectStoreServer.owner, bounds: bounds, clock: clock) {
@@ -109,7 +110,9 @@ struct S3ObjectStoreTests {
         try await Self.withBucket(bounds: bounds) { store, bucket in
             let location = try S3Location(bucket)
             for key in keys { try await StoreFixture.plant([1], try ObjectName.name(of: key, in: location), in: bucket) }
-            for name in ["some/images/ab/note", "some/images/ab/z", "some/images/ad", "ab/\(hexadecimal(keys[0].digest))/\(Identifier.random())"] {
+            for name in [
+                "some/images/ab/note", "some/images/ab/z", "some/images/ad", "ab/\(hexadecimal(keys[0].digest))/\(Identifier.random())",
+            ] {
                 try await StoreFixture.plant([1], name, in: bucket)
             }
             var pages: [[ListedBlob]] = []

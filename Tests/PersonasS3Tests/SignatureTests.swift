@@ -24,8 +24,10 @@ struct SignatureTests {
     private static let moment = "20130524T000000Z"
     private static let emptyDigest = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
     private static let textDigest = "44ce7dd67c959e0d3524ffac1771dfbba87d2b6b4b4e99e42034a8b803f8b072"
-    private static let token =
-        "AQoEXAMPLEH4aoAH0gNCAPyJxz4BlCFFxWNE1OPTgk5TthT+FvwqnKwRcOIfrRh3c/LTo6UDdyJwOOvEVPvLXCrrrUtdnniCEXAMPLE/IvU1dYUg2RVAJBanLiHb4IgRmpRV3zrkuWJOgQs8IZZaIv2BXIa2R4Olgk"
+    private static let token = """
+        AQoEXAMPLEH4aoAH0gNCAPyJxz4BlCFFxWNE1OPTgk5TthT+FvwqnKwRcOIfrRh3c/LTo6UDdyJwOOvEVPv\
+        LXCrrrUtdnniCEXAMPLE/IvU1dYUg2RVAJBanLiHb4IgRmpRV3zrkuWJOgQs8IZZaIv2BXIa2R4Olgk
+        """
 
     private static func subject(
         _ method: String, _ path: String, query: [(name: String, value: String)] = [], headers: [(name: String, value: String)] = [],
@@ -96,8 +98,10 @@ struct SignatureTests {
             "\(signature.canonicalRequest)")
         #expect(
             signature.authorization
-                == "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request,SignedHeaders=\(example.signedHeaders),Signature=\(example.signature)"
-        )
+                == """
+                AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request,\
+                SignedHeaders=\(example.signedHeaders),Signature=\(example.signature)
+                """)
     }
 
     @Test("are of the request as it is sent: every header that it has but two, its path and its query")
@@ -112,7 +116,8 @@ struct SignatureTests {
         #expect(
             headers.filter { $0.key != "authorization" } == [
                 "content-type": "application/octet-stream", "if-none-match": "*", "host": "127.0.0.1:9", "user-agent": "personas",
-                "x-amz-content-sha256": String(repeating: "f", count: 64), "x-amz-date": "20261123T040506Z", "x-amz-security-token": "token",
+                "x-amz-content-sha256": String(repeating: "f", count: 64), "x-amz-date": "20261123T040506Z",
+                "x-amz-security-token": "token",
                 "x-amz-server-side-encryption": "aws:kms",
             ])
         let signed = headers.keys.filter { $0 != "authorization" && $0 != "user-agent" }.sorted().joined(separator: ";")

@@ -35,7 +35,8 @@ enum StoreFixture {
     ) async throws -> Value {
         try await withStore(
             at: "s3://bucket/p?endpoint=http://127.0.0.1:\(server.port)\(query)",
-            credentials: ["AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret-words"], bounds: bounds, clock: clock, factory: factory, body)
+            credentials: ["AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret-words"], bounds: bounds, clock: clock,
+            factory: factory, body)
     }
 
     /// A store at an address, which is closed at the end.

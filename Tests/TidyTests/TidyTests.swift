@@ -68,7 +68,11 @@ struct TidyTests {
     @Test(
         "Adapters know the domain and never one another",
         arguments: [
-            ("db", [], ["PersonasHTTP", "PersonasOutbound", "PersonasCLI", "ErrorEnvelope", "ErrorEnvelopeHummingbird"]),
+            (
+                "db", ["db/s3"],
+                ["PersonasHTTP", "PersonasOutbound", "PersonasS3", "PersonasCLI", "ErrorEnvelope", "ErrorEnvelopeHummingbird"]
+            ),
+            ("db/s3", [], ["PersonasDB", "PersonasHTTP", "PersonasOutbound", "PersonasCLI", "ErrorEnvelope", "ErrorEnvelopeHummingbird"]),
             (
                 "http", ["http/Envelope", "http/EnvelopeMiddleware", "http/Outbound", "http/Wire"],
                 ["PersonasDB", "PersonasOutbound", "PersonasCLI"]

@@ -3,7 +3,8 @@ import NIOHTTP1
 import Personas
 import Synchronization
 
-/// An object that a GET was answered with, whose body is still to be read. Reading it from its start takes that answer, every other reading one of its own.
+/// An object that a GET was answered with, whose body is still to be read. Reading it from its start takes that answer, every other reading one of
+/// its own.
 ///
 /// A body that breaks off, or does not come on, is asked for anew from where it was: objects never change.
 final class S3Blob: Blob {

@@ -22,7 +22,8 @@ package final class S3ObjectStore: BlobStore {
         clock: WallClock = .system, factory: any MetricsFactory
     ) {
         self.client = S3Client(
-            location: location, credentials: credentials, client: client, bounds: bounds, clock: clock, metrics: S3Metrics(factory: factory))
+            location: location, credentials: credentials, client: client, bounds: bounds, clock: clock, metrics: S3Metrics(factory: factory)
+        )
     }
 
     /// Ends its connections. No call may follow.
@@ -55,8 +56,8 @@ package final class S3ObjectStore: BlobStore {
         }
     }
 
-    /// Asks for the whole object, and holds the answer until it is read: so one request does for most readings, and deleting the object meanwhile does
-    /// not cut them off.
+    /// Asks for the whole object, and holds the answer until it is read: so one request does for most readings, and deleting the object meanwhile
+    /// does not cut them off.
     package func open(_ key: BlobKey) async throws(Failure) -> any Blob { try await openObject(key) }
 
     package func isIntact(_ key: BlobKey) async throws(Failure) -> Bool {

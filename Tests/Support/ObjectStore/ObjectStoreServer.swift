@@ -1,8 +1,8 @@
 import Foundation
 import TestSupport
 
-/// A store of objects with the API of S3 on loopback, which checks signatures, digests and times: OpenStack Swift, in a process of its own. One serves
-/// all tests of a process; each makes a bucket of its own.
+/// A store of objects with the API of S3 on loopback, which checks signatures, digests and times: OpenStack Swift, in a process of its own. One
+/// serves all tests of a process; each makes a bucket of its own.
 package final class ObjectStoreServer: Sendable {
     /// The region that it is in.
     package static let region = "us-east-1"

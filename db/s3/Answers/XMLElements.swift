@@ -1,5 +1,5 @@
-/// Reads the XML that S3 answers with: elements and their texts. There are no document types in it, and where one comes all the same nothing is read, so
-/// that nothing is ever expanded or fetched.
+/// Reads the XML that S3 answers with: elements and their texts. There are no document types in it, and where one comes all the same nothing is
+/// read, so that nothing is ever expanded or fetched.
 struct XMLElements {
     private static let depthMax = 16
     private static let nameBytesMax = 128

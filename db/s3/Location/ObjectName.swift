@@ -1,12 +1,13 @@
 import Personas
 
-/// Names of objects in the bucket: `<prefix>/ab/<digest>/<object>`, where `ab` is the first byte of the digest, so that a 256th of all is listed at a time.
+/// Names of objects in the bucket: `<prefix>/ab/<digest>/<object>`, where `ab` is the first byte of the digest, so that a 256th of all is listed
+/// at a time.
 enum ObjectName {
     private static let digestBytes = 32
 
     /// The name of a blob's object.
-    /// - Throws: `unexpected` for a key without an object: two lives of the same bytes would share one name, and a late removal of the first would take the
-    ///   second away.
+    /// - Throws: `unexpected` for a key without an object: two lives of the same bytes would share one name, and a late removal of the first would
+    ///   take the second away.
     static func name(of key: BlobKey, in location: S3Location) throws(Failure) -> String {
         guard let object = key.object, key.digest.count == digestBytes else {
             throw .unexpected("An image has no object id in its key, so that it has no name in the bucket")

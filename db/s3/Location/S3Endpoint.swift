@@ -21,11 +21,13 @@ struct S3Endpoint: Sendable, Equatable {
         var rest = Array(text.utf8.dropFirst(scheme.utf8.count + 3))
         if rest.last == UInt8(ascii: "/") { rest.removeLast() }
         let isBracketed = rest.first == UInt8(ascii: "[")
-        let hostBytes = isBracketed ? rest.prefix { $0 != UInt8(ascii: "]") } + [UInt8(ascii: "]")] : rest.prefix { $0 != UInt8(ascii: ":") }
+        let hostBytes =
+            isBracketed
+            ? rest.prefix { $0 != UInt8(ascii: "]") } + [UInt8(ascii: "]")] : rest.prefix { $0 != UInt8(ascii: ":") }
         let host = String(decoding: hostBytes, as: UTF8.self)
         let address = IPAddress(isBracketed ? String(decoding: hostBytes.dropFirst().dropLast(), as: UTF8.self) : host)
         guard isBracketed ? address != nil : address != nil || Self.isName(hostBytes) else {
-            throw S3Location.refusal("has an endpoint whose host is neither a name in small letters nor an address, or that has more than a host and a port")
+            throw S3Location.refusal("has an endpoint that is not a host, with a port at most: a name in small letters or an address")
         }
         let isLocal = address.map { Self.loopback.contains($0) || $0 == IPAddress(v6: 1) } ?? (host == "localhost")
         guard scheme == "https" || isLocal else { throw S3Location.refusal("has an endpoint with plain http on another machine") }

@@ -2,8 +2,8 @@ package import Personas
 
 /// Where the objects of images lie: `s3://bucket/prefix?endpoint=https://s3.example&region=eu-1`.
 ///
-/// The query may also have `path-style=false`, which puts the bucket into the name of the host and not into the path, and `sse=AES256` or `sse=aws:kms`,
-/// with which the store is asked to encrypt what it stores.
+/// The query may also have `path-style=false`, which puts the bucket into the name of the host and not into the path, and `sse=AES256` or
+/// `sse=aws:kms`, with which the store is asked to encrypt what it stores.
 package struct S3Location: Sendable, Equatable {
     /// How the store is asked to encrypt objects.
     enum Encryption: String, Sendable {
@@ -38,7 +38,9 @@ package struct S3Location: Sendable, Equatable {
             throw Self.refusal("has spaces or characters beyond ASCII, or more than \(Self.bytesMax) characters")
         }
         let scheme = "s3://".utf8
-        guard text.utf8.starts(with: scheme) else { throw Self.refusal("must be an address such as s3://bucket/prefix?region=eu-central-1") }
+        guard text.utf8.starts(with: scheme) else {
+            throw Self.refusal("must be an address such as s3://bucket/prefix?region=eu-central-1")
+        }
         let rest = text.utf8.dropFirst(scheme.count)
         let place = rest.prefix { $0 != UInt8(ascii: "?") }
         let name = place.prefix { $0 != UInt8(ascii: "/") }
@@ -48,7 +50,8 @@ package struct S3Location: Sendable, Equatable {
         guard let region = query.region ?? (query.endpoint == nil ? nil : Self.defaultRegion) else {
             throw Self.refusal("names neither a region nor an endpoint")
         }
-        guard !region.isEmpty, region.utf8.count <= Self.regionBytesMax, region.utf8.allSatisfy({ Self.isLetterOrDigit($0) || $0 == UInt8(ascii: "-") })
+        guard 1...Self.regionBytesMax ~= region.utf8.count,
+            region.utf8.allSatisfy({ Self.isLetterOrDigit($0) || $0 == UInt8(ascii: "-") })
         else { throw Self.refusal("has a region of other characters than a-z, 0-9 and hyphens") }
         self.region = region
         endpoint = try S3Endpoint(query.endpoint ?? "https://s3.\(region).amazonaws.com")

@@ -1,6 +1,7 @@
 import Synchronization
 
-/// What keeps tries from adding to the load of a store that has too much of it: every call earns a tenth of a retry, and no more than a few are saved.
+/// What keeps tries from adding to the load of a store that has too much of it: every call earns a tenth of a retry, and no more than a few are
+/// saved.
 final class RetryBudget: Sendable {
     /// Tenths of a retry that a call earns.
     private static let earned = 1

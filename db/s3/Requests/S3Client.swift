@@ -100,7 +100,8 @@ final class S3Client: Sendable {
     ///   - leastSeconds: what the store asks for.
     /// - Throws: `storeBusy` with the reason where it may not be done again, `cancelled`.
     func pause(
-        after reason: String, triesDone: Int, leastSeconds: Double = 0, before deadline: ContinuousClock.Instant, _ operation: S3Request.Operation
+        after reason: String, triesDone: Int, leastSeconds: Double = 0, before deadline: ContinuousClock.Instant,
+        _ operation: S3Request.Operation
     ) async throws(Failure) {
         let mean = bounds.pauseMilliseconds / 1_000 * Double(1 << min(10, triesDone - 1))
         let seconds = max(leastSeconds, mean * Double.random(in: 0.5...1.5))
@@ -156,9 +157,9 @@ final class S3Client: Sendable {
                 let response = try await client.execute(signed, deadline: .distantFuture)
                 guard (200..<300).contains(response.status.code) else {
                     // What says why may be larger than is read; then its status has to do.
-                    let body = try? await response.body.collect(upTo: bounds.answerBytesMax)
+                    let words = (try? await response.body.collect(upTo: bounds.answerBytesMax)).map { Array($0.readableBytesView) }
                     try Task.checkCancellation()
-                    return .refused(S3Refusal(Int(response.status.code), response.headers, body: body.map { Array($0.readableBytesView) }, now: now))
+                    return .refused(S3Refusal(Int(response.status.code), response.headers, body: words, now: now))
                 }
                 return .done(try await read(response))
             }
