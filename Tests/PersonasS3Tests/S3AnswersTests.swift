@@ -43,12 +43,12 @@ struct S3AnswersTests {
         var random = SplitMix64(seed: 1)
         for _ in 0..<20_000 {
             var damaged = text
-            for _ in 0..<Int.random(in: 1...3, using: &random) {
+            for _ in 0..<Int.random(in: 1...3, using: &random) where !damaged.isEmpty {
                 let place = Int.random(in: 0..<damaged.count, using: &random)
                 switch Int.random(in: 0..<3, using: &random) {
                 case 0: damaged[place] = UInt8.random(in: 0...255, using: &random)
                 case 1: damaged.remove(at: place)
-                default: damaged.removeLast(damaged.count - max(1, place))
+                default: damaged.removeLast(damaged.count - place)
                 }
             }
             _ = XMLElements.read(damaged) { path, _ in #expect(!path.isEmpty) }

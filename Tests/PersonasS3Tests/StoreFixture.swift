@@ -22,7 +22,10 @@ enum StoreFixture {
     /// Pseudorandom bytes.
     static func bytes(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
         var random = SplitMix64(seed: seed)
-        return (0..<count).map { _ in UInt8.random(in: 0...255, using: &random) }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(count + 7)
+        while bytes.count < count { withUnsafeBytes(of: random.next()) { bytes += $0 } }
+        return Array(bytes[..<count])
     }
 
     /// The key of bytes, with an object of its own.

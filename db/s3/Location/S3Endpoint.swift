@@ -20,7 +20,7 @@ struct S3Endpoint: Sendable, Equatable {
         }
         var rest = Array(text.utf8.dropFirst(scheme.utf8.count + 3))
         if rest.last == UInt8(ascii: "/") { rest.removeLast() }
-        let isBracketed = rest.first == UInt8(ascii: "[")
+        let isBracketed = rest.first == UInt8(ascii: "[") && rest.contains(UInt8(ascii: "]"))
         let hostBytes =
             isBracketed
             ? rest.prefix { $0 != UInt8(ascii: "]") } + [UInt8(ascii: "]")] : rest.prefix { $0 != UInt8(ascii: ":") }
