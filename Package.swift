@@ -47,10 +47,13 @@ let package = Package(
         // How the service remembers.
         .systemLibrary(name: "CFileUser"),
         .systemLibrary(name: "CSQLiteSettings", providers: [.apt(["libsqlite3-dev"])]),
+        // libpq as it is opened at run time, by those who have PostgreSQL.
+        .target(name: "CPostgreSQL", path: "db/postgres/CPostgreSQL"),
         .target(
             name: "PersonasDB",
             dependencies: [
                 "CFileUser",
+                "CPostgreSQL",
                 "CSQLiteSettings",
                 "Personas",
                 "PersonasMetrics",
@@ -62,8 +65,8 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
             path: "db",
-            exclude: ["README.md", "s3"],
-            resources: [.embedInCode("sqlite/migrations"), .embedInCode("seeds")],
+            exclude: ["README.md", "postgres/CPostgreSQL", "s3"],
+            resources: [.embedInCode("sqlite/migrations"), .embedInCode("postgres/migrations"), .embedInCode("seeds")],
             swiftSettings: settings
         ),
         .target(
@@ -214,7 +217,7 @@ let package = Package(
             name: "TestSupport",
             dependencies: [.product(name: "Logging", package: "swift-log")],
             path: "Tests/Support",
-            exclude: ["Fal", "Images", "Life", "ObjectStore"],
+            exclude: ["Fal", "Images", "Life", "ObjectStore", "Postgres"],
             swiftSettings: settings
         ),
         // Pictures for all of them, right and wrong.
@@ -224,6 +227,8 @@ let package = Package(
             path: "Tests/Support/Images",
             swiftSettings: settings
         ),
+        // A PostgreSQL server for the time of the tests.
+        .target(name: "TestPostgres", dependencies: ["TestSupport"], path: "Tests/Support/Postgres", swiftSettings: settings),
         // The lives of items as a model, which rules and stores are held against.
         .target(name: "TestLife", dependencies: ["Personas", "TestSupport"], path: "Tests/Support/Life", swiftSettings: settings),
         // A fal to train at, without the real one and its bills.
@@ -317,6 +322,7 @@ let package = Package(
                 "PersonasDB",
                 "TestImages",
                 "TestLife",
+                "TestPostgres",
                 "TestSupport",
                 .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "Crypto", package: "swift-crypto"),
