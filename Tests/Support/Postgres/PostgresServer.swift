@@ -45,7 +45,7 @@ package final class PostgresServer: Sendable {
 
         let own = [
             "listen_addresses=", "unix_socket_directories=\(folder)", "max_connections=200", "shared_buffers=16MB", "jit=off", "max_wal_size=256MB",
-            "max_prepared_transactions=0", "autovacuum=off", "log_min_messages=fatal",
+            "autovacuum=off", "deadlock_timeout=100ms", "log_min_messages=fatal",
         ]
         let command = asOther + [programs + "/postgres", "-D", folder + "/data"] + (own + settings).flatMap { ["-c", $0] }
         life = Pipe()
