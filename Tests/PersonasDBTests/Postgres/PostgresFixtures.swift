@@ -25,7 +25,8 @@ struct OpenPostgres: Sendable {
 
     /// How many of its connections do or wait for what a text says, of the writer's and the reader's.
     func sessions(where condition: String) throws -> Int {
-        Int(try run("SELECT count(*) FROM pg_stat_activity WHERE datname = '\(name)' AND application_name = 'personas' AND (\(condition))")) ?? -1
+        Int(try run("SELECT count(*) FROM pg_stat_activity WHERE datname = '\(name)' AND application_name = 'personas' AND (\(condition))"))
+            ?? -1
     }
 }
 

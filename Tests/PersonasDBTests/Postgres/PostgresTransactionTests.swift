@@ -71,7 +71,9 @@ struct PostgresTransactionTests {
         }
     }
 
-    @Test("A part against which a uniqueness stands is undone by itself, with what it tells; what stands before it, or another error, undoes all")
+    @Test(
+        "A part against which a uniqueness stands is undone by itself, with what it tells; what stands before it, or another error, undoes all"
+    )
     func unlessTaken() async throws {
         try await withPostgres(Self.table) { open in
             let (kept, forgotten) = (anEvent(1), anEvent(2))
@@ -125,7 +127,8 @@ struct PostgresTransactionTests {
         let tables = """
             CREATE TABLE account (id bigint PRIMARY KEY); CREATE TABLE media (object bigint PRIMARY KEY);
             CREATE TABLE pikzonality (account_id bigint CONSTRAINT pikzonality_account REFERENCES account);
-            CREATE TABLE image_link (object bigint CONSTRAINT image_link_object REFERENCES media)
+            CREATE TABLE image_link (
+                object bigint CONSTRAINT image_link_object REFERENCES media, item bigint CONSTRAINT image_link_item REFERENCES account)
             """
         try await withPostgres(tables) { open in
             let missing = await outcome { () throws(Failure) in
@@ -136,6 +139,10 @@ struct PostgresTransactionTests {
                 try await open.writer.write { db in try db.run("INSERT INTO image_link VALUES (?)", [1]) }
             }
             #expect(gone.isStoreBusy, "\(gone)")
+            let other = await outcome { () throws(Failure) in
+                try await open.writer.write { db in try db.run("INSERT INTO image_link (item) VALUES (?)", [1]) }
+            }
+            #expect(other.unexpectedText?.contains("image_link_item") == true, "\(other)")
         }
     }
 

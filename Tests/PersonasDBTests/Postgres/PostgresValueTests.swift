@@ -35,7 +35,8 @@ struct PostgresValueTests {
         try await withPostgres(table) { open in
             let (id, token) = (Identifier.random(), RandomToken.random())
             try await open.writer.write { db in
-                try db.run("INSERT INTO kept (id, whole, words, bytes) VALUES (?, ?, ?, ?)", [id, Int64.min, "ä'?\u{1f600}", [UInt8]([0, 255])])
+                try db.run(
+                    "INSERT INTO kept (id, whole, words, bytes) VALUES (?, ?, ?, ?)", [id, Int64.min, "ä'?\u{1f600}", [UInt8]([0, 255])])
                 try db.run("INSERT INTO kept (id, whole, words, bytes) VALUES (?, ?, ?, ?)", [token, nil, nil, nil])
                 try db.run("UPDATE kept SET small = 7, smallest = -7, flag = true, words = ?2 WHERE id = ?1", [token, ""])
             }
@@ -66,7 +67,8 @@ struct PostgresValueTests {
     func numbers() async throws {
         try await withPostgres { open in
             let texts = [
-                "0", "1", "-1", "9999", "10000", "12345678", "100000000", "9223372036854775807", "-9223372036854775808", "10000.000", "-120000",
+                "0", "1", "-1", "9999", "10000", "12345678", "100000000", "9223372036854775807", "-9223372036854775808", "10000.000",
+                "-120000",
             ]
             for text in texts {
                 let read = try await open.reader.read { db in try db.first("SELECT CAST(? AS text)::numeric", [text]) { $0.integer(0) } }
@@ -105,14 +107,27 @@ struct PostgresValueTests {
             for round in 0..<3 {
                 #expect(try connection.first("SELECT coalesce(?, 5)", [round]) { $0.integer(0) } == Int64(round))
                 #expect(try connection.first("SELECT coalesce(?, 5)", [nil]) { $0.integer(0) } == 5)
-                #expect(try connection.first(Self.fixed) { $0.bind(Int64(round)) } row: { $0.integer(0) } == Int64(round) + 1)
+                #expect(
+                    try connection.first(Self.fixed) {
+                        $0.bind(Int64(round))
+                    } row: {
+                        $0.integer(0)
+                    } == Int64(round) + 1)
             }
             #expect(try preparedCount() == before + 3)
             for number in 0..<PostgresStatements.countMax + 10 {
-                #expect(try connection.first("SELECT \(number), ?", [number]) { [$0.integer(0), $0.integer(1)] } == [Int64(number), Int64(number)])
+                #expect(
+                    try connection.first("SELECT \(number), ?", [number]) { [$0.integer(0), $0.integer(1)] } == [
+                        Int64(number), Int64(number),
+                    ])
             }
             #expect(try preparedCount() < 40)
-            #expect(try connection.first(Self.fixed) { $0.bind(Int64(1)) } row: { $0.integer(0) } == 2)
+            #expect(
+                try connection.first(Self.fixed) {
+                    $0.bind(Int64(1))
+                } row: {
+                    $0.integer(0)
+                } == 2)
         }
     }
 
@@ -157,7 +172,10 @@ struct PostgresValueTests {
         #expect(far["connect_timeout"] == "2" && far["application_name"] == "personas")
         #expect(try keywords("host=a,b sslmode=require target_session_attrs=any")["sslmode"] == "require")
         #expect(try keywords("host=a target_session_attrs=any")["target_session_attrs"] == "any")
-        for near in ["host=/run/postgresql", "dbname=x", "host=localhost", "postgres://127.0.0.1/x", "postgres://[::1]/x", "host=localhost,127.3.2.1"] {
+        for near in [
+            "host=/run/postgresql", "dbname=x", "host=localhost", "postgres://127.0.0.1/x", "postgres://[::1]/x",
+            "host=localhost,127.3.2.1",
+        ] {
             #expect(try keywords(near)["sslmode"] == nil, "\(near)")
         }
         for notNear in ["host=localhost,a", "host=localhost hostaddr=10.0.0.1", "host=127.0.0.1.example.org", "service=x"] {
@@ -166,7 +184,9 @@ struct PostgresValueTests {
         #expect(try keywords("dbname=x", ["PGHOST": "a"])["sslmode"] == "verify-full")
         #expect(try keywords("dbname=x", ["PGHOST": "a", "PGSSLMODE": "require"])["sslmode"] == nil)
         #expect(try !PostgresSettings("postgres://me:secret@a/name", environment: [:]).description.contains("secret"))
-        for wrong in ["postgres://me:sec\"ret@[a/name", "secret", "password='secret", "postgres://me:secret@a/name?secret=1", "host=a secret=1"] {
+        for wrong in [
+            "postgres://me:sec\"ret@[a/name", "secret", "password='secret", "postgres://me:secret@a/name?secret=1", "host=a secret=1",
+        ] {
             let refused = Result { () throws(Failure) in try keywords(wrong) }
             guard case .failure(.configuration(setting: "database", let reason)) = refused else {
                 Issue.record("\(wrong): \(refused)")

@@ -39,12 +39,14 @@ package final class PostgresServer: Sendable {
         let made = try Program.run(
             "env",
             asOther + [
-                programs + "/initdb", "-D", folder + "/data", "-U", Self.user, "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync",
+                programs + "/initdb", "-D", folder + "/data", "-U", Self.user, "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8",
+                "--no-sync",
             ])
         guard made.status == 0 else { throw MeasurementFailed("initdb ended with \(made.status): \(made.errors)") }
 
         let own = [
-            "listen_addresses=", "unix_socket_directories=\(folder)", "max_connections=200", "shared_buffers=16MB", "jit=off", "max_wal_size=256MB",
+            "listen_addresses=", "unix_socket_directories=\(folder)", "max_connections=200", "shared_buffers=16MB", "jit=off",
+            "max_wal_size=256MB",
             "autovacuum=off", "deadlock_timeout=100ms", "log_min_messages=fatal",
         ]
         let command = asOther + [programs + "/postgres", "-D", folder + "/data"] + (own + settings).flatMap { ["-c", $0] }
@@ -92,7 +94,9 @@ package final class PostgresServer: Sendable {
 
     /// Lends a database of its own, which is gone afterwards.
     /// - Parameter template: the database that it is a copy of.
-    package func withDatabase<Value>(like template: String = "template1", _ body: (_ name: String) async throws -> Value) async throws -> Value {
+    package func withDatabase<Value>(like template: String = "template1", _ body: (_ name: String) async throws -> Value) async throws
+        -> Value
+    {
         let name = "t" + UUID().uuidString.prefix(8).lowercased()
         try run("CREATE DATABASE \(name) TEMPLATE \(template)")
         let outcome: Result<Value, any Error>

@@ -23,6 +23,7 @@ extension PostgresConnection {
             return
         }
         let tag: String
+        let before = lastStatement
         do {
             tag = try sendCommit()
         } catch let error as PostgresError {
@@ -30,8 +31,9 @@ extension PostgresConnection {
                 switch error.origin {
                 case .server: true
                 // The server said so of a statement before COMMIT, which it then never came to.
-                case .serverGoing: error.statement < lastStatement
-                default: false
+                case .serverGoing: error.statement <= before
+                // COMMIT was not sent.
+                default: lastStatement == before
                 }
             rollBack()
             throw isKnown ? error : PostgresError(.outcomeUnknown, "COMMIT: \(error.message)", state: error.state)

@@ -109,7 +109,8 @@ final class PostgresConnection: SQLConnection {
         var parameters = SQLParameters(places)
         bind(&parameters)
         guard places.types.count == text.translated.count else {
-            throw Failure.unexpected("A statement has \(text.translated.count) places and \(places.types.count) values: \(text.translated.sql)")
+            throw Failure.unexpected(
+                "A statement has \(text.translated.count) places and \(places.types.count) values: \(text.translated.sql)")
         }
         let name = try prepared(text)
         let sent = places.withValues { values, lengths, formats in

@@ -56,7 +56,7 @@ struct PostgresError: Error, Sendable, CustomStringConvertible {
     /// Whether a uniqueness stood against it.
     var isTaken: Bool { state == "23505" }
 
-    /// Whether the connection is of no more use: it is gone, or leads to a server that is stopping, out of its depth, or no longer the one that writes.
+    /// Whether the connection is of no more use: it is gone, or leads to a server that is stopping, or is no longer the one that writes.
     var endsConnection: Bool {
         origin != .server || state.hasPrefix("57") || state.hasPrefix("08") || state == "25006"
     }
@@ -95,9 +95,9 @@ extension Failure {
         case (.broken, _), (.late, _), (.unreachable, _), (.serverGoing, _), (.server, "53"), (.server, "57"), (.server, "08"):
             self = .storeBusy(text)
         case (.server, _) where error.isToRunAgain || error.state == "25006": self = .storeBusy(text)
-        case (.server, "23") where error.state == "23503" && constraint.contains("account"): self = .accountMissing
+        case (.server, "23") where error.state == "23503" && constraint.hasSuffix("_account"): self = .accountMissing
         // The image went while the item that shows it came; the same request stores it anew.
-        case (.server, "23") where error.state == "23503" && constraint.contains("link"): self = .storeBusy(text)
+        case (.server, "23") where error.state == "23503" && constraint.hasSuffix("_link_object"): self = .storeBusy(text)
         case (.server, _): self = .unexpected(text)
         }
     }

@@ -22,7 +22,8 @@ struct PostgresSettings: Sendable, CustomStringConvertible {
 
     /// Takes the text that names the database: `postgres://user@a,b,c/name?…`, or words such as `host=a dbname=name`. What it is silent on is taken
     /// from libpq's environment variables, as everywhere with PostgreSQL.
-    /// - Throws: `configuration` where libpq cannot read the text. What it says of it is told without what it quotes, of which a password may be a part.
+    /// - Throws: `configuration` where libpq cannot read the text. What it says of it is told without what it quotes, of which a password may be a
+    ///   part.
     init(_ text: String, environment: [String: String] = ProcessInfo.processInfo.environment) throws(Failure) {
         let library = try PostgresLibrary.open()
         var message: UnsafeMutablePointer<CChar>?

@@ -18,7 +18,8 @@ enum PostgresType {
     static let uuid: PostgresOid = 2_950
 }
 
-/// The values of a statement on their way to the server, each in its type's binary form. One belongs to each connection, and is emptied before each use.
+/// The values of a statement on their way to the server, each in its type's binary form. One belongs to each connection, and is emptied before each
+/// use.
 final class PostgresPlaces: SQLPlaces {
     private(set) var types: [PostgresOid] = []
     private var lengths: [Int32] = []
@@ -167,8 +168,8 @@ private final class PostgresColumns: SQLColumns {
 
 /// PostgreSQL's numbers of any length.
 enum PostgresNumeric {
-    /// A whole number of a `numeric`'s binary form: four words of 16 bits (how many digits follow, the weight of the first, the sign, the digits shown
-    /// after the point), and the digits, in base 10,000.
+    /// A whole number of a `numeric`'s binary form: four words of 16 bits (how many digits follow, the weight of the first, the sign, the digits
+    /// shown after the point), and the digits, in base 10,000.
     /// - Returns: nil where it is none, or none of 64 bits.
     static func integer(_ bytes: UnsafeRawBufferPointer) -> Int64? {
         func word(_ index: Int) -> Int? {

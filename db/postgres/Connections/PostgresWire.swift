@@ -4,8 +4,8 @@ import Personas
 
 /// One connection as far as bytes go: what is queued, and what is awaited, within a time.
 ///
-/// libpq never blocks here. A server that is stopped, or a COMMIT that waits for a standby, outlasts every timeout of the server's own, so the time is
-/// kept on this side; and nothing is ever cancelled, because such a COMMIT would then report success. Belongs to one thread.
+/// Once it is connected, libpq never blocks. A server that is stopped, or a COMMIT that waits for a standby, outlasts every timeout of the server's
+/// own, so the time is kept on this side; and nothing is ever cancelled, because such a COMMIT would then report success. Belongs to one thread.
 final class PostgresWire {
     let library: PostgresLibrary
     let handle: OpaquePointer
@@ -49,7 +49,7 @@ final class PostgresWire {
     /// Marks it as being of no more use.
     func giveUp() { isBroken = true }
 
-    /// Whether it seems to be there still, as far as can be told without asking the server: whether the end of the stream has come, in an idle moment.
+    /// Whether it seems to be there still, as far as can be told without asking the server: the end of the stream may have come in an idle moment.
     func looksAlive() -> Bool {
         guard !isBroken else { return false }
         for _ in 0..<4 {
@@ -119,7 +119,8 @@ private final class PostgresNotices {
         // The connection's owner keeps this for as long as it keeps the connection.
         let context = Unmanaged.passUnretained(self).toOpaque()
         _ = library.call.PQsetNoticeReceiver(
-            handle, { context, notice in
+            handle,
+            { context, notice in
                 guard let context else { return }
                 Unmanaged<PostgresNotices>.fromOpaque(context).takeUnretainedValue().take(notice)
             }, context)

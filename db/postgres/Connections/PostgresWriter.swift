@@ -40,8 +40,8 @@ final class PostgresWriter: SQLWriter {
     /// - Parameters:
     ///   - threads: operations at once, each with a connection.
     ///   - waitingMax: operations beyond those; further ones are refused.
-    ///   - onCommit: is told of the events of an operation that is on disk, before its caller goes on. Events of one account come in the order of their
-    ///     sequence only as far as their transactions' callers see to it, since several threads call it.
+    ///   - onCommit: is told of the events of an operation that is on disk, before its caller goes on. Several threads call it, so that an event may
+    ///     come before another that was committed earlier.
     init(
         settings: PostgresSettings, threads: Int = PostgresWriter.threads, waitingMax: Int = 2_048, metrics: StoreMetrics = .none,
         onCommit: @escaping @Sendable ([Event]) -> Void = { _ in }
@@ -71,8 +71,8 @@ final class PostgresWriter: SQLWriter {
         try await pool.run { self.perform($0, isUnbounded ? .unbounded : .ordinary, unknown, body) }
     }
 
-    /// Runs an operation whose loss does no harm: a power cut of the server within the next second may take it, though it was acknowledged. For claims
-    /// and holds, which end by themselves, and for bells.
+    /// Runs an operation whose loss does no harm: a power cut of the server within the next second may take it, though it was acknowledged. For
+    /// claims and holds, which end by themselves, and for bells.
     func writeAsynchronously<Value: Sendable>(
         _ body: @escaping @Sendable (any SQLTransaction) throws -> Value
     ) async throws(Failure) -> Value {

@@ -125,7 +125,8 @@ struct PostgresMigrator: SchemaStore {
                 return MigrationReport(name: migration.name, state: .pending, appliedAt: nil, hash: migration.hash)
             }
             return MigrationReport(
-                name: migration.name, state: entry.hash == migration.hash ? .applied : .changed, appliedAt: entry.appliedAt, hash: entry.hash)
+                name: migration.name, state: entry.hash == migration.hash ? .applied : .changed, appliedAt: entry.appliedAt,
+                hash: entry.hash)
         }
         let unknown = entries.filter { entry in !migrations.contains { $0.name == entry.name } }
         return known + unknown.map { MigrationReport(name: $0.name, state: .unknown, appliedAt: $0.appliedAt, hash: $0.hash) }
