@@ -6,6 +6,10 @@ import Testing
 
 @testable import PersonasDB
 
+/// All that is tried against a server. One after another, because starting programs and waiting for them keeps threads from other tests.
+@Suite("PostgreSQL", .serialized)
+enum PostgresTests {}
+
 /// A database of its own with a writer and a reader.
 struct OpenPostgres: Sendable {
     let server: PostgresServer
@@ -52,11 +56,6 @@ func withPostgres(
         reader.close()
         try outcome.get()
     }
-}
-
-/// What comes of a call.
-func outcome<Value: Sendable>(_ body: () async throws(Failure) -> Value) async -> Result<Value, Failure> {
-    do throws(Failure) { return .success(try await body()) } catch { return .failure(error) }
 }
 
 extension Result where Failure == Personas.Failure {
