@@ -33,6 +33,8 @@ extension PostgresTests {
         @Test("Connections that were ended while nothing was asked of them leave no doubt about what comes next")
         func endedWhileIdle() async throws {
             try await withPostgres(Self.table, threads: 2) { open in
+                let idle = try open.connect()
+                #expect(idle.wire.looksAlive())
                 for round in 0..<3 {
                     for number in 0..<4 {
                         try await open.writer.write { db in try db.run("INSERT INTO one VALUES (?)", [10 * round + number]) }
@@ -43,7 +45,25 @@ extension PostgresTests {
                     )
                     #expect(try open.sessions(where: "true") == 0)
                 }
+                #expect(!idle.wire.looksAlive() && idle.isBroken)
                 #expect(try await open.reader.read { db in try db.first("SELECT count(*) FROM one", []) { $0.integer(0) } } == 12)
+            }
+        }
+
+        @Test("A connection that ended without a word while nothing was asked of it is found out before anything is sent")
+        func endedSilently() async throws {
+            try await withPostgres(Self.table) { open in
+                let seat = PostgresSeat(open.settings)
+                for number in 0..<3 {
+                    try seat.use { connection in
+                        connection.begin()
+                        try connection.run("INSERT INTO one VALUES (?)", [number])
+                        try connection.commit()
+                        let socket = try #require(connection.wire.socket)
+                        #expect(shutdown(socket, Int32(SHUT_RDWR)) == 0)
+                    }
+                }
+                #expect(try open.run("SELECT count(*) FROM one") == "3")
             }
         }
 

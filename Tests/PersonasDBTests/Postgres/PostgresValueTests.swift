@@ -134,6 +134,29 @@ extension PostgresTests {
             }
         }
 
+        @Test("What is forgotten here goes from the server too, even where an error passes over that at first")
+        func leftOver() async throws {
+            try await withPostgres { open in
+                let connection = try open.connect()
+                for number in 0..<PostgresStatements.countMax - 20 { try connection.run("SELECT \(number)") }
+                try connection.settle()
+                connection.begin()
+                try connection.run("SELECT 1 / ?", [0])
+                for number in 0..<40 { try connection.run("SELECT -\(number)") }
+                #expect(throws: PostgresError.self) { try connection.commit() }
+                // The one that forgets is passed over because of what stands before it.
+                try connection.run("SELECT 1 / ?", [1])
+                try connection.settle()
+                for number in 0..<PostgresStatements.countMax - 20 { try connection.run("SELECT 1000 + \(number)") }
+                try connection.settle()
+                try connection.run("SELECT 1 / ?", [0])
+                for number in 0..<40 { try connection.run("SELECT -1000 - \(number)") }
+                #expect(throws: PostgresError.self) { try connection.settle() }
+                let count = try connection.first("SELECT count(*) FROM pg_prepared_statements", []) { $0.integer(0) }
+                #expect(try #require(count) < 40)
+            }
+        }
+
         @Test("Without names for statements all goes as well")
         func unnamed() async throws {
             try await withPostgres("CREATE TABLE one (id bigint PRIMARY KEY)", settings: { $0.namesStatements = false }) { open in

@@ -101,9 +101,13 @@ final class PostgresConnection: SQLConnection {
     private func queue(_ text: PostgresText, isCommit: Bool = false, _ bind: (inout SQLParameters) -> Void) throws {
         if let failed { throw failed }
         guard !isBroken else { throw PostgresError(.broken, "the connection broke before") }
-        if case .wanted(let beginnings) = transaction {
+        switch transaction {
+        case .none: try forgetLeftOver()
+        case .wanted(let beginnings):
+            try forgetLeftOver()
             transaction = .open
             for sql in beginnings { try queue(statements.text(sql)) { _ in } }
+        case .open: break
         }
         places.removeAll()
         var parameters = SQLParameters(places)
@@ -125,14 +129,6 @@ final class PostgresConnection: SQLConnection {
     private func prepared(_ text: PostgresText) throws -> String {
         if settings.namesStatements, let statement = statements.find(places.types, of: text) { return statement.name }
         if statements.count >= PostgresStatements.countMax { statements.forgetAll() }
-        if statements.areLeftOver, settings.namesStatements {
-            // Under no name itself, so that it does not take away what it is.
-            try check(wire.library.call.PQsendPrepare(wire.handle, "", "DEALLOCATE ALL", 0, nil))
-            awaited.append(.statement(statementCount))
-            try check(wire.library.call.PQsendQueryPrepared(wire.handle, "", 0, nil, nil, nil, 1))
-            awaited.append(.deallocation)
-            statements.areLeftOver = false
-        }
         guard settings.namesStatements else {
             let types = places.types
             try check(wire.library.call.PQsendPrepare(wire.handle, "", text.translated.sql, Int32(types.count), types))
@@ -150,6 +146,19 @@ final class PostgresConnection: SQLConnection {
         }
         awaited.append(.preparation(statement, of: text, statementCount + 1))
         return statement.name
+    }
+
+    /// Has the server forget what was forgotten here, and what else there is. Not within a transaction, where it would fail after an error, and the way
+    /// back with it.
+    private func forgetLeftOver() throws {
+        guard statements.areLeftOver, settings.namesStatements else { return }
+        // Under no name itself, so that it does not take away what it is.
+        try check(wire.library.call.PQsendPrepare(wire.handle, "", "DEALLOCATE ALL", 0, nil))
+        awaited.append(.statement(statementCount))
+        try check(wire.library.call.PQsendQueryPrepared(wire.handle, "", 0, nil, nil, nil, 1))
+        awaited.append(.deallocation)
+        statements.forgetAll()
+        statements.areLeftOver = false
     }
 
     private func check(_ result: Int32) throws {

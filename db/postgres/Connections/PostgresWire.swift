@@ -80,7 +80,8 @@ final class PostgresWire {
         return library.call.PQgetResult(handle)
     }
 
-    private var socket: Int32? {
+    /// Its descriptor, as long as it has one.
+    var socket: Int32? {
         let socket = library.call.PQsocket(handle)
         return socket >= 0 ? socket : nil
     }
