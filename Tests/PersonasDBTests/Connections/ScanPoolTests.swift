@@ -49,7 +49,7 @@ struct ScanPoolTests {
                 }
             }
             while begun.count < 1 { await begun.wait(after: begun.count, atMost: .seconds(1)) }
-            let share = 12 / ScanPool.accountsMin
+            let share = 12 / ScanTurns.accountsMin
             let waiting = (0..<share).map { _ in Task { try await reads.scan(for: busy) { _ in order.append("busy") } } }
             while reads.count < 1 + share { await Task.yield() }
             let refused = await result { () throws(Failure) in try await reads.scan(for: busy) { _ in 0 } }

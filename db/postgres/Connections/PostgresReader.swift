@@ -25,6 +25,7 @@ final class PostgresReader: SQLReader, SQLScanner {
         lookUps = PostgresThreads("personas-read", count: threads, settings: settings.readOnly, waitingMax: waitingMax)
         var patient = settings.readOnly
         patient.statementMillisecondsMax = settings.unboundedStatementMillisecondsMax
+        patient.isScanning = true
         scans = PostgresThreads("personas-scan", count: Self.scanThreads, settings: patient, waitingMax: Self.scanThreads)
         turns = ScanTurns(atOnceMax: Self.scanThreads, waitingMax: scansWaitingMax) { metrics.waitingSearches.set($0) }
     }

@@ -14,6 +14,8 @@ struct PostgresSettings: Sendable, CustomStringConvertible {
     var lockMillisecondsMax = 5_000
     /// Whether transactions may only read.
     var isReadOnly = false
+    /// Whether what comes is searches, which are planned otherwise.
+    var isScanning = false
     /// Whether statements are prepared by names that last as long as the connection. Without them a proxy can lend each transaction another one.
     var namesStatements = true
 

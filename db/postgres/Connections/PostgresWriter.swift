@@ -36,6 +36,7 @@ final class PostgresWriter: SQLWriter {
     private let pool: PostgresThreads
     private let metrics: StoreMetrics
     private let onCommit: @Sendable ([Event]) -> Void
+    private let turns: AccountTurns
 
     /// - Parameters:
     ///   - threads: operations at once, each with a connection.
@@ -49,26 +50,37 @@ final class PostgresWriter: SQLWriter {
         self.settings = settings
         self.metrics = metrics
         self.onCommit = onCommit
+        turns = AccountTurns(waitingMax: waitingMax)
         pool = PostgresThreads("personas-write", count: threads, settings: settings, waitingMax: waitingMax) {
             metrics.waitingWrites.set($0)
         }
     }
 
     /// Operations that wait for a connection.
-    var waitingCount: Int { pool.waitingCount }
+    var waitingCount: Int { pool.waitingCount + turns.waitingCount }
 
     func write<Value: Sendable>(
-        isUnbounded: Bool, _ body: @escaping @Sendable (any SQLTransaction) throws -> Value
+        of accountID: Identifier?, isUnbounded: Bool, _ body: @escaping @Sendable (any SQLTransaction) throws -> Value
     ) async throws(Failure) -> Value {
-        try await write(isUnbounded: isUnbounded, afterUnknownOutcome: .tell, body)
+        try await write(of: accountID, isUnbounded: isUnbounded, afterUnknownOutcome: .tell, body)
     }
 
     /// The same for what knows what to do where nobody knows whether it was done.
     func write<Value: Sendable>(
-        isUnbounded: Bool = false, afterUnknownOutcome unknown: UnknownOutcome<Value>,
+        of accountID: Identifier? = nil, isUnbounded: Bool = false, afterUnknownOutcome unknown: UnknownOutcome<Value>,
         _ body: @escaping @Sendable (any SQLTransaction) throws -> Value
     ) async throws(Failure) -> Value {
-        try await pool.run { self.perform($0, isUnbounded ? .unbounded : .ordinary, unknown, body) }
+        let mode: Mode = isUnbounded ? .unbounded : .ordinary
+        guard let accountID else { return try await pool.run { self.perform($0, mode, unknown, body) } }
+        // Waiting for the account's lock with a connection each, the operations of one account would leave none to all others.
+        return try await turns.take(of: accountID) { () throws(Failure) in
+            try await self.pool.run { seat in
+                self.perform(seat, mode, unknown) { db in
+                    try db.lock(accountID)
+                    return try body(db)
+                }
+            }
+        }
     }
 
     /// Runs an operation whose loss does no harm: a power cut of the server within the next second may take it, though it was acknowledged. For
@@ -148,6 +160,7 @@ final class PostgresTransaction: SQLTransaction {
     private let connection: PostgresConnection
     /// What is to be told once it is on disk.
     private(set) var events: [Event] = []
+    private var accountsLocked: Set<Identifier> = []
 
     init(_ connection: PostgresConnection) {
         self.connection = connection
@@ -170,15 +183,22 @@ final class PostgresTransaction: SQLTransaction {
     func change(_ sql: String, _ values: SQLValues) throws -> Int { try connection.change(sql, values) }
 
     func unlessTaken<Value>(_ body: () throws -> Value) throws -> Value? {
-        let count = events.count
+        let (count, locked) = (events.count, accountsLocked)
         var isKept = false
-        defer { if !isKept { events.removeSubrange(count...) } }
+        defer {
+            if !isKept {
+                events.removeSubrange(count...)
+                // What is undone to a savepoint takes its locks along.
+                accountsLocked = locked
+            }
+        }
         let value = try connection.unlessTaken(body)
         isKept = value != nil
         return value
     }
 
     func lock(_ accountID: Identifier) throws {
+        guard accountsLocked.insert(accountID).inserted else { return }
         try connection.run("SELECT pg_advisory_xact_lock(?)", [PostgresLock.key(of: accountID)])
     }
 
