@@ -41,7 +41,10 @@ extension PostgresTests {
                     }
                     #expect(try await open.reader.read { db in try db.finds("SELECT 1", []) })
                     try open.run(
-                        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE application_name = 'personas' AND datname = '\(open.name)'"
+                        """
+                        SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
+                        WHERE application_name = 'personas' AND datname = '\(open.name)'
+                        """
                     )
                     #expect(try open.sessions(where: "true") == 0)
                 }

@@ -62,7 +62,10 @@ extension PostgresTests {
                 #expect(try open.run("SELECT string_agg(kind, ',' ORDER BY name) FROM migration") == "expand,contract")
                 #expect(
                     try open.run(
-                        "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE locktype = 'advisory' AND datname = '\(open.name)'"
+                        """
+                        SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+                        WHERE locktype = 'advisory' AND datname = '\(open.name)'
+                        """
                     ) == "0")
             }
         }

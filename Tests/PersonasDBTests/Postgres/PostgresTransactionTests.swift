@@ -265,7 +265,8 @@ extension PostgresTests {
                 try await open.writer.writeAsynchronously { db in
                     try db.run(
                         """
-                        INSERT INTO idempotency_record (account_id, route, idempotency_key, fingerprint, claim, claimed_until) VALUES (?, ?, ?, ?, ?, ?)
+                        INSERT INTO idempotency_record (account_id, route, idempotency_key, fingerprint, claim, claimed_until)
+                        VALUES (?, ?, ?, ?, ?, ?)
                         """, [request.scope.accountID, "create", "key", [UInt8]([1]), mine.identifier, 5])
                 }
                 func write(_ claim: ClaimID, _ id: Int) async -> Result<Void, Failure> {

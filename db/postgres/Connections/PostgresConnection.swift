@@ -148,8 +148,8 @@ final class PostgresConnection: SQLConnection {
         return statement.name
     }
 
-    /// Has the server forget what was forgotten here, and what else there is. Not within a transaction, where it would fail after an error, and the way
-    /// back with it.
+    /// Has the server forget what was forgotten here, and what else there is. Not within a transaction, where it would fail after an error, and bar
+    /// the way back.
     private func forgetLeftOver() throws {
         guard statements.areLeftOver, settings.namesStatements else { return }
         // Under no name itself, so that it does not take away what it is.

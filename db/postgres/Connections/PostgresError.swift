@@ -51,7 +51,9 @@ struct PostgresError: Error, Sendable, CustomStringConvertible {
     }
 
     /// What libpq says, which may take several lines, as one.
-    static func oneLine(_ text: String) -> String { text.split(whereSeparator: \.isNewline).joined(separator: "; ") }
+    static func oneLine(_ text: String) -> String {
+        text.split(whereSeparator: \.isNewline).map { $0.trimmingPrefix(while: \.isWhitespace) }.joined(separator: "; ")
+    }
 
     /// Whether a uniqueness stood against it.
     var isTaken: Bool { state == "23505" }
