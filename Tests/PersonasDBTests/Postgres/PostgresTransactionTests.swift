@@ -297,7 +297,8 @@ extension PostgresTests {
                 }
                 let settings = [
                     try await open.writer.writeAsynchronously { try setting($0) }, try await open.writer.write { try setting($0) },
-                    try await open.writer.write(isUnbounded: true) { try setting($0) }, try await open.writer.write { try setting($0) },
+                    try await open.writer.write(of: nil, isUnbounded: true) { try setting($0) },
+                    try await open.writer.write { try setting($0) },
                 ]
                 #expect(settings == ["off13500ms", "on13500ms", "on54s", "on13500ms"])
             }

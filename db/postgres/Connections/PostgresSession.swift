@@ -20,14 +20,15 @@ enum PostgresSession {
         let encoding = call.PQparameterStatus(connection.wire.handle, "server_encoding").map { String(cString: $0) } ?? ""
         guard encoding == "UTF8" else { throw refusal("the database is encoded in \(encoding), and has to be in UTF8") }
         let milliseconds = PostgresSettings.serverMilliseconds(of: settings.statementMillisecondsMax)
-        let words: [(String, String)] = [
-            ("statement_timeout", "\(milliseconds)"),
-            ("lock_timeout", "\(min(settings.lockMillisecondsMax, milliseconds))"),
-            ("idle_in_transaction_session_timeout", "\(idleMillisecondsMax)"),
-            ("default_transaction_isolation", "read committed"),
-            ("default_transaction_read_only", settings.isReadOnly ? "on" : "off"),
-            ("standard_conforming_strings", "on"),
-        ] + plans(isScanning: settings.isScanning)
+        let words: [(String, String)] =
+            [
+                ("statement_timeout", "\(milliseconds)"),
+                ("lock_timeout", "\(min(settings.lockMillisecondsMax, milliseconds))"),
+                ("idle_in_transaction_session_timeout", "\(idleMillisecondsMax)"),
+                ("default_transaction_isolation", "read committed"),
+                ("default_transaction_read_only", settings.isReadOnly ? "on" : "off"),
+                ("standard_conforming_strings", "on"),
+            ] + plans(isScanning: settings.isScanning)
         let places = words.map { _ in "set_config(?, ?, false)" }.joined(separator: ", ")
         let fsync = try connection.first(
             // Who has commits wait until standbys show them wants more, not less.

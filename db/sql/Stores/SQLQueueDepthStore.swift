@@ -6,13 +6,14 @@ struct SQLQueueDepthStore: QueueDepthStore {
 
     func queueDepths() async throws(Failure) -> QueueDepths {
         try await scans.scan { connection in
-            func count(_ sql: String) throws -> Int {
-                try connection.first(sql, [QueueDepths.countMax], row: { Int($0.integer(0)) }) ?? 0
+            func count(_ sql: String, _ values: SQLValues = []) throws -> Int {
+                try connection.first(sql, values + [QueueDepths.countMax], row: { Int($0.integer(0)) }) ?? 0
             }
             return QueueDepths(
                 queuedJobs: try count("SELECT count(*) FROM (SELECT 1 FROM training_job WHERE state = 'queued' LIMIT ?) AS counted"),
                 leasedJobs: try count("SELECT count(*) FROM (SELECT 1 FROM training_job WHERE state = 'leased' LIMIT ?) AS counted"),
-                imageRemovals: try count("SELECT count(*) FROM (SELECT 1 FROM media_removal LIMIT ?) AS counted"),
+                imageRemovals: try count(
+                    "SELECT count(*) FROM (SELECT 1 FROM media_removal WHERE digest > ? LIMIT ?) AS counted", [[UInt8]()]),
                 webhooks: try SQLWebhookStore.counts(connection))
         }
     }
