@@ -40,9 +40,9 @@ struct SQLiteIdempotencyStore: IdempotencyStore {
         // Looking first spares an idle service a commit every minute.
         let isAnythingOver = try await readers.read { connection in
             let sql = "SELECT 1 FROM idempotency_record WHERE kept_at < ? LIMIT 1"
-            return try connection.first(sql, [oldest.milliseconds], row: { _ in true })
+            return try connection.finds(sql, [oldest.milliseconds])
         }
-        guard isAnythingOver == true else { return 0 }
+        guard isAnythingOver else { return 0 }
         return try await writer.write { db in
             try db.change(
                 """

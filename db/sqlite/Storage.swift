@@ -189,7 +189,6 @@ package final class Storage: Stores {
             path: path, count: configuration.readers, immediateCount: configuration.immediateReaders,
             mappedBytesMax: configuration.mappedBytesMax)
         let metrics = StoreMetrics(factory: configuration.metrics)
-        let outbox = Outbox()
         let writer = GroupWriter(
             queue: queue, waitingMax: configuration.writesWaitingMax, metrics: metrics, events: PendingEvents(feed: feed, metrics: metrics))
         let searchReaders = try ReadPool(path: path, count: ScanPool.threads, mappedBytesMax: configuration.mappedBytesMax)
@@ -203,7 +202,7 @@ package final class Storage: Stores {
         scans = ScanPool(readers: searchReaders, waitingMax: configuration.searchesWaitingMax, metrics: metrics)
         usage = SQLiteStoreUsage(folder: folder, scans: scans, writer: writer, pause: configuration.imageCountPause)
         let steps = ItemSteps(
-            outbox: outbox, changes: changes, removals: removals, trashDays: configuration.trashDays,
+            changes: changes, removals: removals, trashDays: configuration.trashDays,
             asksForTopUps: configuration.asksForTopUps)
         let items = SQLPikzonalityStore(writer: writer, readers: readers, scans: scans, steps: steps)
         pikzonalities = items
@@ -223,13 +222,13 @@ package final class Storage: Stores {
         events = SQLEventStore(writer: writer, readers: readers)
         trash = SQLTrashStore(writer: writer, readers: readers, scans: scans, steps: steps)
         revisions = SQLRevisionStore(readers: readers)
-        let webhooks = SQLWebhookStore(writer: writer, readers: readers, outbox: outbox)
+        let webhooks = SQLWebhookStore(writer: writer, readers: readers)
         self.webhooks = webhooks
         secretsKey = SecretsKeyFile(path: configuration.secretsKeyFile ?? folder.secretsKey) { [readers] () throws(Failure) in
             try readers.lend(SQLWebhookStore.hasSecrets)
         }
         deliveryLog = SQLDeliveryLogStore(writer: writer, readers: readers)
-        deliveries = SQLDeliveryStore(writer: writer, readers: readers, outbox: outbox, sealing: secretsKey)
+        deliveries = SQLDeliveryStore(writer: writer, readers: readers, sealing: secretsKey)
     }
 
     /// Applies the pending migrations.

@@ -197,8 +197,8 @@ final class PostgresTransaction: SQLTransaction {
         return value
     }
 
-    func lock(_ accountID: Identifier) throws {
-        guard accountsLocked.insert(accountID).inserted else { return }
+    func lock(_ owner: () throws -> Identifier?) throws {
+        guard let accountID = try owner(), accountsLocked.insert(accountID).inserted else { return }
         try connection.run("SELECT pg_advisory_xact_lock(?)", [PostgresLock.key(of: accountID)])
     }
 

@@ -111,14 +111,21 @@ protocol SQLTransaction: SQLConnection {
     /// Runs a statement that brings no rows, and waits for what comes of it.
     /// - Returns: how many rows it changed.
     func change(_ sql: String, _ values: SQLValues) throws -> Int
-    /// Runs a part of the transaction that is undone by itself where a uniqueness stands against it.
+    /// Runs a part of the transaction that is undone by itself where a uniqueness stands against it. The statement that meets it is the first of the part
+    /// which changes anything, because some engines undo no more than that.
     /// - Returns: nil where one does.
     func unlessTaken<Value>(_ body: () throws -> Value) throws -> Value?
     /// Has no other transaction change anything of an account's until this one ends: what is read from here on stays true. Nothing where only one
     /// transaction writes at a time, or where this one has the lock already. Who locks several accounts does so in the order of their ids.
-    func lock(_ accountID: Identifier) throws
+    /// - Parameter owner: finds the account; nil where there is none to lock. Not called where there is nothing to be done.
+    func lock(_ owner: () throws -> Identifier?) throws
     /// Has an event told once the transaction is on disk, and forgotten where it is not.
     func tell(_ event: Event)
+}
+
+extension SQLTransaction {
+    /// Locks an account that is known.
+    func lock(_ accountID: Identifier) throws { try lock { accountID } }
 }
 
 /// Connections that only read.

@@ -3,7 +3,6 @@ import Personas
 
 /// Writes ledgers, within the transaction of what an entry is about, and tells of each entry.
 struct CreditRows: Sendable {
-    let outbox: Outbox
     /// Whether somebody can be asked to buy credits, so that charges ask for top-ups.
     var asksForTopUps = false
 
@@ -44,7 +43,7 @@ struct CreditRows: Sendable {
                 accountID, entry.number, entry.id, entry.kind.rawValue, entry.amount, entry.balanceAfter, entry.itemID,
                 entry.note, entry.at.milliseconds, chargeNumber, topUpID,
             ])
-        try outbox.appendCredits(entry, requestID: requestID, db)
+        try Outbox.appendCredits(entry, requestID: requestID, db)
         return entry
     }
 

@@ -14,11 +14,9 @@ struct SQLTopUpStore: TopUpStore {
 
     func due(at now: Timestamp, isRepeated: Bool, limit: Int) async throws(Failure) -> [TopUp] {
         try await readers.read { connection in
-            var found: [TopUp] = []
-            try connection.query(
+            return try connection.all(
                 Self.dueInOrder, [isRepeated ? 1 : 0, now.milliseconds, limit]
-            ) { found.append(try TopUpRows.decode($0)) }
-            return found
+            ) { try TopUpRows.decode($0) }
         }
     }
 
@@ -38,8 +36,7 @@ struct SQLTopUpStore: TopUpStore {
     ) async throws(Failure) -> RecordedTopUp {
         try await writer.write { db in
             let open = "SELECT \(TopUpRows.columns) FROM top_up WHERE id = ? AND status = 'open'"
-            guard let asked = try db.first(open, [id], row: TopUpRows.decode) else { return .unawaited }
-            try db.lock(asked.accountID)
+            try db.lock { try db.first(open, [id], row: TopUpRows.decode)?.accountID }
             guard let topUp = try db.first(open, [id], row: TopUpRows.decode) else { return .unawaited }
             switch TopUpRules.verdict(on: answer, attempts: topUp.attempts + 1, at: end, waitFactor: waitFactor) {
             case .credited(let reference):
@@ -86,6 +83,6 @@ struct SQLTopUpStore: TopUpStore {
         let changed = try db.change(
             "UPDATE smart_balance SET paused_reason = ? WHERE account_id = ? AND paused_reason IS NULL", [reason, accountID])
         guard changed > 0, let paused = try TopUpRows.smartBalance(of: accountID, db) else { return }
-        try rows.outbox.appendPaused(paused, of: accountID, at: now, db)
+        try Outbox.appendPaused(paused, of: accountID, at: now, db)
     }
 }

@@ -2,12 +2,12 @@ import Foundation
 import Personas
 
 /// Writes events: whatever changes something that a client can see calls this in the same operation.
-struct Outbox: Sendable {
+enum Outbox {
     /// Progress of one item is told at most once in this time.
     private static let progressMilliseconds: Int64 = 1_000
 
-    /// Events of an item that are passed over in search of its progress: more than it has within that time.
-    private static let passedMax = 50
+    /// Events of an item that are looked at together in search of its progress: more than it nearly always has within that time.
+    private static let passedAtOnce = 8
 
     private static let nextSequence = """
         INSERT INTO event_counter (account_id, last_sequence) VALUES (?, 1)
@@ -23,7 +23,7 @@ struct Outbox: Sendable {
     /// - Parameters:
     ///   - before: the item before the change; nil where it is told anew as a whole.
     ///   - requestID: the request that brought it about, if one of its owner did.
-    func append(
+    static func append(
         _ kind: EventKind, _ item: Pikzonality, from before: Pikzonality? = nil, at now: Timestamp, requestID: String?,
         _ db: any SQLTransaction
     ) throws {
@@ -35,7 +35,7 @@ struct Outbox: Sendable {
     }
 
     /// Tells that an item is gone for good, and has nobody be told any more what it was like.
-    func appendDeleted(
+    static func appendDeleted(
         _ id: Identifier, _ mode: Mode, of accountID: Identifier, at now: Timestamp, requestID: String?, _ db: any SQLTransaction
     ) throws {
         try append(.item(mode, .deleted), .gone(id, mode), changed: [], of: accountID, at: now, requestID: requestID, db)
@@ -43,23 +43,23 @@ struct Outbox: Sendable {
     }
 
     /// Tells that an endpoint gets nothing any more.
-    func appendDisabled(_ notice: WebhookNotice, of accountID: Identifier, at now: Timestamp, requestID: String?, _ db: any SQLTransaction)
-        throws
-    {
+    static func appendDisabled(
+        _ notice: WebhookNotice, of accountID: Identifier, at now: Timestamp, requestID: String?, _ db: any SQLTransaction
+    ) throws {
         try append(.webhookDisabled, .webhook(notice), changed: [], of: accountID, at: now, requestID: requestID, db)
     }
 
     /// Tells of an entry of a ledger.
-    func appendCredits(_ entry: CreditEntry, requestID: String?, _ db: any SQLTransaction) throws {
+    static func appendCredits(_ entry: CreditEntry, requestID: String?, _ db: any SQLTransaction) throws {
         try append(.credits(entry.kind), .credits(entry), changed: [], of: entry.accountID, at: entry.at, requestID: requestID, db)
     }
 
     /// Tells that no credits are bought any more.
-    func appendPaused(_ smartBalance: SmartBalance, of accountID: Identifier, at now: Timestamp, _ db: any SQLTransaction) throws {
+    static func appendPaused(_ smartBalance: SmartBalance, of accountID: Identifier, at now: Timestamp, _ db: any SQLTransaction) throws {
         try append(.smartBalancePaused, .smartBalance(smartBalance), changed: [], of: accountID, at: now, requestID: nil, db)
     }
 
-    private func append(
+    private static func append(
         _ type: EventType, _ subject: Event.Subject, changed: [String], of accountID: Identifier, at now: Timestamp, requestID: String?,
         _ db: any SQLTransaction
     ) throws {
@@ -84,16 +84,20 @@ struct Outbox: Sendable {
     }
 
     /// Whether an item's progress was told after a moment: a walk back over the item's events, which ends with the first from before it.
-    private func wasToldOfProgress(_ id: Identifier, since milliseconds: Int64, _ db: any SQLTransaction) throws -> Bool {
-        var wasTold = false
-        try db.walk("SELECT kind = 'progress', at FROM event WHERE item_id = ? ORDER BY sequence DESC LIMIT \(Self.passedMax)") {
-            $0.bind(id)
-        } row: { row in
-            guard row.integer(1) > milliseconds else { return false }
-            wasTold = row.integer(0) == 1
-            return !wasTold
+    private static func wasToldOfProgress(_ id: Identifier, since milliseconds: Int64, _ db: any SQLTransaction) throws -> Bool {
+        let sql = "SELECT sequence, kind = 'progress', at FROM event WHERE item_id = ? AND sequence < ? ORDER BY sequence DESC LIMIT ?"
+        var last = Int64.max
+        while true {
+            let events = try db.all(sql, [id, last, passedAtOnce]) {
+                (sequence: $0.integer(0), isProgress: $0.isTrue(1), at: $0.integer(2))
+            }
+            for event in events {
+                guard event.at > milliseconds else { return false }
+                if event.isProgress { return true }
+            }
+            guard events.count == passedAtOnce, let end = events.last else { return false }
+            last = end.sequence
         }
-        return wasTold
     }
 
     private static func insertion(_ columns: [String]) -> String {

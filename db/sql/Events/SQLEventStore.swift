@@ -75,7 +75,7 @@ struct SQLEventStore: EventStore {
                 UNION ALL SELECT 1 FROM event_reduction LIMIT 1
                 """
             let values: SQLValues = [limit, progressBefore.milliseconds, before.milliseconds]
-            return try connection.first(sql, values, row: { _ in true }) ?? false
+            return try connection.finds(sql, values)
         }
         guard isAnythingOver else { return 0 }
         return try await writer.write { db in

@@ -41,22 +41,18 @@ struct SQLFalRequestStore: FalRequestStore {
 
     func dueClosings(at now: Timestamp, silentSince: Timestamp, limit: Int) async throws(Failure) -> [FalRequest] {
         try await readers.read { connection in
-            var due: [FalRequest] = []
-            try connection.query(
+            return try connection.all(
                 """
                 \(FalRequestRow.select) WHERE state = 'closing' AND due_at <= ? AND (request_id IS NOT NULL OR intended_at < ?)
                 ORDER BY due_at LIMIT ?
                 """, [now.milliseconds, silentSince.milliseconds, limit]
-            ) { due.append(try FalRequestRow.decode($0)) }
-            return due
+            ) { try FalRequestRow.decode($0) }
         }
     }
 
     func forget(intendedBefore moment: Timestamp, limit: Int) async throws(Failure) -> Int {
         let isAnythingOver = try await readers.read { connection in
-            try connection.first(
-                "SELECT 1 FROM fal_request WHERE state = 'ended' AND intended_at < ? LIMIT 1", [moment.milliseconds],
-                row: { _ in true }) ?? false
+            try connection.finds("SELECT 1 FROM fal_request WHERE state = 'ended' AND intended_at < ? LIMIT 1", [moment.milliseconds])
         }
         guard isAnythingOver else { return 0 }
         return try await writer.write { db in

@@ -3,9 +3,8 @@ import Personas
 
 /// Stores the steps of items' lives, and tells of them once they are on disk. However a training goes on, ends or begins anew, it is stored here.
 struct ItemSteps: Sendable {
-    let outbox: Outbox
     /// Where trainings are charged and given back.
-    var credits: CreditRows { CreditRows(outbox: outbox, asksForTopUps: asksForTopUps) }
+    var credits: CreditRows { CreditRows(asksForTopUps: asksForTopUps) }
     let changes: ItemChanges
     let removals: WakeSignal
     /// Days for which an item stays in the trash.
@@ -42,13 +41,13 @@ struct ItemSteps: Sendable {
     func store(_ step: ItemStep, from before: Pikzonality, at now: Timestamp, requestID: String?, _ db: any SQLTransaction) throws {
         switch step.kind {
         case .deleted:
-            try ItemRemoval.remove(before, at: now, requestID: requestID, outbox, db)
+            try ItemRemoval.remove(before, at: now, requestID: requestID, db)
         case .trashed:
             try ItemRow.updateTraining(step.item.settled, db)
             _ = try putIntoTrash(step.item.settled, from: before, at: now, requestID: requestID, db)
         default:
             try ItemRow.updateTraining(step.item, db)
-            try outbox.append(step.kind, step.item, from: before, at: now, requestID: requestID, db)
+            try Outbox.append(step.kind, step.item, from: before, at: now, requestID: requestID, db)
         }
     }
 
@@ -75,7 +74,7 @@ struct ItemSteps: Sendable {
     ) throws -> TrashedItem {
         let trashed = TrashedItem(item: item, trashedAt: now, purgeAt: now.adding(days: trashDays))
         try TrashRows.put(trashed, db)
-        try outbox.append(.trashed, item, from: before, at: now, requestID: requestID, db)
+        try Outbox.append(.trashed, item, from: before, at: now, requestID: requestID, db)
         return trashed
     }
 }

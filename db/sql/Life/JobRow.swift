@@ -25,9 +25,7 @@ struct JobRow {
 
     /// The jobs that fulfil a condition, which is part of the statement, and so one of few texts.
     static func all(_ condition: String, _ arguments: SQLValues, _ connection: any SQLConnection) throws -> [JobRow] {
-        var rows: [JobRow] = []
-        try connection.query("SELECT \(columns) FROM training_job WHERE \(condition)", arguments) { rows.append(try JobRow($0)) }
-        return rows
+        return try connection.all("SELECT \(columns) FROM training_job WHERE \(condition)", arguments) { try JobRow($0) }
     }
 
     private static func state(_ row: SQLRow) throws -> TrainingJob.State {
@@ -62,8 +60,7 @@ struct JobRow {
 
     /// A job that is about to be changed: nobody else changes it, or anything of its account, meanwhile. Nil where there is none.
     static func owned(_ id: Identifier, _ db: any SQLTransaction) throws -> JobRow? {
-        guard let found = try all("id = ?", [id], db).first else { return nil }
-        if let accountID = found.accountID { try db.lock(accountID) }
+        try db.lock { try all("id = ?", [id], db).first?.accountID }
         return try all("id = ?\(db.dialect.forUpdate)", [id], db).first
     }
 

@@ -36,14 +36,12 @@ enum RevisionRows {
 
     /// States of an item, the present one first.
     static func page(of id: Identifier, before number: Int?, limit: Int, _ connection: any SQLConnection) throws -> [Revision] {
-        var revisions: [Revision] = []
-        try connection.query(
+        return try connection.all(
             """
             SELECT \(columns) FROM (\(present)) AS present WHERE number < ?2
             UNION ALL SELECT \(columns) FROM revision WHERE item_id = ?1 AND number < ?2 ORDER BY number DESC LIMIT ?3
             """, [id, number.map(Int64.init) ?? .max, limit]
-        ) { revisions.append(try decode($0)) }
-        return revisions
+        ) { try decode($0) }
     }
 
     /// One state of an item; nil where there is none of the number.

@@ -121,7 +121,7 @@ final class SQLAPIKeyStore: APIKeyStore {
                 "api_key.id > ? AND (? <> 0 OR api_key.state <> 'deleted' AND account.id IS NOT NULL) ORDER BY api_key.id LIMIT ?"
             if let accountName {
                 let account = "SELECT 1 FROM account WHERE name = ?"
-                guard try connection.first(account, [accountName], row: { _ in true }) != nil else { throw Failure.notFound }
+                guard try connection.finds(account, [accountName]) else { throw Failure.notFound }
             }
             let sql =
                 accountName == nil

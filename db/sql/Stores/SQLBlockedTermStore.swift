@@ -60,8 +60,6 @@ final class SQLBlockedTermStore: BlockedTermStore {
     }
 
     private static func stored(_ connection: any SQLConnection) throws -> [String] {
-        var terms: [String] = []
-        try connection.query("SELECT term FROM blocked_term ORDER BY term", []) { terms.append(try $0.requiredText(0)) }
-        return terms
+        return try connection.all("SELECT term FROM blocked_term ORDER BY term", []) { try $0.requiredText(0) }
     }
 }

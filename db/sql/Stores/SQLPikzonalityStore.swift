@@ -48,7 +48,7 @@ struct SQLPikzonalityStore: PikzonalityStore {
         if new.outcome == nil {
             try JobRow.insert(for: new.id, at: now, db)
         }
-        try steps.outbox.append(.created, item, at: now, requestID: requestID, db)
+        try Outbox.append(.created, item, at: now, requestID: requestID, db)
         return item
     }
 
@@ -90,7 +90,7 @@ struct SQLPikzonalityStore: PikzonalityStore {
                 if changed.details != item.details {
                     try RevisionRows.keep(item, becoming: changed, requestID: context.requestID, db)
                 }
-                try steps.outbox.append(.updated, changed, from: item, at: context.now, requestID: context.requestID, db)
+                try Outbox.append(.updated, changed, from: item, at: context.now, requestID: context.requestID, db)
             }
             // Only now is it known that nothing else stands against the change, which the failure undoes.
             try precondition.require(item)
@@ -108,7 +108,7 @@ struct SQLPikzonalityStore: PikzonalityStore {
             let item = try Self.owned(id, mode: mode, accountID: accountID, db)
             guard endsTraining || item.status != .processing else { throw Failure.stillProcessing(item.mode) }
             try precondition.require(item)
-            try ItemRemoval.remove(item, at: context.now, requestID: context.requestID, steps.outbox, db)
+            try ItemRemoval.remove(item, at: context.now, requestID: context.requestID, db)
             return item.mode
         }
         steps.changes.notify(ItemChange(id, isSettled: true))
@@ -121,7 +121,7 @@ struct SQLPikzonalityStore: PikzonalityStore {
         try await readers.read { connection in
             if let name {
                 let reserved = "SELECT 1 FROM reserved_name WHERE name_key = ?"
-                if try connection.first(reserved, [name.key], row: { _ in true }) != nil { return .reserved }
+                if try connection.finds(reserved, [name.key]) { return .reserved }
                 if let holder = try Self.holder(of: name, mode, accountID, connection) { return .taken(holder) }
             }
             let holder = try externalID.flatMap { try Self.holder(ofExternalID: $0, mode, accountID, connection) }
@@ -182,10 +182,8 @@ struct SQLPikzonalityStore: PikzonalityStore {
 
     /// An item of an account, or of any for an operator, that is about to be changed: nobody else changes anything of its account meanwhile.
     static func owned(_ id: Identifier, mode: Mode?, accountID: Identifier?, _ db: any SQLTransaction) throws -> Pikzonality {
-        if let accountID {
-            try db.lock(accountID)
-        } else if let owner = try db.first("SELECT account_id FROM pikzonality WHERE id = ?", [id], row: { try $0.identifier(0) }) {
-            try db.lock(owner)
+        try db.lock {
+            try accountID ?? db.first("SELECT account_id FROM pikzonality WHERE id = ?", [id]) { try $0.identifier(0) }
         }
         guard let item = try ItemRow.find(id, db), accountID == nil || item.accountID == accountID, mode == nil || item.mode == mode else {
             throw Failure.notFound

@@ -22,7 +22,7 @@ struct SQLTrainingJobStore: TrainingJobStore {
                 SELECT 1 FROM training_job WHERE state = 'queued'
                 UNION ALL SELECT 1 FROM training_job WHERE state = 'leased' AND lease_expires_at <= ? LIMIT 1
                 """
-            return try connection.first(sql, [now.milliseconds], row: { _ in true }) ?? false
+            return try connection.finds(sql, [now.milliseconds])
         }
         guard isWorkThere else { return [] }
         let (leased, expired) = try await writer.write(in: context, recording: { leased, _ in leased.isEmpty ? nil : leased }) { db in
@@ -94,7 +94,7 @@ struct SQLTrainingJobStore: TrainingJobStore {
                 SELECT 1 FROM training_job WHERE state = 'leased' AND lease_expires_at <= ?
                 UNION ALL SELECT 1 FROM training_job WHERE cancelled_at <= ? LIMIT 1
                 """
-            return try connection.first(sql, [end.milliseconds, oldest.milliseconds], row: { _ in true }) ?? false
+            return try connection.finds(sql, [end.milliseconds, oldest.milliseconds])
         }
         guard isAnythingOver else { return 0 }
         let expired = try await writer.write(in: context, recording: { $0.leases > 0 ? $0.leases : nil }, isUnbounded: true) { db in

@@ -52,7 +52,7 @@ struct SQLTrashStore: TrashStore {
             try SQLPikzonalityStore.translatingConflict(item, db) {
                 try TrashRows.takeBack(trashed, as: item, requestID: context.requestID, db)
             }
-            try steps.outbox.append(.restored, item, from: trashed.withoutLinks, at: context.now, requestID: context.requestID, db)
+            try Outbox.append(.restored, item, from: trashed.withoutLinks, at: context.now, requestID: context.requestID, db)
             // Only now is it known that nothing else stands against it, which the failure undoes.
             try precondition.require(trashed)
             return item
@@ -87,15 +87,13 @@ struct SQLTrashStore: TrashStore {
 
     private func remove(_ item: Pikzonality, at now: Timestamp, requestID: String?, _ db: any SQLTransaction) throws {
         try TrashRows.remove(item.id, at: now, db)
-        try steps.outbox.appendDeleted(item.id, item.mode, of: item.accountID, at: now, requestID: requestID, db)
+        try Outbox.appendDeleted(item.id, item.mode, of: item.accountID, at: now, requestID: requestID, db)
     }
 
     /// An item of an account, or of any for an operator, that is about to be changed: nobody else changes anything of its account meanwhile.
     private static func owned(_ id: Identifier, accountID: Identifier?, _ db: any SQLTransaction) throws -> TrashedItem {
-        if let accountID {
-            try db.lock(accountID)
-        } else if let owner = try db.first("SELECT account_id FROM trash_item WHERE id = ?", [id], row: { try $0.identifier(0) }) {
-            try db.lock(owner)
+        try db.lock {
+            try accountID ?? db.first("SELECT account_id FROM trash_item WHERE id = ?", [id]) { try $0.identifier(0) }
         }
         guard let trashed = try TrashRows.find(id, db), accountID == nil || trashed.item.accountID == accountID else {
             throw Failure.notFound

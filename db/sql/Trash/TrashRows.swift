@@ -91,10 +91,8 @@ enum TrashRows {
 
     /// Items whose time is over, at most so many, those first that should have gone first.
     static func expired(at now: Timestamp, limit: Int, _ connection: any SQLConnection) throws -> [TrashedItem] {
-        var items: [TrashedItem] = []
         let sql = "SELECT \(columns) FROM trash_item WHERE purge_at <= ? ORDER BY purge_at LIMIT ?"
-        try connection.query(sql, [now.milliseconds, limit]) { items.append(try decode($0)) }
-        return items
+        return try connection.all(sql, [now.milliseconds, limit]) { try decode($0) }
     }
 
     /// A page of items, the newest first: a walk along an index for each mode, of one account or of all.

@@ -102,7 +102,7 @@ enum DeliveryRows {
     /// Disables an endpoint, cancels what waits for it, and tells so.
     static func disable(
         _ endpoint: WebhookEndpoint, for reason: WebhookDisabledReason, failingSince: Timestamp?, at now: Timestamp, requestID: String?,
-        _ outbox: Outbox, _ db: any SQLTransaction
+        _ db: any SQLTransaction
     ) throws {
         try db.run(
             """
@@ -110,7 +110,7 @@ enum DeliveryRows {
                 has_stale_deliveries = CASE WHEN pending > 0 THEN 1 ELSE has_stale_deliveries END, pending = 0, updated_at = ?2, version = version + 1
             WHERE id = ?3
             """, [reason.rawValue, now.milliseconds, endpoint.id])
-        try outbox.appendDisabled(
+        try Outbox.appendDisabled(
             WebhookNotice(id: endpoint.id, url: endpoint.details.url, disabledReason: reason, failingSince: failingSince),
             of: endpoint.accountID, at: now, requestID: requestID, db)
     }

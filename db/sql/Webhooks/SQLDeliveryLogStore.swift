@@ -93,14 +93,13 @@ struct SQLDeliveryLogStore: DeliveryLogStore {
 
     func clear(at now: Timestamp, limit: Int) async throws(Failure) -> Int {
         let isAnythingLeft = try await readers.read { connection in
-            try connection.first(
+            try connection.finds(
                 """
                 SELECT 1 WHERE EXISTS (SELECT 1 FROM webhook WHERE has_stale_deliveries = 1) OR EXISTS (SELECT 1 FROM webhook_removal)
                     OR EXISTS (SELECT 1 FROM webhook WHERE previous_secret_expires_at IS NOT NULL AND previous_secret_expires_at <= ?)
-                """, [now.milliseconds]
-            ) { _ in true }
+                """, [now.milliseconds])
         }
-        guard isAnythingLeft == true else { return 0 }
+        guard isAnythingLeft else { return 0 }
         return try await writer.write { db in
             var done = try Self.bringInLine(limit: limit, db)
             if done < limit { done += try Self.remove(limit: limit - done, db) }

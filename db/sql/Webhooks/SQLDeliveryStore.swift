@@ -8,7 +8,6 @@ struct SQLDeliveryStore: DeliveryStore {
 
     let writer: any SQLWriter
     let readers: any SQLReader
-    let outbox: Outbox
     let sealing: any SecretSealing
 
     private static let waiting =
@@ -98,11 +97,13 @@ struct SQLDeliveryStore: DeliveryStore {
         _ attempt: DeliveryAttempt, of deliveryID: Identifier, timesQueued: Int, waitFactor: Double
     ) async throws(Failure) -> RecordedAttempt {
         try await writer.write { db in
-            let owner = """
-                SELECT webhook.account_id FROM webhook_delivery JOIN webhook ON webhook.id = webhook_delivery.webhook_id
-                WHERE webhook_delivery.id = ?
-                """
-            if let accountID = try db.first(owner, [deliveryID], row: { try $0.identifier(0) }) { try db.lock(accountID) }
+            try db.lock {
+                let sql = """
+                    SELECT webhook.account_id FROM webhook_delivery JOIN webhook ON webhook.id = webhook_delivery.webhook_id
+                    WHERE webhook_delivery.id = ?
+                    """
+                return try db.first(sql, [deliveryID]) { try $0.identifier(0) }
+            }
             guard let delivery = try Attempted.find(deliveryID, timesQueued: timesQueued, db) else { return RecordedAttempt(outcome: nil) }
             try Self.log(attempt, delivery, db)
             guard let endpoint = delivery.endpoint else { return RecordedAttempt(outcome: nil) }
@@ -118,7 +119,7 @@ struct SQLDeliveryStore: DeliveryStore {
             var disabled: WebhookDisabledReason?
             if isPresent, endpoint.status == .enabled, let reason = verdict.disabling {
                 try DeliveryRows.disable(
-                    endpoint, for: reason, failingSince: verdict.health.failingSince, at: attempt.endedAt, requestID: nil, outbox, db)
+                    endpoint, for: reason, failingSince: verdict.health.failingSince, at: attempt.endedAt, requestID: nil, db)
                 disabled = reason
             }
             return RecordedAttempt(outcome: delivery.isWaiting ? outcome : nil, disabled: disabled)

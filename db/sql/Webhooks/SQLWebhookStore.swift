@@ -5,7 +5,6 @@ import Personas
 struct SQLWebhookStore: WebhookStore {
     let writer: any SQLWriter
     let readers: any SQLReader
-    let outbox: Outbox
 
     func insert(
         _ endpoint: WebhookEndpoint, secret: SealedSecret, in context: WriteContext<WebhookEndpoint>
@@ -54,13 +53,11 @@ struct SQLWebhookStore: WebhookStore {
     func listed(accountName: String?, after id: Identifier?, limit: Int) async throws(Failure) -> [ListedWebhook] {
         try await readers.read { connection in
             let account = "SELECT 1 FROM account WHERE name = ?"
-            if let accountName, try connection.first(account, [accountName], row: { _ in true }) == nil { throw Failure.notFound }
-            var listed: [ListedWebhook] = []
-            try connection.query(
+            if let accountName, try !connection.finds(account, [accountName]) { throw Failure.notFound }
+            return try connection.all(
                 "\(WebhookRow.selectListed) WHERE webhook.id > ? \(accountName == nil ? "" : "AND webhook.account_id = (SELECT id FROM account WHERE name = ?)") ORDER BY webhook.id LIMIT ?",
                 [id ?? .nilUUID] + (accountName.map { [$0] } ?? []) + [limit]
-            ) { listed.append(try WebhookRow.decodeListed($0)) }
-            return listed
+            ) { try WebhookRow.decodeListed($0) }
         }
     }
 
@@ -94,7 +91,7 @@ struct SQLWebhookStore: WebhookStore {
                 // By the URL that it has from now on.
                 try DeliveryRows.disable(
                     try WebhookRow.find(reference, db), for: .manual, failingSince: before.failingSince, at: now,
-                    requestID: context.requestID, outbox, db)
+                    requestID: context.requestID, db)
             case .enabled? where before.status == .disabled:
                 try Self.forgetHealth(of: before.id, db)
                 try db.run(

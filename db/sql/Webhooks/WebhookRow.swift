@@ -30,7 +30,7 @@ enum WebhookRow {
     /// An endpoint that is about to be changed: nobody else changes anything of its account meanwhile.
     /// - Throws: `notFound`.
     static func owned(_ reference: WebhookReference, _ db: any SQLTransaction) throws -> WebhookEndpoint {
-        try db.lock(reference.accountID ?? find(reference, db).accountID)
+        try db.lock { try reference.accountID ?? find(reference, db).accountID }
         return try find(reference, db)
     }
 

@@ -47,7 +47,7 @@ struct SQLiteTransaction: SQLTransaction {
     }
 
     /// Nobody else writes.
-    func lock(_ accountID: Identifier) {}
+    func lock(_ owner: () throws -> Identifier?) {}
 
     func tell(_ event: Event) { events?.append(event) }
 }

@@ -36,12 +36,10 @@ struct SQLiteImageIndex: ImageIndex {
     func removals(after last: BlobKey?, limit: Int) async throws(Failure) -> [BlobKey] {
         var keys = Set(pins.abandoned(after: last, limit: limit))
         let queued = try await readers.read { connection in
-            var queued: [BlobKey] = []
-            try connection.query(
+            return try connection.all(
                 "SELECT digest FROM media_removal WHERE digest > ? ORDER BY digest LIMIT ?",
                 [last?.digest ?? [], limit]
-            ) { queued.append(BlobKey(digest: Array($0.bytes(0)))) }
-            return queued
+            ) { BlobKey(digest: Array($0.bytes(0))) }
         }
         keys.formUnion(queued)
         return Array(keys.sorted().prefix(limit))
@@ -50,7 +48,7 @@ struct SQLiteImageIndex: ImageIndex {
     func unnamed(among keys: [BlobKey]) async throws(Failure) -> [BlobKey] {
         try await readers.read { connection in
             try keys.filter {
-                try connection.first("SELECT 1 FROM media WHERE digest = ?", [$0.digest], row: { _ in true }) == nil
+                try !connection.finds("SELECT 1 FROM media WHERE digest = ?", [$0.digest])
             }
         }
     }
