@@ -30,22 +30,7 @@ final class SQLiteStoreUsage: StoreUsage {
     var waitingWrites: Int { writer.waitingCount }
 
     func contents() async throws(Failure) -> StoreContents {
-        try await scans.scan { connection in
-            try connection.atOneMoment {
-                var counts: [Mode: [Status: Int]] = [:]
-                try connection.query("SELECT mode, status, count FROM item_count", []) { row in
-                    guard let mode = row.text(0).flatMap(Mode.init), let status = row.text(1).flatMap(Status.init) else { return }
-                    counts[mode, default: [:]][status, default: 0] += Int(row.integer(2))
-                }
-                let accounts = try connection.first("SELECT count(*) FROM account", []) { Int($0.integer(0)) }
-                var trash: [Mode: Int] = [:]
-                try connection.query("SELECT mode, count FROM trash_count", []) { row in
-                    guard let mode = row.text(0).flatMap(Mode.init) else { return }
-                    trash[mode, default: 0] += Int(row.integer(1))
-                }
-                return StoreContents(accounts: accounts ?? 0, counts: counts, trash: trash)
-            }
-        }
+        try await scans.scan(StoredContents.read)
     }
 
     func images() async throws(Failure) -> ImageVolume {

@@ -86,6 +86,17 @@ package final class EventFeed: Sendable {
         for signal in signals { signal.notify() }
     }
 
+    /// Rings for those who follow accounts of which there are events that the store alone can tell: those of other processes, and those of this one where
+    /// others may have come between.
+    package func announce(_ accountIDs: Set<Identifier>) {
+        guard !accountIDs.isEmpty else { return }
+        let (rung, signals) = state.withLock { state in
+            (accountIDs.flatMap { state.bells[$0] ?? [] }, state.commonBells.map(\.signal))
+        }
+        for (before, bell) in rung.enumerated() { bell.ring(before) }
+        for signal in signals { signal.notify() }
+    }
+
     /// Rings for those who follow an account without events: something about it has changed, or it is gone.
     package func ring(_ accountID: Identifier) {
         for (before, bell) in state.withLock({ state in Array(state.bells[accountID] ?? []) }).enumerated() { bell.ring(before) }

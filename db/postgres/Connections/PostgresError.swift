@@ -55,8 +55,8 @@ struct PostgresError: Error, Sendable, CustomStringConvertible {
         text.split(whereSeparator: \.isNewline).map { $0.trimmingPrefix(while: \.isWhitespace) }.joined(separator: "; ")
     }
 
-    /// Whether a uniqueness stood against it.
-    var isTaken: Bool { state == "23505" }
+    /// Whether a uniqueness stood against it, or a link to an image that was to go.
+    var isTaken: Bool { state == "23505" || state == "23503" && (constraint ?? "").hasSuffix("_link_object") }
 
     /// Whether the connection is of no more use: it is gone, or leads to a server that is stopping, or is no longer the one that writes.
     var endsConnection: Bool {

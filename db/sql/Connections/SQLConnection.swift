@@ -111,8 +111,8 @@ protocol SQLTransaction: SQLConnection {
     /// Runs a statement that brings no rows, and waits for what comes of it.
     /// - Returns: how many rows it changed.
     func change(_ sql: String, _ values: SQLValues) throws -> Int
-    /// Runs a part of the transaction that is undone by itself where a uniqueness stands against it. The statement that meets it is the first of the part
-    /// which changes anything, because some engines undo no more than that.
+    /// Runs a part of the transaction that is undone by itself where a uniqueness stands against it, or a link to an image that it removes. The statement
+    /// that meets it is the first of the part which changes anything, because some engines undo no more than that.
     /// - Returns: nil where one does.
     func unlessTaken<Value>(_ body: () throws -> Value) throws -> Value?
     /// Has no other transaction change anything of an account's until this one ends: what is read from here on stays true. Nothing where only one

@@ -13,6 +13,8 @@ struct SQLTrainingJobStore: TrainingJobStore {
     let readers: any SQLReader
     let metrics: StoreMetrics
     let steps: ItemSteps
+    /// Whether other processes may have workers of their own at the same jobs.
+    var isShared = false
 
     func lease(limit: Int, policy: LeasePolicy, in context: WriteContext<[LeasedJob]>) async throws(Failure) -> [LeasedJob] {
         let now = context.now
@@ -79,9 +81,10 @@ struct SQLTrainingJobStore: TrainingJobStore {
         try await endLeases(runningUntil: context.now, policy: policy, in: context)
     }
 
-    /// Only one process opens the folder, so there is no other worker of this process's kind whose lease could be good.
+    /// Where no other process works at the same jobs there is no other worker of this process's kind whose lease could be good.
     func takeOver(policy: LeasePolicy, in context: WriteContext<Int>) async throws(Failure) -> Int {
-        try await endLeases(runningUntil: Timestamp(milliseconds: .max), policy: policy, in: context)
+        if isShared { return try await expire(policy: policy, in: context) }
+        return try await endLeases(runningUntil: Timestamp(milliseconds: .max), policy: policy, in: context)
     }
 
     /// Ends the leases that run until a moment at most, and forgets the cancelled jobs that are old.

@@ -24,10 +24,11 @@ enum TrashRows {
     static func put(_ trashed: TrashedItem, _ db: any SQLTransaction) throws {
         let id = trashed.item.id
         try db.run(intoTrash, [id, trashed.trashedAt.milliseconds, trashed.purgeAt.milliseconds])
+        let image = ImageLinks.imageColumns(in: db.dialect)
         try db.run(
             """
-            INSERT INTO trash_link (item_id, position, token, digest)
-            SELECT pikzonality_id, position, token, digest FROM image_link WHERE pikzonality_id = ?
+            INSERT INTO trash_link (item_id, position, token, \(image))
+            SELECT pikzonality_id, position, token, \(image) FROM image_link WHERE pikzonality_id = ?
             """, [id])
         // The last job waits for the item to come back. Of those before it nobody asks.
         try db.run(
@@ -48,10 +49,11 @@ enum TrashRows {
         try db.run(
             "UPDATE pikzonality SET (\(revisionColumns)) = (SELECT \(revisionColumns) FROM trash_item WHERE id = ?1) WHERE id = ?1", [id])
         if item.details != trashed.details { try RevisionRows.keep(trashed, becoming: item, requestID: requestID, db) }
+        let image = ImageLinks.imageColumns(in: db.dialect)
         try db.run(
             """
-            INSERT INTO image_link (pikzonality_id, position, token, digest)
-            SELECT item_id, position, token, digest FROM trash_link WHERE item_id = ?
+            INSERT INTO image_link (pikzonality_id, position, token, \(image))
+            SELECT item_id, position, token, \(image) FROM trash_link WHERE item_id = ?
             """, [id])
         try db.run("UPDATE training_job SET pikzonality_id = ?1 WHERE id = (SELECT job_id FROM trash_item WHERE id = ?1)", [id])
         try db.run("DELETE FROM trash_item WHERE id = ?", [id])
