@@ -4,6 +4,7 @@ import GRDB
 import Personas
 import Synchronization
 import TestImages
+import TestPostgres
 import TestSupport
 import Testing
 
@@ -19,6 +20,9 @@ func withStorage<Value>(
     in directory: String, migrated: Bool = true, readers: Int = 2, metrics: any MetricsFactory = NOOPMetricsHandler.instance,
     _ body: (OpenStorage) async throws -> Value
 ) async throws -> Value {
+    if ProcessInfo.processInfo.environment["PERSONAS_TEST_ENGINE"] == "postgres" {
+        return try await withPostgresStorage(in: directory, migrated: migrated, body)
+    }
     let storage = try Storage.open(
         Storage.Configuration(directory: directory, readers: readers, mediaThreads: 4, metrics: metrics))
     defer { storage.close() }
@@ -29,6 +33,49 @@ func withStorage<Value>(
             files: try #require(storage.blobs as? FileBlobStore), backups: try #require(storage.backups)))
 }
 
+/// The same with PostgreSQL for rows.
+func withPostgresStorage<Value>(
+    in directory: String, migrated: Bool = true, _ body: (OpenStorage) async throws -> Value
+) async throws -> Value {
+    let server = try PostgresServer.shared.get()
+    let template =
+        migrated
+        ? try await PostgresTemplates.shared.name("stores") { address in
+            let storage = try PostgresStorage(
+                PostgresStorage.Configuration(database: address, secretsKeyFile: "/nowhere", spoolFolder: "/nowhere"),
+                blobs: NoBlobs())
+            _ = try await storage.migrate()
+            storage.close()
+        } : "template1"
+    return try await server.withDatabase(like: template) { name in
+        let beside = try Storage.open(Storage.Configuration(directory: directory, readers: 2, mediaThreads: 4))
+        defer { beside.close() }
+        _ = try await beside.migrate()
+        let files = try #require(beside.blobs as? FileBlobStore)
+        let storage = try PostgresStorage(
+            PostgresStorage.Configuration(
+                database: server.address(of: name), secretsKeyFile: directory + "/secrets.key", spoolFolder: directory), blobs: files)
+        if migrated { try await storage.load() }
+        let open = OpenStorage(
+            storage: storage, directory: directory, index: try #require(beside.images as? SQLiteImageIndex), files: files,
+            backups: try #require(beside.backups), database: OpenStorage.Database(server: server, name: name))
+        let outcome: Result<Value, any Error>
+        do { outcome = .success(try await body(open)) } catch { outcome = .failure(error) }
+        storage.close()
+        return try outcome.get()
+    }
+}
+
+/// Where no bytes are.
+private struct NoBlobs: BlobStore {
+    func digest(of bytes: [UInt8]) async throws(Failure) -> [UInt8] { throw .mediaNotStored("nowhere") }
+    func put(_ bytes: [UInt8], under key: BlobKey) async throws(Failure) { throw .mediaNotStored("nowhere") }
+    func open(_ key: BlobKey) async throws(Failure) -> any Blob { throw .notFound }
+    func isIntact(_ key: BlobKey) async throws(Failure) -> Bool { throw .notFound }
+    func delete(_ key: BlobKey) async throws(Failure) {}
+    func list(_ prefix: UInt8, to sink: ([BlobKey]) async throws(Failure) -> Void) async throws(Failure) {}
+}
+
 /// Runs a body with an open storage in a folder of its own.
 func withStorage<Value>(migrated: Bool = true, readers: Int = 2, _ body: (OpenStorage) async throws -> Value) async throws -> Value {
     try await withDataFolder { directory in try await withStorage(in: directory, migrated: migrated, readers: readers, body) }
@@ -36,12 +83,20 @@ func withStorage<Value>(migrated: Bool = true, readers: Int = 2, _ body: (OpenSt
 
 /// A storage under test, and what tests ask of it beyond its ports.
 struct OpenStorage: Sendable {
-    let storage: Storage
+    /// A database of PostgreSQL.
+    struct Database: Sendable {
+        let server: PostgresServer
+        let name: String
+    }
+
+    let storage: any Stores
     let directory: String
-    /// The rows of images, by whose connections tests look into the database.
-    let index: SQLiteImageIndex
     /// The bytes of images.
     let files: FileBlobStore
+    /// Where the rows are, if PostgreSQL has them.
+    let database: Database?
+    /// The rows of images in SQLite, by whose connections tests look into the database.
+    let index: SQLiteImageIndex
     /// Backups of the folder.
     let backups: any BackupStore
     /// The use cases of images.
@@ -49,14 +104,37 @@ struct OpenStorage: Sendable {
     /// What takes bytes away; it runs when a test says so.
     let collector: BlobCollector
 
-    init(storage: Storage, directory: String, index: SQLiteImageIndex, files: FileBlobStore, backups: any BackupStore) {
+    init(
+        storage: any Stores, directory: String, index: SQLiteImageIndex, files: FileBlobStore, backups: any BackupStore,
+        database: Database? = nil
+    ) {
+        self.index = index
+        self.backups = backups
         self.storage = storage
         self.directory = directory
-        self.index = index
         self.files = files
-        self.backups = backups
-        images = ImageLibrary(index: index, blobs: files, signals: WorkSignals())
-        collector = BlobCollector(index: index, blobs: files, clock: .system)
+        self.database = database
+        images = ImageLibrary(index: storage.images, blobs: files, signals: WorkSignals())
+        collector = BlobCollector(index: storage.images, blobs: files, clock: .system)
+    }
+
+    /// The images as a row may name them: where several processes store images, only after they were pinned.
+    func pinned(_ images: [StoredImage]) throws -> [StoredImage] {
+        guard let database else { return images }
+        return try images.map { image in
+            let digest = hexadecimal(image.key.digest)
+            let object = try database.server.run(
+                """
+                INSERT INTO media (object, digest, format, width, height, byte_count, held_until)
+                VALUES (gen_random_uuid(), decode('\(digest)', 'hex'), '\(image.format.rawValue)', \(image.width), \(image.height),
+                    \(image.byteCount), 9000000000000)
+                ON CONFLICT (digest) DO UPDATE SET held_until = excluded.held_until RETURNING object
+                """, in: database.name)
+            let id = try #require(Identifier(String(object.prefix(36))))
+            return StoredImage(
+                key: BlobKey(digest: image.key.digest, object: id), format: image.format, width: image.width, height: image.height,
+                byteCount: image.byteCount)
+        }
     }
 
     var items: any PikzonalityStore { storage.pikzonalities }
@@ -77,17 +155,23 @@ struct OpenStorage: Sendable {
         instructions: String? = nil, externalID: String? = nil, metadata: [String: String] = [:], outcome: TrainingOutcome? = nil,
         at time: Timestamp = .second(0)
     ) async throws(Failure) -> Pikzonality {
-        try await items.insert(
+        let references: [StoredImage]
+        do { references = try pinned(images) } catch { throw .unexpected("\(error)") }
+        return try await items.insert(
             NewPikzonality(
                 id: .random(), accountID: accountID, mode: mode,
                 details: PikzonalityDetails(
                     name: Name(stored: name), specialInstructions: instructions, externalID: externalID, metadata: .fixture(metadata)),
-                references: images, outcome: outcome), at: time)
+                references: references, outcome: outcome), at: time)
     }
 
     /// How many rows of a table fulfil a condition.
-    func count(_ table: String, where condition: String = "1") throws -> Int {
-        try index.readers.lend { connection in
+    func count(_ table: String, where condition: String = "1 = 1") throws -> Int {
+        if let database {
+            let text = try database.server.run("SELECT count(*) FROM \(table) WHERE \(condition)", in: database.name)
+            return try #require(Int(text.prefix { $0.isNumber }))
+        }
+        return try index.readers.lend { connection in
             try connection.first("SELECT count(*) FROM \(table) WHERE \(condition)", [], row: { Int($0.integer(0)) }) ?? 0
         }
     }
@@ -101,6 +185,10 @@ struct OpenStorage: Sendable {
 
     /// Runs SQL on the writing connection.
     func execute(_ sql: String) async throws {
+        if let database {
+            try database.server.run(sql, in: database.name)
+            return
+        }
         try await index.writer.writeDirectly { db in try db.execute(sql: sql) }
     }
 }
