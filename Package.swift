@@ -173,6 +173,7 @@ let package = Package(
                 "PersonasHTTP",
                 "PersonasMetrics",
                 "PersonasOutbound",
+                "PersonasS3",
                 "PersonasWire",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),

@@ -13,6 +13,7 @@ import PersonasWire
 struct Application: Sendable {
     /// What the service remembers.
     let storage: any Stores
+    private let opened: OpenStores
     /// The signals between use cases and background work.
     let signals: WorkSignals
     /// The use cases of stored images.
@@ -57,7 +58,7 @@ struct Application: Sendable {
     /// For commands, which report failures themselves.
     static let silentLogger = Logger(label: "personas") { _ in SwiftLogNoOpLogHandler() }
 
-    /// Opens the data folder, whose lock the caller holds, and puts everything together. Nothing is migrated yet.
+    /// Opens what is stored, under the lock that the caller holds where it is a data folder, and puts everything together. Nothing is migrated yet.
     /// - Parameters:
     ///   - payments: where the payment service is; nil where there is none.
     ///   - fal: the settings of the trainer at fal; nil where this process does not train there.
@@ -91,9 +92,8 @@ struct Application: Sendable {
         let registry = settings.metrics ? MetricsRegistry() : nil
         let factory: any MetricsFactory = registry ?? NOOPMetricsHandler.instance
         let fetcher = try makeFetcher(factory)
-        var configuration = Storage.Configuration(settings, metrics: factory, clock: clock)
-        configuration.asksForTopUps = payments != nil
-        storage = try Storage.open(configuration)
+        opened = try StorePlace(settings).open(settings, asksForTopUps: payments != nil, metrics: factory, clock: clock)
+        storage = opened.stores
         if let registry { Self.tellVersion(in: registry) }
         let storage = storage
         metrics = registry.map { MetricsSource(registry: $0, storage: storage) }
@@ -201,8 +201,8 @@ struct Application: Sendable {
         }
     }
 
-    /// Closes the data folder. Nothing may be under way or follow.
-    func close() { storage.close() }
+    /// Closes what is stored. Nothing may be under way or follow.
+    func close() async { await opened.close() }
 
     /// Has monitoring see which version it watches.
     private static func tellVersion(in registry: MetricsRegistry) {
@@ -221,7 +221,7 @@ struct Delivering: Sendable {
 }
 
 extension MetricsSource {
-    /// What is told of a data folder.
+    /// What is told of what is stored.
     init(
         registry: MetricsRegistry, storage: any Stores, queueDepthsAgeMax: Duration = .seconds(1), usageAgeMax: Duration = .seconds(10),
         textAgeMax: Duration = .milliseconds(100)

@@ -93,7 +93,7 @@ extension CommandFailure {
         "the account's credits do not cover the training, and none are bought, because the last time nobody paid"
 
     private static let backupsElsewhereWords =
-        "this store has no backups of its own; back up its database and its bucket with their own tools"
+        "a shared database and its bucket are backed up by their own tools, such as pgBackRest and versions of the bucket"
 
     private static func words(forTooHigh balance: Int) -> String {
         "the account has \(balance) credits; grants bring it to \(CreditLedger.balanceMax) at most"

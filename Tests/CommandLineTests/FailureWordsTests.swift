@@ -83,7 +83,7 @@ struct FailureWordsTests {
             "migration v9 is unknown to this version: the database belongs to a newer one"
         ),
         (.schemaMismatch(.pending(migrations: ["v1", "v2"])), .failed, "pending migrations (v1, v2); run personas migrate up"),
-        (.backupsElsewhere, .failed, "this store has no backups of its own; back up its database and its bucket with their own tools"),
+        (.backupsElsewhere, .failed, "a shared database and its bucket are backed up by their own tools, such as pgBackRest and versions of the bucket"),
         (.folderUnusable(path: "/b", .missing), .failed, "there is no folder /b"),
         (.folderUnusable(path: "/b", .unreadable), .failed, "/b is not a folder that can be read"),
         (.folderUnusable(path: "/b", .notEmpty), .failed, "the folder /b is not empty"),

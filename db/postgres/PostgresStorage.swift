@@ -11,7 +11,7 @@ package final class PostgresStorage: Stores {
         package var database: String
         /// The file of the key that secrets are sealed with, the same for all processes.
         package var secretsKeyFile: String
-        /// A folder of this process alone for archives on their way in.
+        /// A folder for archives on their way in, which have no name there once they are open.
         package var spoolFolder: String
         /// Operations at once, each with a connection.
         package var writers = PostgresWriter.threads
@@ -86,6 +86,10 @@ package final class PostgresStorage: Stores {
     private let fileSpools: FileSpools
     private let maintenanceTurn = AsyncMutex()
     private let sealed: SealedSecretsLook
+
+    /// What a database is called in messages: where it is and who asks, never a password.
+    /// - Throws: `configuration` where the text cannot be read, or libpq is not there.
+    package static func words(for database: String) throws(Failure) -> String { try PostgresSettings(database).description }
 
     /// Takes what is needed to connect. Connections are made when there is something to do on them; nothing is migrated yet.
     /// - Parameter blobs: where the bytes of images lie.

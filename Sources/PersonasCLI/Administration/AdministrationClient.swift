@@ -37,13 +37,7 @@ struct AdministrationClient<Operation: AdministrationOperation>: Sendable {
         _ use: FolderUse = .existing, progress: @escaping ProgressHandler = { _ in },
         _ body: (AdministrationConnection) async throws(CommandFailure) -> Result
     ) async throws(CommandFailure) -> Result {
-        try use.requireDatabase(settings)
-        let session: any AdministrationSession = try await reach { () throws(Failure) in
-            guard let lock = try DataFolderLock.acquireUnlessServed(settings.dataDirectory) else { return nil }
-            return try await LocalSession.open(settings, lock: lock, use)
-        } remote: { (session) throws(CommandFailure) in
-            session
-        }
+        let session = try await session(use)
         do throws(CommandFailure) {
             let result = try await body(AdministrationConnection(session: session, operations: operations, progress: progress))
             await session.close()
@@ -51,6 +45,19 @@ struct AdministrationClient<Operation: AdministrationOperation>: Sendable {
         } catch {
             await session.close()
             throw error
+        }
+    }
+
+    /// The way to the data: that of the server which has the folder, or this process's own.
+    private func session(_ use: FolderUse) async throws(CommandFailure) -> any AdministrationSession {
+        let place = try StorePlace.of(settings)
+        guard case .folder(let directory) = place else { return try await LocalSession.open(settings, sharing: place, use) }
+        try use.requireDatabase(in: directory, settings)
+        return try await reach(directory) { () throws(Failure) -> (any AdministrationSession)? in
+            guard let lock = try DataFolderLock.acquireUnlessServed(directory) else { return nil }
+            return try await LocalSession.open(settings, directory, lock: lock, use)
+        } remote: { (session) throws(CommandFailure) in
+            session
         }
     }
 
@@ -71,10 +78,9 @@ struct AdministrationClient<Operation: AdministrationOperation>: Sendable {
     ///   - local: the way within this process; nil while another one works on the data folder.
     ///   - remote: the way through the server that does.
     func reach<Way>(
-        local: () async throws(Failure) -> Way?, remote: (RemoteSession) async throws(CommandFailure) -> Way
+        _ directory: String, local: () async throws(Failure) -> Way?, remote: (RemoteSession) async throws(CommandFailure) -> Way
     ) async throws(CommandFailure) -> Way {
         let deadline = ContinuousClock.now + Self.timeout
-        let directory = settings.dataDirectory
         while true {
             let session: RemoteSession?
             do throws(Failure) {
@@ -144,86 +150,4 @@ protocol AdministrationSession: Sendable {
     ) async throws(CommandFailure) -> ImportTotals
     /// Ends the session.
     func close() async
-}
-
-/// The data, opened by this process under the folder's lock.
-private struct LocalSession: AdministrationSession {
-    let directory: String
-    let app: Application
-    let lock: DataFolderLock
-
-    static func open(_ settings: Settings, lock: DataFolderLock, _ use: FolderUse) async throws(Failure) -> LocalSession {
-        // Whoever runs a command may have some of the server's settings, of which a part alone keeps no command from its work.
-        let payments = try? HTTPPaymentService.Configuration(settings)
-        let app = try Application(settings, payments: payments, logger: Application.silentLogger)
-        do throws(Failure) {
-            if use == .looking {
-                if await app.storage.schema.isReady() { try await app.storage.load() }
-            } else {
-                _ = try await app.migrate(isAllowed: use.mayMigrate(settings), for: use == .migrating ? .ofProcess : nil)
-            }
-        } catch {
-            app.close()
-            throw error
-        }
-        return LocalSession(directory: settings.dataDirectory, app: app, lock: lock)
-    }
-
-    func perform<Operation: AdministrationOperation>(
-        _ operation: Operation, progress: @escaping ProgressHandler
-    ) async throws(CommandFailure) -> Operation.Reply {
-        let seen = app.signals.removals.count
-        let reply: Operation.Reply
-        do throws(Failure) {
-            reply = try await app.administration.acting(as: .ofProcess).perform(operation, progress: progress)
-        } catch {
-            throw CommandFailure(error)
-        }
-        if Operation.leavesImages, app.signals.removals.count != seen { await collect() }
-        if Operation.aimsAtServer { Output.note("personas: no server runs on \(directory); this takes effect when one does") }
-        if Operation.leavesTraining { Output.note("personas: done; no server runs on the data folder, and training begins once one does") }
-        return reply
-    }
-
-    func export(_ request: ExportRequest, to sink: ([UInt8]) async throws -> Void) async throws(CommandFailure) {
-        let administration = app.administration.acting(as: .ofProcess)
-        do {
-            try await administration.export(try await administration.account(of: request), to: sink)
-        } catch {
-            throw CommandFailure(ofArchive: error)
-        }
-    }
-
-    func takeIn(
-        _ request: ImportRequest, _ archive: GivenArchive, progress: @escaping ProgressHandler, _ sink: ([ImportedItem]) -> Void
-    ) async throws(CommandFailure) -> ImportTotals {
-        let (removals, jobs) = (app.signals.removals.count, app.signals.jobs.count)
-        let totals: ImportTotals
-        do {
-            let prepared = try await app.administration.acting(as: .ofProcess).prepare(request, progress: progress) { spool in
-                for try await part in archive { try await spool.append(Array(part.readableBytesView)) }
-            }
-            totals = try await prepared.perform(progress: progress) { sink($0) }
-        } catch {
-            throw CommandFailure(ofArchive: error)
-        }
-        if app.signals.removals.count != removals { await collect() }
-        if app.signals.jobs.count != jobs { Output.note("personas: no server runs on the data folder, and training begins once one does") }
-        return totals
-    }
-
-    /// Does what a server does in the background, and what no other process would do soon. The operation is done whatever comes of it.
-    private func collect() async {
-        do throws(Failure) {
-            _ = try await app.collector.collect()
-        } catch {
-            Output.note(
-                "personas: done, but not all image files are removed yet, which the next server does (\(CommandFailure(error).message))")
-        }
-    }
-
-    func close() async {
-        app.close()
-        withExtendedLifetime(lock) {}
-    }
 }

@@ -1,3 +1,4 @@
+import CoreMetrics
 import Personas
 import PersonasDB
 import PersonasHTTP
@@ -5,9 +6,10 @@ import PersonasHTTP
 extension AdministrationClient where Operation == ListMigrations {
     /// The migrations as they stand. Nothing is changed by that, neither the database nor anything beside it, and nothing is made.
     func migrations() async throws(CommandFailure) -> [MigrationReport] {
-        let directory = settings.dataDirectory
-        try FolderUse.existing.requireDatabase(settings)
-        return try await reach { () throws(Failure) -> [MigrationReport]? in
+        let place = try StorePlace.of(settings)
+        guard case .folder(let directory) = place else { return try await migrations(in: place) }
+        try FolderUse.existing.requireDatabase(in: directory, settings)
+        return try await reach(directory) { () throws(Failure) -> [MigrationReport]? in
             // A server of a version that locked the folder itself is known by its socket alone.
             guard !SocketFile.isAnswered(try AdministrationSocket.path(in: directory)),
                 let hold = try DataFolderLock.holdOff(directory: directory)
@@ -23,6 +25,23 @@ extension AdministrationClient where Operation == ListMigrations {
                 await session.close()
                 throw error
             }
+        }
+    }
+
+    /// Those of a database that is shared.
+    private func migrations(in place: StorePlace) async throws(CommandFailure) -> [MigrationReport] {
+        do throws(Failure) {
+            let opened = try place.open(settings, asksForTopUps: false, metrics: NOOPMetricsHandler.instance, clock: .system)
+            let migrations: Result<[MigrationReport], Failure>
+            do throws(Failure) {
+                migrations = .success(try await opened.stores.schema.migrations())
+            } catch {
+                migrations = .failure(error)
+            }
+            await opened.close()
+            return try migrations.get()
+        } catch {
+            throw CommandFailure(opening: place.words, error)
         }
     }
 }

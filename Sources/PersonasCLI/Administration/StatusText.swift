@@ -4,8 +4,8 @@ import Personas
 /// What `personas status` prints: what is known of the service, with what the command itself knows.
 struct StatusDocument: Presentable {
     let report: StatusReport
-    /// The data folder's path, as it means the same everywhere.
-    let dataFolder: String
+    /// Where the data are.
+    let place: StorePlace
     /// The version of this command.
     let version: String
     /// The moment by which ages are told.
@@ -27,7 +27,7 @@ struct StatusDocument: Presentable {
     }
 
     private var entries: [(name: String, value: String)] {
-        var entries = server + [("data folder", dataFolder)]
+        var entries = server + [(isShared ? "database" : "data folder", place.absoluteWords)]
         if let stored = report.stored { entries.append(("maintenance", Self.words(for: stored.maintenance))) }
         entries.append(("migrations", Self.words(for: report.schema)))
         guard let stored = report.stored else { return entries + [("disk", disk(nil))] }
@@ -39,6 +39,11 @@ struct StatusDocument: Presentable {
         }
         entries += [("queue", Self.words(for: stored.queue)), ("disk", disk(stored.images)), ("last backup", backup(stored.lastBackup))]
         return entries
+    }
+
+    private var isShared: Bool {
+        guard case .shared = place else { return false }
+        return true
     }
 
     private var server: [(name: String, value: String)] {
@@ -99,7 +104,7 @@ struct StatusDocument: Presentable {
 
 extension StatusDocument: Encodable {
     private enum CodingKeys: String, CodingKey {
-        case dataFolder, version, server, maintenance, migrations, accounts, items, queue, disk, lastBackup
+        case dataFolder, database, version, server, maintenance, migrations, accounts, items, queue, disk, lastBackup
     }
 
     private struct Server: Encodable {
@@ -143,7 +148,8 @@ extension StatusDocument: Encodable {
         }
         for (mode, count) in stored?.contents.trash ?? [:] { items?[mode.rawValue]?["trash"] = count }
         var members = encoder.container(keyedBy: CodingKeys.self)
-        try members.encode(dataFolder, forKey: .dataFolder)
+        try members.encode(isShared ? nil : place.absoluteWords, forKey: .dataFolder)
+        try members.encode(isShared ? place.absoluteWords : nil, forKey: .database)
         try members.encode(version, forKey: .version)
         try members.encode(report.server.map(Server.init), forKey: .server)
         try members.encode(stored?.maintenance, forKey: .maintenance)

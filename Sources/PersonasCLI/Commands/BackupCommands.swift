@@ -79,8 +79,8 @@ struct RestoreCommand: PersonasSubcommand {
 
     func perform() async throws(CommandFailure) {
         let settings = try reporting(data.settings)
-        let directory = settings.dataDirectory
         guard !verifyOnly else { return try await verify() }
+        guard case .folder(let directory) = try StorePlace.of(settings) else { throw CommandFailure(Failure.backupsElsewhere) }
         let restore = try reporting { () throws(Failure) in try DataFolderRestore(from: folder.directory) }
         let isNew = !FileManager.default.fileExists(atPath: directory)
         let lock = try await Serve.lock(directory)

@@ -16,13 +16,18 @@ struct MigrateCommand: AsyncParsableCommand {
 
         func perform() async throws(CommandFailure) {
             let client = try client()
-            let isNew = !DataFolder(try reporting(data.settings).dataDirectory).hasDatabase
-            let before = isNew ? [] : try await client.migrations()
+            let before = try await isNew() ? [] : client.migrations()
             // Opening applies what is pending. A server that runs has done so already, or it would not run.
             let after = try await client.withSession(.migrating) { (perform) throws(CommandFailure) in try await perform(ListMigrations()) }
             try after.show(asJSON: output.isJSON)
             let count = after.count { $0.state == .applied } - before.count { $0.state == .applied }
             Output.note(count == 0 ? "Nothing was pending." : count == 1 ? "1 migration applied." : "\(count) migrations applied.")
+        }
+
+        /// Whether there is no database yet that could be asked.
+        private func isNew() throws(CommandFailure) -> Bool {
+            guard case .folder(let directory) = try StorePlace.of(try reporting(data.settings)) else { return false }
+            return !DataFolder(directory).hasDatabase
         }
     }
 

@@ -31,7 +31,7 @@ struct SeedCommand: OperatorCommand {
         let seeds = SeedSet(seeds.map(SeedFile.named))
         let faults = seeds.faults(keepingMetadata: settings.keepImageMetadata)
         // A seed with faults makes no data folder either.
-        if !DataFolder(settings.dataDirectory).hasDatabase {
+        if case .folder(let directory) = try StorePlace.of(settings), !DataFolder(directory).hasDatabase {
             let surroundings = SeedSurroundings(reserving: SeedFile.reservedNames().document.reservedNames ?? [])
             let problems = SeedCheck.problems(of: seeds.document, amid: surroundings)
             if let failure = seeds.failure(faults + seeds.faults(problems)) { throw failure }

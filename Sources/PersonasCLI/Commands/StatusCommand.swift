@@ -1,6 +1,5 @@
 import ArgumentParser
 import BuildVersion
-import Foundation
 import Personas
 
 /// `personas status`.
@@ -17,10 +16,10 @@ struct StatusCommand: OperatorCommand {
     @OptionGroup var output: JSONOption
 
     func perform() async throws(CommandFailure) {
-        let directory = URL(fileURLWithPath: try reporting(data.settings).dataDirectory).standardizedFileURL.path
+        let place = try StorePlace.of(try reporting(data.settings))
         let client = try client()
         let report = try await client.withSession(.looking) { (perform) throws(CommandFailure) in try await perform(ShowStatus()) }
-        try StatusDocument(report: report, dataFolder: directory, version: BuildVersion.text, now: .now).show(asJSON: output.isJSON)
+        try StatusDocument(report: report, place: place, version: BuildVersion.text, now: .now).show(asJSON: output.isJSON)
         if let name = report.schema.changed.first { throw CommandFailure(Failure.schemaMismatch(.changed(migration: name))) }
         if let name = report.schema.unknown.first { throw CommandFailure(Failure.schemaMismatch(.unknown(migration: name))) }
     }

@@ -21,27 +21,39 @@ enum Serve {
         let log = LogWriter()
         let logger = LineLogHandler.bootstrap(settings, writer: log)
         defer { log.flush() }
-        try FolderUse.making.requireDatabase(settings)
+        let place = try StorePlace.of(settings)
+        switch place {
+        case .folder(let directory): try FolderUse.making.requireDatabase(in: directory, settings)
+        case .shared:
+            // Its key is kept in the folder.
+            guard !withDemo else { throw CommandFailure(.usage, "--demo needs a data folder; leave out --database and --media") }
+        }
         UnknownVariables.warn(logger)
-        let lock = try await lock(settings.dataDirectory)
+        let lock = try await lock(place)
         defer { withExtendedLifetime(lock) {} }
-        let app = try await open(settings, logger: logger)
+        let app = try await open(settings, place, logger: logger)
         let cutOffCount: Int
         do throws(CommandFailure) {
             let demoKey =
                 withDemo
                 ? try await Demo.load(
                     into: app, by: Operator(logging: logger, uid: getuid()), in: DataFolder(settings.dataDirectory)) : nil
-            cutOffCount = try await run(app, settings, demoKey: demoKey, log: log, logger: logger)
+            cutOffCount = try await run(app, settings, place, demoKey: demoKey, log: log, logger: logger)
         } catch {
-            app.close()
+            await app.close()
             throw error
         }
-        app.close()
+        await app.close()
         guard cutOffCount > 0 else { return logger.info("stopped") }
         logger.warning("stopped", metadata: ["requests_cut_off": .stringConvertible(cutOffCount)])
         throw CommandFailure(
             .failed, "\(cutOffCount) \(cutOffCount == 1 ? "request" : "requests") cut off (grace-seconds is \(settings.graceSeconds))")
+    }
+
+    /// Takes the right to write to a data folder; nil where there is none, and everybody may.
+    private static func lock(_ place: StorePlace) async throws(CommandFailure) -> DataFolderLock? {
+        guard case .folder(let directory) = place else { return nil }
+        return try await lock(directory)
     }
 
     /// Takes the right to write to a data folder.
@@ -61,7 +73,7 @@ enum Serve {
         }
     }
 
-    private static func open(_ settings: Settings, logger: Logger) async throws(CommandFailure) -> Application {
+    private static func open(_ settings: Settings, _ place: StorePlace, logger: Logger) async throws(CommandFailure) -> Application {
         do throws(Failure) {
             let fal = settings.trainer == .fal ? try FalSettings(settings) : nil
             let payments = try HTTPPaymentService.Configuration(settings)
@@ -83,30 +95,24 @@ enum Serve {
                     )
                 }
             } catch {
-                app.close()
+                await app.close()
                 throw error
             }
             return app
         } catch {
-            throw CommandFailure(opening: settings.dataDirectory, error)
+            throw CommandFailure(opening: place.words, error)
         }
     }
 
     /// Answers until the process is told to stop.
     /// - Returns: how many requests were cut off then, because they were not answered within the grace.
-    private static func run(_ app: Application, _ settings: Settings, demoKey: String?, log: LogWriter, logger: Logger)
+    private static func run(_ app: Application, _ settings: Settings, _ place: StorePlace, demoKey: String?, log: LogWriter, logger: Logger)
         async throws(CommandFailure) -> Int
     {
         if settings.developmentDownloads {
             logger.warning(
                 "development downloads are on: images come by plain HTTP and from private addresses, and webhooks go there; never in production"
             )
-        }
-        let socketPath: String
-        do throws(Failure) {
-            socketPath = try AdministrationSocket.path(in: settings.dataDirectory)
-        } catch {
-            throw CommandFailure(error)
         }
         let (listening, stopping, brokenOff) = (WakeSignal(), WakeSignal(), WakeSignal())
         let (publicURL, serverLogger) = (PublicURL(settings.publicURL), logger.ofServer(until: brokenOff))
@@ -115,7 +121,8 @@ enum Serve {
             HTTPConfiguration(settings, connectionsMax: connectionsMax), publicURL: publicURL, logger: serverLogger,
             accessLog: LineAccessLog(level: settings.logLevel, format: settings.logFormat, writer: log)
         ) { address in
-            StartReport(settings: settings, connectionsMax: connectionsMax, address: address, links: publicURL.base).log(to: logger)
+            StartReport(settings: settings, place: place, connectionsMax: connectionsMax, address: address, links: publicURL.base).log(
+                to: logger)
             // Before commands reach the server, which is after this.
             app.presence.begin(
                 ServerReport.Identity(
@@ -125,9 +132,6 @@ enum Serve {
             listening.notify()
             if let demoKey { introduceDemo(key: demoKey, address: address, settings, logger) }
         }
-        let administration = AdministrationService(
-            socketPath: socketPath, administration: app.administration, registry: .ofCommands, decoding: app.decoding,
-            logger: serverLogger)
         // They are stopped from the last to the first: requests end before the work behind them, and that before the store.
         let (drainSeconds, graceSeconds) = (settings.drainSeconds, settings.graceSeconds)
         let services: [any Service] =
@@ -135,8 +139,9 @@ enum Serve {
             + background(app, settings, trainingDuration: demoKey == nil ? .zero : settings.demoTrainingDuration, logger: logger)
             + deliveries(app, settings, publicURL: publicURL, from: listening, logger: logger)
             + topUps(app, settings, logger: logger)
+            + (try commands(app, place, from: listening, logger: serverLogger))
             + [
-                Following(signal: listening, service: administration), http, Draining(http: http, seconds: drainSeconds),
+                http, Draining(http: http, seconds: drainSeconds),
                 ShutdownWatchdog(drainSeconds: drainSeconds, graceSeconds: graceSeconds, begun: stopping, log: log, logger: logger),
             ]
         let group = ServiceGroupConfiguration(services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet(logger))
@@ -148,6 +153,22 @@ enum Serve {
             throw failure(error, settings, logger)
         }
         return 0
+    }
+
+    /// What answers commands, where they come to the process that has the data folder. To a database they go themselves.
+    private static func commands(
+        _ app: Application, _ place: StorePlace, from listening: WakeSignal, logger: Logger
+    ) throws(CommandFailure) -> [any Service] {
+        guard case .folder(let directory) = place else { return [] }
+        let socketPath: String
+        do throws(Failure) {
+            socketPath = try AdministrationSocket.path(in: directory)
+        } catch {
+            throw CommandFailure(error)
+        }
+        let administration = AdministrationService(
+            socketPath: socketPath, administration: app.administration, registry: .ofCommands, decoding: app.decoding, logger: logger)
+        return [Following(signal: listening, service: administration)]
     }
 
     /// What sends webhooks, and what watches that they are sent.

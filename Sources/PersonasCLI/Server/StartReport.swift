@@ -6,6 +6,8 @@ import PersonasHTTP
 /// What a server says of itself once it listens, in one line: what whoever looks for a mistake in its settings asks first.
 struct StartReport {
     let settings: Settings
+    /// Where the data are.
+    let place: StorePlace
     /// Client connections that are taken, which may be fewer than are set.
     let connectionsMax: Int
     /// Where this machine's own clients reach the server.
@@ -33,7 +35,7 @@ struct StartReport {
             "connections_max": .stringConvertible(connectionsMax),
             "cors_origins": .stringConvertible(settings.corsOrigins.count),
             "credits": .string(settings.credits.rawValue),
-            "data": .string(URL(fileURLWithPath: settings.dataDirectory).standardizedFileURL.path),
+            "data": .string(place.absoluteWords),
             "development_downloads": .stringConvertible(settings.developmentDownloads),
             "drain_seconds": .stringConvertible(settings.drainSeconds),
             "grace_seconds": .stringConvertible(settings.graceSeconds),

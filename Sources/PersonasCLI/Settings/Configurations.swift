@@ -24,6 +24,21 @@ extension Storage.Configuration {
     }
 }
 
+extension PostgresStorage.Configuration {
+    init(_ settings: Settings, _ place: SharedPlace, metrics: any MetricsFactory, clock: WallClock) {
+        // An archive on its way in has a name there for no longer than it takes to open it.
+        self.init(
+            database: place.database, secretsKeyFile: place.secretsKeyFile,
+            spoolFolder: FileManager.default.temporaryDirectory.standardizedFileURL.path)
+        readers = settings.readers
+        searchesWaitingMax = settings.searchesWaitingMax
+        writesWaitingMax = settings.writesWaitingMax
+        trashDays = settings.trashDays
+        self.metrics = metrics
+        self.clock = clock
+    }
+}
+
 extension GuardedImageFetcher.Configuration {
     init(_ settings: Settings) {
         self.init()

@@ -41,8 +41,15 @@ struct SettingsList: Sendable {
     let dataDirectory = Setting.text(
         "data", value: "DIR", of: .everyCommand, completion: .directory, default: storage.directory,
         "Folder of everything that must survive: the database and the images")
+    let database = Setting.optionalText(
+        "database", value: "URL", of: .everyCommand, isSecret: true,
+        "PostgreSQL database that any number of servers share, postgres://user@host,standby/name, instead of a data folder; with media")
+    let media = Setting.optionalText(
+        "media", value: "URL", of: .everyCommand,
+        "Bucket of the images, s3://bucket/prefix?endpoint=https://s3.example&region=eu-1, with its keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+    )
     let secretsKeyFile = Setting.optionalText(
-        "secrets-key-file", value: "FILE", completion: .file(),
+        "secrets-key-file", value: "FILE", of: .everyCommand, completion: .file(),
         "File of the key that secrets of webhooks are sealed with (mode 0600); without it secrets.key in the data folder, which is in backups"
     )
     let host = Setting.text("host", value: "ADDRESS", default: http.host, "Address to listen on")

@@ -36,12 +36,14 @@ struct PostgresCheck: IntegrityStore {
             if listed.contains(key) {
                 report.counts.imageBytes += byteCount
             } else if try await isStored(key) {
-                report.add(Finding(.fileMissing, hexadecimal(key.digest), "The bucket has no object \(key.object?.text ?? "") of this image"))
+                report.add(
+                    Finding(.fileMissing, hexadecimal(key.digest), "The bucket has no object \(key.object?.text ?? "") of this image"))
             }
         }
         for key in listed.subtracting(rows.keys).sorted() where try await !isKnown(key) {
             let isRepaired = try await collector?.remove([key]) == 1
-            report.add(Finding(.fileOrphaned, hexadecimal(key.digest), "No row names object \(key.object?.text ?? "")", repaired: isRepaired))
+            report.add(
+                Finding(.fileOrphaned, hexadecimal(key.digest), "No row names object \(key.object?.text ?? "")", repaired: isRepaired))
         }
     }
 

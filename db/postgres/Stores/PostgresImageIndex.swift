@@ -52,12 +52,15 @@ struct PostgresImageIndex: ImageIndex {
         let digests = try await reader.read { connection in
             let after = last?.digest ?? []
             let queued = try connection.all(
-                "SELECT digest FROM media_removal WHERE digest > ? ORDER BY digest LIMIT ?", [after, limit]) { Array($0.bytes(0)) }
+                "SELECT digest FROM media_removal WHERE digest > ? ORDER BY digest LIMIT ?", [after, limit]
+            ) { Array($0.bytes(0)) }
             let unstored = try connection.all(
                 "SELECT digest FROM media WHERE is_stored = 0 AND held_until < ?1 AND digest > ?2 ORDER BY digest LIMIT ?3",
-                [now, after, limit]) { Array($0.bytes(0)) }
+                [now, after, limit]
+            ) { Array($0.bytes(0)) }
             let objects = try connection.all(
-                "SELECT digest FROM object_removal WHERE digest > ? ORDER BY digest LIMIT ?", [after, limit]) { Array($0.bytes(0)) }
+                "SELECT digest FROM object_removal WHERE digest > ? ORDER BY digest LIMIT ?", [after, limit]
+            ) { Array($0.bytes(0)) }
             return queued + unstored + objects
         }
         return Array(Set(digests.map { BlobKey(digest: $0) }).sorted().prefix(limit))

@@ -90,7 +90,8 @@ enum ImageLinks {
             throw Failure.unexpected("An image is of no known format")
         }
         return StoredImage(
-            key: BlobKey(digest: Array(row.bytes(0)), object: Identifier(bytes: row.bytes(5))), format: format, width: Int(row.integer(2)), height: Int(row.integer(3)),
+            key: BlobKey(digest: Array(row.bytes(0)), object: Identifier(bytes: row.bytes(5))), format: format, width: Int(row.integer(2)),
+            height: Int(row.integer(3)),
             byteCount: Int(row.integer(4)))
     }
 }
