@@ -75,6 +75,7 @@ struct Application: Sendable {
 
     /// The same with another internet, and with what a test has to have in its hands.
     /// - Parameters:
+    ///   - place: where the data are, instead of what the settings say.
     ///   - leases: instead of what the settings say, by which no lease is over as soon as it is given.
     ///   - decodingThreads: where bodies are worked on; nil for threads of their own.
     ///   - sender: what sends webhooks, and knows where to.
@@ -83,7 +84,7 @@ struct Application: Sendable {
     ///   - fal: what trains; nil for another.
     ///   - makeFetcher: makes what fetches images, given what is to be told of it.
     init(
-        _ settings: Settings, leases: LeasePolicy? = nil, decodingThreads: (any TaskExecutor)? = nil, clock: WallClock = .system,
+        _ settings: Settings, place: StorePlace? = nil, leases: LeasePolicy? = nil, decodingThreads: (any TaskExecutor)? = nil, clock: WallClock = .system,
         sender: any WebhookSender & WebhookTargetCheck, payments: (any PaymentService)? = nil, fal: FalAccess? = nil,
         logger: Logger = Self.silentLogger,
         makeFetcher: (any MetricsFactory) throws(Failure) -> any ImageFetcher
@@ -92,7 +93,8 @@ struct Application: Sendable {
         let registry = settings.metrics ? MetricsRegistry() : nil
         let factory: any MetricsFactory = registry ?? NOOPMetricsHandler.instance
         let fetcher = try makeFetcher(factory)
-        opened = try StorePlace(settings).open(settings, asksForTopUps: payments != nil, metrics: factory, clock: clock)
+        let place = if let place { place } else { try StorePlace(settings) }
+        opened = try place.open(settings, asksForTopUps: payments != nil, metrics: factory, clock: clock)
         storage = opened.stores
         if let registry { Self.tellVersion(in: registry) }
         let storage = storage
@@ -200,6 +202,10 @@ struct Application: Sendable {
             log.take(news)
         }
     }
+
+    /// Looks whether the place of images is there that this process does not have to itself.
+    /// - Throws: `storeBusy` where it does not answer, else why it cannot be used.
+    func probeImages() async throws(Failure) { try await opened.probe() }
 
     /// Closes what is stored. Nothing may be under way or follow.
     func close() async { await opened.close() }

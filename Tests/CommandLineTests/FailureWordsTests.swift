@@ -83,7 +83,10 @@ struct FailureWordsTests {
             "migration v9 is unknown to this version: the database belongs to a newer one"
         ),
         (.schemaMismatch(.pending(migrations: ["v1", "v2"])), .failed, "pending migrations (v1, v2); run personas migrate up"),
-        (.backupsElsewhere, .failed, "a shared database and its bucket are backed up by their own tools, such as pgBackRest and versions of the bucket"),
+        (
+            .backupsElsewhere, .failed,
+            "a shared database and its bucket are backed up by their own tools, such as pgBackRest and versions of the bucket"
+        ),
         (.folderUnusable(path: "/b", .missing), .failed, "there is no folder /b"),
         (.folderUnusable(path: "/b", .unreadable), .failed, "/b is not a folder that can be read"),
         (.folderUnusable(path: "/b", .notEmpty), .failed, "the folder /b is not empty"),

@@ -12,7 +12,8 @@ struct StartReportTests {
     private func report(_ flags: [String: String]) throws -> StartReport {
         let settings = try Settings(flags: flags, configurationFile: nil, environment: [:])
         return StartReport(
-            settings: settings, connectionsMax: 77, address: "http://127.0.0.1:8080", links: settings.publicURL ?? "http://127.0.0.1:8080")
+            settings: settings, place: try StorePlace(settings, environment: [:]), connectionsMax: 77, address: "http://127.0.0.1:8080",
+            links: settings.publicURL ?? "http://127.0.0.1:8080")
     }
 
     @Test("is one line with version, address, data folder, links, trainer and limits")

@@ -84,6 +84,7 @@ enum Serve {
                     logger.info("applying migrations", metadata: ["names": .array(pending.map { .string($0) })])
                 }
                 if !applied.isEmpty { logger.info("migrations applied", metadata: ["names": .array(applied.map { .string($0) })]) }
+                try await probeImages(app, logger)
                 if try await !app.storage.hasSecretsKey() {
                     // Everything else goes on, and the file may be brought back at any time.
                     logger.error(
@@ -101,6 +102,15 @@ enum Serve {
             return app
         } catch {
             throw CommandFailure(opening: place.words, error)
+        }
+    }
+
+    /// A bucket that cannot be used keeps the server from starting; one that is away does not, because all but images goes on without it.
+    private static func probeImages(_ app: Application, _ logger: Logger) async throws(Failure) {
+        do throws(Failure) {
+            try await app.probeImages()
+        } catch .storeBusy(let reason) {
+            logger.warning("images can be neither stored nor read until the bucket answers", metadata: ["reason": .string(reason)])
         }
     }
 

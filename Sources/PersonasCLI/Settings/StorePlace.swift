@@ -82,6 +82,10 @@ struct OpenStores: Sendable {
     /// The bucket of the images; nil where they lie in the data folder.
     fileprivate let objects: S3ObjectStore?
 
+    /// Looks whether the bucket is there, and lets itself be listed, for a start: a name that is wrong would be found by clients otherwise.
+    /// - Throws: as `S3ObjectStore.probe`; `storeBusy` where it may be there, and does not answer.
+    func probe() async throws(Failure) { try await objects?.probe() }
+
     /// Ends all connections. No call may be under way or follow.
     func close() async {
         stores.close()

@@ -28,7 +28,7 @@ struct StatusTextTests {
             report: StatusReport(
                 server: server ? ServerReport(identity: identity, startedAt: "2026-11-20T00:00:00.000Z", uptimeSeconds: 187_201) : nil,
                 schema: StatusReport.Schema(migrations), disk: DiskUse(databaseBytes: 999, freeBytes: nil), stored: stored),
-            dataFolder: "/data", version: "1.0.0", now: try #require(Timestamp(text: "2026-11-23T07:30:59Z")))
+            place: .folder("/data"), version: "1.0.0", now: try #require(Timestamp(text: "2026-11-23T07:30:59Z")))
     }
 
     @Test("Two columns, every line with something to say, none wider than a terminal")

@@ -90,18 +90,35 @@ struct TestService: Sendable {
         if fal != nil { all.merge(try TestFalAccess.flags(in: directory)) { $1 } }
         let settings = try Settings(flags: all, configurationFile: nil, environment: [:])
         let access = try fal.map { FalAccess(settings: try FalSettings(settings), queue: $0, verifier: $0) }
-        var opened = try Application(
-            settings, leases: policy, decodingThreads: decodingThreads, clock: clock, sender: receiver, payments: payments, fal: access
-        ) { _ in fetcher }
-        defer { opened.close() }
+        try await TestPlace.lend(directory) { place in
+            let app = try Application(
+                settings, place: place, leases: policy, decodingThreads: decodingThreads, clock: clock, sender: receiver,
+                payments: payments, fal: access
+            ) { _ in fetcher }
+            let outcome: Result<Void, any Error>
+            do {
+                outcome = .success(
+                    try await run(app, in: directory, transport, configuration, fetcher: fetcher, publicURL: PublicURL(baseURL), test))
+            } catch {
+                outcome = .failure(error)
+            }
+            await app.close()
+            try outcome.get()
+        }
+    }
+
+    private static func run(
+        _ opened: Application, in directory: String, _ transport: Transport, _ configuration: HTTPConfiguration, fetcher: TestFetcher,
+        publicURL: PublicURL, _ test: @Sendable (TestService) async throws -> Void
+    ) async throws {
         _ = try await opened.storage.migrate()
+        var whole = opened
         let registry = try #require(opened.metrics?.registry)
         // Tests look at once at what they did.
-        opened.metrics = MetricsSource(
+        whole.metrics = MetricsSource(
             registry: registry, storage: opened.storage, queueDepthsAgeMax: .zero, usageAgeMax: .zero, textAgeMax: .zero)
-        let app = opened
-        let log = LogRecorder(level: .trace)
-        let (accessLog, publicURL) = (AccessLogRecorder(), PublicURL(baseURL))
+        let app = whole
+        let (log, accessLog) = (LogRecorder(level: .trace), AccessLogRecorder())
         let http = app.http(configuration, publicURL: publicURL, logger: log.logger, accessLog: accessLog)
         let shadow = ShadowReads(of: app, configuration, publicURL)
         let key = try await app.administration.newKey(account: "studio")

@@ -6,6 +6,8 @@ import TestSupport
 package final class ObjectStoreServer: Sendable {
     /// The region that it is in.
     package static let region = "us-east-1"
+    /// A bucket of it, in which each test takes names that begin otherwise.
+    package static let bucket = "tests"
     /// Who may do everything, as variables of the environment.
     package static let owner = ["AWS_ACCESS_KEY_ID": "test:tester", "AWS_SECRET_ACCESS_KEY": "testing"]
     /// Whom it knows, and who may do nothing.
@@ -26,7 +28,7 @@ package final class ObjectStoreServer: Sendable {
         // Not in memory: file systems there may be without extended attributes, in which Swift keeps what it knows of objects.
         let folder = try TemporaryFolder.make("objects")
         process = try ServerProcess(
-            try TestTools.path(of: "python"), ["\(TestTools.tests)/Support/ObjectStore/server.py", folder], logPath: "\(folder)/server.log")
+            try TestTools.path(of: "python"), ["\(TestTools.tests)/Support/ObjectStore/server.py", folder, Self.bucket], logPath: "\(folder)/server.log")
         Self.folder.withLock { $0 = folder }
         atexit {
             ChildProcesses.endAll()

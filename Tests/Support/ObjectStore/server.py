@@ -1,11 +1,12 @@
 """OpenStack Swift with its S3 API, whole in one process on loopback: a store of objects that verifies signatures, digests and times.
 
-    python server.py FOLDER
+    python server.py FOLDER [BUCKET]
 
-It keeps everything below FOLDER, whose file system has to have extended attributes, writes one line with its address, and ends with the process that
-started it.
+It keeps everything below FOLDER, whose file system has to have extended attributes, makes BUCKET, writes one line with its address, and ends with the
+process that started it.
 """
 import errno
+import http.client
 import logging
 import os
 import sys
@@ -94,6 +95,20 @@ def end_with(parent):
     os._exit(0)
 
 
+def make_bucket(port, name):
+    """Makes a bucket for the user who may do everything, by Swift's own API, which takes a token for a signature."""
+    def ask(method, path, headers):
+        connection = http.client.HTTPConnection("127.0.0.1", port)
+        connection.request(method, path, headers=headers)
+        answer = connection.getresponse()
+        if answer.status >= 300:
+            sys.exit("the bucket %s could not be made: %s" % (name, answer.status))
+        return answer
+
+    token = ask("GET", "/auth/v1.0", {"X-Auth-User": "test:tester", "X-Auth-Key": "testing"}).getheader("X-Auth-Token")
+    ask("PUT", "/v1/AUTH_test/" + name, {"X-Auth-Token": token})
+
+
 def main():
     parent = os.getppid()
     root = os.path.abspath(sys.argv[1])
@@ -116,8 +131,12 @@ def main():
     front = listen(("127.0.0.1", 0))
     proxy = loadapp(write(root, "proxy", PROXY))
     eventlet.spawn(end_with, parent)
-    print("listening on http://127.0.0.1:%d" % front.getsockname()[1], file=sys.stderr, flush=True)
-    wsgi.server(front, proxy, silent, protocol=SwiftHttpProtocol)
+    serving = eventlet.spawn(wsgi.server, front, proxy, silent, protocol=SwiftHttpProtocol)
+    port = front.getsockname()[1]
+    for name in sys.argv[2:]:
+        make_bucket(port, name)
+    print("listening on http://127.0.0.1:%d" % port, file=sys.stderr, flush=True)
+    serving.wait()
 
 
 main()
