@@ -20,6 +20,8 @@ struct PostgresMigrator: SchemaStore {
     let reader: PostgresReader
     let clock: WallClock
     var migrations = PostgresMigration.all
+    /// What knows whether the database is there; nil where each question is asked of the database itself.
+    var pulse: PostgresPulse?
 
     /// Applies what is pending, each migration in a transaction of its own with its entry in the book.
     /// - Parameter author: who has asked for it, if somebody has. Then each has an entry in the audit, in the same transaction.
@@ -41,13 +43,19 @@ struct PostgresMigrator: SchemaStore {
     }
 
     func isReady() async -> Bool {
-        guard let entries = try? await reader.read(Self.book) else { return false }
+        if let isReady = pulse?.isReady { return isReady }
+        return (try? await reader.read(isReady(on:))) ?? false
+    }
+
+    /// What the pulse knows, in a process that has one; else nil, because every read waits for the network.
+    func isReadyNow() -> Bool? { pulse?.isReady }
+
+    /// Whether the database can be worked with as it is.
+    func isReady(on connection: any SQLConnection) throws -> Bool {
+        let entries = try Self.book(connection)
         let isKnownApplied = reports(of: entries).allSatisfy { $0.state == .applied || $0.state == .unknown }
         return isKnownApplied && refused(of: entries) == nil
     }
-
-    /// Always nil: every read waits for the network.
-    func isReadyNow() -> Bool? { nil }
 
     private func apply(on connection: PostgresConnection, _ author: Operator?) throws -> [String] {
         try connection.run(

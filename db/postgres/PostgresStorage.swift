@@ -27,8 +27,8 @@ package final class PostgresStorage: Stores {
         package var asksForTopUps = false
         /// Where counts and measurements go.
         package var metrics: any MetricsFactory = NOOPMetricsHandler.instance
-        /// Where the time of day comes from.
-        package var clock = WallClock.system
+        /// Where the time of day comes from; nil for the database's own clock, which all processes share.
+        package var clock: WallClock?
 
         /// Takes the database and the files that it needs beside it.
         package init(database: String, secretsKeyFile: String, spoolFolder: String) {
@@ -62,6 +62,10 @@ package final class PostgresStorage: Stores {
     package let feed = EventFeed()
     package let changes = ItemChanges()
     package let removals = WakeSignal()
+    /// The database's, as it is known here, unless the configuration names another.
+    package let clock: WallClock
+    /// Those who work on the same database.
+    package var companions: any Companions { PostgresCompanions(pulse: pulse, reader: reader) }
     package var terms: any BlockedTermStore { termCache }
     package var maintenance: any MaintenanceStore { maintenanceCache }
     package var epoch: any EpochStore { epochCache }
@@ -79,6 +83,8 @@ package final class PostgresStorage: Stores {
     private let writer: PostgresWriter
     private let reader: PostgresReader
     private let migrator: PostgresMigrator
+    private let pulse: PostgresPulse
+    private let serverClock = ServerClock()
     private let maintenanceCache: SQLMaintenanceStore
     private let termCache: SQLBlockedTermStore
     private let epochCache: SQLEpochStore
@@ -97,20 +103,26 @@ package final class PostgresStorage: Stores {
     package init(_ configuration: Configuration, blobs: any BlobStore) throws(Failure) {
         let settings = try PostgresSettings(configuration.database)
         let metrics = StoreMetrics(factory: configuration.metrics)
-        let (feed, clock) = (feed, configuration.clock)
+        let (feed, clock) = (feed, configuration.clock ?? serverClock.wallClock)
+        let pulse = PostgresPulse(settings: settings, clock: serverClock, metrics: configuration.metrics)
+        self.pulse = pulse
+        self.clock = clock
         let writer = PostgresWriter(
             settings: settings, threads: configuration.writers, waitingMax: configuration.writesWaitingMax, metrics: metrics
         ) { events in
             // Each entry of a ledger has its event, so that none is counted which is not on disk, or twice.
             for event in events { if case .credits(let entry) = event.subject { metrics.count(entry) } }
-            feed.announce(Set(events.map(\.accountID)))
+            let accountIDs = Set(events.map(\.accountID))
+            feed.announce(accountIDs)
+            pulse.tell(Bell(accounts: accountIDs))
         }
         let reader = PostgresReader(
             settings: settings, threads: configuration.readers, scansWaitingMax: configuration.searchesWaitingMax, metrics: metrics)
         self.writer = writer
         self.reader = reader
         self.blobs = blobs
-        migrator = PostgresMigrator(settings: settings, reader: reader, clock: clock)
+        let migrator = PostgresMigrator(settings: settings, reader: reader, clock: clock, pulse: pulse)
+        self.migrator = migrator
         maintenanceCache = SQLMaintenanceStore(writer: writer, readers: reader, feed: feed)
         termCache = SQLBlockedTermStore(writer: writer, readers: reader)
         epochCache = SQLEpochStore(readers: reader)
@@ -126,7 +138,7 @@ package final class PostgresStorage: Stores {
         jobs = SQLTrainingJobStore(writer: writer, readers: reader, metrics: metrics, steps: steps, isShared: true)
         falRequests = SQLFalRequestStore(writer: writer, readers: reader)
         idempotency = PostgresIdempotencyStore(writer: writer, reader: reader)
-        let keys = SQLAPIKeyStore(writer: writer, readers: reader, feed: feed)
+        let keys = SQLAPIKeyStore(writer: writer, readers: reader, feed: feed) { pulse.isFresh }
         self.keys = keys
         accounts = SQLAccountStore(writer: writer, readers: reader, keys: keys, changes: changes)
         names = SQLReservedNameStore(writer: writer, readers: reader)
@@ -143,6 +155,18 @@ package final class PostgresStorage: Stores {
         self.sealed = sealed
         secretsKey = SecretsKeyFile(path: configuration.secretsKeyFile) { () throws(Failure) in sealed.hasSecrets }
         deliveries = SQLDeliveryStore(writer: writer, readers: reader, sealing: secretsKey)
+        let (maintenance, terms, epoch) = (maintenanceCache, termCache, epochCache)
+        changes.forward { pulse.tell(Bell($0)) }
+        pulse.attach(
+            PostgresPulse.Memory {
+                keys.forget()
+            } load: { () throws(Failure) in
+                try await maintenance.load()
+                try await terms.load()
+                try await epoch.load()
+            } isSchemaReady: {
+                try migrator.isReady(on: $0)
+            }, BellReceivers(feed: feed, changes: changes))
     }
 }
 
@@ -162,6 +186,7 @@ extension PostgresStorage {
 
     /// Takes into memory what is answered from there.
     package func load() async throws(Failure) {
+        try await setClock()
         try await maintenanceCache.load()
         try await epochCache.load()
         try await termCache.load()
@@ -171,8 +196,20 @@ extension PostgresStorage {
     /// Ends the threads with their connections. No call may be under way or follow.
     package func close() {
         writer.close()
+        // After what it has to tell of.
+        pulse.close()
         reader.close()
         fileSpools.close()
+    }
+
+    /// Has the clock follow the server's from now on, before the first beat already, and in a process that never beats.
+    private func setClock() async throws(Failure) {
+        let clock = serverClock
+        try await reader.read { db in
+            let asked = ServerClock.steadyMilliseconds()
+            guard let time = try db.first("SELECT \(PulseLink.now)", [], row: { $0.timestamp(0) }) else { return }
+            clock.adjust(to: time, asked: asked, heard: ServerClock.steadyMilliseconds())
+        }
     }
 
     private func lookForSecrets() async throws(Failure) {

@@ -143,7 +143,10 @@ package final class Storage: Stores {
     private let imageIndex: SQLiteImageIndex
     private let blobFiles: FileBlobStore
     private let fileSpools: FileSpools
-    private let clock: WallClock
+    /// The clock that its configuration names.
+    package let clock: WallClock
+    /// None: the folder's lock keeps others away.
+    package let companions: any Companions = NoCompanions()
     private let openedAt: Timestamp
     private let folder: DataFolder
     private let version: String?

@@ -53,6 +53,28 @@ package struct RateLimitPolicy: Sendable, Equatable {
     }
 }
 
+/// Permits that an API key has taken.
+package struct RateUse: Sendable, Equatable {
+    /// The key.
+    package let keyID: Identifier
+    /// Permits to read.
+    package private(set) var reads: Int
+    /// Permits to write.
+    package private(set) var writes: Int
+
+    package init(keyID: Identifier, reads: Int = 0, writes: Int = 0) {
+        self.keyID = keyID
+        self.reads = reads
+        self.writes = writes
+    }
+
+    /// Counts further ones; fewer where some were given back.
+    package mutating func add(reads: Int, writes: Int) {
+        self.reads += reads
+        self.writes += writes
+    }
+}
+
 /// A store of permits that refills steadily: the classic token bucket.
 package struct TokenBucket: Sendable, Equatable {
     /// Permits of a full bucket, and those that one window brings.
@@ -78,8 +100,15 @@ package struct TokenBucket: Sendable, Equatable {
     /// Gives a permit back that was not needed.
     package mutating func giveBack() { permits = min(capacity, permits + 1) }
 
+    /// Takes permits that were given elsewhere, whether there are so many or not: what is missing then comes first out of what is refilled. Never more
+    /// than a whole bucket is missing, so that nobody waits for longer than two windows.
+    package mutating func charge(_ count: Int, at now: ContinuousClock.Instant) {
+        refill(at: now)
+        permits = max(-capacity, permits - Double(count))
+    }
+
     /// Whole permits left.
-    package var remaining: Int { Int(permits) }
+    package var remaining: Int { max(0, Int(permits)) }
 
     /// Whether the bucket has been left alone for so long that a new one is the same.
     package func isFull(at now: ContinuousClock.Instant) -> Bool {
@@ -136,7 +165,17 @@ package final class RateLimiter: Sendable {
     private struct State {
         var usages: [Identifier: Usage] = [:]
         var nextTicket: UInt64 = 0
+        /// What keys have used since that was asked for last; nil where nobody asks.
+        var untold: [Identifier: RateUse]?
+
+        mutating func tell(_ keyID: Identifier, reads: Int = 0, writes: Int = 0) {
+            guard let count = untold?.count, count < RateLimiter.keysUntoldMax || untold?[keyID] != nil else { return }
+            untold?[keyID, default: RateUse(keyID: keyID)].add(reads: reads, writes: writes)
+        }
     }
+
+    /// Keys whose uses wait to be told elsewhere; those of others are not told while so many do.
+    private static let keysUntoldMax = 10_000
 
     /// What every key may have.
     package let policy: RateLimitPolicy
@@ -206,6 +245,7 @@ package final class RateLimiter: Sendable {
             var usage = usage(of: keyID, &state, at: now)
             defer { state.usages[keyID] = usage }
             let isAdmitted = isWrite ? usage.writes.take(at: now) : usage.reads.take(at: now)
+            if isAdmitted { state.tell(keyID, reads: isWrite ? 0 : 1, writes: isWrite ? 1 : 0) }
             let bucket = isWrite ? usage.writes : usage.reads
             let limit: RateLimit = isWrite ? .writes : .reads
             return (isAdmitted, Standing(limit: limit, remaining: bucket.remaining, resetSeconds: bucket.secondsUntilNext))
@@ -219,13 +259,17 @@ package final class RateLimiter: Sendable {
             var usage = usage(of: keyID, &state, at: now)
             guard usage.inFlight < policy.inFlightMax, usage.reads.take(at: now) else { return nil }
             defer { state.usages[keyID] = usage }
+            state.tell(keyID, reads: 1)
             return Standing(limit: .reads, remaining: usage.reads.remaining, resetSeconds: usage.reads.secondsUntilNext)
         }
     }
 
     /// Takes back what `countNow` has counted, for a read that turned out to have to wait, and will be counted again.
     package func takeBack(_ keyID: Identifier) {
-        state.withLock { $0.usages[keyID]?.reads.giveBack() }
+        state.withLock { state in
+            state.usages[keyID]?.reads.giveBack()
+            state.tell(keyID, reads: -1)
+        }
     }
 
     /// Holds the refusal of a request back for a while, so that a client which does not look at its answers is slowed by it.
@@ -240,6 +284,38 @@ package final class RateLimiter: Sendable {
         guard isHeld else { return }
         try? await sleep(delay)
         state.withLock { $0.usages[keyID]?.heldBack -= 1 }
+    }
+
+    /// What keys have used here since this was asked for last, those first that have used the most; nothing the first time.
+    /// - Parameter limit: how many keys are told of at most. What the others have used is told of later.
+    package func takeUses(limit: Int) -> [RateUse] {
+        let untold = state.withLock { state -> [RateUse] in
+            defer { state.untold = [:] }
+            return (state.untold ?? [:]).values.filter { $0.reads > 0 || $0.writes > 0 }
+        }
+        guard untold.count > limit else { return untold }
+        let sorted = untold.sorted { $0.reads + $0.writes > $1.reads + $1.writes }
+        giveBack(sorted.dropFirst(limit))
+        return Array(sorted.prefix(limit))
+    }
+
+    /// Takes back what was told of and came nowhere, to be told of again.
+    package func giveBack(_ uses: some Sequence<RateUse>) {
+        state.withLock { state in for use in uses { state.tell(use.keyID, reads: use.reads, writes: use.writes) } }
+    }
+
+    /// Takes from keys' buckets what they have used elsewhere.
+    package func charge(_ uses: some Sequence<RateUse>, at now: ContinuousClock.Instant = .now) {
+        state.withLock { state in
+            for use in uses {
+                var usage = usage(of: use.keyID, &state, at: now)
+                // Of a key that nobody has presented here there is no bucket to make room for once there are that many.
+                guard state.usages[use.keyID] != nil || state.usages.count < keysRememberedMax else { continue }
+                usage.reads.charge(use.reads, at: now)
+                usage.writes.charge(use.writes, at: now)
+                state.usages[use.keyID] = usage
+            }
+        }
     }
 
     private func place(in state: inout State, _ keyID: Identifier) -> Bool {

@@ -50,7 +50,16 @@ package final class ItemChanges: Sendable {
         package func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(self)) }
     }
 
+    /// What others are told of.
+    package enum News: Sendable, Equatable {
+        /// An item has changed.
+        case item(ItemChange)
+        /// An account is gone with all that it had.
+        case accountGone(Identifier)
+    }
+
     private let watches = Mutex<[Identifier: Set<Watch>]>([:])
+    private let forward = Mutex<(@Sendable (News) -> Void)?>(nil)
 
     /// Changes that nobody watches yet.
     package init() {}
@@ -77,15 +86,35 @@ package final class ItemChanges: Sendable {
         }
     }
 
-    /// Wakes those who watch an item that has changed.
+    /// Has something done with all that becomes known in this process: what tells other processes of it. Called from any thread, and to return at once.
+    package func forward(_ forward: @escaping @Sendable (News) -> Void) { self.forward.withLock { $0 = forward } }
+
+    /// Wakes those who watch an item that has changed, here and wherever it is forwarded to.
     package func notify(_ change: ItemChange?) {
-        guard let change, let watching = watches.withLock({ $0[change.id] }) else { return }
-        Self.wake(watching.lazy.filter { change.isSettled || $0.interest == .anyChange })
+        guard let change else { return }
+        tell(.item(change))
     }
 
-    /// Wakes those who watch an item of an account that is gone with all that it had. This alone looks at all watches.
-    package func notify(accountGone accountID: Identifier) {
-        Self.wake(watches.withLock { watches in watches.values.flatMap { $0.filter { $0.accountID == accountID } } })
+    /// Wakes those who watch an item of an account that is gone with all that it had, here and wherever it is forwarded to.
+    package func notify(accountGone accountID: Identifier) { tell(.accountGone(accountID)) }
+
+    /// Wakes those of this process whom news concern that another one has told of. An account that is gone alone has all watches looked at.
+    package func receive(_ news: News) {
+        switch news {
+        case .item(let change):
+            guard let watching = watches.withLock({ $0[change.id] }) else { return }
+            Self.wake(watching.lazy.filter { change.isSettled || $0.interest == .anyChange })
+        case .accountGone(let accountID):
+            Self.wake(watches.withLock { watches in watches.values.flatMap { $0.filter { $0.accountID == accountID } } })
+        }
+    }
+
+    /// Wakes all of this process, because news may have been missed.
+    package func receiveAll() { Self.wake(watches.withLock { watches in watches.values.flatMap { Array($0) } }) }
+
+    private func tell(_ news: News) {
+        receive(news)
+        forward.withLock { $0 }?(news)
     }
 
     private static func wake(_ watching: some Sequence<Watch>) {

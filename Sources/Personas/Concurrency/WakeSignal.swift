@@ -8,6 +8,7 @@ package final class WakeSignal: Sendable {
         var count: UInt64 = 0
         var nextWaiter: UInt64 = 0
         var waiters: [UInt64: CheckedContinuation<Void, Never>] = [:]
+        var forward: (@Sendable () -> Void)?
     }
 
     private let state = Mutex(State())
@@ -18,8 +19,17 @@ package final class WakeSignal: Sendable {
     /// How often it was given.
     package var count: UInt64 { state.withLock { $0.count } }
 
-    /// Wakes every waiting task.
+    /// Has something done whenever it is given in this process: what tells other processes of it. Called from any thread, and to return at once.
+    package func forward(_ forward: @escaping @Sendable () -> Void) { state.withLock { $0.forward = forward } }
+
+    /// Wakes every waiting task, here and wherever it is forwarded to.
     package func notify() {
+        notifyHere()
+        state.withLock { $0.forward }?()
+    }
+
+    /// Wakes every waiting task of this process: for what others learn by themselves, or have told of.
+    package func notifyHere() {
         let woken = state.withLock { state in
             state.count += 1
             defer { state.waiters = [:] }

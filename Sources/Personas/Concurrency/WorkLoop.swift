@@ -30,7 +30,7 @@ final class WorkLoop: Sendable {
     /// Begins nothing more. `run` returns when what is in hand has ended.
     func stop() {
         isStopping.store(true, ordering: .relaxed)
-        signal.notify()
+        signal.notifyHere()
     }
 
     /// Looks until it is told to stop, or its task is cancelled, which gives up what is in hand.

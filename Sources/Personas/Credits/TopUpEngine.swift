@@ -128,7 +128,7 @@ package final class TopUpEngine: WorkEngine {
             inHand.repeated.remove(topUp.id)
             inHand.ended.insert(topUp.id)
         }
-        signal.notify()
+        signal.notifyHere()
     }
 
     /// Writes an answer down, however long the store cannot: what was paid is credited. Nil where the process ends first.

@@ -83,7 +83,7 @@ package final class EventFeed: Sendable {
             return (Set(events.map(\.accountID)).flatMap { state.bells[$0] ?? [] }, signals)
         }
         for (before, bell) in rung.enumerated() { bell.ring(before) }
-        for signal in signals { signal.notify() }
+        for signal in signals { signal.notifyHere() }
     }
 
     /// Rings for those who follow accounts of which there are events that the store alone can tell: those of other processes, and those of this one where
@@ -94,7 +94,13 @@ package final class EventFeed: Sendable {
             (accountIDs.flatMap { state.bells[$0] ?? [] }, state.commonBells.map(\.signal))
         }
         for (before, bell) in rung.enumerated() { bell.ring(before) }
-        for signal in signals { signal.notify() }
+        for signal in signals { signal.notifyHere() }
+    }
+
+    /// Rings for all who follow any account, because there may be events of each that the store alone can tell.
+    package func announceAll() {
+        ringAll()
+        for signal in state.withLock({ $0.commonBells.map(\.signal) }) { signal.notifyHere() }
     }
 
     /// Rings for those who follow an account without events: something about it has changed, or it is gone.

@@ -24,6 +24,8 @@ package protocol Stores: AdministrationStores {
     var changes: ItemChanges { get }
     /// Told where an item has gone by itself, by the end of its training, so that image bytes may have become superfluous.
     var removals: WakeSignal { get }
+    /// What everything here is dated by: the clock that all processes share.
+    var clock: WallClock { get }
     /// Images as rows.
     var images: any ImageIndex { get }
     /// Image bytes.

@@ -75,7 +75,7 @@ package final class DeliveryEngine: WorkEngine {
             tell(.givenUp(delivery))
         }
         await plan.ended(delivery.id, attempt)
-        signal.notify()
+        signal.notifyHere()
     }
 
     /// Writes an attempt down, however long the store cannot: a delivery that was given back without that would be sent again at once. Nil where the

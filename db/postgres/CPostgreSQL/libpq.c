@@ -40,6 +40,13 @@ OFFSET_CHECK(shown, dispchar)
 OFFSET_CHECK(shown_width, dispsize)
 _Static_assert(sizeof(struct PostgresOption) == sizeof(PQconninfoOption), "An option of a connection has another size");
 #undef OFFSET_CHECK
+
+#define OFFSET_CHECK(ours, theirs) \
+    _Static_assert(offsetof(struct PostgresNotification, ours) == offsetof(PGnotify, theirs), #theirs " lies elsewhere");
+OFFSET_CHECK(channel, relname)
+OFFSET_CHECK(process, be_pid)
+OFFSET_CHECK(payload, extra)
+#undef OFFSET_CHECK
 #endif
 
 const struct LibPQ *libpq_load(const char **missing) {

@@ -70,6 +70,17 @@ struct PostgresSettings: Sendable, CustomStringConvertible {
         return settings
     }
 
+    /// Settings of the connection of the pulse, which nobody waits for: it is given up sooner than others, and made again.
+    /// - Parameter answerMillisecondsMax: milliseconds that an answer may take.
+    func ofPulse(answerMillisecondsMax: Int) -> PostgresSettings {
+        var settings = self
+        settings.statementMillisecondsMax = answerMillisecondsMax
+        settings.lockMillisecondsMax = answerMillisecondsMax
+        // The shortest that libpq knows.
+        settings.keywords["connect_timeout"] = "2"
+        return settings
+    }
+
     /// What the server is told to give up after: a little earlier than this side does, so that the connection outlives a slow statement.
     static func serverMilliseconds(of milliseconds: Int) -> Int { max(1, milliseconds - milliseconds / 10) }
 

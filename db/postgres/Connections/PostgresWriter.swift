@@ -220,4 +220,16 @@ enum PostgresLock {
 
     /// The lock of those who bring the schema up to date: a number that means the service, and one that means this.
     static let migrations = (service: Int64(0x7065_7273), work: Int64(1))
+
+    /// The lock of whoever does what one process does at a time.
+    static func key(of duty: Duty) -> (service: Int64, work: Int64) {
+        let number: Int64 =
+            switch duty {
+            case .deliveries: 2
+            case .topUps: 3
+            case .closings: 4
+            case .clearing: 5
+            }
+        return (migrations.service, number)
+    }
 }

@@ -183,7 +183,9 @@ CREATE UNLOGGED TABLE replica (
     id uuid NOT NULL CONSTRAINT replica_key PRIMARY KEY,
     -- By the server's clock. One that was not seen for a while is gone, and its row goes with the next that looks.
     seen_at bigint NOT NULL,
-    version text COLLATE "C" NOT NULL
+    version text COLLATE "C" NOT NULL,
+    -- Where it listens; empty until it does.
+    address text COLLATE "C" NOT NULL
 ) WITH (fillfactor = 50);
 
 -- What keys have used of their rate limits at each replica. A replica writes with each pulse the rows of those keys that were used since the one

@@ -46,12 +46,17 @@ final class SQLAPIKeyStore: APIKeyStore {
     private let writer: any SQLWriter
     private let readers: any SQLReader
     private let feed: EventFeed
+    /// Whether all that others have changed is known here, so that memory is right.
+    private let isUpToDate: @Sendable () -> Bool
     private let memory = Mutex(Memory())
 
-    init(writer: any SQLWriter, readers: any SQLReader, feed: EventFeed) {
+    init(
+        writer: any SQLWriter, readers: any SQLReader, feed: EventFeed, isUpToDate: @escaping @Sendable () -> Bool = { true }
+    ) {
         self.writer = writer
         self.readers = readers
         self.feed = feed
+        self.isUpToDate = isUpToDate
     }
 
     func insert(_ key: APIKey, secret: APIKeySecret, in context: WriteContext<Void>) async throws(Failure) {
@@ -73,7 +78,7 @@ final class SQLAPIKeyStore: APIKeyStore {
 
     func find(secret: String) async throws(Failure) -> PresentedKey? {
         let hash = SecretHash(of: secret)
-        let (remembered, generation) = memory.withLock { ($0.found[hash], $0.generation) }
+        let (remembered, generation) = remembered(hash)
         if let remembered { return remembered }
         guard let found = try await readers.read({ connection in try Self.find(hash, connection) }) else { return nil }
         remember(found, under: hash, of: generation)
@@ -82,12 +87,18 @@ final class SQLAPIKeyStore: APIKeyStore {
 
     func findNow(secret: String) throws(Failure) -> KeyLookup {
         let hash = SecretHash(of: secret)
-        let (remembered, generation) = memory.withLock { ($0.found[hash], $0.generation) }
+        let (remembered, generation) = remembered(hash)
         if let remembered { return .known(remembered) }
         guard let read = try readers.readNow({ connection in try Self.find(hash, connection) }) else { return .waits }
         guard let found = read else { return .unknown }
         remember(found, under: hash, of: generation)
         return .known(found)
+    }
+
+    /// What memory says of a secret, if it is to be believed, and of which generation that is.
+    private func remembered(_ hash: SecretHash) -> (PresentedKey?, generation: UInt64) {
+        let (found, generation) = memory.withLock { ($0.found[hash], $0.generation) }
+        return (found != nil && isUpToDate() ? found : nil, generation)
     }
 
     private static func find(_ hash: SecretHash, _ connection: any SQLConnection) throws -> PresentedKey? {

@@ -40,6 +40,8 @@ package protocol AdministrationStores: Sendable {
     var feed: EventFeed { get }
     /// What tells this life of the store from every other.
     var epoch: any EpochStore { get }
+    /// The processes that serve from this store, where there may be several.
+    var companions: any Companions { get }
 }
 
 /// Where operators' use cases are carried out: each `AdministrationOperation` is one, and finds here what it works on.

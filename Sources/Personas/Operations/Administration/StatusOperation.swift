@@ -10,6 +10,7 @@ package struct ShowStatus: AdministrationOperation {
         var report = StatusReport(server: administration.presence.report, schema: schema, disk: disk)
         // What another version has left or changed cannot be read by this one's statements.
         guard schema.isCurrent else { return report }
+        if stores.companions.isShared { report.companions = try await stores.companions.all() }
         report.stored = StatusReport.Stored(
             contents: try await stores.usage.contents(), images: try await stores.usage.images(),
             maintenance: MaintenanceReport(stores.maintenance.maintenance),
@@ -99,6 +100,8 @@ package struct StatusReport: Sendable, Codable, Equatable {
     package let schema: Schema
     /// What the data take of the disk.
     package let disk: DiskUse
+    /// All processes that serve from a store that several may share; nil where it cannot be shared.
+    package var companions: [CompanionReport]?
     /// The rest; nil where the schema is not the one of the answering process.
     package var stored: Stored?
 

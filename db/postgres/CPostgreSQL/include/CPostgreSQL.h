@@ -6,6 +6,7 @@
 typedef struct pg_conn PGconn;
 typedef struct pg_result PGresult;
 typedef struct _PQconninfoOption PQconninfoOption;
+typedef struct pgNotify PGnotify;
 typedef unsigned int PostgresOid;
 /// Is told of notices and warnings, while a call that reads runs.
 typedef void (*PostgresNoticeReceiver)(void *_Nullable context, const PGresult *_Nonnull notice);
@@ -39,6 +40,7 @@ typedef void (*PostgresNoticeReceiver)(void *_Nullable context, const PGresult *
     F(int, PQflush, (PGconn *_Nonnull)) \
     F(int, PQconsumeInput, (PGconn *_Nonnull)) \
     F(int, PQisBusy, (PGconn *_Nonnull)) \
+    F(PGnotify *_Nullable, PQnotifies, (PGconn *_Nonnull)) \
     F(PGresult *_Nullable, PQgetResult, (PGconn *_Nonnull)) \
     F(unsigned int, PQresultStatus, (const PGresult *_Nullable)) \
     F(char *_Nullable, PQresultErrorMessage, (const PGresult *_Nonnull)) \
@@ -81,6 +83,16 @@ struct PostgresOption {
     const char *_Nullable shown;
     /// How wide a dialogue shows it.
     int shown_width;
+};
+
+/// What a session that listens is told, as `PQnotifies` hands it out, to be freed by `PQfreemem`.
+struct PostgresNotification {
+    /// The channel.
+    char *_Nonnull channel;
+    /// The process of the server that serves whoever has told.
+    int process;
+    /// What was told; empty for nothing.
+    char *_Nonnull payload;
 };
 
 enum {
