@@ -80,11 +80,12 @@ struct Application: Sendable {
     ///   - decodingThreads: where bodies are worked on; nil for threads of their own.
     ///   - sender: what sends webhooks, and knows where to.
     ///   - payments: who is asked for top-ups; nil for nobody.
-    ///   - clock: what items, leases and everything else are dated by.
+    ///   - clock: what items, leases and everything else are dated by; nil for the clock of the store.
     ///   - fal: what trains; nil for another.
     ///   - makeFetcher: makes what fetches images, given what is to be told of it.
     init(
-        _ settings: Settings, place: StorePlace? = nil, leases: LeasePolicy? = nil, decodingThreads: (any TaskExecutor)? = nil, clock: WallClock = .system,
+        _ settings: Settings, place: StorePlace? = nil, leases: LeasePolicy? = nil, decodingThreads: (any TaskExecutor)? = nil,
+        clock: WallClock? = nil,
         sender: any WebhookSender & WebhookTargetCheck, payments: (any PaymentService)? = nil, fal: FalAccess? = nil,
         logger: Logger = Self.silentLogger,
         makeFetcher: (any MetricsFactory) throws(Failure) -> any ImageFetcher
@@ -96,6 +97,7 @@ struct Application: Sendable {
         let place = if let place { place } else { try StorePlace(settings) }
         opened = try place.open(settings, asksForTopUps: payments != nil, metrics: factory, clock: clock)
         storage = opened.stores
+        let clock = storage.clock
         if let registry { Self.tellVersion(in: registry) }
         let storage = storage
         metrics = registry.map { MetricsSource(registry: $0, storage: storage) }
@@ -174,7 +176,7 @@ struct Application: Sendable {
             catalog: catalog, trash: trash, revisions: revisions, training: training, authentication: authentication, webhooks: webhooks,
             idempotency: idempotency, decoding: decoding, maintenance: storage.maintenance, schema: storage.schema, epoch: storage.epoch,
             changes: storage.changes, events: storage.events, feed: storage.feed, archives: archives, credits: credits,
-            falWebhooks: fal?.webhooks)
+            falWebhooks: fal?.webhooks, companions: storage.companions)
     }
 
     /// The service that answers over HTTP.

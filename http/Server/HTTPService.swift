@@ -111,12 +111,14 @@ package struct HTTPUseCases: Sendable {
     package let credits: Credits?
     /// What fal reports; nil where fal does not train.
     package let falWebhooks: FalWebhooks?
+    /// The other processes that hold keys to their rates.
+    package let companions: any Companions
 
     package init(
         catalog: Catalog, trash: Trash, revisions: Revisions, training: Training, authentication: Authentication, webhooks: Webhooks,
         idempotency: Idempotency, decoding: BodyDecoding, maintenance: any MaintenanceStore, schema: any SchemaStore,
         epoch: any EpochStore, changes: ItemChanges, events: any EventStore, feed: EventFeed, archives: Archives,
-        credits: Credits? = nil, falWebhooks: FalWebhooks? = nil
+        credits: Credits? = nil, falWebhooks: FalWebhooks? = nil, companions: any Companions = NoCompanions()
     ) {
         self.catalog = catalog
         self.trash = trash
@@ -135,6 +137,7 @@ package struct HTTPUseCases: Sendable {
         self.archives = archives
         self.credits = credits
         self.falWebhooks = falWebhooks
+        self.companions = companions
     }
 }
 
@@ -263,6 +266,7 @@ package struct HTTPService: Service {
     /// What both ways pass through.
     func parts() -> HTTPParts {
         let limiter = RateLimiter(policy: configuration.rateLimits)
+        useCases.companions.share(limiter)
         let tags = EntityTags(epoch: useCases.epoch, publicURL: publicURL)
         let waits = ItemWaits(changes: useCases.changes, waitsMax: configuration.waitsMax, factory: factory)
         let maintenance = MaintenanceMiddleware(maintenance: useCases.maintenance)

@@ -47,6 +47,7 @@ struct StatusDocument: Presentable {
     }
 
     private var server: [(name: String, value: String)] {
+        if let companions = report.companions { return servers(companions) }
         guard let server = report.server else { return [("server", "not running"), ("version", version)] }
         let identity = server.identity
         let isSame = identity.version.utf8.elementsEqual(version.utf8)
@@ -55,6 +56,19 @@ struct StatusDocument: Presentable {
             ("version", isSame ? version : "\(identity.version); this command is \(version)"),
             ("address", identity.address), ("public URL", identity.publicURL),
         ]
+    }
+
+    /// Those that share a database, whichever of them or of none a command runs beside.
+    private func servers(_ companions: [CompanionReport]) -> [(name: String, value: String)] {
+        let count = companions.isEmpty ? "none running" : "\(Quantities.number(companions.count)) running"
+        return [("servers", count)] + companions.map { ("", words(for: $0)) } + [("version", version)]
+    }
+
+    private func words(for companion: CompanionReport) -> String {
+        let address = companion.address.isEmpty ? "not listening yet" : companion.address
+        let age = Timestamp(text: companion.lastSeenAt).map { max(0, now.milliseconds - $0.milliseconds) } ?? 0
+        let isSame = companion.version.utf8.elementsEqual(version.utf8)
+        return "\(address), \(isSame ? "" : "version \(companion.version), ")seen \(age / 1_000).\(age % 1_000 / 100) s ago, \(companion.id.text)"
     }
 
     private static func words(for maintenance: MaintenanceReport) -> String {
@@ -104,7 +118,7 @@ struct StatusDocument: Presentable {
 
 extension StatusDocument: Encodable {
     private enum CodingKeys: String, CodingKey {
-        case dataFolder, database, version, server, maintenance, migrations, accounts, items, queue, disk, lastBackup
+        case dataFolder, database, version, server, replicas, maintenance, migrations, accounts, items, queue, disk, lastBackup
     }
 
     private struct Server: Encodable {
@@ -152,6 +166,7 @@ extension StatusDocument: Encodable {
         try members.encode(isShared ? place.absoluteWords : nil, forKey: .database)
         try members.encode(version, forKey: .version)
         try members.encode(report.server.map(Server.init), forKey: .server)
+        try members.encode(report.companions, forKey: .replicas)
         try members.encode(stored?.maintenance, forKey: .maintenance)
         try members.encode(report.schema, forKey: .migrations)
         try members.encode(stored?.contents.accounts, forKey: .accounts)

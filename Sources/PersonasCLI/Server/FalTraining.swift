@@ -78,6 +78,8 @@ struct FalTraining: Service {
 
     let training: Training
     let fal: FalParts
+    /// Those who train at the same fal.
+    var companions: any Companions = NoCompanions()
     let logger: Logger
 
     func run() async {
@@ -92,7 +94,7 @@ struct FalTraining: Service {
                 }
                 // Nothing else ends what a worker left behind that came by HTTP, or forgets what was called off.
                 group.addTask { await LeaseExpiry(training: training, logger: logger).run() }
-                group.addTask { await fal.closer.run() }
+                group.addTask { await companions.lead(.closings) { await fal.closer.run() } }
                 group.addTask {
                     while !Task.isCancelled {
                         let hasKeys = await fal.access.verifier.prepare()

@@ -139,9 +139,11 @@ enum Serve {
                     version: BuildVersion.text, pid: Int(ProcessInfo.processInfo.processIdentifier), address: address,
                     publicURL: settings.publicURL ?? address),
                 at: .now)
+            app.storage.companions.listens(at: address)
             listening.notify()
             if let demoKey { introduceDemo(key: demoKey, address: address, settings, logger) }
         }
+        app.storage.companions.begin(version: BuildVersion.text, signals: app.signals, topUpWaits: app.toppingUp?.waits)
         // They are stopped from the last to the first: requests end before the work behind them, and that before the store.
         let (drainSeconds, graceSeconds) = (settings.drainSeconds, settings.graceSeconds)
         let services: [any Service] =
@@ -185,17 +187,25 @@ enum Serve {
     private static func deliveries(
         _ app: Application, _ settings: Settings, publicURL: PublicURL, from listening: WakeSignal, logger: Logger
     ) -> [any Service] {
-        let engine = app.deliveryEngine(publicURL: publicURL, logger: logger)
+        let delivering = Leading(duty: .deliveries, companions: app.storage.companions) {
+            await Working(engine: app.deliveryEngine(publicURL: publicURL, logger: logger), graceSeconds: settings.graceSeconds).run()
+        }
         return [
             DeliveryLag(store: app.storage.deliveries, metrics: app.delivering.metrics, clock: app.delivering.clock),
             // Before the server listens nobody knows what links begin with.
-            Following(signal: listening, service: Working(engine: engine, graceSeconds: settings.graceSeconds)),
+            Following(signal: listening, service: delivering),
         ]
     }
 
     /// What asks for top-ups, where there is somebody to ask.
     private static func topUps(_ app: Application, _ settings: Settings, logger: Logger) -> [any Service] {
-        app.topUpEngine(logger: logger).map { [Working(engine: $0, graceSeconds: settings.graceSeconds)] } ?? []
+        guard app.toppingUp != nil else { return [] }
+        return [
+            Leading(duty: .topUps, companions: app.storage.companions) {
+                guard let engine = app.topUpEngine(logger: logger) else { return }
+                await Working(engine: engine, graceSeconds: settings.graceSeconds).run()
+            }
+        ]
     }
 
     /// The work behind the requests.
@@ -206,36 +216,48 @@ enum Serve {
         var services: [any Service] = [
             KeyUseSaving(uses: app.authentication.uses, logger: logger),
             // What is left of webhooks that were disabled or deleted, and secrets that are over.
-            Clearing(
-                done: "deliveries of webhooks cleared", failed: "deliveries of webhooks could not be cleared",
-                signal: app.signals.deliveryRemovals, logger: logger,
-                untilNext: { () throws(Failure) in try await app.webhooks.pauseUntilClearing() }
-            ) { () throws(Failure) in try await app.webhooks.clear() },
+            clearing(
+                app,
+                Clearing(
+                    done: "deliveries of webhooks cleared", failed: "deliveries of webhooks could not be cleared",
+                    signal: app.signals.deliveryRemovals, logger: logger,
+                    untilNext: { () throws(Failure) in try await app.webhooks.pauseUntilClearing() }
+                ) { () throws(Failure) in try await app.webhooks.clear() }),
             // The bytes of images that nothing names any more.
-            Clearing(done: "images removed", failed: "images could not be removed", signal: app.signals.removals, logger: logger) {
-                () throws(Failure) in try await app.collector.collect()
-            },
+            clearing(
+                app,
+                Clearing(done: "images removed", failed: "images could not be removed", signal: app.signals.removals, logger: logger) {
+                    () throws(Failure) in try await app.collector.collect()
+                }),
         ]
         switch settings.trainer {
         case .embedded:
             services.append(
                 EmbeddedTraining(training: app.training, images: app.images, duration: trainingDuration, logger: logger))
         case .worker: services.append(LeaseExpiry(training: app.training, logger: logger))
-        case .fal: if let fal = app.fal { services.append(FalTraining(training: app.training, fal: fal, logger: logger)) }
+        case .fal: if let fal = app.fal { services.append(falTraining(app, fal, logger)) }
         }
         return services + [
             MemoryReturn(),
-            expiry(of: "idempotency records", logger) { () throws(Failure) in try await app.idempotency.forgetExpired() },
-            expiry(of: "records of imports", logger) { () throws(Failure) in try await app.archives.forgetExpired() },
-            expiry(of: "items in the trash", logger) { () throws(Failure) in try await app.trash.purgeExpired() },
-            expiry(of: "events", logger) { () throws(Failure) in try await app.eventRetention.clear() },
+            expiry(app, of: "idempotency records", logger) { () throws(Failure) in try await app.idempotency.forgetExpired() },
+            expiry(app, of: "records of imports", logger) { () throws(Failure) in try await app.archives.forgetExpired() },
+            expiry(app, of: "items in the trash", logger) { () throws(Failure) in try await app.trash.purgeExpired() },
+            expiry(app, of: "events", logger) { () throws(Failure) in try await app.eventRetention.clear() },
         ]
     }
 
     private static func expiry(
-        of subject: String, _ logger: Logger, _ clear: @escaping @Sendable () async throws(Failure) -> Int
-    ) -> Clearing {
-        Clearing(done: "\(subject) cleared", failed: "\(subject) could not be cleared", logger: logger, clear: clear)
+        _ app: Application, of subject: String, _ logger: Logger, _ clear: @escaping @Sendable () async throws(Failure) -> Int
+    ) -> any Service {
+        clearing(app, Clearing(done: "\(subject) cleared", failed: "\(subject) could not be cleared", logger: logger, clear: clear))
+    }
+
+    private static func clearing(_ app: Application, _ clearing: Clearing) -> any Service {
+        Leading(duty: .clearing, companions: app.storage.companions) { await clearing.run() }
+    }
+
+    private static func falTraining(_ app: Application, _ fal: FalParts, _ logger: Logger) -> any Service {
+        FalTraining(training: app.training, fal: fal, companions: app.storage.companions, logger: logger)
     }
 
     /// Prints how to try the demo. Who runs it learns at once where the key is if that is lost, and not only at the end.

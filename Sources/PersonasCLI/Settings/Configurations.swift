@@ -25,7 +25,7 @@ extension Storage.Configuration {
 }
 
 extension PostgresStorage.Configuration {
-    init(_ settings: Settings, _ place: SharedPlace, metrics: any MetricsFactory, clock: WallClock) {
+    init(_ settings: Settings, _ place: SharedPlace, metrics: any MetricsFactory, clock: WallClock?) {
         // An archive on its way in has a name there for no longer than it takes to open it.
         self.init(
             database: place.database, secretsKeyFile: place.secretsKeyFile,

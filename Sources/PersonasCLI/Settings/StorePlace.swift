@@ -58,19 +58,21 @@ enum StorePlace: Sendable {
     }
 
     /// Opens what is there. Nothing is migrated yet.
-    /// - Parameter asksForTopUps: whether there is somebody to ask for them.
+    /// - Parameters:
+    ///   - asksForTopUps: whether there is somebody to ask for them.
+    ///   - clock: what everything is dated by; nil for the machine's, or the one of the database that several share.
     func open(
-        _ settings: Settings, asksForTopUps: Bool, metrics: any MetricsFactory, clock: WallClock
+        _ settings: Settings, asksForTopUps: Bool, metrics: any MetricsFactory, clock: WallClock?
     ) throws(Failure) -> OpenStores {
         switch self {
         case .folder:
-            var configuration = Storage.Configuration(settings, metrics: metrics, clock: clock)
+            var configuration = Storage.Configuration(settings, metrics: metrics, clock: clock ?? .system)
             configuration.asksForTopUps = asksForTopUps
             return OpenStores(stores: try Storage.open(configuration), objects: nil)
         case .shared(let place):
             var configuration = PostgresStorage.Configuration(settings, place, metrics: metrics, clock: clock)
             configuration.asksForTopUps = asksForTopUps
-            let objects = S3ObjectStore(location: place.media, credentials: place.credentials, clock: clock, factory: metrics)
+            let objects = S3ObjectStore(location: place.media, credentials: place.credentials, clock: clock ?? .system, factory: metrics)
             return OpenStores(stores: try PostgresStorage(configuration, blobs: objects), objects: objects)
         }
     }

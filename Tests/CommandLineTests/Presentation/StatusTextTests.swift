@@ -76,7 +76,7 @@ struct StatusTextTests {
                 + #""style":{"completed":0,"failed":0,"processing":1,"trash":1200}},"#
                 + #""last_backup":{"created_at":"2026-11-22T06:30:00.000Z","directory":"/backups/2026-11-22T063000Z","present":false},"#
                 + #""maintenance":{"on":true,"retry_after":90},"migrations":{"applied":1,"changed":[],"pending":[],"unknown":[]},"#
-                + #""queue":{"deliveries":0,"image_removals":0,"jobs_leased":2,"jobs_queued":1,"waiting_writes":5,"webhooks_disabled":0},"#
+                + #""queue":{"deliveries":0,"image_removals":0,"jobs_leased":2,"jobs_queued":1,"waiting_writes":5,"webhooks_disabled":0},"replicas":null,"#
                 + #""server":{"address":"http://127.0.0.1:8080","pid":42,"public_url":"https://a.example","#
                 + #""started_at":"2026-11-20T00:00:00.000Z","uptime_seconds":187201,"version":"1.0.0"},"version":"1.0.0"}"#)
         let bare = try Output.jsonText(try Self.document(server: false, stored: nil, pending: ["v0002_more"]))
@@ -84,7 +84,7 @@ struct StatusTextTests {
             bare
                 == #"{"accounts":null,"data_folder":"/data","disk":{"database_bytes":999,"free_bytes":null,"images":null,"media_bytes":null},"#
                 + #""items":null,"last_backup":null,"maintenance":null,"#
-                + #""migrations":{"applied":1,"changed":[],"pending":["v0002_more"],"unknown":[]},"queue":null,"server":null,"#
+                + #""migrations":{"applied":1,"changed":[],"pending":["v0002_more"],"unknown":[]},"queue":null,"replicas":null,"server":null,"#
                 + #""version":"1.0.0"}"#)
     }
 

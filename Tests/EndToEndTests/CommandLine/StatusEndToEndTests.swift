@@ -8,7 +8,7 @@ import Testing
 @Suite("Status and alerts", .timeLimit(.minutes(5)))
 struct StatusEndToEndTests {
     private static let members: Set = [
-        "accounts", "data_folder", "disk", "items", "last_backup", "maintenance", "migrations", "queue", "server", "version",
+        "accounts", "data_folder", "disk", "items", "last_backup", "maintenance", "migrations", "queue", "replicas", "server", "version",
     ]
 
     @Test("Beside a server and without one; before a backup and after it, and after a restore; 69 without a database, and nothing is made")

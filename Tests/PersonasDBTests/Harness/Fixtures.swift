@@ -67,7 +67,7 @@ func withPostgresStorage<Value>(
 }
 
 /// Where no bytes are.
-private struct NoBlobs: BlobStore {
+struct NoBlobs: BlobStore {
     func digest(of bytes: [UInt8]) async throws(Failure) -> [UInt8] { throw .mediaNotStored("nowhere") }
     func put(_ bytes: [UInt8], under key: BlobKey) async throws(Failure) { throw .mediaNotStored("nowhere") }
     func open(_ key: BlobKey) async throws(Failure) -> any Blob { throw .notFound }

@@ -47,6 +47,54 @@ struct RateLimitTests {
         #expect(take(Self.at(3)) == false)
     }
 
+    @Test("What was used elsewhere is taken from a bucket, and what is missing comes first out of what is refilled")
+    func charges() {
+        var bucket = TokenBucket(capacity: 10, at: Self.start)
+        func take(_ now: ContinuousClock.Instant) -> Bool { bucket.take(at: now) }
+        bucket.charge(7, at: Self.start)
+        #expect(bucket.remaining == 3)
+        bucket.charge(5, at: Self.start)
+        #expect(bucket.remaining == 0 && bucket.secondsUntilNext == 3)
+        #expect(take(Self.at(2.9)) == false)
+        #expect(take(Self.at(3.1)) == true)
+        // Never more than a whole bucket is missing.
+        bucket.charge(1_000_000, at: Self.at(10))
+        #expect(take(Self.at(20.9)) == false)
+        #expect(take(Self.at(21.1)) == true)
+    }
+
+    @Test("What keys use is told once, the busiest first, and the rest the next time")
+    func uses() {
+        let limiter = RateLimiter(policy: RateLimitPolicy(readsPerSecond: 100, writesPerSecond: 100))
+        let keys = (0..<3).map { _ in Identifier.random() }
+        _ = limiter.count(keys[0], isWrite: false)
+        #expect(limiter.takeUses(limit: 10).isEmpty, "before anybody asks nothing is noted")
+        for (number, key) in keys.enumerated() {
+            for _ in 0...number { _ = limiter.count(key, isWrite: false) }
+            _ = limiter.count(key, isWrite: true)
+        }
+        _ = limiter.countNow(keys[2])
+        limiter.takeBack(keys[2])
+        #expect(
+            limiter.takeUses(limit: 2) == [RateUse(keyID: keys[2], reads: 3, writes: 1), RateUse(keyID: keys[1], reads: 2, writes: 1)])
+        #expect(limiter.takeUses(limit: 2) == [RateUse(keyID: keys[0], reads: 1, writes: 1)])
+        #expect(limiter.takeUses(limit: 2).isEmpty)
+        let refused = RateUse(keyID: keys[0], reads: 4, writes: 0)
+        limiter.giveBack([refused])
+        #expect(limiter.takeUses(limit: 2) == [refused])
+    }
+
+    @Test("A key that others have used up is refused here, and one that nobody has seen takes no room from those that are known")
+    func elsewhere() {
+        let limiter = RateLimiter(policy: RateLimitPolicy(readsPerSecond: 1, writesPerSecond: 1), keysRememberedMax: 2)
+        let keys = (0..<3).map { _ in Identifier.random() }
+        limiter.charge(keys.map { RateUse(keyID: $0, reads: 10, writes: 2) }, at: Self.start)
+        #expect(limiter.keysRemembered == 2)
+        #expect(!limiter.count(keys[0], isWrite: false, at: Self.start).isAdmitted)
+        #expect(limiter.count(keys[0], isWrite: true, at: Self.start).standing.remaining == 7)
+        #expect(limiter.count(keys[2], isWrite: false, at: Self.start).standing.remaining == 9)
+    }
+
     @Test("Reads and writes are counted apart, and each key for itself")
     func apart() {
         let limiter = RateLimiter(policy: RateLimitPolicy(readsPerSecond: 2, writesPerSecond: 1))

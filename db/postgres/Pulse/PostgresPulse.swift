@@ -155,9 +155,15 @@ final class PostgresPulse: Sendable {
             state.isClosing = true
             return state.hasThread
         }
-        guard hasThread else { return }
-        bell.ring()
-        if ended.wait(timeout: .now() + .milliseconds(times.endMilliseconds)) == .success { ended.signal() }
+        if hasThread {
+            bell.ring()
+            if ended.wait(timeout: .now() + .milliseconds(times.endMilliseconds)) == .success { ended.signal() }
+        }
+        // They know of this one as well, so that nothing of it would ever go.
+        state.withLock { state in
+            state.memory = nil
+            state.receivers = nil
+        }
     }
 
     /// Reads and changes what is known, for the thread.
