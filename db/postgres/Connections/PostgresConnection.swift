@@ -6,7 +6,8 @@ import Personas
 final class PostgresConnection: SQLConnection {
     /// What is awaited of the server, in the order in which it was sent.
     private enum Awaited {
-        case preparation(PostgresStatement, of: PostgresText, Int)
+        /// Of the statement of that number; without a name of its own where it is prepared for that one use.
+        case preparation(PostgresStatement?, of: PostgresText, Int)
         case statement(Int)
         case commit(Int)
         /// All that was prepared is forgotten.
@@ -132,7 +133,7 @@ final class PostgresConnection: SQLConnection {
         guard settings.namesStatements else {
             let types = places.types
             try check(wire.library.call.PQsendPrepare(wire.handle, "", text.translated.sql, Int32(types.count), types))
-            awaited.append(.statement(statementCount + 1))
+            awaited.append(.preparation(nil, of: text, statementCount + 1))
             return ""
         }
         let statement = statements.add(places.types, to: text)
@@ -154,7 +155,7 @@ final class PostgresConnection: SQLConnection {
         guard statements.areLeftOver, settings.namesStatements else { return }
         // Under no name itself, so that it does not take away what it is.
         try check(wire.library.call.PQsendPrepare(wire.handle, "", "DEALLOCATE ALL", 0, nil))
-        awaited.append(.statement(statementCount))
+        awaited.append(.deallocation)
         try check(wire.library.call.PQsendQueryPrepared(wire.handle, "", 0, nil, nil, nil, 1))
         awaited.append(.deallocation)
         statements.forgetAll()
@@ -198,8 +199,50 @@ final class PostgresConnection: SQLConnection {
         return latest
     }
 
+    /// Queues a statement of one caller, and no more; see `settleEach`.
+    func send(_ sql: String, _ bind: (inout SQLParameters) -> Void) throws { try queue(statements.text(sql), bind) }
+
+    /// The same for a query that is always the same.
+    func send(_ query: FixedQuery, _ bind: (inout SQLParameters) -> Void) throws { try queue(statements.text(query), bind) }
+
+    /// Has the server do all that is queued, which are reads of several callers, and hands out what came of each statement in turn: nil where it was
+    /// not done, because one before it had an error. What is queued meanwhile belongs to the next call. Not within a transaction.
+    ///
+    /// All of it together has the time of one statement, so that nobody waits longer for the many others.
+    func settleEach(_ hand: (Result<PostgresResult?, PostgresError>) -> Void) {
+        let deadline = ContinuousClock.now + .milliseconds(answerMillisecondsMax)
+        let all = awaited
+        awaited = []
+        var lost: PostgresError?
+        if isBroken || wire.library.call.PQpipelineSync(wire.handle) != 1 {
+            wire.giveUp()
+            lost = PostgresError(.broken, wire.lastMessage)
+        }
+        var isLast = false
+        var unprepared: PostgresError?
+        for one in all + [.end] {
+            latest = nil
+            var error = lost
+            if lost == nil {
+                do { error = try take(one, before: deadline) } catch let thrown { error = thrown as? PostgresError ?? lost }
+                if isBroken { lost = error ?? PostgresError(.broken, wire.lastMessage) }
+                if let error, error.endsConnection { isLast = true }
+                if let error, error.isOfStalePlans { statements.forgetAll() }
+            }
+            switch one {
+            case .preparation: unprepared = error
+            case .statement, .commit:
+                if let error = unprepared ?? error { hand(.failure(error)) } else { hand(.success(latest)) }
+                unprepared = nil
+            case .deallocation, .end: break
+            }
+        }
+        latest = nil
+        if isLast { wire.giveUp() }
+    }
+
     /// Takes what came of one that was sent. Returns its error, if it has one.
-    private func take(_ awaited: Awaited) throws -> PostgresError? {
+    private func take(_ awaited: Awaited, before end: ContinuousClock.Instant? = nil) throws -> PostgresError? {
         var number = statementCount
         switch awaited {
         case .statement(let own), .commit(let own), .preparation(_, _, let own): number = own
@@ -209,7 +252,7 @@ final class PostgresConnection: SQLConnection {
         defer { if case .commit = awaited { wire.countWarnings(false) } }
         var error: PostgresError?
         var isDone = false
-        let deadline = ContinuousClock.now + .milliseconds(answerMillisecondsMax)
+        let deadline = end ?? .now + .milliseconds(answerMillisecondsMax)
         while let result = try wire.nextResult(before: deadline, limit: answerMillisecondsMax, statement: number) {
             let status = wire.library.call.PQresultStatus(result)
             let kept = PostgresResult(result, wire.library)
@@ -230,7 +273,7 @@ final class PostgresConnection: SQLConnection {
             if isBroken { break }
         }
         if !isDone {
-            if case .preparation(let statement, let text, _) = awaited { statements.remove(statement, of: text) }
+            if case .preparation(let statement?, let text, _) = awaited { statements.remove(statement, of: text) }
             if case .deallocation = awaited { statements.areLeftOver = true }
         }
         return error

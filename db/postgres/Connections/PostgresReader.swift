@@ -10,7 +10,7 @@ final class PostgresReader: SQLReader, SQLScanner {
     /// Searches at once.
     static let scanThreads = 2
 
-    private let lookUps: PostgresThreads
+    private let lookUps: PostgresLookUps
     private let scans: PostgresThreads
     private let turns: ScanTurns
 
@@ -22,7 +22,7 @@ final class PostgresReader: SQLReader, SQLScanner {
         settings: PostgresSettings, threads: Int = PostgresReader.threads, waitingMax: Int = 4_096, scansWaitingMax: Int,
         metrics: StoreMetrics = .none
     ) {
-        lookUps = PostgresThreads("personas-read", count: threads, settings: settings.readOnly, waitingMax: waitingMax)
+        lookUps = PostgresLookUps("personas-read", count: threads, settings: settings.readOnly, waitingMax: waitingMax)
         var patient = settings.readOnly
         patient.statementMillisecondsMax = settings.unboundedStatementMillisecondsMax
         patient.isScanning = true
@@ -34,7 +34,7 @@ final class PostgresReader: SQLReader, SQLScanner {
     var scanCount: Int { turns.count }
 
     func read<Value: Sendable>(_ body: @escaping @Sendable (any SQLConnection) throws -> Value) async throws(Failure) -> Value {
-        try await lookUps.run { Self.perform($0, body) }
+        try await lookUps.run(body)
     }
 
     /// Always nil: every read waits for the network.

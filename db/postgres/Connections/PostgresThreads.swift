@@ -15,24 +15,8 @@ final class PostgresThreads: Sendable {
     }
 
     private struct State {
-        var waiting: [Operation] = []
-        /// How many of these are taken already.
-        var takenCount = 0
+        var waiting = WaitingLine<Operation>()
         var isClosed = false
-
-        var count: Int { waiting.count - takenCount }
-
-        mutating func next() -> Operation? {
-            guard takenCount < waiting.count else { return nil }
-            defer {
-                takenCount += 1
-                if takenCount == waiting.count || takenCount >= 1_024 {
-                    waiting.removeFirst(takenCount)
-                    takenCount = 0
-                }
-            }
-            return waiting[takenCount]
-        }
     }
 
     private let waitingMax: Int
@@ -69,7 +53,7 @@ final class PostgresThreads: Sendable {
     }
 
     /// Operations that wait for a thread.
-    var waitingCount: Int { state.withLock { $0.count } }
+    var waitingCount: Int { state.withLock { $0.waiting.count } }
 
     /// Runs an operation on one of the threads.
     func run<Value: Sendable>(_ body: @escaping @Sendable (PostgresSeat) -> Result<Value, Failure>) async throws(Failure) -> Value {
@@ -81,9 +65,9 @@ final class PostgresThreads: Sendable {
             }
             let refusal: Failure? = state.withLock { state in
                 if state.isClosed { return .storeBusy("The database is closed") }
-                guard state.count < waitingMax else { return .storeBusy("\(waitingMax) operations wait for the database already") }
+                guard state.waiting.count < waitingMax else { return .storeBusy("\(waitingMax) operations wait for the database already") }
                 state.waiting.append(operation)
-                onWaiting(state.count)
+                onWaiting(state.waiting.count)
                 return nil
             }
             if let refusal { operation.refuse(refusal) } else { bell.signal() }
@@ -102,8 +86,8 @@ final class PostgresThreads: Sendable {
     private func next() -> Operation? {
         bell.wait()
         return state.withLock { state in
-            let operation = state.next()
-            onWaiting(state.count)
+            let operation = state.waiting.take(1).first
+            onWaiting(state.waiting.count)
             return operation
         }
     }
