@@ -30,7 +30,7 @@ struct PersonasCommand: AsyncParsableCommand {
             CreateCommand.self,
             ListCommand.self, ShowCommand.self, CancelCommand.self, RetryCommand.self, DeleteCommand.self, TrashCommand.self,
             EventsCommand.self, WebhooksCommand.self, ExportCommand.self, ImportCommand.self,
-            ConfigCommand.self, BackupCommand.self, RestoreCommand.self, CheckCommand.self,
+            ConfigCommand.self, BackupCommand.self, RestoreCommand.self, CheckCommand.self, CopyCommand.self,
         ])
 
     static var _errorPrefix: String { "personas: " }

@@ -19,6 +19,8 @@ package struct DataFolder: Sendable {
     /// The name of the file with the key for secrets.
     static let secretsKeyName = "secrets.key"
     private static let lastBackupName = "last-backup.json"
+    /// The name of the file that says whether the folder was moved to a database; see `FolderMove`.
+    static let moveName = "move.json"
     private static let restoreIncompleteName = "restore.incomplete"
     private static let restoreCompleteName = "restore.complete"
 
@@ -28,7 +30,8 @@ package struct DataFolder: Sendable {
     /// that knows it or of what it has sealed, and what is remembered of a backup is of that database.
     static let namesOfNoWorth: Set<String> = [
         lockName, socketName, lastBackupName, demoKeyName, SecretFile.incompleteName(demoKeyName), demoLoadedName,
-        SecretFile.incompleteName(demoLoadedName), secretsKeyName, SecretFile.incompleteName(secretsKeyName),
+        SecretFile.incompleteName(demoLoadedName), secretsKeyName, SecretFile.incompleteName(secretsKeyName), moveName,
+        SecretFile.incompleteName(moveName),
     ]
 
     /// The folder itself.
@@ -58,6 +61,8 @@ package struct DataFolder: Sendable {
     package var secretsKey: String { "\(path)/\(Self.secretsKeyName)" }
     /// What is remembered of the newest backup.
     var lastBackup: String { "\(path)/\(Self.lastBackupName)" }
+    /// What is remembered of a move to a database; see `FolderMove`.
+    var move: String { "\(path)/\(Self.moveName)" }
     /// Where a restore builds a state; without worth until it is whole.
     var restoreIncomplete: DataFolder { DataFolder("\(path)/\(Self.restoreIncompleteName)") }
     /// Where a whole restored state waits to take its place.

@@ -31,7 +31,7 @@ struct PostgresMigrator: SchemaStore {
         var patient = settings
         patient.statementMillisecondsMax = Self.statementMillisecondsMax
         let settings = patient
-        return try await Self.onThreadOfItsOwn {
+        return try await OwnThread.run("personas-migrate") {
             let connection = try PostgresConnection(settings)
             try Self.awaitLock(on: connection)
             return try apply(on: connection, author)
@@ -159,17 +159,5 @@ struct PostgresMigrator: SchemaStore {
             guard ContinuousClock.now < end else { throw Failure.storeBusy("Another process has migrated for \(waitSecondsMax) s") }
             usleep(pauseMilliseconds * 1_000)
         }
-    }
-
-    private static func onThreadOfItsOwn<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws(Failure) -> Value {
-        let result: Result<Value, Failure> = await withCheckedContinuation { continuation in
-            let thread = Thread {
-                let result = Result(catching: body).mapError { Failure(postgres: $0) }
-                continuation.resume(returning: result)
-            }
-            thread.name = "personas-migrate"
-            thread.start()
-        }
-        return try result.get()
     }
 }

@@ -169,7 +169,7 @@ package final class Storage: Stores {
     }
 
     /// Opens the folder's database and media, making what is missing. Nothing is migrated yet.
-    /// - Throws: `unexpected` when the database cannot be opened or does not promise durability.
+    /// - Throws: `unexpected` when the database cannot be opened or does not promise durability, `configuration` where the folder was moved.
     package static func open(_ configuration: Configuration) throws(Failure) -> Storage {
         do {
             return try Storage(configuration)
@@ -185,6 +185,7 @@ package final class Storage: Stores {
         includesSecretsKey = configuration.secretsKeyFile == nil
         openedAt = clock.now
         SQLiteSettings.apply()
+        try folder.requireNotMoved()
         try PendingRestore.finish(in: folder)
         let path = folder.database
         queue = try Self.writingConnection(path: path)

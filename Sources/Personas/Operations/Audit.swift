@@ -70,6 +70,8 @@ package enum AuditAction: String, Sendable, CaseIterable {
     case backup
     /// What the data folder held was replaced by a backup.
     case restore
+    /// What a data folder held was moved into this database.
+    case copy
     /// A check removed or mended something.
     case checkRepair = "check.repair"
 }

@@ -33,6 +33,7 @@ enum PostgresStatus {
     static let transactionIdle = UInt32(POSTGRES_TRANSACTION_IDLE)
     static let commandOK = UInt32(POSTGRES_COMMAND_OK)
     static let tuplesOK = UInt32(POSTGRES_TUPLES_OK)
+    static let copyIn = UInt32(POSTGRES_COPY_IN)
     static let pipelineSync = UInt32(POSTGRES_PIPELINE_SYNC)
     static let pipelineAborted = UInt32(POSTGRES_PIPELINE_ABORTED)
 }

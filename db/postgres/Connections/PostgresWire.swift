@@ -80,6 +80,22 @@ final class PostgresWire {
         return library.call.PQgetResult(handle)
     }
 
+    /// Sends what is queued, and takes in meanwhile what the server says, so that neither side waits for the other.
+    /// - Throws: `PostgresError` where the connection broke or the time is over; then it is of no more use.
+    func send(before deadline: ContinuousClock.Instant, limit: Int) throws {
+        while true {
+            let left = library.call.PQflush(handle)
+            if left == 0 { return }
+            do {
+                guard left == 1 else { throw PostgresError(.broken, lastMessage) }
+                try awaitInput(before: deadline, limit: limit)
+            } catch {
+                isBroken = true
+                throw error
+            }
+        }
+    }
+
     /// Its descriptor, as long as it has one.
     var socket: Int32? {
         let socket = library.call.PQsocket(handle)

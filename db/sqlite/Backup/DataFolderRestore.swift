@@ -55,6 +55,8 @@ package struct DataFolderRestore: Sendable {
         // A backup may lie where root alone can read it.
         FolderOwner.rest()
         do {
+            // What it holds may be what was moved, and would be in two places again.
+            try folder.requireNotMoved()
             try PendingRestore.finish(in: folder)
             let found = try PosixFile.names(in: directory).filter { !DataFolder.namesOfNoWorth.contains($0) }
             guard found.isEmpty || isForced else {

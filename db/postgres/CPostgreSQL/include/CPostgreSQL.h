@@ -37,6 +37,8 @@ typedef void (*PostgresNoticeReceiver)(void *_Nullable context, const PGresult *
     F(int, PQsendQueryPrepared, \
         (PGconn *_Nonnull, const char *_Nonnull, int, const char *_Nullable const *_Nullable, const int *_Nullable, \
             const int *_Nullable, int)) \
+    F(int, PQputCopyData, (PGconn *_Nonnull, const char *_Nullable, int)) \
+    F(int, PQputCopyEnd, (PGconn *_Nonnull, const char *_Nullable)) \
     F(int, PQflush, (PGconn *_Nonnull)) \
     F(int, PQconsumeInput, (PGconn *_Nonnull)) \
     F(int, PQisBusy, (PGconn *_Nonnull)) \
@@ -99,6 +101,7 @@ enum {
     POSTGRES_CONNECTION_OK = 0,
     POSTGRES_COMMAND_OK = 1,
     POSTGRES_TUPLES_OK = 2,
+    POSTGRES_COPY_IN = 4,
     POSTGRES_PIPELINE_SYNC = 10,
     POSTGRES_PIPELINE_ABORTED = 11,
     POSTGRES_TRANSACTION_IDLE = 0,
