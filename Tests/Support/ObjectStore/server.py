@@ -1,9 +1,10 @@
 """OpenStack Swift with its S3 API, whole in one process on loopback: a store of objects that verifies signatures, digests and times.
 
-    python server.py FOLDER [BUCKET]
+    python server.py FOLDER [PORT [BUCKET]]
 
-It keeps everything below FOLDER, whose file system has to have extended attributes, makes BUCKET, writes one line with its address, and ends with the
-process that started it.
+It keeps everything below FOLDER, whose file system has to have extended attributes, and finds there what it kept before. It listens at PORT, or where
+0 or nothing is given wherever it can, makes BUCKET where that is not there, writes one line with its address, and ends with the process that started
+it.
 """
 import errno
 import http.client
@@ -128,12 +129,12 @@ def main():
         builder.get_ring().save("%s/%s.ring.gz" % (root, name))
     for name, socket in sockets.items():
         eventlet.spawn(wsgi.server, socket, loadapp(write(root, name, PART.format(name=name))), silent)
-    front = listen(("127.0.0.1", 0))
+    front = listen(("127.0.0.1", int(sys.argv[2]) if len(sys.argv) > 2 else 0))
     proxy = loadapp(write(root, "proxy", PROXY))
     eventlet.spawn(end_with, parent)
     serving = eventlet.spawn(wsgi.server, front, proxy, silent, protocol=SwiftHttpProtocol)
     port = front.getsockname()[1]
-    for name in sys.argv[2:]:
+    for name in sys.argv[3:]:
         make_bucket(port, name)
     print("listening on http://127.0.0.1:%d" % port, file=sys.stderr, flush=True)
     serving.wait()
