@@ -22,6 +22,7 @@ VERBS = {
     "promote": "makes the standby the primary, and ends what is left of the old one",
     "rejoin": "has the former primary follow the present one",
     "down": "ends everything",
+    "sql": "runs statements on the primary: sql 'SELECT count(*) FROM pikzonality'",
     "personas": "runs a command of the service on the database: personas keys list",
 }
 
@@ -58,7 +59,6 @@ def show(report, as_json):
 
 def greet(report):
     """What to do with it now."""
-    environment = " ".join("%s='%s'" % pair for pair in report["environment"].items())
     print("""
 The service is at %s, through nginx; each replica listens as well:
 %s
@@ -67,13 +67,13 @@ The service is at %s, through nginx; each replica listens as well:
 
 The command line works on the database, here by
     .ci/cluster personas status
-and elsewhere with
-    %s
+and of a shell that has read where the database and the bucket are
+    . %s/environment
 
 What may happen to it: .ci/cluster kill replica-1, start replica-1, kill primary, promote, rejoin, stop PART, continue PART, status, down.
 Ctrl-C ends everything. Logs are in %s.
 """ % (report["url"], "".join("    %s %s\n" % (part["name"], part["url"]) for part in report["parts"] if part["url"]), report.get("key"),
-       report["url"], environment, report["folder"]), flush=True)
+       report["url"], report["folder"], report["folder"]), flush=True)
 
 
 def run(options):
@@ -89,7 +89,7 @@ def run(options):
         path = os.path.join(folder, name)
         if name in ("objects", "nginx"):
             shutil.rmtree(path)
-        elif name.endswith(".log") or name in ("secrets.key", "cluster.json"):
+        elif name.endswith(".log") or name in ("secrets.key", "cluster.json", "environment"):
             os.remove(path)
 
     def interrupt(number, frame):
@@ -102,6 +102,8 @@ def run(options):
         path = os.path.join(cluster.place, "control")
         with open(os.open(marks, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as file:
             json.dump({"socket": path, **cluster.report()}, file)
+        with open(os.open(os.path.join(folder, "environment"), os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as file:
+            file.writelines("export %s='%s'\n" % pair for pair in cluster.environment.items())
         if options.json:
             show(cluster.report(), True)
         elif not options.command:
@@ -135,11 +137,10 @@ def parse(words):
     parser.add_argument("--serve-flags", default="", metavar="TEXT", help="flags of every replica, such as '--trainer worker'")
     parser.add_argument("--store-port", type=int, metavar="PORT", help="where replicas look for the bucket, if something stands between")
     parser.add_argument("--json", action="store_true", help="one line of JSON once everything runs, or for what a verb has done")
-    # What stands behind `personas` is that command's, whatever it looks like.
+    # What stands behind these is handed on, whatever it looks like.
     rest = []
-    if "personas" in words:
-        at = words.index("personas") + 1
-        words, rest = words[:at], words[at:]
+    at = next((index + 1 for index, word in enumerate(words) if word in ("personas", "sql")), len(words))
+    words, rest = words[:at], words[at:]
     parser.add_argument("verb", nargs="?", choices=list(VERBS))
     parser.add_argument("parts", nargs="*")
     options = parser.parse_args(words)
@@ -151,6 +152,8 @@ def parse(words):
 
 
 def main():
+    # Some of those who start this hold signals back, which children inherit.
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
     options = parse(sys.argv[1:])
     folder = os.path.abspath(options.folder)
     try:
@@ -158,10 +161,10 @@ def main():
             return run(options)
         report = ask(folder, "status" if options.verb == "personas" else options.verb, options.parts)
         if options.verb == "personas":
-            from supervisor import built
-            binary = os.path.abspath(options.binary) if options.binary else built()
-            return subprocess.run([binary, *options.parts], env={**os.environ, **report["environment"]}).returncode
-        if options.verb != "down":
+            return subprocess.run([report["binary"], *options.parts], env={**os.environ, **report["environment"]}).returncode
+        if options.verb == "sql":
+            print(report["rows"])
+        elif options.verb != "down":
             show(report, options.json)
         return 0
     except Failed as failed:

@@ -140,7 +140,7 @@ class Cluster:
     def report(self):
         """Everything that one has to know to use it."""
         return {
-            "url": self.url, "folder": self.folder, **self.keys, "environment": self.environment,
+            "url": self.url, "folder": self.folder, **self.keys, "environment": self.environment, "binary": self.binary,
             "parts": [{
                 "name": part.name, "state": part.state, "role": self.role(part), "pid": part.process.pid if part.is_alive else None,
                 "url": getattr(part, "url", None), "port": getattr(part, "port", None), "place": getattr(part, "place", None), "log": part.log,
@@ -155,6 +155,8 @@ class Cluster:
             self.promote()
         elif verb == "rejoin":
             self.rejoin()
+        elif verb == "sql":
+            return {"rows": self.primary.query(" ".join(names), Postgres.database)}
         elif verb != "status":
             for name in names:
                 part = self.part(name)
