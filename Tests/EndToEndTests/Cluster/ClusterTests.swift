@@ -14,7 +14,8 @@ struct ClusterTests {
     private static let prefix = "L"
     private static let (list, stream) = ("the list", "the stream")
 
-    @Test("A replica is killed, the primary is killed and its standby promoted, the primary hangs: clients notice nothing but a few retries")
+    @Test(
+        "A replica is killed, the primary is killed and its standby promoted, the primary hangs: clients notice nothing but a few retries")
     func faults() async throws {
         try await RunningCluster.run("--serve-flags", "--lease-seconds 2") { cluster in
             let ledger = ClusterLedger()
@@ -38,7 +39,9 @@ struct ClusterTests {
                 group.cancelAll()
             }
             #expect(ledger.problems == [], "seed \(Self.seed)")
-            print("Cluster: \(outages.joined(separator: "; ")); \(ledger.summary); \(follower.seen.connections) connections of the stream; seed \(Self.seed)")
+            print(
+                "Cluster: \(outages.joined(separator: "; ")); \(ledger.summary); \(follower.seen.connections) connections of the stream; seed \(Self.seed)"
+            )
         }
     }
 
@@ -84,7 +87,9 @@ struct ClusterTests {
         try await eventually("an answer", detail: { cluster.log(of: "replica-2").suffix(2_000).description }) {
             let key = [(name: "Idempotency-Key", value: UUID().uuidString)]
             let body: JSONValue = ["name": .string(name), "image_base64s": Picture.threeBase64(seed: 1)]
-            guard let made = try? await client.send(.POST, "/v2/styles", json: body, headers: key, within: .seconds(5)) else { return false }
+            guard let made = try? await client.send(.POST, "/v2/styles", json: body, headers: key, within: .seconds(5)) else {
+                return false
+            }
             // An attempt before this one may have come through without an answer.
             return made.status == 201 || made.code == "NAME_ALREADY_EXISTS"
         }

@@ -68,7 +68,8 @@ struct ReplicaTests {
             let winners = try answers.filter { $0.status == 201 }.map { try $0.id }
             #expect(winners.count == 1)
             let losers = answers.filter { $0.status != 201 }
-            #expect(losers.allSatisfy { $0.code == "NAME_ALREADY_EXISTS" && $0.text.contains(winners.first ?? "?") }, "\(losers.map(\.text))")
+            #expect(
+                losers.allSatisfy { $0.code == "NAME_ALREADY_EXISTS" && $0.text.contains(winners.first ?? "?") }, "\(losers.map(\.text))")
         }
     }
 
@@ -80,7 +81,9 @@ struct ReplicaTests {
         _ = try await inParallel(8) { index in
             while true {
                 let lease = try await cluster.worker(of: index % 2).send(.POST, "/v2/training/lease")
-                guard lease.status == 200, let job = lease.json["job_id"]?.string, let token = lease.json["lease_token"] else { return lease }
+                guard lease.status == 200, let job = lease.json["job_id"]?.string, let token = lease.json["lease_token"] else {
+                    return lease
+                }
                 jobs.withLock { $0.append(job) }
                 let end = try await cluster.worker(of: (index + 1) % 2).post("/v2/training/\(job)/complete", ["lease_token": token])
                 try #require(end.status == 200, "\(end.text)")
@@ -105,7 +108,9 @@ struct ReplicaTests {
                 try #require(end.status == 200)
                 // The other replica may be working on what this one has made.
                 if let before = try answer?.id {
-                    try await eventually("a deletion") { try await client.delete("/v2/personas/\(before)").code != "CANNOT_DELETE_PROCESSING" }
+                    try await eventually("a deletion") {
+                        try await client.delete("/v2/personas/\(before)").code != "CANNOT_DELETE_PROCESSING"
+                    }
                 }
                 answer = item
             }
@@ -134,7 +139,8 @@ struct ReplicaTests {
             for follower in followers { group.addTask { await follower.follow() } }
             var delays: [Duration] = []
             for round in 0..<50 {
-                let changed = try await cluster.client(of: 0).patch("/v2/personas/\(id)", ["special_instructions": .string("Words \(round)")])
+                let changed = try await cluster.client(of: 0).patch(
+                    "/v2/personas/\(id)", ["special_instructions": .string("Words \(round)")])
                 try #require(changed.status == 200, "\(changed.text)")
                 let now = ContinuousClock.now
                 try await eventually("the event at the other replica") {

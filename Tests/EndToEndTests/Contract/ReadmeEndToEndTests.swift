@@ -108,7 +108,9 @@ struct ReadmeEndToEndTests {
 
     @Test("Every metric is in the list of .github/OPERATING.md, and no other")
     func metrics() async throws {
-        let rows = try MarkdownDocument(".github/OPERATING.md").section("Metrics").rows.filter { !$0[1].hasPrefix("with `--database` alone") }
+        let rows = try MarkdownDocument(".github/OPERATING.md").section("Metrics").rows.filter {
+            !$0[1].hasPrefix("with `--database` alone")
+        }
         let listed = rows.flatMap { row in row[0].matches(of: /`(\w+)`/).map { String($0.output.1) } }
         // Every part of a service counts wherever it runs, but for the trainer at fal, and what servers of one database tell each other.
         try await FalStage.run { test in

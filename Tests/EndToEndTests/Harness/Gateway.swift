@@ -56,7 +56,8 @@ final class Gateway: Sendable {
 
     /// The same before a server that is started later.
     static func run<Value: Sendable>(
-        toPortOf serverPort: @escaping @Sendable () -> Int, at socketPath: String? = nil, rule: @escaping @Sendable (_ call: String, _ earlier: Int) -> Ruling,
+        toPortOf serverPort: @escaping @Sendable () -> Int, at socketPath: String? = nil,
+        rule: @escaping @Sendable (_ call: String, _ earlier: Int) -> Ruling,
         _ body: @escaping @Sendable (Gateway) async throws -> Value
     ) async throws -> Value {
         let bootstrap = ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)

@@ -75,7 +75,6 @@ class Cluster:
         self.primary.query("CREATE DATABASE " + Postgres.database)
         self.attach(self.standby)
         self.store.await_ready()
-        self.store.make_bucket()
         if self.replica_count:
             self.personas("migrate", "up")
             self.personas("accounts", "create", "demo")

@@ -28,7 +28,8 @@ package final class ObjectStoreServer: Sendable {
         // Not in memory: file systems there may be without extended attributes, in which Swift keeps what it knows of objects.
         let folder = try TemporaryFolder.make("objects")
         process = try ServerProcess(
-            try TestTools.path(of: "python"), ["\(TestTools.tests)/Support/ObjectStore/server.py", folder, "0", Self.bucket], logPath: "\(folder)/server.log")
+            try TestTools.path(of: "python"), ["\(TestTools.tests)/Support/ObjectStore/server.py", folder, "0", Self.bucket],
+            logPath: "\(folder)/server.log")
         Self.folder.withLock { $0 = folder }
         atexit {
             ChildProcesses.endAll()

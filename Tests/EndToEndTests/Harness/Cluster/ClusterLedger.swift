@@ -120,7 +120,9 @@ final class ClusterLedger: Sendable {
         for item in living + deleted {
             let kinds = kinds[item.id] ?? []
             let isTold = kinds.count { $0 == "created" } == 1 && kinds.count { $0 == "completed" } == 1
-            if !isTold || kinds.count(where: { $0 == "deleted" }) != (item.isDeleted ? 1 : 0) { note(problem: "\(item) was told as \(kinds)") }
+            if !isTold || kinds.count(where: { $0 == "deleted" }) != (item.isDeleted ? 1 : 0) {
+                note(problem: "\(item) was told as \(kinds)")
+            }
         }
     }
 }
@@ -163,7 +165,9 @@ struct ClusterDriver: Sendable {
         let (name, seed, key) = ("\(label)-\(count)", Int.random(in: 0..<1_000_000, using: &random), UUID().uuidString)
         let body: JSONValue = ["name": .string(name), "image_base64s": Picture.threeBase64(seed: seed)]
         let client = client
-        let answer = try await insist("POST") { try await client.send(.POST, "/v2/personas", json: body, headers: [("Idempotency-Key", key)]) }
+        let answer = try await insist("POST") {
+            try await client.send(.POST, "/v2/personas", json: body, headers: [("Idempotency-Key", key)])
+        }
         guard answer.status == 201 else { return ledger.note(problem: "POST \(name) answered \(answer.status) \(answer.text)") }
         own.append(try answer.id)
         ledger.note(created: ClusterLedger.Item(id: try answer.id, seed: seed, name: name))
@@ -172,7 +176,9 @@ struct ClusterDriver: Sendable {
     private func read(_ id: String) async throws {
         let answer = try await insist("GET") { try await client.get("/v2/personas/\(id)") }
         let name = ledger.living.first { $0.id == id }?.name
-        if answer.status != 200 || answer.json["name"]?.string != name { ledger.note(problem: "GET answered \(answer.status) \(answer.text)") }
+        if answer.status != 200 || answer.json["name"]?.string != name {
+            ledger.note(problem: "GET answered \(answer.status) \(answer.text)")
+        }
     }
 
     private mutating func rename(_ id: String) async throws {
