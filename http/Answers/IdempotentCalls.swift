@@ -84,6 +84,7 @@ struct IdempotentCall: Sendable {
         case .answered(let record): return try Self.replay(AnswerRecord(record))
         case .first(let own): claim = own
         }
+        let prolonging = idempotency.prolong(claim, of: request)
         let response: Result<Response, any Error>
         do {
             response = .success(
@@ -92,6 +93,7 @@ struct IdempotentCall: Sendable {
         } catch {
             response = .failure(error)
         }
+        prolonging?.cancel()
         await idempotency.release(claim, of: request)
         return try response.get()
     }

@@ -64,6 +64,12 @@ package protocol IdempotencyStore: Sendable {
     ///   process anyway need not heed it.
     /// - Throws: `idempotencyKeyInUse` while another request has the key.
     func claim(_ request: IdempotentRequest, until end: Timestamp, at now: Timestamp) async throws(Failure) -> ClaimOutcome
+    /// Whether a claim may be there that nobody works under any more, because it outlives the process that made it. Such claims end soon, unless they are
+    /// prolonged.
+    var areClaimsShared: Bool { get }
+    /// Has a claim end later, because its request still runs. A claim that is no longer the one that holds stays lost, and where the store cannot be
+    /// reached it ends when it would have.
+    func prolong(_ claim: ClaimID, of request: IdempotentRequest, until end: Timestamp) async
     /// Ends a claim once its request has ended, whichever way. A claim that is no longer the one that holds is none to be ended.
     func release(_ claim: ClaimID, of request: IdempotentRequest) async
     /// Keeps the answer to a request that had no effect, so that no other write could keep it.
@@ -71,6 +77,14 @@ package protocol IdempotencyStore: Sendable {
     func keep(_ answer: [UInt8], for request: IdempotentRequest, under claim: ClaimID, at now: Timestamp) async throws(Failure)
     /// Forgets the records kept before a moment, at most `limit` of them. Returns how many.
     func forget(before oldest: Timestamp, limit: Int) async throws(Failure) -> Int
+}
+
+extension IdempotencyStore {
+    /// False: a claim is the process's own.
+    package var areClaimsShared: Bool { false }
+
+    /// Does nothing: claims last as long as their process.
+    package func prolong(_ claim: ClaimID, of request: IdempotentRequest, until end: Timestamp) async {}
 }
 
 /// Makes POSTs safe to send again: of all requests with one key, one has its effect, and the others get its answer.
@@ -106,6 +120,16 @@ package struct Idempotency: Sendable {
         case .recorded(let kept):
             guard kept.fingerprint == request.fingerprint else { throw .idempotencyKeyReused }
             return .answered(kept.answer)
+        }
+    }
+
+    /// Keeps a claim from ending while its request runs, until the task is cancelled; nil where it does not end before.
+    package func prolong(_ claim: ClaimID, of request: IdempotentRequest) -> Task<Void, Never>? {
+        guard records.areClaimsShared else { return nil }
+        return Task { [records, clock] in
+            while (try? await Task.sleep(for: .seconds(Limits.idempotencyRenewalSeconds))) != nil {
+                await records.prolong(claim, of: request, until: clock.now.adding(seconds: Limits.idempotencyClaimSeconds))
+            }
         }
     }
 

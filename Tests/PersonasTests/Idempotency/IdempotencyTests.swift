@@ -108,11 +108,11 @@ struct IdempotencyTests {
         #expect(try await idempotency.claim(request) == .answered(Self.answer))
     }
 
-    @Test("claims a key until later than any request runs, so that one whose process died is not lost for good")
+    @Test("claims a key for some seconds, so that one whose process died is not lost for long")
     func claimEnds() async throws {
         let records = Records()
         _ = try await Self.first(try Self.request(), Self.idempotency(over: records))
-        #expect(records.claimEnds == [Self.now.adding(seconds: 90)])
+        #expect(records.claimEnds == [Self.now.adding(seconds: 12)])
     }
 
     @Test("gives the recorded answer again, as often as asked")

@@ -34,6 +34,17 @@ struct PostgresIdempotencyStore: IdempotencyStore {
         }
     }
 
+    var areClaimsShared: Bool { true }
+
+    /// A claim that is no longer the one that holds, or under which there is an answer, is not touched.
+    func prolong(_ claim: ClaimID, of request: IdempotentRequest, until end: Timestamp) async {
+        _ = try? await writer.writeAsynchronously { db in
+            try db.run(
+                "UPDATE idempotency_record SET claimed_until = ? WHERE account_id = ? AND route = ? AND idempotency_key = ? AND claim = ?",
+                [end, request.scope.accountID, request.scope.operation, request.scope.key.text, claim.identifier])
+        }
+    }
+
     /// Where the database cannot be reached the claim ends by itself.
     func release(_ claim: ClaimID, of request: IdempotentRequest) async {
         _ = try? await writer.writeAsynchronously { db in
