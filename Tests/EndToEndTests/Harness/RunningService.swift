@@ -74,7 +74,7 @@ actor SharedService {
         let task =
             started
             ?? Task {
-                let stage = try Stage.lasting()
+                let stage = try await Stage.lasting()
                 return (stage, try await stage.serve("--trainer", trainer))
             }
         started = task

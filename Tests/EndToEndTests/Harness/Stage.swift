@@ -15,24 +15,40 @@ final class Stage: Sendable {
     var data: String { folder + "/data" }
     /// What commands say on standard error that aim at a running server, where there is none.
     var noServerNote: String { "personas: no server runs on \(data); this takes effect when one does\n" }
+    /// The database and the bucket that take the place of the data folder, where the tests run on these.
+    private let place: SharedDatabase?
     private let processes = Mutex<[ChildProcess]>([])
 
-    private init() throws {
+    private init() async throws {
         folder = try TemporaryFolder.make("personas")
         ProcessWarden.watch(folder: folder)
+        place = SharedDatabase.isWanted ? try await SharedDatabase.make(secretsKeyFile: folder + "/secrets.key") : nil
+    }
+
+    /// For stages that bring a database of their own.
+    private init(withoutPlace: Void) throws {
+        folder = try TemporaryFolder.make("personas")
+        ProcessWarden.watch(folder: folder)
+        place = nil
     }
 
     /// Runs a test on a stage, when it is its turn.
     static func run<Value>(_ body: (Stage) async throws -> Value) async throws -> Value {
         guard await places.enter() == .admitted else { throw CancellationError() }
         defer { places.leave() }
-        let stage = try Stage()
-        defer { stage.close() }
-        return try await body(stage)
+        let stage = try await Stage()
+        let result: Result<Value, any Error>
+        do { result = .success(try await body(stage)) } catch { result = .failure(error) }
+        stage.close()
+        await stage.place?.drop()
+        return try result.get()
     }
 
     /// A stage for many tests, which lasts as long as the tests.
-    static func lasting() throws -> Stage { try Stage() }
+    static func lasting() async throws -> Stage { try await Stage() }
+
+    /// A stage whose processes are told where to keep things.
+    static func bare() throws -> Stage { try Stage(withoutPlace: ()) }
 
     private func close() {
         for process in processes.withLock({ $0 }) { process.signal(SIGKILL) }
@@ -46,9 +62,13 @@ final class Stage: Sendable {
     ) throws -> ChildProcess {
         // No balancer looks at these servers, and each would wait for one that did before it stops.
         let drain = arguments.first == "serve" && !arguments.contains("--drain-seconds") ? ["--drain-seconds", "0"] : []
+        // Whoever names a folder of its own means that one.
+        let shared = data == self.data ? place : nil
+        let folders = shared == nil ? data.map { ["--data", $0] } ?? [] : []
         return note(
             try ChildProcess(
-                arguments + drain + (data.map { ["--data", $0] } ?? []), environment: environment, folder: folder, launcher: launcher))
+                arguments + drain + folders, environment: (shared?.environment ?? [:]).merging(environment) { $1 }, folder: folder,
+                launcher: launcher))
     }
 
     /// Starts another program than the service and does not wait for it.
@@ -100,7 +120,7 @@ final class Stage: Sendable {
 
     /// Makes the database, unless it is there.
     func migrate() async throws {
-        guard !FileManager.default.fileExists(atPath: data + "/personas.sqlite") else { return }
+        guard place != nil || !FileManager.default.fileExists(atPath: data + "/personas.sqlite") else { return }
         let result = try await command("migrate", "up")
         try #require(result.exit == .status(0), "\(result)")
     }

@@ -131,6 +131,7 @@ def parse(words):
     parser.add_argument("--replicas", type=int, default=2, metavar="N", help="how many of the service (2)")
     parser.add_argument("--port", type=int, default=8080, help="where nginx listens; 0 for a free one (8080)")
     parser.add_argument("--failover", action="store_true", help="promote the standby by itself where the primary ends, as Patroni does")
+    parser.add_argument("--alone", action="store_true", help="no standby: commits wait for nobody")
     parser.add_argument("--keep", action="store_true", help="leave the databases and the bucket behind at the end")
     parser.add_argument("--folder", default=os.path.join(ROOT, ".build/cluster"), help="logs and keys (.build/cluster)")
     parser.add_argument("--binary", help="the service; by default the one that was built")

@@ -214,16 +214,12 @@ class Postgres(Part):
             "host=%s user=%s dbname=%s" % (self.place, self.user, database), "-c", sql)
 
     def wait_for(self, standby):
-        """Has commits wait until a standby has them on its disk; None for no standby."""
-        names = "ANY 1 (\"%s\")" % standby.name if standby else ""
-        if standby:
-            until("the standby's first message", lambda: self.query(
-                "SELECT 1 FROM pg_stat_replication WHERE application_name = '%s' AND state = 'streaming'" % standby.name))
-        self.query("ALTER SYSTEM SET synchronous_standby_names = '%s'" % names)
+        """Has commits wait until a standby has them on its disk."""
+        found = "SELECT 1 FROM pg_stat_replication WHERE application_name = '%s' AND " % standby.name
+        until("the standby's first message", lambda: self.query(found + "state = 'streaming'"))
+        self.query("ALTER SYSTEM SET synchronous_standby_names = 'ANY 1 (\"%s\")'" % standby.name)
         self.query("SELECT pg_reload_conf()")
-        if standby:
-            until("a commit that waits for its standby", lambda: self.query(
-                "SELECT 1 FROM pg_stat_replication WHERE application_name = '%s' AND sync_state = 'quorum'" % standby.name))
+        until("a commit that waits for its standby", lambda: self.query(found + "sync_state = 'quorum'"))
 
     def promote(self):
         """Becomes the primary, and takes writes when this returns."""

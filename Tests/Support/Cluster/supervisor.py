@@ -40,8 +40,10 @@ class Cluster:
         # Short, because the path of a Unix socket may not be long, and open to the user that PostgreSQL runs as.
         self.place = tempfile.mkdtemp(prefix="personas-cluster-")
         os.chmod(self.place, 0o711)
-        self.databases = [Postgres(name, self.folder, self.place) for name in ("db-1", "db-2")]
-        self.primary, self.standby = self.databases
+        names = ("db-1",) if options.alone else ("db-1", "db-2")
+        self.databases = [Postgres(name, self.folder, self.place) for name in names]
+        self.primary = self.databases[0]
+        self.standby = None
         self.store = Store(self.folder)
         hosts = ",".join(database.place for database in self.databases)
         secrets_key_file = os.path.join(self.folder, "secrets.key")
@@ -73,7 +75,8 @@ class Cluster:
         self.primary.start()
         self.primary.await_ready()
         self.primary.query("CREATE DATABASE " + Postgres.database)
-        self.attach(self.standby)
+        for standby in self.databases[1:]:
+            self.attach(standby)
         self.store.await_ready()
         if self.replica_count:
             self.personas("migrate", "up")
@@ -121,7 +124,9 @@ class Cluster:
         """Has the server that is not the primary follow it, beginning anew from a copy."""
         if self.standby is not None and self.standby.is_alive:
             raise Failed("%s follows already" % self.standby.name)
-        other = next(database for database in self.databases if database is not self.primary)
+        other = next((database for database in self.databases if database is not self.primary), None)
+        if other is None:
+            raise Failed("there is one server alone")
         other.kill()
         self.attach(other)
 
@@ -196,7 +201,7 @@ def serve(cluster, socket_path, command):
     child = None
     if command:
         report = cluster.report()
-        own = {"PERSONAS_URL": report["url"], "PERSONAS_KEY": report.get("key", ""), "PERSONAS_CLUSTER": cluster.folder}
+        own = {"URL": report["url"], "KEY": report.get("key", ""), "CLUSTER": cluster.folder}
         child = subprocess.Popen(command, env={**os.environ, **cluster.environment, **own})
     while not cluster.is_over:
         if child is not None and child.poll() is not None:

@@ -60,6 +60,11 @@ final class RunningCluster: Sendable {
         }
     }
 
+    /// One that lasts as long as the tests, and ends with them.
+    static func lasting(_ options: String...) async throws -> RunningCluster {
+        try await RunningCluster(stage: Stage.bare(), options: options)
+    }
+
     /// A caller through nginx.
     var client: Client { Client(base: address, key: key.secret) }
 
