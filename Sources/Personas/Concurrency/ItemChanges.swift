@@ -86,7 +86,8 @@ package final class ItemChanges: Sendable {
         }
     }
 
-    /// Has something done with all that becomes known in this process: what tells other processes of it. Called from any thread, and to return at once.
+    /// Has something done with all that becomes known in this process: what tells other processes of it. Called from any thread, and to return at
+    /// once.
     package func forward(_ forward: @escaping @Sendable (News) -> Void) { self.forward.withLock { $0 = forward } }
 
     /// Wakes those who watch an item that has changed, here and wherever it is forwarded to.

@@ -37,8 +37,8 @@ package final class TopUpWaits: Sendable {
         for signal in signals { signal.notify() }
     }
 
-    /// Has something done with each outcome that becomes known in this process: what tells other processes of it. Called from any thread, and to return
-    /// at once.
+    /// Has something done with each outcome that becomes known in this process: what tells other processes of it. Called from any thread, and to
+    /// return at once.
     package func forward(_ forward: @escaping @Sendable (Identifier) -> Void) { state.withLock { $0.forward = forward } }
 
     /// Wakes whoever waits for a top-up of an account, here and wherever it is forwarded to.

@@ -68,8 +68,8 @@ struct StatusDocument: Presentable {
         let address = companion.address.isEmpty ? "not listening yet" : companion.address
         let age = Timestamp(text: companion.lastSeenAt).map { max(0, now.milliseconds - $0.milliseconds) } ?? 0
         let isSame = companion.version.utf8.elementsEqual(version.utf8)
-        return
-            "\(address), \(isSame ? "" : "version \(companion.version), ")seen \(age / 1_000).\(age % 1_000 / 100) s ago, \(companion.id.text)"
+        let parts = [address] + (isSame ? [] : ["version \(companion.version)"])
+        return (parts + ["seen \(age / 1_000).\(age % 1_000 / 100) s ago", companion.id.text]).joined(separator: ", ")
     }
 
     private static func words(for maintenance: MaintenanceReport) -> String {

@@ -38,8 +38,10 @@ extension PostgresTests {
             try outcome.get()
         }
 
-        private static let holders =
-            "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND classid = 1885696627 AND objid = 2 AND granted"
+        private static let holders = """
+            SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND classid = 1885696627 AND objid = 2 AND granted
+                AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+            """
 
         @Test("A duty is one process's at a time, and another's once that gives it up, closes, or loses its connection")
         func moves() async throws {

@@ -189,17 +189,16 @@ extension PostgresTests {
         @Test("What a key uses at one is taken from its bucket at the others")
         func rates() async throws {
             try await withReplicas(2) { _, replicas in
-                let limiters = replicas.map { _ in RateLimiter(policy: RateLimitPolicy(readsPerSecond: 1_000, writesPerSecond: 1)) }
+                let limiters = replicas.map { _ in RateLimiter(policy: RateLimitPolicy(readsPerSecond: 1_000, writesPerSecond: 1_000)) }
                 for (replica, limiter) in zip(replicas, limiters) { replica.storage.companions.share(limiter) }
                 let key = Identifier.random()
-                for _ in 0..<9_000 { _ = limiters[0].count(key, isWrite: false) }
-                for _ in 0..<8 { _ = limiters[0].count(key, isWrite: true) }
-                try await eventually("the reads") {
-                    defer { limiters[1].takeBack(key) }
-                    return limiters[1].countNow(key).map { $0.remaining < 5_000 } ?? true
+                let apart = Identifier.random()
+                try await eventually("what there is less to read and to write") {
+                    // As fast as it may, so that time brings nothing back.
+                    for isWrite in [false, true] { while limiters[0].count(key, isWrite: isWrite).isAdmitted {} }
+                    return [false, true].allSatisfy { limiters[1].count(key, isWrite: $0).standing.remaining < 5_000 }
                 }
-                #expect(limiters[1].count(key, isWrite: true).standing.remaining < 5)
-                #expect(limiters[0].count(key, isWrite: true).standing.remaining < 3, "its own use is not taken twice, nor given back")
+                #expect(limiters[1].count(apart, isWrite: false).standing.remaining == 9_999)
             }
         }
 

@@ -53,9 +53,8 @@ struct Bell: Equatable, Sendable {
         accounts.formUnion(other.accounts)
         accountsGone.formUnion(other.accountsGone)
         items.merge(other.items) { $0 || $1 }
-        if work.contains(.everything) || accounts.count + items.count + accountsGone.count > Self.namesMax {
-            self = Bell(work: .everything)
-        }
+        let namesCount = accounts.count + items.count + accountsGone.count
+        if work.contains(.everything) || namesCount > Self.namesMax { self = Bell(work: .everything) }
     }
 
     /// As payloads of notifications, each with the number of who sends them.

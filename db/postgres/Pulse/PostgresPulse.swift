@@ -6,8 +6,9 @@ import Synchronization
 
 /// What keeps processes that share a database in step: a thread with a connection that listens, and beats several times a second.
 ///
-/// With each beat a process says that it is there, hears whether anything has changed of what it answers from memory, what time it is, and what keys have used
-/// at others. In between it hears bells of other processes, and rings its own. Duties are locks of this session: they go with it, whatever ends it.
+/// With each beat a process says that it is there, hears whether anything has changed of what it answers from memory, what time it is, and what keys
+/// have used at others. In between it hears bells of other processes, and rings its own. Duties are locks of this session: they go with it, whatever
+/// ends it.
 ///
 /// A process that does not serve, such as a command, has the thread only once it has to ring, and hears nothing.
 final class PostgresPulse: Sendable {

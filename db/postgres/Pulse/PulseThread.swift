@@ -191,11 +191,11 @@ final class PulseThread {
             if isMember { next = nextBeat }
             if isPending { next = min(next ?? nextBell, nextBell) }
         }
-        let left = next.map { max(.zero, now.duration(to: $0)) }
-        let milliseconds = left.map {
-            Int32(clamping: $0.components.seconds * 1_000 + $0.components.attoseconds / 1_000_000_000_000_000 + 1)
+        var pause = Self.idleMillisecondsMax
+        if let next {
+            let left = max(.zero, now.duration(to: next)).components
+            pause = min(pause, Int32(clamping: left.seconds * 1_000 + left.attoseconds / 1_000_000_000_000_000 + 1))
         }
-        let pause = min(milliseconds ?? Self.idleMillisecondsMax, Self.idleMillisecondsMax)
         if let link { link.awaitNews(or: pulse.bell.descriptor, milliseconds: pause) } else { pulse.bell.wait(milliseconds: pause) }
         pulse.bell.take()
     }

@@ -4,8 +4,9 @@ import Synchronization
 
 /// The database's clock as it is known here, so that all processes that share the database date by one clock.
 ///
-/// It goes by a clock of this machine that nobody sets, and by how far that is behind the server's. It never goes back by little: where the server is found to
-/// be earlier, it stands until that has caught up. Where it is found to be earlier by more than a correction can be, its clock was set, and so is this one.
+/// It goes by a clock of this machine that nobody sets, and by how far that is behind the server's. It never goes back by little: where the server is
+/// found to be earlier, it stands until that has caught up. Where it is found to be earlier by more than a correction can be, its clock was set, and so
+/// is this one.
 final class ServerClock: Sendable {
     /// What stands for the difference while it is not known.
     private static let unknown = Int64.min
