@@ -35,7 +35,7 @@ struct PulsePartTests {
         let clock = ServerClock { 10_000 }
         clock.adjust(to: Timestamp(milliseconds: 50_000), asked: 9_998, heard: 10_000)
         let exact = clock.now
-        clock.adjust(to: Timestamp(milliseconds: 50_300), asked: 9_000, heard: 10_000)
+        clock.adjust(to: Timestamp(milliseconds: 49_800), asked: 9_000, heard: 10_000)
         #expect(clock.now == exact)
         clock.adjust(to: Timestamp(milliseconds: 60_000), asked: 9_000, heard: 10_000)
         #expect(clock.now == Timestamp(milliseconds: 60_500))
