@@ -7,7 +7,7 @@ import TestSupport
 struct BenchmarkCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "PersonasBenchmark", abstract: "Measures speed and memory of personas on this machine.",
-        subcommands: [MeasureCommand.self, HelloCommand.self], defaultSubcommand: MeasureCommand.self)
+        subcommands: [MeasureCommand.self, HelloCommand.self, ObjectsCommand.self], defaultSubcommand: MeasureCommand.self)
 }
 
 /// The measurements.
@@ -25,6 +25,10 @@ struct MeasureCommand: ParsableCommand {
             .ci/benchmark --peers builds those of Tests/Benchmarks/Peers, in Go and Rust. Their answers are compared with the service's first. \
             Against Rust, the figure to wish for is 0.9 × for item and page.
 
+            The part databases compares stores side by side: SQLite, PostgreSQL over its socket, and behind a proxy that makes a round trip of \
+            0.7 ms. Images of PostgreSQL's items go to a store of objects in memory. All share this machine's cores, so that processor time \
+            per request says more than rates.
+
             The parts connections, waits and streams need a limit of 12,000 file descriptors (ulimit -n) for itself and as many for the service.
             """)
     @Option(help: "Path of the personas executable, of the same build") var personas: String
@@ -41,7 +45,7 @@ struct MeasureCommand: ParsableCommand {
 
     /// What can be measured by itself.
     enum Part: String, CaseIterable {
-        case memory, connections, waits, streams, reads, searches, creates, flood, bodies
+        case memory, connections, waits, streams, reads, searches, creates, flood, bodies, databases
     }
 
     func validate() throws {
@@ -76,6 +80,8 @@ struct MeasureCommand: ParsableCommand {
     }
 
     private func measureService(_ parts: Set<Part>, _ report: inout Report) throws {
+        if parts.contains(.databases) { try measureDatabases(&report) }
+        if parts == [.databases] { return }
         let large = try BenchmarkStore.prepared(in: "\(directory)/\(items)", items: items, personas: personas)
         let small = try BenchmarkStore.prepared(in: "\(directory)/\(smallItems)", items: smallItems, personas: personas)
         for store in [large, small] { report.describe("store", try store.description()) }
@@ -105,5 +111,12 @@ struct MeasureCommand: ParsableCommand {
         if parts.contains(.flood) {
             try FloodMeasurements(personas: personas, store: small, seconds: seconds, rounds: rounds, quiet: quiet).run(&report)
         }
+    }
+
+    private func measureDatabases(_ report: inout Report) throws {
+        let store = try BenchmarkStore.prepared(in: "\(directory)/\(smallItems)", items: smallItems, personas: personas)
+        try DatabaseMeasurements(
+            personas: personas, store: store, seconds: seconds, rounds: rounds, quiet: QuietMachine(secondsMax: waitForQuiet)
+        ).run(&report)
     }
 }

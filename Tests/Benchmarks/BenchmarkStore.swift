@@ -10,8 +10,8 @@ import TestSupport
 struct BenchmarkStore {
     /// Changes with what the fill writes, so that an older folder is not taken for a filled one.
     private static let fillVersion = 2
-    private static let accountName = "Benchmark"
-    private static let otherAccounts = 999
+    static let accountName = "Benchmark"
+    static let otherAccounts = 999
 
     /// The data folder.
     let directory: String
@@ -92,6 +92,11 @@ struct BenchmarkStore {
     private func createFirstItem(_ personas: String) throws {
         let server = try ServerProcess.personas(personas, store: self)
         defer { server.stop() }
+        try Self.createFirstItem(on: server, key: key)
+    }
+
+    /// The same on a server that runs.
+    static func createFirstItem(on server: ServerProcess, key: String) throws {
         let load = CreateLoad(port: server.port, key: key, imageWidth: 141)
         let id = try load.createOne(on: try Connection(port: server.port))
         let connection = try Connection(port: server.port)
@@ -199,6 +204,11 @@ struct BenchmarkStore {
 }
 
 extension ServerProcess {
+    /// What keeps limits out of the way, which most loads of one key would meet at once.
+    static let unlimited = [
+        "--reads-per-second", "1000000", "--writes-per-second", "1000000", "--requests-in-flight-max", "1024",
+    ]
+
     /// The service with its defaults, on a free port.
     /// - Parameters:
     ///   - isLimited: whether each key is held to the default limits, which most loads of one key would meet at once.
@@ -206,8 +216,6 @@ extension ServerProcess {
     static func personas(
         _ executable: String, store: BenchmarkStore, port: Int = 0, isLimited: Bool = false, flags: [String] = []
     ) throws -> ServerProcess {
-        let unlimited =
-            ["reads-per-second", "writes-per-second"].flatMap { ["--\($0)", "1000000"] } + ["--requests-in-flight-max", "1024"]
         return try personas(executable, data: store.directory, port: port, flags: (isLimited ? [] : unlimited) + flags)
     }
 

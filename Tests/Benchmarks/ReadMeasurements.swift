@@ -89,7 +89,7 @@ struct ReadMeasurements {
         hello: ServerProcess, _ server: ServerProcess, _ smallServer: ServerProcess?, _ peers: [(name: String, server: ServerProcess)]
     ) throws -> [Series] {
         let items = try large.personaIDs(atMost: Self.pathsMax).map { "/v2/personas/\($0)" }
-        let pages = try pages(of: large, server)
+        let pages = try Self.pages(for: large.key, server)
         var generator = SplitMix64(seed: 3)
         let unknown = (0..<Self.pathsMax).map { _ in "/v2/personas/\(UUID.random(using: &generator).uuidString.lowercased())" }
         let wrongKey = String(large.key.dropLast(38) + String(repeating: "0", count: 38))
@@ -113,7 +113,7 @@ struct ReadMeasurements {
             try series("item", items, key: large.key, 200, [Self.hello: 0.75, "Go": 1.4, "Rust": 0.75], small: smallItems),
             try series(
                 "page", pages, key: large.key, 200, [Self.hello: 0.3, "Go": 1.6, "Rust": 0.5],
-                small: try smallServer.map { try self.pages(of: small, $0) } ?? []),
+                small: try smallServer.map { try Self.pages(for: small.key, $0) } ?? []),
             try series("401, no key", items, key: nil, 401, [Self.hello: 0.9, "Go": 1.2, "Rust": 0]),
             try series("401, unknown key", items, key: wrongKey, 401, [Self.hello: 0.9]),
             try series("404, unknown item", unknown, key: large.key, 404, [Self.hello: 0.9, "Go": 1.2, "Rust": 0]),
@@ -122,13 +122,13 @@ struct ReadMeasurements {
     }
 
     /// Pages of 20 from all over the account's list, whose cursors are collected by walking it to its end.
-    private func pages(of store: BenchmarkStore, _ server: ServerProcess) throws -> [String] {
+    static func pages(for key: String, _ server: ServerProcess) throws -> [String] {
         let connection = try Connection(port: server.port)
         var paths = ["/v2/personas?limit=20"]
         var cursor: String?
         repeat {
             let path = "/v2/personas?limit=100" + (cursor.map { "&cursor=\($0)" } ?? "")
-            cursor = try connection.exchange("GET", path, key: store.key).member("next_cursor")
+            cursor = try connection.exchange("GET", path, key: key).member("next_cursor")
             if let cursor { paths.append("/v2/personas?limit=20&cursor=\(cursor)") }
         } while cursor != nil
         // The last one may lead to fewer than 20 items.

@@ -7,6 +7,8 @@ import TestSupport
 struct ReadLoad {
     /// What a run came to.
     struct Outcome {
+        /// How many answers came.
+        let requests: Double
         /// Answers per second.
         let rate: Double
         /// Processor time of the server per answer, in microseconds.
@@ -57,7 +59,11 @@ struct ReadLoad {
     }
 
     /// Asks for the paths in random order, again and again, and makes sure that every answer is of the expected status.
-    func run(_ server: ServerProcess, paths: [String], key: String?, expecting status: Int, seed: Int) throws -> Outcome {
+    /// - Parameter beside: processor time so far of what works for the server in other processes, in seconds.
+    func run(
+        _ server: ServerProcess, paths: [String], key: String?, expecting status: Int, seed: Int, connections: Int = ReadLoad.connections,
+        beside: () throws -> Double = { 0 }
+    ) throws -> Outcome {
         try (paths.joined(separator: "\n") + "\n").write(toFile: pathsPath, atomically: false, encoding: .utf8)
         // wrk tells failures from successes only; the exact status is looked at in a few answers of our own.
         for path in paths.prefix(20) {
@@ -66,16 +72,16 @@ struct ReadLoad {
                 throw MeasurementFailed("GET \(path) was answered with \(answer.status) rather than \(status)")
             }
         }
-        let (before, processorSeconds) = (ProcessorUse.now, try server.processorSeconds())
+        let (before, processorSeconds, secondsBeside) = (ProcessorUse.now, try server.processorSeconds(), try beside())
         let output = try Program.output(
             wrk,
             [
-                "--threads", "1", "--connections", "\(Self.connections)", "--duration", "\(seconds)s", "--timeout", "10s", "--script",
+                "--threads", "1", "--connections", "\(connections)", "--duration", "\(seconds)s", "--timeout", "10s", "--script",
                 scriptPath,
                 "http://127.0.0.1:\(server.port)/", "--", pathsPath, key ?? "-", "\(seed)",
             ])
         let spent = try server.processorSeconds() - processorSeconds
-        let foreign = ProcessorUse.now.foreign(since: before, own: spent)
+        let foreign = ProcessorUse.now.foreign(since: before, own: try spent + beside() - secondsBeside)
         server.emptyLog()
         let numbers = output.split(separator: "\n").first { $0.hasPrefix("result ") }?.split(separator: " ").compactMap { Double($0) } ?? []
         guard numbers.count == 5, numbers[0] > 0, numbers[3] == 0 else { throw MeasurementFailed("wrk did not get its answers: \(output)") }
@@ -83,7 +89,7 @@ struct ReadLoad {
             throw MeasurementFailed("of \(Int(numbers[0])) answers, expected with \(status), \(Int(numbers[2])) were errors")
         }
         return Outcome(
-            rate: numbers[0] / (numbers[1] / 1_000_000), processorMicroseconds: spent / numbers[0] * 1_000_000,
+            requests: numbers[0], rate: numbers[0] / (numbers[1] / 1_000_000), processorMicroseconds: spent / numbers[0] * 1_000_000,
             slowestHundredthMicroseconds: numbers[4], foreign: foreign)
     }
 }

@@ -49,7 +49,16 @@ package final class Socket: Sendable {
         }
     }
 
-    private let descriptor: Int32
+    /// Its descriptor, open for as long as this lives.
+    package let descriptor: Int32
+
+    /// Takes over a connection that was accepted, whose descriptor is closed with this.
+    package init(accepted descriptor: Int32) {
+        self.descriptor = descriptor
+        Self.set(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
+        _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
+        _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+    }
 
     /// Connects.
     /// - Parameters:

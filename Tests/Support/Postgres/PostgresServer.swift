@@ -84,6 +84,12 @@ package final class PostgresServer: Sendable {
     /// Where a database of it is, for libpq.
     package func address(of database: String) -> String { "host=\(folder) user=\(Self.user) dbname=\(database)" }
 
+    /// The path of its socket.
+    package var socketPath: String { folder + "/.s.PGSQL.5432" }
+
+    /// Processor time of all of its processes so far, in seconds.
+    package func processorSeconds() throws -> Double { try ProcessorTime.secondsWithChildren(of: id) }
+
     /// Runs statements in a database, apart from what is tested. Returns what they bring, a row a line, columns apart by `|`.
     @discardableResult
     package func run(_ sql: String, in database: String = "postgres") throws -> String {

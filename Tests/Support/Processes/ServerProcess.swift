@@ -111,19 +111,5 @@ package final class ServerProcess: Sendable {
     }
 
     /// Processor time used so far by all threads, user and system, in seconds.
-    package func processorSeconds() throws -> Double {
-        // Behind the name in brackets stand the state and further fields; user and system time are the 12th and 13th of those.
-        let fields = try proc("stat").split(separator: ")").last?.split(separator: " ") ?? []
-        guard fields.count > 12, let user = Double(fields[11]), let system = Double(fields[12]) else {
-            throw MeasurementFailed("/proc has no processor time")
-        }
-        return (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
-    }
-
-    private func proc(_ file: String) throws -> String {
-        guard let text = try? String(contentsOfFile: "/proc/\(process.processIdentifier)/\(file)", encoding: .utf8) else {
-            throw MeasurementFailed("a server is gone; see \(logPath)")
-        }
-        return text
-    }
+    package func processorSeconds() throws -> Double { try ProcessorTime.seconds(of: id) }
 }
