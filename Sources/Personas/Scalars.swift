@@ -25,6 +25,12 @@ extension String {
     }
 }
 
+extension String {
+    /// Whether it holds U+0000, which not every store can keep in a text, or compare one with. Texts that have a rule for control characters have none
+    /// for this one.
+    package var holdsNull: Bool { utf8.contains(0) }
+}
+
 /// The scalars of a text without the white space at its ends, and with one space for each run of it within.
 ///
 /// Scalars rather than characters, because an accent that follows a space forms one character with it and would be cut along with it. They are

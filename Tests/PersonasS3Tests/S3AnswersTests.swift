@@ -82,13 +82,13 @@ struct S3AnswersTests {
             try Self.page(
                 """
                 <Name>bucket</Name><IsTruncated>true</IsTruncated><Contents><Key>p/ab/note</Key><LastModified>2026-01-01T00:00:00Z</LastModified>\
-                </Contents><Contents><Key>\(Self.name)</Key><LastModified>2026-01-02T03:04:05.678Z</LastModified><Owner><ID>Key</ID></Owner>\
+                </Contents><Contents><Key>\(Self.name)</Key><LastModified>2026-01-02T03:04:05.678Z</LastModified><Size>12</Size><Owner><ID>Key</ID></Owner>\
                 </Contents><Contents><Key>\(Self.name)</Key></Contents><NextContinuationToken>a&amp;b</NextContinuationToken>
                 """))
         let location = try #require(Self.location)
         let key = try #require(ObjectName.key(named: Self.name, in: location))
         let moment = try #require(Timestamp(text: "2026-01-02T03:04:05.678Z"))
-        #expect(page.blobs == [ListedBlob(key: key, modifiedAt: moment)])
+        #expect(page.blobs == [ListedBlob(key: key, modifiedAt: moment, byteCount: 12)])
         #expect(page.nextToken == "a&b")
         let last = try #require(try Self.page("<IsTruncated>false</IsTruncated><NextContinuationToken>x</NextContinuationToken>"))
         #expect(last.blobs.isEmpty && last.nextToken == nil)

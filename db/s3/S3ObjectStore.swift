@@ -97,7 +97,7 @@ package final class S3ObjectStore: BlobStore {
         try await listWithTimes(prefix) { (blobs) async throws(Failure) in try await sink(blobs.map(\.key)) }
     }
 
-    /// The same with the times at which objects were written: a sweep leaves those alone that are so new that their rows may still come.
+    /// The same with the times at which objects were written: a check leaves those alone that are so new that their rows may still come.
     package func listWithTimes(
         _ prefix: UInt8, to sink: ([ListedBlob]) async throws(Failure) -> Void
     ) async throws(Failure) {

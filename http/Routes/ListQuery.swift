@@ -17,10 +17,10 @@ struct ListQuery {
         var violations: [Violation] = []
         func value(_ name: String) -> String? { parameters.value(of: name) }
         let page = PageQuery(parameters, itemsMax: itemsMax, &violations)
-        let search = value("q").flatMap { $0.isEmpty ? nil : $0 }
         filter = PikzonalityFilter(
             mode: fixedMode ?? parameters.choice("mode", \Mode.rawValue, &violations),
-            status: parameters.choice("status", \Status.rawValue, &violations), search: search,
+            status: parameters.choice("status", \Status.rawValue, &violations),
+            search: Self.search(value("q"), &violations),
             externalID: Self.externalID(value("external_id"), &violations),
             metadata: Self.labels(parameters.members(of: "metadata"), &violations))
         sort = parameters.choice("sort", \PikzonalitySort.word, &violations) ?? .newestFirst
@@ -49,6 +49,15 @@ struct ListQuery {
     /// A parameter as it stands in a link; none where there is no value.
     private static func parameter(_ name: String, _ value: String?) -> [String] {
         value?.addingPercentEncoding(withAllowedCharacters: .alphanumerics).map { ["\(name)=\($0)"] } ?? []
+    }
+
+    private static func search(_ text: String?, _ violations: inout [Violation]) -> String? {
+        do {
+            return try PikzonalityFilter.checkedSearch(text, field: .own("q"))
+        } catch {
+            violations.append(error)
+            return nil
+        }
     }
 
     private static func externalID(_ text: String?, _ violations: inout [Violation]) -> String? {

@@ -174,8 +174,8 @@ private struct FailBody {
             fields.violations.append(
                 Violation("code", "must be one of \(TrainingErrorCode.allCases.map(\.rawValue).joined(separator: ", "))"))
         }
-        if let message, message.isEmpty || message.holdsMoreScalars(than: Limits.failureMessageCharactersMax) {
-            fields.violations.append(Violation("message", "must be 1 to \(Limits.failureMessageCharactersMax) characters long"))
+        if let message {
+            do { _ = try TrainingError.checkedMessage(message, field: .own("message")) } catch { fields.violations.append(error) }
         }
         self.token = try fields.finish(token)
         error = TrainingError(code: known ?? .failed, message: message ?? "")

@@ -185,8 +185,7 @@ private struct MemberReader {
             var texts: [String: String] = [:]
             for case (let name, .value(let text)) in members where name.utf8.count <= 7 { texts[name] = text }
             guard let word = texts["code"], word.utf8.count <= Self.textBytesMax, let code = TrainingErrorCode(rawValue: word),
-                let message = texts["message"], !message.isEmpty,
-                !message.holdsMoreScalars(than: Limits.failureMessageCharactersMax)
+                let message = texts["message"], (try? TrainingError.checkedMessage(message, field: .own("message"))) != nil
             else { return violated(name) }
             return TrainingError(code: code, message: message)
         case .absent, .malformed: return violated(name)

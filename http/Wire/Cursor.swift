@@ -15,7 +15,7 @@ package struct Cursor {
     /// - Returns: nil for anything that `text` did not make for the same filters and order.
     package init?(text: String, filter: PikzonalityFilter, sort: PikzonalitySort) {
         guard let place = BoundCursor.place(text, list: Self.list(filter, sort)), let (id, milliseconds) = Self.moment(in: place),
-            let nameKey = String(validating: place[24...], as: UTF8.self)
+            let nameKey = String(validating: place[24...], as: UTF8.self), !nameKey.holdsNull
         else { return nil }
         position = PikzonalityPosition(nameKey: nameKey, createdAt: Timestamp(milliseconds: milliseconds), id: id)
         // Names are no part of the place where times are compared.

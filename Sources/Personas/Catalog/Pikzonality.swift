@@ -223,6 +223,17 @@ package struct PikzonalityFilter: Sendable, Equatable {
     }
 }
 
+extension PikzonalityFilter {
+    /// Checks what somebody looks for in names. An empty text looks for nothing.
+    /// - Parameter field: what the adapter calls it.
+    /// - Throws: the rule that is broken.
+    package static func checkedSearch(_ text: String?, field: InputField) throws(Violation) -> String? {
+        guard let text, !text.isEmpty else { return nil }
+        guard !text.holdsNull else { throw Violation(field, "must not hold the character U+0000") }
+        return text
+    }
+}
+
 /// Where in an order an item stands: what a page continues after.
 package struct PikzonalityPosition: Sendable, Equatable {
     /// The item's name key, where names are compared.

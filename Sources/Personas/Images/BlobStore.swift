@@ -41,6 +41,33 @@ package protocol BlobStore: Sendable {
     func delete(_ key: BlobKey) async throws(Failure)
     /// Hands out the keys of one of 256 parts, those whose digest begins with a byte, some at a time.
     func list(_ prefix: UInt8, to sink: ([BlobKey]) async throws(Failure) -> Void) async throws(Failure)
+    /// The same with what else a listing knows of each.
+    func listWithTimes(_ prefix: UInt8, to sink: ([ListedBlob]) async throws(Failure) -> Void) async throws(Failure)
+}
+
+extension BlobStore {
+    /// For stores that know no more than the keys.
+    package func listWithTimes(_ prefix: UInt8, to sink: ([ListedBlob]) async throws(Failure) -> Void) async throws(Failure) {
+        try await list(prefix) { (keys) async throws(Failure) in
+            try await sink(keys.map { ListedBlob(key: $0, modifiedAt: nil, byteCount: nil) })
+        }
+    }
+}
+
+/// A blob that a listing found, and what that says of it.
+package struct ListedBlob: Sendable, Equatable {
+    /// The blob.
+    package let key: BlobKey
+    /// When it was written, by the store's clock; nil where that is not known.
+    package let modifiedAt: Timestamp?
+    /// How long it is in bytes; nil where that is not known.
+    package let byteCount: Int?
+
+    package init(key: BlobKey, modifiedAt: Timestamp?, byteCount: Int?) {
+        self.key = key
+        self.modifiedAt = modifiedAt
+        self.byteCount = byteCount
+    }
 }
 
 /// A blob opened for reading.

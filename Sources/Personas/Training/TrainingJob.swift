@@ -10,6 +10,17 @@ package struct TrainingError: Error, Sendable, Equatable, Codable {
         self.code = code
         self.message = message
     }
+
+    /// Checks the words of somebody who reports a failure.
+    /// - Parameter field: what the adapter calls them.
+    /// - Throws: the rule that is broken.
+    package static func checkedMessage(_ text: String, field: InputField) throws(Violation) -> String {
+        guard !text.isEmpty, !text.holdsMoreScalars(than: Limits.failureMessageCharactersMax) else {
+            throw Violation(field, "must be 1 to \(Limits.failureMessageCharactersMax) characters long")
+        }
+        guard !text.holdsNull else { throw Violation(field, "must not hold the character U+0000") }
+        return text
+    }
 }
 
 /// The reasons for which training fails: the part of the error catalogue that an item may carry.

@@ -1,12 +1,4 @@
-package import Personas
-
-/// A blob that a listing found, and since when it is there.
-package struct ListedBlob: Sendable, Equatable {
-    /// The blob.
-    package let key: BlobKey
-    /// When its object was written, by the store's clock.
-    package let modifiedAt: Timestamp
-}
+import Personas
 
 /// One page of a listing, as ListObjectsV2 answers.
 struct ListingPage {
@@ -17,7 +9,7 @@ struct ListingPage {
 
     /// Reads one; nil where it is none, or does not say how to go on.
     init?(_ document: [UInt8], in location: S3Location) {
-        var (name, moment): (String?, Timestamp?)
+        var (name, moment, byteCount): (String?, Timestamp?, Int?)
         var (isRoot, isTruncated): (Bool, Bool?) = (false, nil)
         let isWhole = XMLElements.read(document) { path, text in
             guard path.first == "ListBucketResult" else { return }
@@ -27,11 +19,12 @@ struct ListingPage {
             case ["NextContinuationToken"]: nextToken = text
             case ["Contents", "Key"]: name = text
             case ["Contents", "LastModified"]: moment = Timestamp(text: text)
+            case ["Contents", "Size"]: byteCount = Int(text)
             case ["Contents"]:
                 if let key = name.flatMap({ ObjectName.key(named: $0, in: location) }), let moment {
-                    blobs.append(ListedBlob(key: key, modifiedAt: moment))
+                    blobs.append(ListedBlob(key: key, modifiedAt: moment, byteCount: byteCount))
                 }
-                (name, moment) = (nil, nil)
+                (name, moment, byteCount) = (nil, nil, nil)
             default: break
             }
         }

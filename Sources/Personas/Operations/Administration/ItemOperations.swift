@@ -102,7 +102,13 @@ package struct ListItems: ContinuedOperation {
         in administration: Administration, progress: @escaping ProgressHandler
     ) async throws(Failure) -> OperatorPage<ItemReport, ItemPlace> {
         let items = administration.stores.pikzonalities
-        let filter = PikzonalityFilter(mode: mode, status: status, search: search)
+        let wanted: String?
+        do {
+            wanted = try PikzonalityFilter.checkedSearch(search, field: .own("search"))
+        } catch {
+            throw .invalid([error])
+        }
+        let filter = PikzonalityFilter(mode: mode, status: status, search: wanted)
         guard let accountName else {
             return try await items.operatorItems(filter, after: place, limit: limit).map(ItemReport.init)
         }

@@ -195,8 +195,17 @@ package enum FalRules {
     /// An address that is too long to be one is kept no longer than it takes to be that: a model that answers with the image itself (`data:`) would
     /// fill the disk.
     private static func outcome(of facts: FalFacts?) -> FalOutcome {
-        facts?.portraitURL.map { .portrait(url: String($0.unicodeScalars.prefix(Limits.imageURLCharactersMax + 1))) }
+        facts?.portraitURL.map { .portrait(url: kept($0)) }
             ?? .failed(words: "the result has no portrait")
+    }
+
+    /// What cannot be stored is no part of an address either.
+    private static func kept(_ address: String) -> String {
+        var scalars = String.UnicodeScalarView()
+        for scalar in address.unicodeScalars.prefix(Limits.imageURLCharactersMax + 1) {
+            scalars.append(scalar == "\0" ? "\u{fffd}" : scalar)
+        }
+        return String(scalars)
     }
 
     private static func words(of facts: FalFacts?) -> String {
