@@ -76,10 +76,13 @@ package final class PostgresStorage: Stores {
     package var spools: any ArchiveSpools { fileSpools }
     package var queueDepths: any QueueDepthStore { SQLQueueDepthStore(scans: reader) }
     package var schema: any SchemaStore { migrator }
-    package var integrity: any IntegrityStore { PostgresCheck(reader: reader, blobs: blobs) }
+    package var integrity: any IntegrityStore {
+        PostgresCheck(reader: reader, writer: writer, blobs: blobs, sealing: secretsKey, clock: clock)
+    }
     /// The database and the store of objects have ways of their own to be backed up.
     package var backups: (any BackupStore)? { nil }
 
+    private let clock: WallClock
     private let writer: PostgresWriter
     private let reader: PostgresReader
     private let migrator: PostgresMigrator
@@ -118,6 +121,7 @@ package final class PostgresStorage: Stores {
         }
         let reader = PostgresReader(
             settings: settings, threads: configuration.readers, scansWaitingMax: configuration.searchesWaitingMax, metrics: metrics)
+        self.clock = clock
         self.writer = writer
         self.reader = reader
         self.blobs = blobs

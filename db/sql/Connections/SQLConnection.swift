@@ -85,6 +85,9 @@ struct SQLDialect: Sendable {
         forUpdate: " FOR UPDATE", forUpdateOfAny: " FOR UPDATE SKIP LOCKED", namesObjects: true, findsNamesByExpression: true,
         endsEachWalk: true)
 
+    /// What stands for the sixteen bytes of a token, which may have a type of its own.
+    func bytesOfToken(_ column: String) -> String { namesObjects ? "uuid_send(\(column))" : column }
+
     /// The text of several walks in one order that are merged up to a number of rows.
     /// - Parameters:
     ///   - order: of columns that each walk selects.

@@ -33,11 +33,12 @@ struct DataFolderCheck: IntegrityStore {
                 let database = try DatabaseQueue(path: folder.database, configuration: configuration)
                 defer { try? database.close() }
                 var report = IntegrityReport()
-                try await DatabaseCheck(database: database, now: now, sealing: sealing).run(into: &report, progress)
+                let rows = DatabaseCheck(database: database, now: now, sealing: sealing)
+                try await rows.run(into: &report, progress)
+                try await DatabaseCheck.noting(into: &report) { (report) async throws(Failure) in
+                    try await RowCheck.counts(repairingBy: collector.map { _ in index.writer }, into: &report, asking: rows)
+                }
                 try await noting(into: &report) { report in
-                    try await checkCounts(database, isRepairing: collector != nil, into: &report)
-                    try await checkCredits(database, isRepairing: collector != nil, into: &report)
-                    try await checkWebhooks(database, isRepairing: collector != nil, into: &report)
                     try await checkOrphanedRows(database, repairingWith: collector, into: &report)
                     try await checkImages(database, into: &report, progress)
                     try await checkFiles(database, repairingWith: collector, into: &report, progress)
@@ -50,34 +51,6 @@ struct DataFolderCheck: IntegrityStore {
             throw .cancelled
         } catch {
             throw Failure(storage: error)
-        }
-    }
-
-    private func checkCounts(_ database: DatabaseQueue, isRepairing: Bool, into report: inout IntegrityReport) async throws {
-        for difference in try await database.read(CountCheck.differences) {
-            if isRepairing { try await CountCheck.repair(difference, by: index.writer) }
-            report.add(difference.finding(repaired: isRepairing))
-        }
-    }
-
-    private func checkCredits(_ database: DatabaseQueue, isRepairing: Bool, into report: inout IntegrityReport) async throws {
-        for difference in try await database.read(CreditCheck.differences) {
-            let isRepaired = isRepairing && difference.isRepairable
-            if isRepaired { try await CreditCheck.repair(difference, by: index.writer) }
-            report.add(difference.finding(repaired: isRepaired))
-        }
-    }
-
-    private func checkWebhooks(_ database: DatabaseQueue, isRepairing: Bool, into report: inout IntegrityReport) async throws {
-        for difference in try await database.read(WebhookCheck.differences) {
-            if isRepairing { try await WebhookCheck.repair(difference, by: index.writer) }
-            report.add(difference.finding(repaired: isRepairing))
-        }
-        for id in try await database.read(WebhookCheck.orphans) {
-            if isRepairing { try await WebhookCheck.queueRemoval(of: id, by: index.writer) }
-            report.add(
-                Finding(
-                    .deliveriesOrphaned, id.text, "Deliveries to a webhook that is gone are not queued for removal", repaired: isRepairing))
         }
     }
 

@@ -1,5 +1,3 @@
-import Foundation
-import GRDB
 import Personas
 
 /// Whether the ledgers of credits agree with themselves, and with the trainings and the top-ups that they tell of.
@@ -37,80 +35,76 @@ enum CreditCheck {
         """
 
     /// Every ledger whose balance or number of entries is not what its entries come to at this moment.
-    static func differences(_ db: Database) throws -> [Difference] {
-        let rows = try Row.fetchAll(
-            db,
-            sql: """
-                SELECT account_id, balance, entry_count, coalesce(total, 0) AS counted_balance, coalesce(count, 0) AS counted_entries,
-                    coalesce(is_whole, 1) AS is_whole
-                FROM credit_ledger FULL JOIN (
-                    SELECT account_id, sum(amount) AS total, count(*) AS count,
-                        min(number = place AND balance_after = expected) AS is_whole
-                    FROM (\(running)) GROUP BY account_id
-                ) USING (account_id)
-                WHERE balance IS NOT counted_balance OR entry_count IS NOT counted_entries
-                """)
-        return try rows.map { row in
-            let (balance, entries): (Int?, Int?) = (row["balance"], row["entry_count"])
-            return Difference(
-                accountID: try row.identifier("account_id"), kept: balance.map { ($0, entries ?? 0) },
-                counted: (row["counted_balance"], row["counted_entries"]), isWhole: row["is_whole"])
+    static func differences(_ connection: any SQLConnection) throws -> [Difference] {
+        let sql = """
+            SELECT account_id, balance, entry_count, CAST(coalesce(total, 0) AS BIGINT), coalesce(count, 0), coalesce(is_whole, 1)
+            FROM credit_ledger FULL JOIN (
+                SELECT account_id, sum(amount) AS total, count(*) AS count,
+                    min(CASE WHEN number = place AND balance_after = expected THEN 1 ELSE 0 END) AS is_whole
+                FROM (\(running)) AS entry GROUP BY account_id
+            ) AS ledger USING (account_id)
+            WHERE balance IS DISTINCT FROM coalesce(total, 0) OR entry_count IS DISTINCT FROM coalesce(count, 0)
+            """
+        return try connection.all(sql, []) { row in
+            Difference(
+                accountID: try row.identifier(0), kept: row.integerIfAny(1).map { ($0, row.integerIfAny(2) ?? 0) },
+                counted: (Int(row.integer(3)), Int(row.integer(4))), isWhole: row.isTrue(5))
         }
     }
 
     /// Writes down anew what the entries come to, of a ledger of which there is no doubt.
-    static func repair(_ difference: Difference, by writer: GroupWriter) async throws(Failure) {
-        try await writer.writeDirectly { db in
+    static func repair(_ difference: Difference, by writer: any SQLWriter) async throws(Failure) {
+        try await writer.write(of: difference.accountID) { db in
             try db.run(
                 """
                 INSERT INTO credit_ledger (account_id, balance, entry_count)
-                SELECT account_id, sum(amount), count(*) FROM credit_entry WHERE account_id = ? GROUP BY account_id
+                SELECT account_id, CAST(sum(amount) AS BIGINT), count(*) FROM credit_entry WHERE account_id = ? GROUP BY account_id
                 ON CONFLICT (account_id) DO UPDATE SET balance = excluded.balance, entry_count = excluded.entry_count
-                """, [difference.accountID.data])
+                """, [difference.accountID])
         }
     }
 
     /// Ledgers in which an entry is missing, or is not followed by the balance that it brings about.
-    static func entries(_ db: Database) throws -> [Finding] {
+    static func entries(_ connection: any SQLConnection) throws -> [Finding] {
         try findings(
             """
-            SELECT account_id AS id, min(number) AS number FROM (\(running))
+            SELECT account_id AS id, min(number) AS number FROM (\(running)) AS entry
             WHERE number <> place OR balance_after <> expected GROUP BY account_id
-            """, db
+            """, connection
         ) { "Entry \($0) of the account's ledger does not follow from those before it" }
     }
 
     /// Refunds that give back nothing that was charged, or something else. That no charge is given back twice the database itself sees to.
-    static func refunds(_ db: Database) throws -> [Finding] {
+    static func refunds(_ connection: any SQLConnection) throws -> [Finding] {
         try findings(
             """
             SELECT refund.account_id AS id, refund.number FROM credit_entry AS refund LEFT JOIN credit_entry AS charge
                 ON charge.account_id = refund.account_id AND charge.number = refund.charge_number
-            WHERE refund.kind = 'refund' AND (charge.kind IS NOT 'charge' OR charge.number > refund.number
+            WHERE refund.kind = 'refund' AND (charge.kind IS DISTINCT FROM 'charge' OR charge.number > refund.number
                 OR charge.item_id <> refund.item_id OR charge.amount <> -refund.amount)
-            """, db
+            """, connection
         ) { "Entry \($0) of the account's ledger is not the refund of the charge that it names" }
     }
 
     /// Charges that wait for the end of a training that does not run, or that cannot be what it cost.
-    static func openCharges(_ db: Database) throws -> [Finding] {
+    static func openCharges(_ connection: any SQLConnection) throws -> [Finding] {
         try findings(
             """
             SELECT open_charge.item_id AS id, open_charge.charge_number AS number FROM open_charge
                 LEFT JOIN pikzonality AS item ON item.id = open_charge.item_id
                 LEFT JOIN credit_entry AS charge
                     ON charge.account_id = open_charge.account_id AND charge.number = open_charge.charge_number
-            WHERE item.status IS NOT 'processing' OR item.account_id <> open_charge.account_id
-                OR charge.kind IS NOT 'charge' OR charge.item_id <> open_charge.item_id
+            WHERE item.status IS DISTINCT FROM 'processing' OR item.account_id <> open_charge.account_id
+                OR charge.kind IS DISTINCT FROM 'charge' OR charge.item_id <> open_charge.item_id
                 OR EXISTS (SELECT 1 FROM credit_entry AS refund
                     WHERE refund.account_id = open_charge.account_id AND refund.charge_number = open_charge.charge_number)
-            """, db
+            """, connection
         ) { "A training waits to be settled with entry \($0) of its account's ledger, which is settled or not its charge" }
     }
 
     /// Items that have been paid for otherwise than their trainings went: each that ended badly is given back, one that ended well is not, and one that
     /// runs is open. One that cost nothing as it began stands nowhere.
-    static func trainings(_ db: Database) throws -> [Finding] {
+    static func trainings(_ connection: any SQLConnection) throws -> [Finding] {
         try findings(
             """
             WITH charges AS MATERIALIZED (
@@ -123,54 +117,54 @@ enum CreditCheck {
                 WHERE charge.kind = 'charge' GROUP BY charge.item_id, charge.account_id
             ), item AS (SELECT id, account_id, status FROM pikzonality UNION ALL SELECT id, account_id, status FROM trash_item)
             SELECT item.id AS id, last_paid AS number FROM item JOIN charges ON charges.item_id = item.id
-            WHERE paid > (item.status = 'completed') OR last_paid < last OR paid > 0 AND charges.account_id <> item.account_id
-            """, db
+            WHERE paid > CASE item.status WHEN 'completed' THEN 1 ELSE 0 END OR last_paid < last OR paid > 0 AND charges.account_id <> item.account_id
+            """, connection
         ) { "The item has kept what entry \($0) of its account's ledger charged, for a training that did not end well" }
     }
 
     /// Items whose training goes on or has ended well, and which were given back what it cost all the same. It is known by the moment in which its job was
     /// made, because of the trainings of an item some may cost nothing.
-    static func earlyRefunds(_ db: Database) throws -> [Finding] {
+    static func earlyRefunds(_ connection: any SQLConnection) throws -> [Finding] {
         try findings(
             """
-            SELECT item.id AS id, last_charge.number FROM (
-                SELECT charge.item_id AS item_id, max(charge.number), charge.at AS at, refund.number AS number FROM credit_entry AS charge
-                LEFT JOIN credit_entry AS refund ON refund.account_id = charge.account_id AND refund.charge_number = charge.number
-                WHERE charge.kind = 'charge' GROUP BY charge.item_id
+            SELECT item.id AS id, refund.number FROM (
+                SELECT item_id, account_id, number, at, row_number() OVER (PARTITION BY item_id ORDER BY number DESC) AS place
+                FROM credit_entry WHERE kind = 'charge'
             ) AS last_charge
+            JOIN credit_entry AS refund ON refund.account_id = last_charge.account_id AND refund.charge_number = last_charge.number
             JOIN pikzonality AS item ON item.id = last_charge.item_id AND item.status <> 'failed'
             JOIN training_job AS job ON job.pikzonality_id = item.id AND job.created_at = last_charge.at
                 AND job.state IN ('queued', 'leased', 'completed')
-            WHERE last_charge.number IS NOT NULL
-            """, db
+            WHERE last_charge.place = 1
+            """, connection
         ) { "Entry \($0) of its account's ledger gives back a training of the item that goes on or ended well" }
     }
 
     /// Entries that credit what nobody paid, or other than was asked for. That no top-up is credited twice the database itself sees to.
-    static func credited(_ db: Database) throws -> [Finding] {
+    static func credited(_ connection: any SQLConnection) throws -> [Finding] {
         try findings(
             """
             SELECT entry.account_id AS id, entry.number FROM credit_entry AS entry LEFT JOIN top_up ON top_up.id = entry.top_up_id
-            WHERE entry.kind = 'top_up' AND (top_up.status IS NOT 'paid' OR top_up.account_id <> entry.account_id
+            WHERE entry.kind = 'top_up' AND (top_up.status IS DISTINCT FROM 'paid' OR top_up.account_id <> entry.account_id
                 OR top_up.amount <> entry.amount)
-            """, db
+            """, connection
         ) { "Entry \($0) of the account's ledger is not the top-up that was paid" }
     }
 
     /// Top-ups that were paid and stand in no ledger.
-    static func paid(_ db: Database) throws -> [Finding] {
+    static func paid(_ connection: any SQLConnection) throws -> [Finding] {
         try findings(
             """
             SELECT asked.id AS id, asked.amount AS number FROM top_up AS asked
             WHERE status = 'paid' AND NOT EXISTS (SELECT 1 FROM credit_entry WHERE top_up_id = asked.id)
-            """, db
+            """, connection
         ) { "A top-up of \($0) credits was paid, and stands in no ledger" }
     }
 
     /// The findings of a query, each with a number that it is told with.
-    private static func findings(_ sql: String, _ db: Database, _ detail: (_ number: Int) -> String) throws -> [Finding] {
-        try Row.fetchAll(db, sql: sql).map { row in
-            Finding(.creditsDisagree, try row.identifier("id").text, detail(row["number"]))
+    private static func findings(_ sql: String, _ connection: any SQLConnection, _ detail: (_ number: Int) -> String) throws -> [Finding] {
+        try connection.all(sql, []) { row in
+            Finding(.creditsDisagree, try row.identifier(0).text, detail(Int(row.integer(1))))
         }
     }
 }

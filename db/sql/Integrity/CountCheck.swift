@@ -1,5 +1,3 @@
-import Foundation
-import GRDB
 import Personas
 
 /// Whether the counts of items and of their bytes are what there is.
@@ -34,42 +32,48 @@ enum CountCheck {
     }
 
     /// Every count that is not what there is at this moment.
-    static func differences(_ db: Database) throws -> [Difference] {
-        let items = try Row.fetchAll(
-            db,
-            sql: """
+    static func differences(_ connection: any SQLConnection) throws -> [Difference] {
+        let items = try connection.all(
+            """
+            SELECT account_id, kept, counted, mode, status FROM (
                 SELECT account_id, mode, status, coalesce(count, 0) AS kept, coalesce(number, 0) AS counted FROM item_count FULL JOIN
-                (SELECT account_id, mode, status, count(*) AS number FROM pikzonality GROUP BY account_id, mode, status)
-                USING (account_id, mode, status) WHERE kept <> counted
-                """)
-        let trash = try Row.fetchAll(
-            db,
-            sql: """
+                    (SELECT account_id, mode, status, count(*) AS number FROM pikzonality GROUP BY account_id, mode, status) AS item
+                USING (account_id, mode, status)) AS both_counts
+            WHERE kept <> counted
+            """, []
+        ) { row in try difference(row, .items(mode: try row.requiredText(3), status: try row.requiredText(4))) }
+        let trash = try connection.all(
+            """
+            SELECT account_id, kept, counted, mode FROM (
                 SELECT account_id, mode, coalesce(count, 0) AS kept, coalesce(number, 0) AS counted FROM trash_count FULL JOIN
-                (SELECT account_id, mode, count(*) AS number FROM trash_item GROUP BY account_id, mode)
-                USING (account_id, mode) WHERE kept <> counted
-                """)
-        let bytes = try Row.fetchAll(
-            db,
-            sql: """
-                SELECT account_id, coalesce(count, 0) AS kept, coalesce(number, 0) AS counted FROM stored_bytes FULL JOIN
-                (SELECT account_id, sum(number) AS number FROM
-                    (\(StoredBytes.counted) GROUP BY account_id UNION ALL \(StoredBytes.countedInTrash) GROUP BY account_id)
-                GROUP BY account_id) USING (account_id) WHERE kept <> counted
-                """)
-        return try items.map { try difference($0, .items(mode: $0["mode"], status: $0["status"])) }
-            + trash.map { try difference($0, .trash(mode: $0["mode"])) }
-            + bytes.map { try difference($0, .storedBytes) }
+                    (SELECT account_id, mode, count(*) AS number FROM trash_item GROUP BY account_id, mode) AS item
+                USING (account_id, mode)) AS both_counts
+            WHERE kept <> counted
+            """, []
+        ) { row in try difference(row, .trash(mode: try row.requiredText(3))) }
+        let bytes = try connection.all(
+            """
+            SELECT account_id, kept, counted FROM (
+                SELECT account_id, coalesce(count, 0) AS kept, CAST(coalesce(number, 0) AS BIGINT) AS counted FROM stored_bytes FULL JOIN
+                    (SELECT account_id, sum(number) AS number FROM (
+                        \(StoredBytes.counted) GROUP BY account_id UNION ALL \(StoredBytes.countedInTrash) GROUP BY account_id) AS images
+                    GROUP BY account_id) AS item
+                USING (account_id)) AS both_counts
+            WHERE kept <> counted
+            """, []
+        ) { row in try difference(row, .storedBytes) }
+        return items + trash + bytes
     }
 
-    private static func difference(_ row: Row, _ subject: Difference.Subject) throws -> Difference {
-        Difference(accountID: try row.identifier("account_id"), subject: subject, kept: row["kept"], counted: row["counted"])
+    /// Reads a row of the account, what is kept and what is counted.
+    private static func difference(_ row: SQLRow, _ subject: Difference.Subject) throws -> Difference {
+        Difference(accountID: try row.identifier(0), subject: subject, kept: Int(row.integer(1)), counted: Int(row.integer(2)))
     }
 
     /// Counts anew what is counted wrongly. One at a time, because what writes waits meanwhile.
-    static func repair(_ difference: Difference, by writer: GroupWriter) async throws(Failure) {
-        let id = difference.accountID.data
-        try await writer.writeDirectly { db in
+    static func repair(_ difference: Difference, by writer: any SQLWriter) async throws(Failure) {
+        let id = difference.accountID
+        try await writer.write(of: id) { db in
             switch difference.subject {
             case .items(let mode, let status):
                 try db.run(
@@ -91,8 +95,10 @@ enum CountCheck {
                 try db.run(
                     """
                     INSERT INTO stored_bytes (account_id, count)
-                    SELECT account.id, coalesce((SELECT number FROM (\(StoredBytes.counted) AND account_id = ?1)), 0)
-                        + coalesce((SELECT number FROM (\(StoredBytes.countedInTrash) AND account_id = ?1)), 0)
+                    SELECT account.id, CAST(
+                        coalesce((SELECT number FROM (\(StoredBytes.counted) AND account_id = ?1 GROUP BY account_id) AS listed), 0)
+                        + coalesce((SELECT number FROM (\(StoredBytes.countedInTrash) AND account_id = ?1 GROUP BY account_id) AS away), 0)
+                        AS BIGINT)
                     FROM account WHERE account.id = ?1
                     ON CONFLICT (account_id) DO UPDATE SET count = excluded.count
                     """, [id])
