@@ -76,15 +76,16 @@ struct CreditCheckTests {
     private static func refund(of charge: Int, for item: String) -> String {
         """
         INSERT INTO credit_entry (account_id, number, id, kind, amount, balance_after, item_id, at, charge_number)
-            SELECT account_id, entry_count + 1, randomblob(16), 'refund', 3, balance + 3, <\(item)>, 0, \(charge)
+            SELECT account_id, entry_count + 1, <any>, 'refund', 3, balance + 3, <\(item)>, 0, \(charge)
             FROM credit_ledger WHERE account_id = <account>;
         UPDATE credit_ledger SET balance = balance + 3, entry_count = entry_count + 1 WHERE account_id = <account>
         """
     }
 
-    @Test("Ledgers of trainings in every state are right, and stay so when their items go and when their account does")
-    func nothing() async throws {
-        try await withScene { open, ids in
+    @Test(
+        "Ledgers of trainings in every state are right, and stay so when their items go and when their account does", arguments: House.all)
+    func nothing(on house: House) async throws {
+        try await withScene(on: house) { open, ids in
             #expect(try await open.creditFindings() == [])
             for name in ["done", "failed", "away", "again", "waiting"] {
                 let id = try #require(ids[name])
@@ -105,9 +106,9 @@ struct CreditCheckTests {
         }
     }
 
-    @Test("A balance that is not the sum of its entries is found, and repair takes the sum", arguments: mendable)
-    func balances(fault: Fault) async throws {
-        try await withScene { open, ids in
+    @Test("A balance that is not the sum of its entries is found, and repair takes the sum", arguments: House.all, mendable)
+    func balances(on house: House, fault: Fault) async throws {
+        try await withScene(on: house) { open, ids in
             let account = try #require(ids["account"])
             let balance = try await open.balance(of: account)
             try await inflict(fault, open, ids)
@@ -122,9 +123,9 @@ struct CreditCheckTests {
         }
     }
 
-    @Test("What is wrong with entries, refunds and open charges is found, named, and left to a person", arguments: damages)
-    func damage(fault: Fault) async throws {
-        try await withScene { open, ids in
+    @Test("What is wrong with entries, refunds and open charges is found, named, and left to a person", arguments: House.all, damages)
+    func damage(on house: House, fault: Fault) async throws {
+        try await withScene(on: house) { open, ids in
             try await inflict(fault, open, ids)
             let tables = ["credit_entry", "credit_ledger", "open_charge"]
             let rows = try await open.rows(tables)
@@ -138,9 +139,9 @@ struct CreditCheckTests {
         }
     }
 
-    @Test("A top-up that is credited otherwise than it was paid is found, named, and left to a person", arguments: damagedTopUps)
-    func topUps(fault: Fault) async throws {
-        try await withStorage { open in
+    @Test("A top-up that is credited otherwise than it was paid is found, named, and left to a person", arguments: House.all, damagedTopUps)
+    func topUps(on house: House, fault: Fault) async throws {
+        try await withStorage(on: house) { open in
             let (store, account) = (open.storage.smartBalances, try await open.account())
             let amount = try CreditAmount(50, of: .own("amount"))
             _ = try await store.set(SmartBalance(threshold: amount, amount: amount), accountID: account, in: WriteContext(at: .second(0)))
@@ -165,16 +166,19 @@ struct CreditCheckTests {
     /// Breaks a ledger behind the back of what guards it.
     private func inflict(_ fault: Fault, _ open: OpenStorage, _ ids: [String: Identifier]) async throws {
         let sql = ids.reduce(fault.sql) { sql, named in
-            sql.replacing("<\(named.key)>", with: "X'\(named.value.bytes.map { String(format: "%02x", $0) }.joined())'")
+            sql.replacing("<\(named.key)>", with: open.literal(named.value))
         }
-        try await open.execute("DROP TRIGGER credit_entry_changed; DROP TRIGGER credit_entry_deleted; \(sql)")
+        for trigger in ["credit_entry_changed", "credit_entry_deleted"] {
+            try await open.execute("DROP TRIGGER \(trigger)\(open.house == .postgres ? " ON credit_entry" : "")")
+        }
+        try await open.execute(sql.replacing("<any>", with: open.anyIdentifier))
     }
 
     /// An account whose ledger tells of a training that was completed (entry 2), one that failed (3, given back by 4), one whose item is in the trash (5),
     /// one that failed and is tried again (6 to 8), one that waits (9), and one that cost nothing; another account with an item in training; and one
     /// without a ledger.
-    private func withScene(_ body: (OpenStorage, [String: Identifier]) async throws -> Void) async throws {
-        try await withStorage { open in
+    private func withScene(on house: House, _ body: (OpenStorage, [String: Identifier]) async throws -> Void) async throws {
+        try await withStorage(on: house) { open in
             var ids = [
                 "account": try await open.account(), "other": try await open.account("other"), "empty": try await open.account("empty"),
             ]

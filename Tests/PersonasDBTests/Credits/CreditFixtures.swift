@@ -35,7 +35,8 @@ extension OpenStorage {
         images: [StoredImage] = StoredImage.three, at now: Timestamp = .second(0)
     ) async throws(Failure) -> StartedItem {
         try await items.insert(
-            .credited(name, mode, of: accountID, images: images), costing: prices, in: WriteContext(at: now, requestID: "create"))
+            .credited(name, mode, of: accountID, images: try pinnedImages(images)), costing: prices,
+            in: WriteContext(at: now, requestID: "create"))
     }
 
     /// Has the only job that waits fail for good.
@@ -65,12 +66,12 @@ extension OpenStorage {
 
     /// The same, of this moment, without a look at anything else.
     func creditFindingsNow() async throws -> [Finding] {
-        try await index.writer.writeDirectly { db in
+        try await reader.read { connection in
             let questions = [
                 CreditCheck.entries, CreditCheck.refunds, CreditCheck.openCharges, CreditCheck.trainings, CreditCheck.earlyRefunds,
                 CreditCheck.credited, CreditCheck.paid,
             ]
-            return try CreditCheck.differences(db).map { $0.finding(repaired: false) } + questions.flatMap { try $0(db) }
+            return try CreditCheck.differences(connection).map { $0.finding(repaired: false) } + questions.flatMap { try $0(connection) }
         }
     }
 }

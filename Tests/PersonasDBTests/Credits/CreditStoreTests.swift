@@ -7,9 +7,9 @@ import Testing
 
 @Suite("Ledgers in the store", .timeLimit(.minutes(1)))
 struct CreditStoreTests {
-    @Test("Entries are numbered, carry their note and the balance with them, and come in pages, the newest first")
-    func pages() async throws {
-        try await withStorage { open in
+    @Test("Entries are numbered, carry their note and the balance with them, and come in pages, the newest first", arguments: House.all)
+    func pages(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             #expect(try await open.balance(of: account) == 0)
             #expect(try await open.ledger(of: account) == [])
@@ -26,15 +26,15 @@ struct CreditStoreTests {
             #expect(try await open.credits.entries(before: nil, limit: 2, accountID: account) == Array(all.prefix(2)))
             #expect(try await open.credits.entries(before: 2, limit: 2, accountID: account) == [first])
             #expect(try await open.credits.entries(before: 1, limit: 2, accountID: account) == [])
-            #expect(try open.credits.standingNow(accountID: account) == CreditStanding(balance: 3))
-            #expect(try open.credits.entriesNow(before: 3, limit: 1, accountID: account) == [second])
+            #expect(try open.credits.standingNow(accountID: account) == house.atOnce(CreditStanding(balance: 3)))
+            #expect(try open.credits.entriesNow(before: 3, limit: 1, accountID: account) == house.atOnce([second]))
             #expect(try await open.ledger(of: try await open.account("other")) == [])
         }
     }
 
-    @Test("No balance goes below 0 or beyond what operators may bring it to, and what is refused leaves nothing")
-    func bounds() async throws {
-        try await withStorage { open in
+    @Test("No balance goes below 0 or beyond what operators may bring it to, and what is refused leaves nothing", arguments: House.all)
+    func bounds(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             await #expect(throws: Failure.balanceTooLow(balance: 0)) { try await open.revoke(1, from: account) }
             try await open.grant(2, to: account)
@@ -57,10 +57,10 @@ struct CreditStoreTests {
     }
 
     @Test(
-        "A training that cost something and ended badly is given back also where nothing costs anything any more, and the reverse costs nothing"
-    )
-    func pricesChange() async throws {
-        try await withStorage { open in
+        "A training that cost something and ended badly is given back also where nothing costs anything any more, and the reverse costs nothing",
+        arguments: House.all)
+    func pricesChange(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             try await open.grant(5, to: account)
             let dear = try await open.start("Dear", mode: .style, of: account, at: .second(1)).item
@@ -89,9 +89,10 @@ struct CreditStoreTests {
         }
     }
 
-    @Test("The database itself keeps entries as they are, gives no charge back twice, and lets no balance fall below 0")
-    func guarded() async throws {
-        try await withStorage { open in
+    @Test(
+        "The database itself keeps entries as they are, gives no charge back twice, and lets no balance fall below 0", arguments: House.all)
+    func guarded(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             try await open.grant(10, to: account)
             _ = try await open.start("Nova", of: account, at: .second(1))
@@ -103,11 +104,11 @@ struct CreditStoreTests {
                 "UPDATE credit_ledger SET balance = -1", "UPDATE credit_ledger SET entry_count = 0",
                 """
                 INSERT INTO credit_entry (account_id, number, id, kind, amount, balance_after, item_id, at, charge_number)
-                SELECT account_id, 4, randomblob(16), 'refund', 3, 13, item_id, at, 2 FROM credit_entry WHERE number = 3
+                SELECT account_id, 4, \(open.anyIdentifier), 'refund', 3, 13, item_id, at, 2 FROM credit_entry WHERE number = 3
                 """,
                 """
                 INSERT INTO credit_entry (account_id, number, id, kind, amount, balance_after, at)
-                SELECT account_id, 4, randomblob(16), 'revoke', 3, 13, at FROM credit_entry WHERE number = 1
+                SELECT account_id, 4, \(open.anyIdentifier), 'revoke', 3, 13, at FROM credit_entry WHERE number = 1
                 """,
             ] {
                 await #expect(throws: (any Error).self, "\(sql)") { try await open.execute(sql) }

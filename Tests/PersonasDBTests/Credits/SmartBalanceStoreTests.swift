@@ -12,18 +12,8 @@ struct SmartBalanceStoreTests {
     private static let reference = CreditNote(excerptOf: "bill 7")
 
     /// A storage whose charges ask for top-ups.
-    private func withTopUps(_ body: (OpenStorage) async throws -> Void) async throws {
-        try await withDataFolder { directory in
-            var configuration = Storage.Configuration(directory: directory, readers: 2, mediaThreads: 4)
-            configuration.asksForTopUps = true
-            let storage = try Storage.open(configuration)
-            defer { storage.close() }
-            _ = try await storage.migrate()
-            try await body(
-                OpenStorage(
-                    storage: storage, directory: directory, index: try #require(storage.images as? SQLiteImageIndex),
-                    files: try #require(storage.blobs as? FileBlobStore), backups: try #require(storage.backups)))
-        }
+    private func withTopUps(on house: House = .sqlite, _ body: (OpenStorage) async throws -> Void) async throws {
+        try await withStorage(on: house, asksForTopUps: true, body)
     }
 
     private func amount(_ value: Int) throws(Failure) -> CreditAmount { try CreditAmount(value, of: .own("amount")) }
@@ -51,7 +41,7 @@ struct SmartBalanceStoreTests {
         try await open.items.insert(
             NewPikzonality(
                 id: .random(), accountID: accountID, mode: .persona, details: PikzonalityDetails(name: Name(stored: name)),
-                references: StoredImage.three, outcome: nil), costing: Self.prices, in: WriteContext(at: .second(second))
+                references: try open.pinnedImages(), outcome: nil), costing: Self.prices, in: WriteContext(at: .second(second))
         ).creditsRemaining
     }
 
@@ -63,9 +53,9 @@ struct SmartBalanceStoreTests {
         try await open.storage.credits.standing(accountID: id)
     }
 
-    @Test("Lines of an import ask for it as they are stored, and are told where nothing is bought any more")
-    func imports() async throws {
-        try await withTopUps { open in
+    @Test("Lines of an import ask for it as they are stored, and are told where nothing is bought any more", arguments: House.all)
+    func imports(on house: House) async throws {
+        try await withTopUps(on: house) { open in
             let id = try await account(open)
             func takeIn(_ name: String) async throws -> Failure? {
                 let line = ImportedLine(line: 1, item: .success(.credited(name, of: id)))
@@ -85,14 +75,14 @@ struct SmartBalanceStoreTests {
         }
     }
 
-    @Test("It is set, changed, paused, resumed and removed; what is paused stays so, and each account has its own")
-    func setting() async throws {
-        try await withTopUps { open in
+    @Test("It is set, changed, paused, resumed and removed; what is paused stays so, and each account has its own", arguments: House.all)
+    func setting(on house: House) async throws {
+        try await withTopUps(on: house) { open in
             let store = open.storage.smartBalances
             let (id, other) = (try await account(open, balance: 4, below: 3, buying: 7), try await open.account("other"))
             #expect(try await standing(open, id) == CreditStanding(balance: 4, smartBalance: smartBalance(3, 7)))
             #expect(try await standing(open, other) == CreditStanding())
-            #expect(try open.storage.credits.standingNow(accountID: id)?.smartBalance == smartBalance(3, 7))
+            #expect(try open.storage.credits.standingNow(accountID: id)?.smartBalance == house.atOnce(smartBalance(3, 7)))
             let changed = try await store.set(try smartBalance(5, 9), accountID: id, in: WriteContext(at: .second(1)))
             #expect(try changed.smartBalance == smartBalance(5, 9))
             try await open.execute("UPDATE smart_balance SET paused_reason = 'declined'")
@@ -118,9 +108,9 @@ struct SmartBalanceStoreTests {
         }
     }
 
-    @Test("A charge that leaves fewer than the threshold asks, once at a time")
-    func charge() async throws {
-        try await withTopUps { open in
+    @Test("A charge that leaves fewer than the threshold asks, once at a time", arguments: House.all)
+    func charge(on house: House) async throws {
+        try await withTopUps(on: house) { open in
             let id = try await account(open, balance: 12, below: 6)
             for (name, left, count) in [("a", 9, 0), ("b", 6, 0), ("c", 3, 1), ("d", 0, 1)] {
                 #expect(try await start(open, name, of: id) == left)
@@ -141,18 +131,18 @@ struct SmartBalanceStoreTests {
         }
     }
 
-    @Test("Where nobody could be asked, a charge asks nobody")
-    func notAsked() async throws {
-        try await withStorage { open in
+    @Test("Where nobody could be asked, a charge asks nobody", arguments: House.all)
+    func notAsked(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let id = try await account(open, balance: 5, below: 100)
             #expect(try await start(open, "a", of: id) == 2)
             #expect(try await due(open).isEmpty)
         }
     }
 
-    @Test("What is not covered asks where that helps, once, however many come at once")
-    func asking() async throws {
-        try await withTopUps { open in
+    @Test("What is not covered asks where that helps, once, however many come at once", arguments: House.all)
+    func asking(on house: House) async throws {
+        try await withTopUps(on: house) { open in
             let store = open.storage.smartBalances
             let id = try await account(open, balance: 2, buying: 50)
             #expect(try await store.ask(toCover: 2, accountID: id, at: .second(1)).topUp == nil)
@@ -166,9 +156,11 @@ struct SmartBalanceStoreTests {
         }
     }
 
-    @Test("What is paid stands in the ledger once, with the reference, and is told; whatever comes later changes nothing")
-    func paid() async throws {
-        try await withTopUps { open in
+    @Test(
+        "What is paid stands in the ledger once, with the reference, and is told; whatever comes later changes nothing",
+        arguments: House.all)
+    func paid(on house: House) async throws {
+        try await withTopUps(on: house) { open in
             let (topUps, id) = (open.storage.topUps, try await account(open, balance: 3))
             try await start(open, "a", of: id)
             let topUp = try #require(try await due(open).first)
@@ -190,22 +182,24 @@ struct SmartBalanceStoreTests {
                 try await open.execute(
                     """
                     INSERT INTO credit_entry (account_id, number, id, kind, amount, balance_after, at, top_up_id)
-                    SELECT account_id, 100, randomblob(16), kind, amount, balance_after, at, top_up_id FROM credit_entry WHERE kind = 'top_up'
+                    SELECT account_id, 100, \(open.anyIdentifier), kind, amount, balance_after, at, top_up_id FROM credit_entry WHERE kind = 'top_up'
                     """)
             }
             await #expect(throws: Failure.self) {
                 try await open.execute(
                     """
                     INSERT INTO top_up (id, account_id, amount, balance, requested_at, next_attempt_at)
-                    SELECT randomblob(16), id, 1, 0, 0, 0 FROM account CROSS JOIN (VALUES (1), (2))
+                    SELECT \(open.anyIdentifier), id, 1, 0, 0, 0 FROM account CROSS JOIN (VALUES (1), (2)) AS twice
                     """)
             }
         }
     }
 
-    @Test("What nobody pays pauses, with the reason, and is told once; where nothing is to be bought by then nothing is paused")
-    func declined() async throws {
-        try await withTopUps { open in
+    @Test(
+        "What nobody pays pauses, with the reason, and is told once; where nothing is to be bought by then nothing is paused",
+        arguments: House.all)
+    func declined(on house: House) async throws {
+        try await withTopUps(on: house) { open in
             let (topUps, id) = (open.storage.topUps, try await account(open, balance: 3))
             try await start(open, "a", of: id)
             let topUp = try #require(try await due(open).first)
@@ -230,9 +224,11 @@ struct SmartBalanceStoreTests {
         }
     }
 
-    @Test("What has no outcome is due again when the rules say, apart from what was never asked, those first that are due for longest")
-    func repeated() async throws {
-        try await withTopUps { open in
+    @Test(
+        "What has no outcome is due again when the rules say, apart from what was never asked, those first that are due for longest",
+        arguments: House.all)
+    func repeated(on house: House) async throws {
+        try await withTopUps(on: house) { open in
             let topUps = open.storage.topUps
             var ids: [Identifier] = []
             for (index, name) in ["a", "b", "c"].enumerated() {
@@ -257,25 +253,19 @@ struct SmartBalanceStoreTests {
         }
     }
 
-    @Test("It survives the end of a process, and goes with its account; of an open top-up the operator is told before it is forgotten")
-    func lives() async throws {
-        try await withDataFolder { directory in
+    @Test(
+        "It survives the end of a process, and goes with its account; of an open top-up the operator is told before it is forgotten",
+        arguments: House.all)
+    func lives(on house: House) async throws {
+        try await withDataFolder(on: house) { directory in
             var topUp: TopUp?
-            for round in 0..<2 {
-                var configuration = Storage.Configuration(directory: directory, readers: 2, mediaThreads: 4)
-                configuration.asksForTopUps = true
-                let storage = try Storage.open(configuration)
-                defer { storage.close() }
-                _ = try await storage.migrate()
-                let open = OpenStorage(
-                    storage: storage, directory: directory, index: try #require(storage.images as? SQLiteImageIndex),
-                    files: try #require(storage.blobs as? FileBlobStore), backups: try #require(storage.backups))
-                if round == 0 {
-                    let id = try await account(open, balance: 3)
-                    try await start(open, "a", of: id)
-                    topUp = try await due(open).first
-                    continue
-                }
+            try await withStorage(on: house, in: directory, asksForTopUps: true) { open in
+                let id = try await account(open, balance: 3)
+                try await start(open, "a", of: id)
+                topUp = try await due(open).first
+            }
+            try await withStorage(on: house, in: directory, asksForTopUps: true) { open in
+                let storage = open.storage
                 let found = try #require(try await due(open).first)
                 #expect(found == topUp)
                 #expect(try await storage.topUps.abandoned(limit: 10).isEmpty)
@@ -292,9 +282,9 @@ struct SmartBalanceStoreTests {
         }
     }
 
-    @Test("How an account stands is of one moment, whatever is written meanwhile")
-    func moments() async throws {
-        try await withTopUps { open in
+    @Test("How an account stands is of one moment, whatever is written meanwhile", arguments: House.all)
+    func moments(on house: House) async throws {
+        try await withTopUps(on: house) { open in
             let id = try await account(open, balance: 1, below: 1)
             let isOver = Shared(false)
             let torn = try await withThrowingTaskGroup(of: Int.self) { group in
@@ -310,7 +300,8 @@ struct SmartBalanceStoreTests {
                     var torn = 0
                     while !isOver.value {
                         let looks: [CreditStanding?] = [
-                            try await open.storage.credits.standing(accountID: id), try open.storage.credits.standingNow(accountID: id),
+                            try await open.storage.credits.standing(accountID: id),
+                            try open.storage.credits.standingNow(accountID: id) ?? .init(),
                             try await open.storage.smartBalances.ask(toCover: 1, accountID: id, at: .second(1)),
                         ]
                         torn += looks.count { $0?.balance != $0?.smartBalance?.threshold.value }

@@ -6,9 +6,11 @@ import Testing
 
 @Suite("The check of events", .timeLimit(.minutes(1)))
 struct EventCheckTests {
-    @Test("What goes on as it should leaves nothing to find: changes, expiry, items that go, and an account from before there were events")
-    func nothing() async throws {
-        try await withScene { open, _ in
+    @Test(
+        "What goes on as it should leaves nothing to find: changes, expiry, items that go, and an account from before there were events",
+        arguments: House.all)
+    func nothing(on house: House) async throws {
+        try await withScene(on: house) { open, _ in
             #expect(try await found(open) == [])
             _ = try await open.events.clear(progressBefore: .second(100), before: .second(2), limit: 100)
             #expect(try await found(open) == [])
@@ -19,7 +21,8 @@ struct EventCheckTests {
 
     @Test(
         "Events that cannot be right are found, with what they are of",
-        arguments: [
+        arguments: House.all,
+        [
             ("DELETE FROM event WHERE sequence = 8", "account"), ("UPDATE event_counter SET last_sequence = 3", "account"),
             ("DELETE FROM event_counter", "account"), ("UPDATE event_counter SET expired_sequence = last_sequence + 1", "account"),
             ("UPDATE pikzonality SET name = 'Other', name_key = 'other' WHERE name = 'Kept'", "kept"),
@@ -29,8 +32,9 @@ struct EventCheckTests {
             ("DELETE FROM event_reduction", "gone"),
             ("INSERT INTO event_reduction (item_id) SELECT id FROM pikzonality WHERE name = 'Kept'", "kept"),
         ])
-    func faults(sql: String, subject: String) async throws {
-        try await withScene { open, subjects in
+    func faults(on house: House, fault: (String, String)) async throws {
+        let (sql, subject) = fault
+        try await withScene(on: house) { open, subjects in
             try await open.execute(sql)
             #expect(Set(try await found(open)) == [try #require(subjects[subject])])
         }
@@ -43,8 +47,8 @@ struct EventCheckTests {
     }
 
     /// An account with an item that is gone (events 1 to 4), one that is kept (5 to 9), and one in training (10, 11).
-    private func withScene(_ body: (OpenStorage, [String: String]) async throws -> Void) async throws {
-        try await withStorage { open in
+    private func withScene(on house: House, _ body: (OpenStorage, [String: String]) async throws -> Void) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             let gone = try await train("Gone", of: account, open)
             _ = try await open.items.delete(gone, mode: nil, accountID: account, at: .second(5))

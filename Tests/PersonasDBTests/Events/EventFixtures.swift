@@ -38,13 +38,9 @@ extension OpenStorage {
 
     /// How many rows of events still hold what an item was like.
     func eventsWithContent(of id: Identifier) async throws -> Int {
-        try await index.writer.writeDirectly { db in
-            try Int.fetchOne(
-                db,
-                sql:
-                    "SELECT count(*) FROM event WHERE item_id = ? AND (name IS NOT NULL OR reference_tokens IS NOT NULL OR kind = 'progress')",
-                arguments: [id.data]) ?? 0
-        }
+        try count(
+            "event",
+            where: "item_id = \(literal(id)) AND (name IS NOT NULL OR reference_tokens IS NOT NULL OR kind = 'progress')")
     }
 }
 

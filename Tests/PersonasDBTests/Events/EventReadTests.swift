@@ -13,13 +13,13 @@ struct EventReadTests {
         _ open: OpenStorage, _ accountID: Identifier, _ filter: EventFilter = EventFilter(), after: Int64?, limit: Int = 100
     ) async throws -> EventPage {
         let page = try await open.storage.events.events(filter, after: after, limit: limit, accountID: accountID)
-        #expect(try open.storage.events.eventsNow(filter, after: after, limit: limit, accountID: accountID) == page)
+        #expect(try open.storage.events.eventsNow(filter, after: after, limit: limit, accountID: accountID) == open.house.atOnce(page))
         return page
     }
 
-    @Test("begins with the oldest that is kept, or behind a place; a place that is gone, or to come, is a gap")
-    func places() async throws {
-        try await withStorage { open in
+    @Test("begins with the oldest that is kept, or behind a place; a place that is gone, or to come, is a gap", arguments: House.all)
+    func places(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             let empty = try await Self.page(open, account, after: nil)
             #expect(empty == EventPage(events: [], hasMore: false, last: 0))
@@ -58,13 +58,13 @@ struct EventReadTests {
         }
     }
 
-    @Test("knows the account's items, those that are gone as well, and nobody else's")
-    func standing() async throws {
-        try await withStorage { open in
+    @Test("knows the account's items, those that are gone as well, and nobody else's", arguments: House.all)
+    func standing(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let (account, other) = (try await open.account(), try await open.account("other"))
             func standing(_ id: Identifier, _ mode: Mode? = nil, of owner: Identifier? = nil) async throws -> EventItemStanding {
                 let found = try await open.storage.events.standing(of: id, mode: mode, accountID: owner ?? account)
-                #expect(try open.storage.events.standingNow(of: id, mode: mode, accountID: owner ?? account) == found)
+                #expect(try open.storage.events.standingNow(of: id, mode: mode, accountID: owner ?? account) == house.atOnce(found))
                 return found
             }
             let item = try await open.insert("Nova", of: account)
@@ -94,9 +94,9 @@ struct EventReadTests {
         }
     }
 
-    @Test("has those told who follow when a key, an account or maintenance changes")
-    func rings() async throws {
-        try await withStorage { open in
+    @Test("has those told who follow when a key, an account or maintenance changes", arguments: House.all)
+    func rings(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             let rung = Shared(0)
             let bell = open.storage.feed.follow(account) { _ in rung.withLock { $0 += 1 } }

@@ -7,16 +7,16 @@ import Testing
 
 @Suite("Stored events", .timeLimit(.minutes(1)))
 struct EventStoreTests {
-    @Test("Pages follow one another without a hole, whatever their size, and the last says where to go on")
-    func pages() async throws {
-        try await withStorage { open in
+    @Test("Pages follow one another without a hole, whatever their size, and the last says where to go on", arguments: House.all)
+    func pages(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             for number in 0..<7 { _ = try await open.insert("Item \(number)", of: account) }
             for limit in 1...8 {
                 var (last, found) = (Int64(0), [Int64]())
                 while true {
                     let page = try await open.events.events(EventFilter(), after: last, limit: limit, accountID: account)
-                    #expect(try open.events.eventsNow(EventFilter(), after: last, limit: limit, accountID: account) == page)
+                    #expect(try open.events.eventsNow(EventFilter(), after: last, limit: limit, accountID: account) == house.atOnce(page))
                     #expect(page.events.count <= limit && !page.isGap)
                     found += page.events.map(\.sequence)
                     last = page.last
@@ -26,15 +26,15 @@ struct EventStoreTests {
             }
             let page = try await open.events.events(EventFilter(), after: 7, limit: 5, accountID: account)
             #expect(page == EventPage(events: [], hasMore: false, last: 7))
-            #expect(try open.events.lastSequenceNow(accountID: account) == 7)
+            #expect(try open.events.lastSequenceNow(accountID: account) == house.atOnce(7))
             let nobody = try await open.events.events(EventFilter(), after: 0, limit: 5, accountID: .random())
             #expect(nobody == EventPage(events: [], hasMore: false, last: 0))
         }
     }
 
-    @Test("Filters find their events alone, of one item as of all, and never those of another account")
-    func filters() async throws {
-        try await withStorage { open in
+    @Test("Filters find their events alone, of one item as of all, and never those of another account", arguments: House.all)
+    func filters(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let (account, other) = (try await open.account(), try await open.account("other"))
             var items: [Pikzonality] = []
             for mode in Mode.allCases {
@@ -55,9 +55,9 @@ struct EventStoreTests {
         }
     }
 
-    @Test("One call passes over a thousand events at most, and the next goes on behind them")
-    func passedOver() async throws {
-        try await withStorage { open in
+    @Test("One call passes over a thousand events at most, and the next goes on behind them", arguments: House.all)
+    func passedOver(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             let item = try await open.insert("Nova", of: account)
             try await copyLast(of: account, 2_500, open)
@@ -77,9 +77,11 @@ struct EventStoreTests {
         }
     }
 
-    @Test("What has expired goes in bounded steps: progress after a day, the rest after a month; only the rest leaves a gap")
-    func expiry() async throws {
-        try await withStorage { open in
+    @Test(
+        "What has expired goes in bounded steps: progress after a day, the rest after a month; only the rest leaves a gap",
+        arguments: House.all)
+    func expiry(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let (account, other) = (try await open.account(), try await open.account("other"))
             for number in 0..<6 {
                 _ = try await open.insert("Item \(number)", of: account)
@@ -115,9 +117,9 @@ struct EventStoreTests {
         }
     }
 
-    @Test("Once all events of an account have expired, its numbers go on all the same")
-    func allExpired() async throws {
-        try await withStorage { open in
+    @Test("Once all events of an account have expired, its numbers go on all the same", arguments: House.all)
+    func allExpired(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             for number in 0..<3 { _ = try await open.insert("Item \(number)", of: account) }
             #expect(try await open.events.clear(progressBefore: .second(9), before: .second(9), limit: 100) == 3)
@@ -132,9 +134,9 @@ struct EventStoreTests {
 
     @Test(
         "What an item was like leaves its events in bounded steps once it is gone, and at once leaves what is told",
-        arguments: [1, 3, 4, 100])
-    func reduction(limit: Int) async throws {
-        try await withStorage { open in
+        arguments: House.all, [1, 3, 4, 100])
+    func reduction(on house: House, limit: Int) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             var gone: [Identifier] = []
             for number in 0..<4 {
@@ -164,9 +166,9 @@ struct EventStoreTests {
         }
     }
 
-    @Test("An item with very many events is reduced with one look at each of them")
-    func longReduction() async throws {
-        try await withStorage { open in
+    @Test("An item with very many events is reduced with one look at each of them", arguments: House.all)
+    func longReduction(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             let item = try await open.insert("Nova", of: account, outcome: .completed)
             try await copyLast(of: account, 2_000, open)
@@ -184,17 +186,15 @@ struct EventStoreTests {
 
     /// Adds copies of the last event of an account, numbered on.
     private func copyLast(of account: Identifier, _ count: Int, _ open: OpenStorage) async throws {
-        try await open.index.writer.writeDirectly { db in
-            let columns = ["kind", "at", "changed", "request_id"] + EventRow.itemColumns
-            try db.execute(
-                sql: """
-                    WITH RECURSIVE more (number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM more WHERE number < \(count))
-                    INSERT INTO event (account_id, sequence, event_id, \(columns.joined(separator: ", ")))
-                    SELECT account_id, sequence + more.number, randomblob(16), \(columns.map { "event.\($0)" }.joined(separator: ", "))
-                    FROM event, more WHERE account_id = ?1 AND sequence = (SELECT last_sequence FROM event_counter WHERE account_id = ?1)
-                    """, arguments: [account.data])
-            try db.execute(
-                sql: "UPDATE event_counter SET last_sequence = last_sequence + \(count) WHERE account_id = ?", arguments: [account.data])
-        }
+        let columns = ["kind", "at", "changed", "request_id"] + EventRow.itemColumns
+        try await open.execute(
+            """
+            WITH RECURSIVE more (number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM more WHERE number < \(count))
+            INSERT INTO event (account_id, sequence, event_id, \(columns.joined(separator: ", ")))
+            SELECT account_id, sequence + more.number, \(open.anyIdentifier), \(columns.map { "event.\($0)" }.joined(separator: ", "))
+            FROM event, more WHERE account_id = \(open.literal(account))
+                AND sequence = (SELECT last_sequence FROM event_counter WHERE account_id = \(open.literal(account)));
+            UPDATE event_counter SET last_sequence = last_sequence + \(count) WHERE account_id = \(open.literal(account))
+            """)
     }
 }

@@ -10,13 +10,13 @@ import Testing
 struct OutboxTests {
     @Test(
         "Every change that a client can see has one event with the item as it then was, and what was otherwise before",
-        arguments: Mode.allCases)
-    func everyKind(mode: Mode) async throws {
-        try await withStorage { open in
+        arguments: House.all, Mode.allCases)
+    func everyKind(on house: House, mode: Mode) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             let new = NewPikzonality(
                 id: .random(), accountID: account, mode: mode, details: PikzonalityDetails(name: Name(stored: "Nova")),
-                references: StoredImage.three)
+                references: try open.pinnedImages())
             var states = [try await open.items.insert(new, in: WriteContext(at: .second(1), requestID: "req-1"))]
             let job = try await open.lease(at: .second(2))
             _ = try await open.jobs.heartbeat(job.id, token: job.leaseToken, progress: 40, policy: LeasePolicy(), at: .second(3))
@@ -53,9 +53,11 @@ struct OutboxTests {
         }
     }
 
-    @Test("An item that fails, by its worker or for want of one, has an event, and one that was stored as it is has one")
-    func failing() async throws {
-        try await withStorage { open in
+    @Test(
+        "An item that fails, by its worker or for want of one, has an event, and one that was stored as it is has one", arguments: House.all
+    )
+    func failing(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             let first = try await open.insert("First", of: account)
             let job = try await open.lease(at: .second(1))
@@ -75,9 +77,9 @@ struct OutboxTests {
         }
     }
 
-    @Test("What changes nothing that a client can see has no event, and neither has what failed")
-    func nothing() async throws {
-        try await withStorage { open in
+    @Test("What changes nothing that a client can see has no event, and neither has what failed", arguments: House.all)
+    func nothing(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             let item = try await open.insert("Nova", of: account, instructions: "words")
             let other = try await open.insert("Other", of: account, outcome: .completed)
@@ -110,9 +112,9 @@ struct OutboxTests {
         }
     }
 
-    @Test("Progress of an item is told once a second at most, and beside that of others")
-    func progress() async throws {
-        try await withStorage { open in
+    @Test("Progress of an item is told once a second at most, and beside that of others", arguments: House.all)
+    func progress(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             for name in ["First", "Second"] { _ = try await open.insert(name, of: account) }
             let jobs = try await open.jobs.lease(limit: 2, policy: LeasePolicy(), at: .second(1))
@@ -199,9 +201,9 @@ struct OutboxTests {
         }
     }
 
-    @Test("Accounts count by themselves, and an account that goes takes its events and its count with it")
-    func accounts() async throws {
-        try await withStorage { open in
+    @Test("Accounts count by themselves, and an account that goes takes its events and its count with it", arguments: House.all)
+    func accounts(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let (acme, other) = (try await open.account(), try await open.account("other"))
             for number in 0..<3 {
                 _ = try await open.insert("Item \(number)", of: acme, outcome: .completed)
@@ -220,9 +222,9 @@ struct OutboxTests {
         }
     }
 
-    @Test("Whatever many callers do at once, followers are told what is stored, in its order, each once")
-    func manyAtOnce() async throws {
-        try await withStorage { open in
+    @Test("Whatever many callers do at once, followers are told what is stored, in its order, each once", arguments: House.all)
+    func manyAtOnce(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             let told = Told(open, account, after: 0)
             try await withThrowingTaskGroup(of: Void.self) { group in

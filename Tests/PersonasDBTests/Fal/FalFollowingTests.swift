@@ -29,9 +29,11 @@ struct FalFollowingTests {
         }
     }
 
-    @Test("What a webhook brings counts at once, though fal does not answer, and in the last question too", arguments: [false, true])
-    func silence(isLastQuestion: Bool) async throws {
-        try await withStorage { open in
+    @Test(
+        "What a webhook brings counts at once, though fal does not answer, and in the last question too", arguments: House.all,
+        [false, true])
+    func silence(on house: House, isLastQuestion: Bool) async throws {
+        try await withStorage(on: house) { open in
             let item = try await open.insert("Ann", of: try await open.account())
             let (now, queue, wakes, sent) = (Shared(Timestamp.second(10)), SilentQueue(), FalWakes(), Shared<[Identifier]>([]))
             let clock = WallClock { now.value }

@@ -15,9 +15,9 @@ struct FalRequestStoreTests {
         return try #require(try await open.jobs.lease(limit: 1, policy: policy, at: .second(0)).first)
     }
 
-    @Test("An intent is written once, found by job and by token, and read back as it was")
-    func intents() async throws {
-        try await withStorage { open in
+    @Test("An intent is written once, found by job and by token, and read back as it was", arguments: House.all)
+    func intents(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let (store, job, token) = (open.storage.falRequests, try await Self.job(open), RandomToken.random())
             #expect(try await store.request(ofJob: job.id) == nil)
             let first = try await store.intend(job, token: token, at: .second(1))
@@ -38,9 +38,9 @@ struct FalRequestStoreTests {
         }
     }
 
-    @Test("Every outcome is read back as it was")
-    func outcomes() async throws {
-        try await withStorage { open in
+    @Test("Every outcome is read back as it was", arguments: House.all)
+    func outcomes(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let store = open.storage.falRequests
             for (index, outcome) in [
                 FalOutcome.portrait(url: "https://p/1"), .rejected(words: ""), .failed(words: "oom"), .overdue,
@@ -53,9 +53,10 @@ struct FalRequestStoreTests {
         }
     }
 
-    @Test("A job that is not in the caller's hands any more is not sent", arguments: ["cancelled", "deleted", "over", "foreign"])
-    func staleLeases(fate: String) async throws {
-        try await withStorage { open in
+    @Test(
+        "A job that is not in the caller's hands any more is not sent", arguments: House.all, ["cancelled", "deleted", "over", "foreign"])
+    func staleLeases(on house: House, fate: String) async throws {
+        try await withStorage(on: house) { open in
             let (store, job) = (open.storage.falRequests, try await Self.job(open))
             var (now, caller) = (Timestamp.second(1), job)
             switch fate {
@@ -88,9 +89,13 @@ struct FalRequestStoreTests {
         [.accepted(handle), .reported(.overdue)],
     ]
 
-    @Test("However a job ends, its request follows in the same transaction, as the state machine says", arguments: End.allCases, 0..<5)
-    func ends(end: End, way: Int) async throws {
-        try await withStorage { open in
+    @Test("However a job ends, its request follows in the same transaction, as the state machine says", arguments: House.all, End.allCases)
+    func ends(on house: House, end: End) async throws {
+        for way in Self.ways.indices { try await ends(on: house, end: end, way: way) }
+    }
+
+    private func ends(on house: House, end: End, way: Int) async throws {
+        try await withStorage(on: house) { open in
             let (store, job) = (open.storage.falRequests, try await Self.job(open))
             _ = try await store.intend(job, token: .random(), at: .second(1))
             for event in Self.ways[way] { _ = try await store.take(event, ofJob: job.id, at: .second(2)) }
@@ -120,9 +125,9 @@ struct FalRequestStoreTests {
         }
     }
 
-    @Test("A lease that runs out, or is handed back, leaves a request as it is")
-    func handBacks() async throws {
-        try await withStorage { open in
+    @Test("A lease that runs out, or is handed back, leaves a request as it is", arguments: House.all)
+    func handBacks(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let (store, job) = (open.storage.falRequests, try await Self.job(open))
             let intent = try await store.intend(job, token: .random(), at: .second(1))
             try await open.jobs.handBack(job.id, token: job.leaseToken, at: .second(2))
@@ -133,9 +138,11 @@ struct FalRequestStoreTests {
         }
     }
 
-    @Test("What is to be called off is found when it is due; what has no name only when nothing can be heard of it any more")
-    func closings() async throws {
-        try await withStorage { open in
+    @Test(
+        "What is to be called off is found when it is due; what has no name only when nothing can be heard of it any more",
+        arguments: House.all)
+    func closings(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let store = open.storage.falRequests
             var jobs: [LeasedJob] = []
             for index in 0..<3 {
@@ -159,9 +166,9 @@ struct FalRequestStoreTests {
         }
     }
 
-    @Test("Only what has ended is forgotten, when it is old, so many at a time")
-    func forgetting() async throws {
-        try await withStorage { open in
+    @Test("Only what has ended is forgotten, when it is old, so many at a time", arguments: House.all)
+    func forgetting(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let store = open.storage.falRequests
             for index in 0..<5 {
                 let job = try await Self.job(open, "Item \(index)")

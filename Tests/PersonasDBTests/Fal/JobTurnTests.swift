@@ -10,9 +10,9 @@ import Testing
 struct JobTurnTests {
     private static let policy = LeasePolicy(seconds: 3_600, attemptsMax: .max)
 
-    @Test("Each account has its turn, with its oldest job, whatever stands before it in the queue")
-    func turns() async throws {
-        try await withStorage { open in
+    @Test("Each account has its turn, with its oldest job, whatever stands before it in the queue", arguments: House.all)
+    func turns(on house: House) async throws {
+        try await withStorage(on: house) { open in
             var names: [Identifier: String] = [:]
             for name in ["a", "b", "c"] { names[try await open.account(name)] = name }
             // All of one account first, then all of the next.
@@ -34,9 +34,9 @@ struct JobTurnTests {
         }
     }
 
-    @Test("Accounts that are to be passed are passed, and nothing is written where there is no other")
-    func passing() async throws {
-        try await withStorage { open in
+    @Test("Accounts that are to be passed are passed, and nothing is written where there is no other", arguments: House.all)
+    func passing(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let (one, other) = (try await open.account("one"), try await open.account("other"))
             for number in 0..<3 { _ = try await open.insert("One \(number)", of: one, at: .second(number)) }
             _ = try await open.insert("Other", of: other)
@@ -65,9 +65,10 @@ struct JobTurnTests {
         }
     }
 
-    @Test("An account holds half of the places at most, and another gets one at once, however many jobs wait before it")
-    func shares() async throws {
-        try await withStorage { open in
+    @Test(
+        "An account holds half of the places at most, and another gets one at once, however many jobs wait before it", arguments: House.all)
+    func shares(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let (one, other) = (try await open.account("one"), try await open.account("other"))
             for number in 0..<20 { _ = try await open.insert("One \(number)", of: one, at: .second(number)) }
             let (signals, trainer) = (WorkSignals(), HoldingTrainer())

@@ -4,135 +4,158 @@ import GRDB
 import Personas
 import Synchronization
 import TestImages
-import TestPostgres
 import TestSupport
 import Testing
 
 @testable import PersonasDB
 
-/// Runs a body with a data folder of its own, which is gone afterwards.
-func withDataFolder<Value>(_ body: (String) async throws -> Value) async throws -> Value {
-    try await withTemporaryFolder("db-tests", inMemory: true, body)
-}
-
 /// Runs a body with an open storage in a folder, and closes it afterwards.
+/// - Parameters:
+///   - directory: a folder of `withDataFolder`, on the same house.
+///   - asksForTopUps: whether charges ask for top-ups.
 func withStorage<Value>(
-    in directory: String, migrated: Bool = true, readers: Int = 2, metrics: any MetricsFactory = NOOPMetricsHandler.instance,
-    _ body: (OpenStorage) async throws -> Value
+    on house: House = .sqlite, in directory: String, migrated: Bool = true, readers: Int = 2,
+    metrics: any MetricsFactory = NOOPMetricsHandler.instance, asksForTopUps: Bool = false, _ body: (OpenStorage) async throws -> Value
 ) async throws -> Value {
-    if ProcessInfo.processInfo.environment["PERSONAS_TEST_ENGINE"] == "postgres" {
-        return try await withPostgresStorage(in: directory, migrated: migrated, body)
+    switch house {
+    case .sqlite:
+        var configuration = Storage.Configuration(directory: directory, readers: readers, mediaThreads: 4, metrics: metrics)
+        configuration.asksForTopUps = asksForTopUps
+        let storage = try Storage.open(configuration)
+        defer { storage.close() }
+        if migrated { _ = try await storage.migrate() }
+        return try await body(try OpenStorage(storage, directory: directory))
+    case .postgres:
+        let database = try PostgresDatabase(of: directory)
+        defer { database.reader.close() }
+        let objects = ObjectFolder(directory + "/objects")
+        let storage = try await database.open(in: directory, blobs: objects) {
+            $0.asksForTopUps = asksForTopUps
+            $0.metrics = metrics
+        }
+        defer { storage.close() }
+        return try await body(OpenStorage(storage, directory: directory, objects: objects, database: database))
     }
-    let storage = try Storage.open(
-        Storage.Configuration(directory: directory, readers: readers, mediaThreads: 4, metrics: metrics))
-    defer { storage.close() }
-    if migrated { _ = try await storage.migrate() }
-    return try await body(
-        OpenStorage(
-            storage: storage, directory: directory, index: try #require(storage.images as? SQLiteImageIndex),
-            files: try #require(storage.blobs as? FileBlobStore), backups: try #require(storage.backups)))
-}
-
-/// The same with PostgreSQL for rows.
-func withPostgresStorage<Value>(
-    in directory: String, migrated: Bool = true, _ body: (OpenStorage) async throws -> Value
-) async throws -> Value {
-    let server = try PostgresServer.shared.get()
-    let template =
-        migrated
-        ? try await PostgresTemplates.shared.name("stores") { address in
-            let storage = try PostgresStorage(
-                PostgresStorage.Configuration(database: address, secretsKeyFile: "/nowhere", spoolFolder: "/nowhere"),
-                blobs: NoBlobs())
-            _ = try await storage.migrate()
-            storage.close()
-        } : "template1"
-    return try await server.withDatabase(like: template) { name in
-        let beside = try Storage.open(Storage.Configuration(directory: directory, readers: 2, mediaThreads: 4))
-        defer { beside.close() }
-        _ = try await beside.migrate()
-        let files = try #require(beside.blobs as? FileBlobStore)
-        let storage = try PostgresStorage(
-            PostgresStorage.Configuration(
-                database: server.address(of: name), secretsKeyFile: directory + "/secrets.key", spoolFolder: directory), blobs: files)
-        if migrated { try await storage.load() }
-        let open = OpenStorage(
-            storage: storage, directory: directory, index: try #require(beside.images as? SQLiteImageIndex), files: files,
-            backups: try #require(beside.backups), database: OpenStorage.Database(server: server, name: name))
-        let outcome: Result<Value, any Error>
-        do { outcome = .success(try await body(open)) } catch { outcome = .failure(error) }
-        storage.close()
-        return try outcome.get()
-    }
-}
-
-/// Where no bytes are.
-struct NoBlobs: BlobStore {
-    func digest(of bytes: [UInt8]) async throws(Failure) -> [UInt8] { throw .mediaNotStored("nowhere") }
-    func put(_ bytes: [UInt8], under key: BlobKey) async throws(Failure) { throw .mediaNotStored("nowhere") }
-    func open(_ key: BlobKey) async throws(Failure) -> any Blob { throw .notFound }
-    func isIntact(_ key: BlobKey) async throws(Failure) -> Bool { throw .notFound }
-    func delete(_ key: BlobKey) async throws(Failure) {}
-    func list(_ prefix: UInt8, to sink: ([BlobKey]) async throws(Failure) -> Void) async throws(Failure) {}
 }
 
 /// Runs a body with an open storage in a folder of its own.
-func withStorage<Value>(migrated: Bool = true, readers: Int = 2, _ body: (OpenStorage) async throws -> Value) async throws -> Value {
-    try await withDataFolder { directory in try await withStorage(in: directory, migrated: migrated, readers: readers, body) }
+func withStorage<Value>(
+    on house: House = .sqlite, migrated: Bool = true, readers: Int = 2, asksForTopUps: Bool = false,
+    _ body: (OpenStorage) async throws -> Value
+) async throws -> Value {
+    try await withDataFolder(on: house) { directory in
+        try await withStorage(on: house, in: directory, migrated: migrated, readers: readers, asksForTopUps: asksForTopUps, body)
+    }
 }
 
 /// A storage under test, and what tests ask of it beyond its ports.
 struct OpenStorage: Sendable {
-    /// A database of PostgreSQL.
-    struct Database: Sendable {
-        let server: PostgresServer
-        let name: String
+    /// What there is beside the ports of each engine.
+    private enum Beside: Sendable {
+        case sqlite(index: SQLiteImageIndex, files: FileBlobStore, backups: any BackupStore)
+        case postgres(PostgresDatabase, ObjectFolder)
     }
 
     let storage: any Stores
     let directory: String
-    /// The bytes of images.
-    let files: FileBlobStore
-    /// Where the rows are, if PostgreSQL has them.
-    let database: Database?
-    /// The rows of images in SQLite, by whose connections tests look into the database.
-    let index: SQLiteImageIndex
-    /// Backups of the folder.
-    let backups: any BackupStore
     /// The use cases of images.
     let images: ImageLibrary
     /// What takes bytes away; it runs when a test says so.
     let collector: BlobCollector
+    private let beside: Beside
 
-    init(
-        storage: any Stores, directory: String, index: SQLiteImageIndex, files: FileBlobStore, backups: any BackupStore,
-        database: Database? = nil
-    ) {
-        self.index = index
-        self.backups = backups
+    init(_ storage: Storage, directory: String) throws {
+        self.init(
+            storage, directory: directory,
+            beside: .sqlite(
+                index: try #require(storage.images as? SQLiteImageIndex), files: try #require(storage.blobs as? FileBlobStore),
+                backups: try #require(storage.backups)))
+    }
+
+    init(_ storage: PostgresStorage, directory: String, objects: ObjectFolder, database: PostgresDatabase) {
+        self.init(storage, directory: directory, beside: .postgres(database, objects))
+    }
+
+    private init(_ storage: any Stores, directory: String, beside: Beside) {
         self.storage = storage
         self.directory = directory
-        self.files = files
-        self.database = database
-        images = ImageLibrary(index: storage.images, blobs: files, signals: WorkSignals())
-        collector = BlobCollector(index: storage.images, blobs: files, clock: .system)
+        self.beside = beside
+        images = ImageLibrary(index: storage.images, blobs: storage.blobs, signals: WorkSignals())
+        collector = BlobCollector(index: storage.images, blobs: storage.blobs, clock: .system)
+    }
+
+    /// Where its rows are.
+    var house: House {
+        switch beside {
+        case .sqlite: .sqlite
+        case .postgres: .postgres
+        }
+    }
+
+    /// Its database, if that is PostgreSQL's.
+    var database: PostgresDatabase? {
+        guard case .postgres(let database, _) = beside else { return nil }
+        return database
+    }
+
+    /// The rows of images in SQLite, by whose connections tests of SQLite look into the database.
+    var index: SQLiteImageIndex {
+        guard case .sqlite(let index, _, _) = beside else { preconditionFailure("A test asks PostgreSQL for what SQLite alone has") }
+        return index
+    }
+
+    /// The files of images, beside SQLite.
+    var files: FileBlobStore {
+        guard case .sqlite(_, let files, _) = beside else { preconditionFailure("A test asks PostgreSQL for what SQLite alone has") }
+        return files
+    }
+
+    /// Backups of SQLite's folder.
+    var backups: any BackupStore {
+        guard case .sqlite(_, _, let backups) = beside else { preconditionFailure("A test asks PostgreSQL for what SQLite alone has") }
+        return backups
+    }
+
+    /// The file in which the bytes of an image are.
+    func file(of image: StoredImage) -> String {
+        switch beside {
+        case .sqlite(_, let files, _): files.folder.file(of: image.key)
+        case .postgres(_, let objects): objects.file(of: image.key)
+        }
+    }
+
+    /// The paths of the files of all images, sorted.
+    func imageFiles() throws -> [String] {
+        switch beside {
+        case .sqlite: try mediaFiles(self)
+        case .postgres(_, let objects): objects.keys().map(objects.file)
+        }
     }
 
     /// The images as a row may name them: where several processes store images, only after they were pinned.
     func pinned(_ images: [StoredImage]) throws -> [StoredImage] {
         guard let database else { return images }
+        guard images.contains(where: { $0.key.object == nil }) else { return images }
+        let rows = Dictionary(images.map { (hexadecimal($0.key.digest), $0) }) { first, _ in first }.sorted { $0.key < $1.key }
+            .map { digest, image in
+                "(gen_random_uuid(), '\\x\(digest)', '\(image.format.rawValue)', \(image.width), \(image.height), \(image.byteCount))"
+            }
+        let found = try database.run(
+            """
+            INSERT INTO media (object, digest, format, width, height, byte_count) VALUES \(rows.joined(separator: ", "))
+            ON CONFLICT (digest) DO NOTHING;
+            SELECT encode(digest, 'hex'), object FROM media
+            """)
+        var objects: [String: Identifier] = [:]
+        for line in found.split(separator: "\n") {
+            let columns = line.split(separator: "|")
+            objects[String(columns[0])] = Identifier(String(columns[1]))
+        }
         return try images.map { image in
-            let digest = hexadecimal(image.key.digest)
-            let object = try database.server.run(
-                """
-                INSERT INTO media (object, digest, format, width, height, byte_count, held_until)
-                VALUES (gen_random_uuid(), decode('\(digest)', 'hex'), '\(image.format.rawValue)', \(image.width), \(image.height),
-                    \(image.byteCount), 9000000000000)
-                ON CONFLICT (digest) DO UPDATE SET held_until = excluded.held_until RETURNING object
-                """, in: database.name)
-            let id = try #require(Identifier(String(object.prefix(36))))
+            guard image.key.object == nil else { return image }
+            let object = try #require(objects[hexadecimal(image.key.digest)])
             return StoredImage(
-                key: BlobKey(digest: image.key.digest, object: id), format: image.format, width: image.width, height: image.height,
+                key: BlobKey(digest: image.key.digest, object: object), format: image.format, width: image.width, height: image.height,
                 byteCount: image.byteCount)
         }
     }
@@ -155,8 +178,7 @@ struct OpenStorage: Sendable {
         instructions: String? = nil, externalID: String? = nil, metadata: [String: String] = [:], outcome: TrainingOutcome? = nil,
         at time: Timestamp = .second(0)
     ) async throws(Failure) -> Pikzonality {
-        let references: [StoredImage]
-        do { references = try pinned(images) } catch { throw .unexpected("\(error)") }
+        let references = try pinnedImages(images)
         return try await items.insert(
             NewPikzonality(
                 id: .random(), accountID: accountID, mode: mode,
@@ -165,32 +187,71 @@ struct OpenStorage: Sendable {
                 references: references, outcome: outcome), at: time)
     }
 
+    /// The same, of those that most items of tests have.
+    func pinnedImages(_ images: [StoredImage] = StoredImage.three) throws(Failure) -> [StoredImage] {
+        do { return try pinned(images) } catch { throw .unexpected("\(error)") }
+    }
+
+    /// An image of which there is no file, as a row may name it.
+    func image(_ number: UInt8) throws(Failure) -> StoredImage { try pinnedImages([.withoutFile(number)])[0] }
+
+    /// Ends the time for which images are held that no row names yet, where holds end by their time.
+    func endHolds() async throws {
+        if house == .postgres { try await execute("UPDATE media SET held_until = 0") }
+    }
+
+    /// Connections on which tests run the queries of the stores.
+    var reader: any SQLReader {
+        switch beside {
+        case .sqlite(let index, _, _): index.readers
+        case .postgres(let database, _): database.reader
+        }
+    }
+
     /// How many rows of a table fulfil a condition.
     func count(_ table: String, where condition: String = "1 = 1") throws -> Int {
-        if let database {
-            let text = try database.server.run("SELECT count(*) FROM \(table) WHERE \(condition)", in: database.name)
-            return try #require(Int(text.prefix { $0.isNumber }))
-        }
-        return try index.readers.lend { connection in
-            try connection.first("SELECT count(*) FROM \(table) WHERE \(condition)", [], row: { Int($0.integer(0)) }) ?? 0
-        }
+        let sql = "SELECT count(*) FROM \(table) WHERE \(condition)"
+        if let database { return try #require(Int(try database.run(sql))) }
+        return try index.readers.lend { connection in try connection.first(sql, [], row: { Int($0.integer(0)) }) ?? 0 }
     }
 
     /// How many rows each table has that a write of an item touches.
     func counts() throws -> [String: Int] {
         var counts: [String: Int] = [:]
         for table in ["pikzonality", "image_link", "media", "media_removal", "training_job"] { counts[table] = try count(table) }
+        // Where several processes store images, their rows come before those that name them.
+        if house == .postgres { counts["media"] = try count("media", where: "is_stored = 1") }
         return counts
     }
 
-    /// Runs SQL on the writing connection.
+    /// Runs SQL beside the storage.
     func execute(_ sql: String) async throws {
         if let database {
-            try database.server.run(sql, in: database.name)
+            try database.run(sql)
             return
         }
         try await index.writer.writeDirectly { db in try db.execute(sql: sql) }
     }
+
+    /// An identifier as SQL writes it.
+    func literal(_ id: Identifier) -> String {
+        house == .postgres ? "'\(id.text)'" : "X'\(hexadecimal(id.bytes))'"
+    }
+
+    /// Any identifier that there is not, as SQL makes it.
+    var anyIdentifier: String { house == .postgres ? "gen_random_uuid()" : "randomblob(16)" }
+
+    /// Has the database refuse what is done to a table, until `allow`.
+    /// - Parameter change: `INSERT`, `UPDATE` or `DELETE`.
+    func refuse(_ change: String, on table: String) async throws {
+        try await execute(
+            database == nil
+                ? "CREATE TRIGGER refused BEFORE \(change) ON \(table) BEGIN SELECT RAISE(ABORT, 'no'); END"
+                : "CREATE TRIGGER refused BEFORE \(change) ON \(table) FOR EACH ROW EXECUTE FUNCTION refuse('no')")
+    }
+
+    /// Ends what `refuse` began.
+    func allow(on table: String) async throws { try await execute("DROP TRIGGER refused\(database == nil ? "" : " ON \(table)")") }
 }
 
 extension Account {
@@ -222,6 +283,11 @@ extension StoredImage {
     }
 
     static let three = [withoutFile(1), withoutFile(2), withoutFile(3)]
+
+    /// The same, whatever object holds its bytes.
+    var anywhere: StoredImage {
+        StoredImage(key: BlobKey(digest: digest), format: format, width: width, height: height, byteCount: byteCount)
+    }
 }
 
 extension SanitizedImage {

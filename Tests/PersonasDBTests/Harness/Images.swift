@@ -1,4 +1,5 @@
 import Foundation
+import Testing
 
 @testable import Personas
 @testable import PersonasDB
@@ -9,13 +10,27 @@ extension OpenStorage {
 
     /// Ends one pin of each image at once.
     func unpin(_ images: [StoredImage]) {
-        for image in images { index.pins.unpin(image.key) }
+        guard let database else {
+            for image in images { index.pins.unpin(image.key) }
+            return
+        }
+        // Elsewhere they end by themselves, those of one image together, and nobody waits for that here.
+        let digests = images.map { "'\\x\(hexadecimal($0.key.digest))'" }.joined(separator: ", ")
+        #expect(throws: Never.self) {
+            try database.run("UPDATE media SET held_until = 0 WHERE digest IN (\(digests.isEmpty ? "NULL" : digests))")
+        }
+    }
+
+    /// Gives images up whose row was not written, with the time over for which they are held elsewhere.
+    func abandon(_ images: [StoredImage]) async {
+        await storage.images.abandon(images)
+        if house == .postgres { unpin(images) }
     }
 
     /// An image's bytes, once they were compared with its digest.
     func verifiedBytes(of image: StoredImage) async throws -> [UInt8] {
         try await images.verify(image)
-        return try await OpenImage(image: image, blob: files.open(image.key)).read(at: 0, count: image.byteCount)
+        return try await OpenImage(image: image, blob: storage.blobs.open(image.key)).read(at: 0, count: image.byteCount)
     }
 
     /// Sweeps all parts of the store. Returns how many blobs went.

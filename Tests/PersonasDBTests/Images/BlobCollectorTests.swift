@@ -9,9 +9,9 @@ import Testing
 
 @Suite("Collecting blobs", .timeLimit(.minutes(1)))
 struct BlobCollectorTests {
-    @Test("A file that is pinned stays, and goes once the last pin ends")
-    func pins() async throws {
-        try await withStorage { open in
+    @Test("A file that is pinned stays, and goes once the last pin ends", arguments: House.all)
+    func pins(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let image = try await open.store(try .fixture(1))
             #expect(try await open.store(try .fixture(1)) == image)
             try await queue([image], open)
@@ -21,14 +21,14 @@ struct BlobCollectorTests {
             #expect(try await open.verifiedBytes(of: image).count == image.byteCount)
             open.unpin([image])
             #expect(try await open.collector.collect() == 1)
-            #expect(try mediaFiles(open) == [])
+            #expect(try open.imageFiles() == [])
             #expect(try open.count("media_removal") == 0)
         }
     }
 
-    @Test("A queue longer than a round is worked off at once, past files that are pinned and files that are needed")
-    func longQueue() async throws {
-        try await withStorage { open in
+    @Test("A queue longer than a round is worked off at once, past files that are pinned and files that are needed", arguments: House.all)
+    func longQueue(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             var images: [StoredImage] = []
             for seed in 0..<150 { images.append(try await open.store(try .fixture(UInt64(seed)))) }
@@ -41,7 +41,7 @@ struct BlobCollectorTests {
             }
             open.unpin(needed + images[100...])
             #expect(try await open.collector.collect() == 50)
-            #expect(try mediaFiles(open) == (needed + pinned).map { open.files.folder.file(of: $0.key) }.sorted())
+            #expect(try open.imageFiles() == (needed + pinned).map(open.file).sorted())
             #expect(try open.count("media_removal") == 30, "those pinned are tried again")
             open.unpin(pinned)
             #expect(try await open.collector.collect() == 30)
@@ -49,13 +49,13 @@ struct BlobCollectorTests {
         }
     }
 
-    @Test("A file of the queue that went already, as after a crash, is no error")
-    func goneAlready() async throws {
-        try await withStorage { open in
+    @Test("A file of the queue that went already, as after a crash, is no error", arguments: House.all)
+    func goneAlready(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let image = try await open.store(try .fixture(1))
             open.unpin([image])
             try await queue([image], open)
-            try FileManager.default.removeItem(atPath: open.files.folder.file(of: image.key))
+            try FileManager.default.removeItem(atPath: open.file(of: image))
             _ = try await open.collector.collect()
             #expect(try open.count("media_removal") == 0)
         }
@@ -75,41 +75,42 @@ struct BlobCollectorTests {
             #expect(Set(orphans.map { $0.digest[0] }).count > 20, "the files are spread")
 
             #expect(try await open.sweepAll() == 40)
-            #expect(try mediaFiles(open) == ((needed + [pinned]).map { open.files.folder.file(of: $0.key) } + strange).sorted())
+            #expect(try open.imageFiles() == ((needed + [pinned]).map { open.files.folder.file(of: $0.key) } + strange).sorted())
             #expect(try await open.sweepAll() == 0)
         }
     }
 
-    @Test("Abandoned files go with the next removal, unless a row names them or something pins them")
-    func abandoned() async throws {
-        try await withStorage { open in
+    @Test("Abandoned files go with the next removal, unless a row names them or something pins them", arguments: House.all)
+    func abandoned(on house: House) async throws {
+        try await withStorage(on: house) { open in
             var images: [StoredImage] = []
             for seed in 0..<6 { images.append(try await open.store(try .fixture(UInt64(seed)))) }
             let (doomed, needed, pinned) = (Array(images[0..<2]), Array(images[2..<4]), Array(images[4..<6]))
             for seed in 4..<6 { _ = try await open.store(try .fixture(UInt64(seed))) }
             _ = try await open.insert("Nova", of: try await open.account(), images: needed)
-            await open.index.abandon(doomed + needed + pinned)
+            await open.abandon(doomed + needed)
+            await open.storage.images.abandon(pinned)
             #expect(try await open.collector.collect() == 2)
-            #expect(try mediaFiles(open) == (needed + pinned).map { open.files.folder.file(of: $0.key) }.sorted())
+            #expect(try open.imageFiles() == (needed + pinned).map(open.file).sorted())
             #expect(try open.count("media_removal") == 0)
             open.unpin(pinned)
         }
     }
 
-    @Test("A file that cannot be removed keeps none of the others, and goes when it can be")
-    func stuckFile() async throws {
-        try await withStorage { open in
+    @Test("A file that cannot be removed keeps none of the others, and goes when it can be", arguments: House.all)
+    func stuckFile(on house: House) async throws {
+        try await withStorage(on: house) { open in
             var images: [StoredImage] = []
             for seed in 0..<150 { images.append(try await open.store(try .fixture(UInt64(seed)))) }
             open.unpin(images)
             try await queue(images, open)
             images.sort { $0.digest.lexicographicallyPrecedes($1.digest) }
             // A folder in its place is not removed as files are.
-            let stuck = open.files.folder.file(of: images[10].key)
+            let stuck = open.file(of: images[10])
             try FileManager.default.removeItem(atPath: stuck)
             try FileManager.default.createDirectory(atPath: stuck, withIntermediateDirectories: false)
             await #expect(throws: Failure.self) { try await open.collector.collect() }
-            #expect(try mediaFiles(open) == [])
+            #expect(try open.imageFiles() == [])
             #expect(try open.count("media_removal") == 1)
             try FileManager.default.removeItem(atPath: stuck)
             _ = try await open.collector.collect()
@@ -123,11 +124,11 @@ struct BlobCollectorTests {
             await open.index.pins.pauseDeleting()
             await open.index.abandon([try await open.store(try .fixture(1))])
             #expect(try await open.collector.collect() == 0)
-            #expect(try mediaFiles(open).count == 1)
+            #expect(try open.imageFiles().count == 1)
             #expect(try await open.findings() == [], "it is no orphan meanwhile")
             open.index.pins.resumeDeleting(at: .now)
             #expect(try await open.collector.collect() == 1)
-            #expect(try mediaFiles(open) == [])
+            #expect(try open.imageFiles() == [])
         }
     }
 
@@ -146,16 +147,16 @@ struct BlobCollectorTests {
         }
     }
 
-    @Test("Looking for work passes through all folders in 256 calls")
-    func sweepIsSpread() async throws {
-        try await withStorage { open in
+    @Test("Looking for work passes through all folders in 256 calls", arguments: House.all)
+    func sweepIsSpread(on house: House) async throws {
+        try await withStorage(on: house) { open in
             var images: [StoredImage] = []
             for seed in 0..<10 { images.append(try await open.store(try .fixture(UInt64(seed)))) }
             open.unpin(images)
             var removed = 0
             for _ in 0..<256 { removed += try await open.collector.collect() }
             #expect(removed == 10)
-            #expect(try mediaFiles(open) == [])
+            #expect(try open.imageFiles() == [])
         }
     }
 
@@ -182,9 +183,9 @@ struct BlobCollectorTests {
         }
     }
 
-    @Test("However storing, inserting, deleting and removing mix, what a row names is there and whole")
-    func race() async throws {
-        try await withStorage(readers: 4) { open in
+    @Test("However storing, inserting, deleting and removing mix, what a row names is there and whole", arguments: House.all)
+    func race(on house: House) async throws {
+        try await withStorage(on: house, readers: 4) { open in
             let account = try await open.account()
             // Few images for many items, so that every task gets in the way of the others.
             let images = try (0..<4).map { try SanitizedImage.fixture(UInt64($0), side: 8) }
@@ -218,7 +219,7 @@ struct BlobCollectorTests {
             _ = try await open.collector.collect()
             _ = try await open.sweepAll()
             try await expectConsistency(open)
-            #expect(try mediaFiles(open).count == open.count("media"), "nothing superfluous is left")
+            #expect(try open.imageFiles().count == open.count("media"), "nothing superfluous is left")
             #expect(try open.count("media_removal") == 0)
         }
     }
@@ -241,25 +242,26 @@ struct BlobCollectorTests {
 
     /// Makes sure that every linked digest has its file with the right hash.
     private func expectConsistency(_ open: OpenStorage) async throws {
-        let digests = try await open.index.writer.writeDirectly { db in try Data.fetchAll(db, sql: "SELECT DISTINCT digest FROM image_link")
+        let keys = try await open.reader.read { connection in
+            try connection.all(
+                "SELECT DISTINCT digest\(connection.dialect.namesObjects ? ", object" : "") FROM image_link", []
+            ) { row in
+                BlobKey(digest: Array(row.bytes(0)), object: connection.dialect.namesObjects ? try row.identifier(1) : nil)
+            }
         }
-        #expect(!digests.isEmpty)
-        for digest in digests {
-            let bytes = try Data(contentsOf: URL(fileURLWithPath: open.files.folder.file(of: BlobKey(digest: [UInt8](digest)))))
-            #expect(Data(SHA256.hash(data: bytes)) == digest)
-        }
+        #expect(!keys.isEmpty)
+        for key in keys { #expect(try await open.storage.blobs.isIntact(key)) }
     }
 
     /// Writes what a deletion leaves: rows that nothing links to, and entries in the queue.
     private func queue(_ images: [StoredImage], _ open: OpenStorage) async throws {
-        try await open.index.writer.writeDirectly { db in
-            for image in images {
-                let digest = Data(image.digest)
-                try db.execute(
-                    sql: "INSERT INTO media (digest, format, width, height, byte_count) VALUES (?, 'png', 2, 2, ?)",
-                    arguments: [digest, image.byteCount])
-                try db.execute(sql: "INSERT INTO media_removal (digest, queued_at) VALUES (?, 0)", arguments: [digest])
+        for image in images {
+            let digest = "\(open.house == .postgres ? "'\\x" : "X'")\(hexadecimal(image.digest))'"
+            if open.house == .sqlite {
+                try await open.execute(
+                    "INSERT INTO media (digest, format, width, height, byte_count) VALUES (\(digest), 'png', 2, 2, \(image.byteCount))")
             }
+            try await open.execute("INSERT INTO media_removal (digest, queued_at) VALUES (\(digest), 0)")
         }
     }
 }

@@ -6,9 +6,9 @@ import Testing
 
 @Suite("Deleting items", .timeLimit(.minutes(1)))
 struct ItemDeletionTests {
-    @Test("An item in training cannot be deleted, neither by its owner nor by an operator")
-    func processing() async throws {
-        try await withStorage { open in
+    @Test("An item in training cannot be deleted, neither by its owner nor by an operator", arguments: House.all)
+    func processing(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             let item = try await open.insert("Nova", mode: .style, of: account)
             let before = try open.counts()
@@ -21,9 +21,9 @@ struct ItemDeletionTests {
         }
     }
 
-    @Test("Deleting takes the item, its links and its job, and queues its images; a second time it is not there")
-    func delete() async throws {
-        try await withStorage { open in
+    @Test("Deleting takes the item, its links and its job, and queues its images; a second time it is not there", arguments: House.all)
+    func delete(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             let item = try await open.insert("Nova", of: account, images: try await stored(3, open))
             let job = try #require(try await open.jobs.lease(limit: 1, policy: LeasePolicy(), at: .second(0)).first)
@@ -44,15 +44,15 @@ struct ItemDeletionTests {
 
             #expect(try await open.collector.collect() == 4)
             #expect(try open.counts().values.allSatisfy { $0 == 0 })
-            #expect(try mediaFiles(open) == [])
+            #expect(try open.imageFiles() == [])
         }
     }
 
     @Test(
         "An item in training goes where that is asked for, with all that it has; its worker is told, and can change nothing any more",
-        arguments: ["queued", "leased", "queued again", "completed"])
-    func endingTraining(state: String) async throws {
-        try await withStorage { open in
+        arguments: House.all, ["queued", "leased", "queued again", "completed"])
+    func endingTraining(on house: House, state: String) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             let (item, other) = (
                 try await open.insert("Nova", of: account, images: try await stored(3, open)),
@@ -95,18 +95,18 @@ struct ItemDeletionTests {
         }
     }
 
-    @Test("An operator deletes the items of any account")
-    func byOperator() async throws {
-        try await withStorage { open in
+    @Test("An operator deletes the items of any account", arguments: House.all)
+    func byOperator(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let item = try await open.insert("Nova", mode: .style, of: try await open.account(), outcome: .failed(.fixture))
             #expect(try await open.items.delete(item.id, mode: nil, accountID: nil, at: .second(1)) == .style)
             #expect(try open.count("pikzonality") == 0)
         }
     }
 
-    @Test("Bytes that several items share, or one item twice, stay until the last of them goes")
-    func sharedBytes() async throws {
-        try await withStorage { open in
+    @Test("Bytes that several items share, or one item twice, stay until the last of them goes", arguments: House.all)
+    func sharedBytes(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             let images = try await stored(2, open)
             let (shared, own) = (images[0], images[1])
@@ -116,7 +116,7 @@ struct ItemDeletionTests {
 
             _ = try await open.items.delete(first.id, mode: nil, accountID: account, at: .second(1))
             #expect(try await open.collector.collect() == 1)
-            #expect(try mediaFiles(open) == [open.files.folder.file(of: shared.key)])
+            #expect(try open.imageFiles() == [open.file(of: shared)])
             #expect(try open.count("media_removal") == 0)
             let content = try await open.images.open(second.referenceTokens[2])
             #expect(content.image == shared)
@@ -124,7 +124,7 @@ struct ItemDeletionTests {
 
             _ = try await open.items.delete(second.id, mode: nil, accountID: account, at: .second(2))
             #expect(try await open.collector.collect() == 1)
-            #expect(try mediaFiles(open) == [])
+            #expect(try open.imageFiles() == [])
         }
     }
 

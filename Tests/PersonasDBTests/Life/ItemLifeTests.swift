@@ -27,9 +27,9 @@ extension OpenStorage {
 struct ItemLifeTests {
     private static let day = 86_400
 
-    @Test("A cancelled job is remembered for a day from when it was cancelled, however old it is")
-    func remembered() async throws {
-        try await withStorage { open in
+    @Test("A cancelled job is remembered for a day from when it was cancelled, however old it is", arguments: House.all)
+    func remembered(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let item = try await open.insert("Nova", of: try await open.account())
             let start = 10 * Self.day
             let job = try #require(try await open.jobs.lease(limit: 1, policy: policy, at: .second(start)).first)
@@ -57,9 +57,9 @@ struct ItemLifeTests {
         }
     }
 
-    @Test("A retry keeps of earlier jobs only those that somebody has held, and works for none of them")
-    func earlierJobs() async throws {
-        try await withStorage { open in
+    @Test("A retry keeps of earlier jobs only those that somebody has held, and works for none of them", arguments: House.all)
+    func earlierJobs(on house: House) async throws {
+        try await withStorage(on: house) { open in
             var item = try await open.insert("Nova", of: try await open.account())
             for round in 0..<5 {
                 item = try await open.cancel(item, at: 10 * round + 1)
@@ -87,12 +87,12 @@ struct ItemLifeTests {
         }
     }
 
-    @Test("A retry with other images that fails leaves links, bytes and job as they were")
-    func undone() async throws {
-        try await withStorage { open in
+    @Test("A retry with other images that fails leaves links, bytes and job as they were", arguments: House.all)
+    func undone(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let item = try await open.insert("Nova", of: try await open.account(), outcome: .failed(.fixture))
             let before = try open.counts()
-            let other = [StoredImage.withoutFile(7), .withoutFile(8), .withoutFile(9)]
+            let other = try open.pinned([.withoutFile(7), .withoutFile(8), .withoutFile(9)])
             await #expect(throws: Failure.preconditionFailed(.noneMatch)) {
                 try await open.retry(item, with: other, if: Precondition(excluding: .all), at: 1)
             }
@@ -107,9 +107,9 @@ struct ItemLifeTests {
 
     @Test(
         "What goes with the end of its training is gone with it, however it ends, and never seen as ended",
-        arguments: ["complete", "expire", "lease", "takeOver"])
-    func settled(how: String) async throws {
-        try await withStorage { open in
+        arguments: House.all, ["complete", "expire", "lease", "takeOver"])
+    func settled(on house: House, how: String) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             let item = try await open.insert("Nova", of: account)
             let once = LeasePolicy(seconds: 30, attemptsMax: 1)
@@ -121,7 +121,7 @@ struct ItemLifeTests {
             }
             let removals = open.storage.removals.count
             switch how {
-            case "complete": try await open.jobs.complete(job.id, token: job.leaseToken, portrait: .withoutFile(9), at: .second(3))
+            case "complete": try await open.jobs.complete(job.id, token: job.leaseToken, portrait: try open.image(9), at: .second(3))
             case "expire": _ = try await open.jobs.expire(policy: once, at: .second(40))
             case "lease":
                 _ = try await open.insert("Other", of: account, at: .second(39))

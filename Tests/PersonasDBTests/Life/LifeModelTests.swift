@@ -154,13 +154,16 @@ private struct ItemsInStore: LivingItems {
 
 @Suite("The lives of stored items against a model", .timeLimit(.minutes(10)))
 struct StoredLifeModelTests {
-    @Test("Random interleavings of what owners, workers and restarts do go as in the model, and leave nothing that a check finds")
-    func interleavings() async throws {
-        try await withDataFolder { directory in
+    @Test(
+        "Random interleavings of what owners, workers and restarts do go as in the model, and leave nothing that a check finds",
+        arguments: House.all)
+    func interleavings(on house: House) async throws {
+        try await withDataFolder(on: house) { directory in
             var seen: Set<String> = []
-            for block in 0..<20 as Range<UInt64> {
+            // A network takes its time with each step.
+            for block in 0..<(house == .sqlite ? 20 : 3) as Range<UInt64> {
                 // Each block opens the folder anew, beside what the runs before have left.
-                try await withStorage(in: directory) { open in
+                try await withStorage(on: house, in: directory) { open in
                     let imageSets = try await Self.imageSets(open)
                     for seed in block * 10..<(block + 1) * 10 {
                         let name = "acme \(seed)"
@@ -177,7 +180,7 @@ struct StoredLifeModelTests {
                     #expect(try await sound(open))
                 }
             }
-            #expect(LifeRun.neededCases.subtracting(seen).isEmpty)
+            if house == .sqlite { #expect(LifeRun.neededCases.subtracting(seen).isEmpty) }
         }
     }
 

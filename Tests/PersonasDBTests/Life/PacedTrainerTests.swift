@@ -30,9 +30,9 @@ struct PacedTrainerTests {
         #expect(isTrue)
     }
 
-    @Test("Tells of ten steps, each after a tenth of the time, and of the last one by the end")
-    func steps() async throws {
-        try await withStorage { open in
+    @Test("Tells of ten steps, each after a tenth of the time, and of the last one by the end", arguments: House.all)
+    func steps(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let (item, items) = (try await open.insert("Ann", of: try await open.account()), open.items)
             let (seen, slept) = (Shared<[Int]>([]), Shared<[Duration]>([]))
             try await train(with: training(open), lasting: .seconds(20)) { pause in
@@ -47,9 +47,9 @@ struct PacedTrainerTests {
         }
     }
 
-    @Test("A step that is longer than a lease has signs of life in it")
-    func signsOfLife() async throws {
-        try await withStorage { open in
+    @Test("A step that is longer than a lease has signs of life in it", arguments: House.all)
+    func signsOfLife(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let (item, items) = (try await open.insert("Ann", of: try await open.account()), open.items)
             let slept = Shared<[Duration]>([])
             try await train(with: training(open, LeasePolicy(seconds: 3, attemptsMax: 1)), lasting: .seconds(45)) { pause in
@@ -61,9 +61,9 @@ struct PacedTrainerTests {
         }
     }
 
-    @Test("A job that an earlier process has begun with goes on where that was")
-    func goesOn() async throws {
-        try await withStorage { open in
+    @Test("A job that an earlier process has begun with goes on where that was", arguments: House.all)
+    func goesOn(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let (item, items) = (try await open.insert("Ann", of: try await open.account()), open.items)
             let training = training(open)
             let job = try #require(try await training.lease(limit: 1, waiting: .zero).first)
@@ -78,9 +78,10 @@ struct PacedTrainerTests {
         }
     }
 
-    @Test("None waits for another, and all are handed back at once when it is stopped, without the loss of an attempt")
-    func together() async throws {
-        try await withStorage { open in
+    @Test(
+        "None waits for another, and all are handed back at once when it is stopped, without the loss of an attempt", arguments: House.all)
+    func together(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             for number in 0..<40 { _ = try await open.insert("Item \(number)", of: account) }
             let waiting = Shared(0)
@@ -96,9 +97,9 @@ struct PacedTrainerTests {
         }
     }
 
-    @Test("A job that is called off is let go of at the next step, for the next one")
-    func cancelled() async throws {
-        try await withStorage { open in
+    @Test("A job that is called off is let go of at the next step, for the next one", arguments: House.all)
+    func cancelled(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let (account, items) = (try await open.account(), open.items)
             let ann = try await open.insert("Ann", of: account)
             let (slept, ben) = (Shared(0), Shared<Identifier?>(nil))

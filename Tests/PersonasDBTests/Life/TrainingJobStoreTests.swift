@@ -25,12 +25,12 @@ private func isConflict(_ error: any Error) -> Bool {
 
 @Suite("Leasing training jobs", .timeLimit(.minutes(1)))
 struct LeaseTests {
-    @Test("Jobs are leased oldest first, each with its item and its images in their order")
-    func order() async throws {
-        try await withStorage { open in
+    @Test("Jobs are leased oldest first, each with its item and its images in their order", arguments: House.all)
+    func order(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             var items: [Pikzonality] = []
-            let images = [StoredImage.withoutFile(9), .withoutFile(4), .withoutFile(9)]
+            let images = try open.pinned([.withoutFile(9), .withoutFile(4), .withoutFile(9)])
             for second in [3, 0, 4, 1, 2] {
                 items.append(try await open.insert("Item \(second)", of: account, images: images, at: .second(second)))
             }
@@ -49,9 +49,9 @@ struct LeaseTests {
         }
     }
 
-    @Test("Workers that lease at once never get the same job")
-    func concurrently() async throws {
-        try await withStorage(readers: 4) { open in
+    @Test("Workers that lease at once never get the same job", arguments: House.all)
+    func concurrently(on house: House) async throws {
+        try await withStorage(on: house, readers: 4) { open in
             let account = try await open.account()
             for number in 0..<60 { _ = try await open.insert("Item \(number)", of: account) }
             let leased = try await withThrowingTaskGroup(of: [LeasedJob].self) { group in
@@ -73,9 +73,9 @@ struct LeaseTests {
         }
     }
 
-    @Test("A lease that ran out goes to another worker; the late one gets a conflict and changes nothing")
-    func expiry() async throws {
-        try await withStorage { open in
+    @Test("A lease that ran out goes to another worker; the late one gets a conflict and changes nothing", arguments: House.all)
+    func expiry(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let item = try await open.insert("Nova", of: try await open.account())
             let late = try await open.lease(at: 0)
             #expect(try await open.jobs.lease(limit: 1, policy: policy, at: .second(29)).isEmpty)
@@ -93,9 +93,9 @@ struct LeaseTests {
         }
     }
 
-    @Test("A lease that ran out is no good even before another worker has it; a heartbeat in time prolongs it")
-    func heartbeatProlongs() async throws {
-        try await withStorage { open in
+    @Test("A lease that ran out is no good even before another worker has it; a heartbeat in time prolongs it", arguments: House.all)
+    func heartbeatProlongs(on house: House) async throws {
+        try await withStorage(on: house) { open in
             _ = try await open.insert("Nova", of: try await open.account())
             let job = try await open.lease(at: 0)
             let beat = try await open.jobs.heartbeat(job.id, token: job.leaseToken, progress: nil, policy: policy, at: .second(29))
@@ -106,9 +106,10 @@ struct LeaseTests {
         }
     }
 
-    @Test("After the last attempt the item fails with GENERATION_TIMEOUT, whichever call notices first", arguments: [true, false])
-    func attemptsExhausted(isNoticedByExpiry: Bool) async throws {
-        try await withStorage { open in
+    @Test(
+        "After the last attempt the item fails with GENERATION_TIMEOUT, whichever call notices first", arguments: House.all, [true, false])
+    func attemptsExhausted(on house: House, isNoticedByExpiry: Bool) async throws {
+        try await withStorage(on: house) { open in
             let item = try await open.insert("Nova", of: try await open.account())
             _ = try await open.lease(at: 0)
             #expect(try await open.jobs.expire(policy: policy, at: .second(29)) == 0)
@@ -128,9 +129,9 @@ struct LeaseTests {
         }
     }
 
-    @Test("A process that takes over ends every lease, however long it runs, as one that ran out at that moment")
-    func takeOver() async throws {
-        try await withStorage { open in
+    @Test("A process that takes over ends every lease, however long it runs, as one that ran out at that moment", arguments: House.all)
+    func takeOver(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             let items = [try await open.insert("Nova", of: account), try await open.insert("Iris", of: account)]
             let (short, long) = (LeasePolicy(seconds: 30, attemptsMax: 1), LeasePolicy(seconds: 1_000_000, attemptsMax: 2))
@@ -149,9 +150,9 @@ struct LeaseTests {
         }
     }
 
-    @Test("A lease given back does not count as an attempt")
-    func handBack() async throws {
-        try await withStorage { open in
+    @Test("A lease given back does not count as an attempt", arguments: House.all)
+    func handBack(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let item = try await open.insert("Nova", of: try await open.account())
             for second in 0..<5 {
                 let job = try await open.lease(at: second)
@@ -163,10 +164,10 @@ struct LeaseTests {
         }
     }
 
-    @Test("A job survives a restart in every state")
-    func reopening() async throws {
-        try await withDataFolder { directory in
-            let (account, jobs) = try await withStorage(in: directory) { open in
+    @Test("A job survives a restart in every state", arguments: House.all)
+    func reopening(on house: House) async throws {
+        try await withDataFolder(on: house) { directory in
+            let (account, jobs) = try await withStorage(on: house, in: directory) { open in
                 let account = try await open.account()
                 for name in ["done", "broken", "leased", "queued"] {
                     _ = try await open.insert(
@@ -178,7 +179,7 @@ struct LeaseTests {
                     jobs[1].id, token: jobs[1].leaseToken, error: .fixture, retryable: false, policy: policy, at: .second(10))
                 return (account, jobs)
             }
-            try await withStorage(in: directory) { open in
+            try await withStorage(on: house, in: directory) { open in
                 let items = try await open.items.page(PikzonalityFilter(), sort: .oldestFirst, after: nil, limit: 9, accountID: account)
                 #expect(items.map(\.status) == [.completed, .failed, .processing, .processing])
                 await expectConflicts(jobs[0], at: 11, open)
@@ -196,9 +197,9 @@ struct LeaseTests {
 
 @Suite("Reporting on training jobs", .timeLimit(.minutes(1)))
 struct TrainingReportTests {
-    @Test("A job that ends well completes its item in the same moment; the first reference image serves as portrait")
-    func complete() async throws {
-        try await withStorage { open in
+    @Test("A job that ends well completes its item in the same moment; the first reference image serves as portrait", arguments: House.all)
+    func complete(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let item = try await open.insert("Nova", of: try await open.account(), images: try await files(3, open))
             let job = try await open.lease(at: 1)
             #expect(try await open.find(item) == item, "a lease is nothing that a client sees")
@@ -212,9 +213,9 @@ struct TrainingReportTests {
         }
     }
 
-    @Test("A portrait of the worker's own is published, with its bytes")
-    func completeWithPortrait() async throws {
-        try await withStorage { open in
+    @Test("A portrait of the worker's own is published, with its bytes", arguments: House.all)
+    func completeWithPortrait(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let item = try await open.insert("Nova", of: try await open.account(), images: try await files(3, open))
             let job = try await open.lease(at: 1)
             let sanitized = try SanitizedImage.fixture(77, side: 9)
@@ -228,9 +229,9 @@ struct TrainingReportTests {
         }
     }
 
-    @Test("Progress shows at the item, never falls, and stays below 100 until the end")
-    func progress() async throws {
-        try await withStorage { open in
+    @Test("Progress shows at the item, never falls, and stays below 100 until the end", arguments: House.all)
+    func progress(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let item = try await open.insert("Nova", of: try await open.account())
             let job = try await open.lease(at: 0)
             for (second, sent, shown, version) in [
@@ -248,9 +249,9 @@ struct TrainingReportTests {
         }
     }
 
-    @Test("A final fault fails the item with the worker's words")
-    func fail() async throws {
-        try await withStorage { open in
+    @Test("A final fault fails the item with the worker's words", arguments: House.all)
+    func fail(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let item = try await open.insert("Nova", of: try await open.account())
             let job = try await open.lease(at: 0)
             _ = try await open.jobs.heartbeat(job.id, token: job.leaseToken, progress: 60, policy: policy, at: .second(1))
@@ -262,9 +263,9 @@ struct TrainingReportTests {
         }
     }
 
-    @Test("A passing fault sends the job back while attempts are left, and fails the item after the last")
-    func retryableFault() async throws {
-        try await withStorage { open in
+    @Test("A passing fault sends the job back while attempts are left, and fails the item after the last", arguments: House.all)
+    func retryableFault(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let item = try await open.insert("Nova", of: try await open.account())
             let first = try await open.lease(at: 0)
             try await open.jobs.fail(first.id, token: first.leaseToken, error: .fixture, retryable: true, policy: policy, at: .second(1))
@@ -279,9 +280,9 @@ struct TrainingReportTests {
         }
     }
 
-    @Test("A job that never was is not found; a token that never was is a conflict")
-    func unknown() async throws {
-        try await withStorage { open in
+    @Test("A job that never was is not found; a token that never was is a conflict", arguments: House.all)
+    func unknown(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let item = try await open.insert("Nova", of: try await open.account())
             let job = try await open.lease(at: 0)
             func forged(_ id: Identifier) -> LeasedJob {
@@ -293,9 +294,11 @@ struct TrainingReportTests {
         }
     }
 
-    @Test("When the account goes, the running worker is told to stop and can report nothing; waiting jobs are not leased")
-    func accountDeleted() async throws {
-        try await withStorage { open in
+    @Test(
+        "When the account goes, the running worker is told to stop and can report nothing; waiting jobs are not leased",
+        arguments: House.all)
+    func accountDeleted(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account("acme")
             for name in ["First", "Second"] { _ = try await open.insert(name, of: account) }
             let done = try await open.insert("Done", mode: .style, of: account, outcome: .completed)

@@ -8,9 +8,9 @@ import Testing
 
 @Suite("Training in process", .timeLimit(.minutes(1)))
 struct TrainingLoopTests {
-    @Test("A trainer that starts takes over at once what the one before it had in hand when the process died")
-    func takesOver() async throws {
-        try await withStorage { open in
+    @Test("A trainer that starts takes over at once what the one before it had in hand when the process died", arguments: House.all)
+    func takesOver(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let image = try await open.store(try SanitizedImage.fixture(1))
             defer { open.unpin([image]) }
             let item = try await open.insert("Ann", of: try await open.account(), images: [image, image, image])
@@ -51,9 +51,11 @@ struct TrainingLoopTests {
 
     @Test(
         "A job that is cancelled while it is worked on is no fault, whether the work went well, and whatever became of the item since",
-        arguments: ["cancelled", "retried", "deleted"], [true, false])
-    func cancelled(fate: String, fails: Bool) async throws {
-        try await withStorage { open in
+        arguments: House.all,
+        [("cancelled", true), ("cancelled", false), ("retried", true), ("retried", false), ("deleted", true), ("deleted", false)])
+    func cancelled(on house: House, end: (String, Bool)) async throws {
+        let (fate, fails) = end
+        try await withStorage(on: house) { open in
             let item = try await open.insert("Ann", of: try await open.account())
             let training = Training(
                 jobs: open.jobs, images: open.images, decoding: .ofTests, signals: WorkSignals(), policy: LeasePolicy(), clock: .system,
@@ -158,9 +160,11 @@ struct TrainingLoopTests {
         }
     }
 
-    @Test("A trainer that is stopped hands back the leases it has not begun with: another may have them at once, and no attempt is lost")
-    func handsBack() async throws {
-        try await withStorage { open in
+    @Test(
+        "A trainer that is stopped hands back the leases it has not begun with: another may have them at once, and no attempt is lost",
+        arguments: House.all)
+    func handsBack(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             for number in 0..<5 { _ = try await open.insert("Item \(number)", of: account) }
             let policy = LeasePolicy(seconds: 3_600, attemptsMax: 1)
@@ -186,9 +190,9 @@ struct TrainingLoopTests {
         }
     }
 
-    @Test("A trainer that is stopped finishes the job it is at, and takes no other")
-    func finishes() async throws {
-        try await withStorage { open in
+    @Test("A trainer that is stopped finishes the job it is at, and takes no other", arguments: House.all)
+    func finishes(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             let item = try await open.insert("Item", of: account)
             let signals = WorkSignals()
@@ -211,12 +215,12 @@ struct TrainingLoopTests {
         }
     }
 
-    @Test("A portrait that comes too late is refused, pinned by nothing, and gone with the next removal")
-    func latePortrait() async throws {
-        try await withStorage { open in
+    @Test("A portrait that comes too late is refused, pinned by nothing, and gone with the next removal", arguments: House.all)
+    func latePortrait(on house: House) async throws {
+        try await withStorage(on: house) { open in
             _ = try await open.insert("Item", of: try await open.account())
             let signals = WorkSignals()
-            let images = ImageLibrary(index: open.index, blobs: open.files, signals: signals)
+            let images = ImageLibrary(index: open.storage.images, blobs: open.storage.blobs, signals: signals)
             let training = Training(
                 jobs: open.jobs, images: images, decoding: .ofTests, signals: signals, policy: LeasePolicy(), clock: .system,
                 keepsImageMetadata: false)
@@ -230,9 +234,10 @@ struct TrainingLoopTests {
                 return
             }
             #expect(signals.removals.count == 1)
-            #expect(try mediaFiles(open).count == 1)
+            #expect(try open.imageFiles().count == 1)
+            try await open.endHolds()
             #expect(try await open.collector.collect() == 1)
-            #expect(try mediaFiles(open) == [])
+            #expect(try open.imageFiles() == [])
         }
     }
 
@@ -263,18 +268,18 @@ struct TrainingLoopTests {
         }
     }
 
-    @Test("An image that cannot be opened for the moment is waited for, one that is damaged is not")
-    func waitsForDescriptors() async throws {
-        try await withStorage { open in
+    @Test("An image that cannot be opened for the moment is waited for, one that is damaged is not", arguments: House.all)
+    func waitsForDescriptors(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let image = try await open.store(try SanitizedImage.fixture(1))
             defer { open.unpin([image]) }
             _ = try await open.insert("Ann", of: try await open.account(), images: [image, image, image])
             let job = try #require(try await open.jobs.lease(limit: 1, policy: LeasePolicy(), at: .now).first)
-            let blobs = ExhaustedBlobs(open.files)
-            let trainer = EmbeddedTrainer(images: ImageLibrary(index: open.index, blobs: blobs, signals: WorkSignals()))
+            let blobs = ExhaustedBlobs(open.storage.blobs)
+            let trainer = EmbeddedTrainer(images: ImageLibrary(index: open.storage.images, blobs: blobs, signals: WorkSignals()))
             try await trainer.train(job)
             #expect(blobs.attemptsLeft == -3)
-            try flipByte(of: open.files.folder.file(of: image.key))
+            try flipByte(of: open.file(of: image))
             await #expect(throws: TrainingError.self) { try await trainer.train(job) }
         }
     }

@@ -13,9 +13,9 @@ struct LabelPageTests {
 
     @Test(
         "Every filter in every order shows what a plain look at every item shows, whichever way is taken to it",
-        arguments: PikzonalitySort.allCases)
-    func model(sort: PikzonalitySort) async throws {
-        try await withStorage { open in
+        arguments: House.all, PikzonalitySort.allCases)
+    func model(on house: House, sort: PikzonalitySort) async throws {
+        try await withStorage(on: house) { open in
             var random = SplitMix64(seed: 20_261_122)
             let (account, other) = (try await open.account("acme"), try await open.account("zeta"))
             let items = try await populate(open, account, count: 70, &random)
@@ -147,9 +147,11 @@ struct LabelPageTests {
         }
     }
 
-    @Test("What a page takes does not grow with the table: neither with other labels, nor with what other accounts have")
-    func steps() async throws {
-        try await withStorage { open in
+    @Test(
+        "What a page takes does not grow with the table: neither with other labels, nor with what other accounts have", arguments: House.all
+    )
+    func steps(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let (few, many, other) = (try await open.account("few"), try await open.account("many"), try await open.account("other"))
             for number in 0..<30 { _ = try await open.insert("item \(number)", of: few, metadata: ["k": "v", "n": "\(number % 3)"]) }
             for number in 0..<1_200 {

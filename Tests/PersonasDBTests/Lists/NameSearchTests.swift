@@ -16,9 +16,11 @@ struct NameSearchTests {
         String(repeating: "a", count: 25), String(repeating: "a", count: 26), String(repeating: "ab ", count: 3_000),
     ]
 
-    @Test("find what a plain look at every name finds, in every order and by every filter, whatever was written and undone before")
-    func model() async throws {
-        try await withStorage { open in
+    @Test(
+        "find what a plain look at every name finds, in every order and by every filter, whatever was written and undone before",
+        arguments: House.all)
+    func model(on house: House) async throws {
+        try await withStorage(on: house) { open in
             var random = SplitMix64(seed: 9)
             var model = SearchModel(open: open, accounts: [try await open.account("acme"), try await open.account("zeta")])
             for round in 0..<12 {
@@ -32,9 +34,9 @@ struct NameSearchTests {
         }
     }
 
-    @Test("find names through any part of theirs, from one character to all of them")
-    func parts() async throws {
-        try await withStorage { open in
+    @Test("find names through any part of theirs, from one character to all of them", arguments: House.all)
+    func parts(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             let names = ["Nova Reyes", "a", "A-b_C 9", "0123456789abcdefghijklmno", "- _", "zz"]
             for name in names { _ = try await open.insert(name, of: account) }
@@ -52,9 +54,10 @@ struct NameSearchTests {
         }
     }
 
-    @Test("for what is nowhere take no more steps in a long list than in a short one, nor where other accounts have it")
-    func steps() async throws {
-        try await withStorage { open in
+    @Test(
+        "for what is nowhere take no more steps in a long list than in a short one, nor where other accounts have it", arguments: House.all)
+    func steps(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let (few, many, other) = (try await open.account("few"), try await open.account("many"), try await open.account("other"))
             for number in 0..<5 { _ = try await open.insert("item \(number)", of: few) }
             for number in 0..<1_500 { _ = try await open.insert("item \(number)", of: many) }
@@ -70,9 +73,9 @@ struct NameSearchTests {
         }
     }
 
-    @Test("for what every name has, and for what few have, take steps for the page and not for the list")
-    func stepsOfHits() async throws {
-        try await withStorage { open in
+    @Test("for what every name has, and for what few have, take steps for the page and not for the list", arguments: House.all)
+    func stepsOfHits(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             for number in 0..<3_000 { _ = try await open.insert("item \(number)", of: account, at: .second(number % 7)) }
             for sort in PikzonalitySort.allCases {

@@ -21,16 +21,16 @@ struct OperatorWalkTests {
                     NewPikzonality(
                         id: .timeOrdered(at: .second(number)), accountID: account, mode: number % 3 == 0 ? .style : .persona,
                         details: PikzonalityDetails(name: Name(stored: "Item \(number % 2 == 0 ? "Even" : "Odd") \(number)")),
-                        references: StoredImage.three, outcome: outcome[number % 4]), at: .second(number))
+                        references: try open.pinnedImages(), outcome: outcome[number % 4]), at: .second(number))
                 made.append(Made(item: item, account: name))
             }
         }
         return made.sorted { $1.item.id < $0.item.id }
     }
 
-    @Test("Pages together show every item that fits once, newest first, wherever a walk has to end")
-    func pages() async throws {
-        try await withStorage { open in
+    @Test("Pages together show every item that fits once, newest first, wherever a walk has to end", arguments: House.all)
+    func pages(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let made = try await fill(open)
             let table = try #require(open.items as? SQLPikzonalityStore)
             for mode in [nil, Mode.style] {
@@ -71,21 +71,21 @@ struct OperatorWalkTests {
         }
     }
 
-    @Test("Of one item the operator sees its job, its lease and its images")
-    func details() async throws {
-        try await withStorage { open in
+    @Test("Of one item the operator sees its job, its lease and its images", arguments: House.all)
+    func details(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             let item = try await open.insert("Nova", of: account)
             let queued = try await open.items.operatorItem(item.id)
             #expect(queued.item == OperatorItem(item: item, accountName: "acme"))
             #expect(queued.job?.job.state == .queued && queued.job?.createdAt == .second(0))
-            #expect(queued.references == StoredImage.three && queued.portrait == nil)
+            #expect(queued.references.map(\.anywhere) == StoredImage.three && queued.portrait == nil)
             let lease = try #require(try await open.jobs.lease(limit: 1, policy: LeasePolicy(seconds: 30), at: .second(1)).first)
             let leased = try await open.items.operatorItem(item.id)
             #expect(leased.job?.job.state == .leased(token: lease.leaseToken, until: .second(31)) && leased.job?.job.attempts == 1)
-            try await open.jobs.complete(lease.id, token: lease.leaseToken, portrait: .withoutFile(99), at: .second(2))
+            try await open.jobs.complete(lease.id, token: lease.leaseToken, portrait: try open.image(99), at: .second(2))
             let completed = try await open.items.operatorItem(item.id)
-            #expect(completed.job?.job.state == .completed && completed.portrait == .withoutFile(99))
+            #expect(completed.job?.job.state == .completed && completed.portrait?.anywhere == .withoutFile(99))
             let seeded = try await open.insert("Seeded", of: account, outcome: .failed(.fixture))
             #expect(try await open.items.operatorItem(seeded.id).job == nil)
         }

@@ -12,9 +12,9 @@ struct PageTests {
         }
     }
 
-    @Test("Every filter in every order shows what a plain search through all items shows", arguments: PikzonalitySort.allCases)
-    func model(sort: PikzonalitySort) async throws {
-        try await withStorage { open in
+    @Test("Every filter in every order shows what a plain search through all items shows", arguments: House.all, PikzonalitySort.allCases)
+    func model(on house: House, sort: PikzonalitySort) async throws {
+        try await withStorage(on: house) { open in
             var random = SplitMix64(seed: 20_261_121)
             let (account, other) = (try await open.account("acme"), try await open.account("zeta"))
             let items = try await populate(open, account, count: 60, &random)
@@ -37,9 +37,10 @@ struct PageTests {
     }
 
     @Test(
-        "What is there all the time shows up exactly once, whatever comes and goes between two pages", arguments: PikzonalitySort.allCases)
-    func churn(sort: PikzonalitySort) async throws {
-        try await withStorage { open in
+        "What is there all the time shows up exactly once, whatever comes and goes between two pages", arguments: House.all,
+        PikzonalitySort.allCases)
+    func churn(on house: House, sort: PikzonalitySort) async throws {
+        try await withStorage(on: house) { open in
             var random = SplitMix64(seed: 7)
             let account = try await open.account()
             let lasting = try await populate(open, account, count: 40, &random)

@@ -6,9 +6,9 @@ import Testing
 
 @Suite("The store of accounts", .timeLimit(.minutes(1)))
 struct AccountStoreTests {
-    @Test("Accounts are found by name and listed by it; a name is given once")
-    func insert() async throws {
-        try await withStorage { open in
+    @Test("Accounts are found by name and listed by it; a name is given once", arguments: House.all)
+    func insert(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let (zeta, acme) = (Account.fixture("zeta"), Account.fixture("acme"))
             try await open.accounts.insert(zeta)
             try await open.accounts.insert(acme)
@@ -22,9 +22,11 @@ struct AccountStoreTests {
         }
     }
 
-    @Test("Pages of accounts follow one another without a gap, whatever comes and goes meanwhile, and walk along the index")
-    func pages() async throws {
-        try await withStorage { open in
+    @Test(
+        "Pages of accounts follow one another without a gap, whatever comes and goes meanwhile, and walk along the index",
+        arguments: House.all)
+    func pages(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let names = ["a", "B", "b", "ä", "👩", "z"].sorted { Array($0.utf8).lexicographicallyPrecedes(Array($1.utf8)) }
             for name in names.shuffled() { try await open.accounts.insert(.fixture(name)) }
             for limit in 1...7 {
@@ -39,14 +41,15 @@ struct AccountStoreTests {
             }
             try await open.accounts.delete(accountNamed: "a", at: .second(1))
             #expect(try await open.accounts.accounts(after: "a", limit: 1).map(\.name) == ["b"])
+            guard house == .sqlite else { return }
             let plan = try await open.plan(of: "FROM account WHERE name > ? ORDER BY name LIMIT ?")
             #expect(plan == ["SEARCH account USING INDEX sqlite_autoindex_account_2 (name>?)"])
         }
     }
 
-    @Test("An account is suspended and resumed, its access taken and given; others stay as they are")
-    func changes() async throws {
-        try await withStorage { open in
+    @Test("An account is suspended and resumed, its access taken and given; others stay as they are", arguments: House.all)
+    func changes(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let (acme, zeta) = (Account.fixture("acme"), Account.fixture("zeta"))
             try await open.accounts.insert(acme)
             try await open.accounts.insert(zeta)
@@ -92,9 +95,9 @@ struct AccountStoreTests {
         }
     }
 
-    @Test("Deleting an account takes all that is its own and nothing of another's, images that both use included")
-    func delete() async throws {
-        try await withStorage { open in
+    @Test("Deleting an account takes all that is its own and nothing of another's, images that both use included", arguments: House.all)
+    func delete(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let (acme, zeta) = (try await open.account("acme"), try await open.account("zeta"))
             for (number, outcome) in [nil, TrainingOutcome.completed, .failed(.fixture)].enumerated() {
                 _ = try await open.insert(
@@ -118,10 +121,10 @@ struct AccountStoreTests {
 
 @Suite("The store of API keys", .timeLimit(.minutes(1)))
 struct APIKeyStoreTests {
-    @Test("A key is found by its secret with its account, from memory and from disk; the secret is stored nowhere")
-    func find() async throws {
-        try await withDataFolder { directory in
-            let (account, key, secret) = try await withStorage(in: directory) { open in
+    @Test("A key is found by its secret with its account, from memory and from disk; the secret is stored nowhere", arguments: House.all)
+    func find(on house: House) async throws {
+        try await withDataFolder(on: house) { directory in
+            let (account, key, secret) = try await withStorage(on: house, in: directory) { open in
                 let account = Account.fixture("acme")
                 try await open.accounts.insert(account)
                 let (key, secret) = try await issue(account.id, open, label: "CI", scopes: [.read, .trainer])
@@ -131,7 +134,7 @@ struct APIKeyStoreTests {
                 }
                 return (account, key, secret)
             }
-            try await withStorage(in: directory) { open in
+            try await withStorage(on: house, in: directory) { open in
                 let found = try #require(try await open.keys.find(secret: secret.text))
                 #expect(found.key == key && found.account == account)
                 for wrong in [String(secret.text.dropLast()), secret.text + "x", secret.text.lowercased(), "", "pkz_"] {
@@ -145,9 +148,9 @@ struct APIKeyStoreTests {
         }
     }
 
-    @Test("Keys are listed oldest first, of one account or of all")
-    func list() async throws {
-        try await withStorage { open in
+    @Test("Keys are listed oldest first, of one account or of all", arguments: House.all)
+    func list(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let (acme, zeta) = (try await open.account("acme"), try await open.account("zeta"))
             var issued: [APIKey] = []
             for (second, account) in [acme, zeta, acme].enumerated() { issued.append(try await issue(account, open, at: second).key) }
@@ -159,9 +162,9 @@ struct APIKeyStoreTests {
         }
     }
 
-    @Test("Pages of keys follow one another without a gap, of one account or of all, and walk along their indexes")
-    func pages() async throws {
-        try await withStorage { open in
+    @Test("Pages of keys follow one another without a gap, of one account or of all, and walk along their indexes", arguments: House.all)
+    func pages(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let (acme, zeta) = (try await open.account("acme"), try await open.account("zeta"))
             var issued: [APIKey] = []
             for (second, account) in [acme, zeta, acme, acme, zeta].enumerated() {
@@ -183,6 +186,7 @@ struct APIKeyStoreTests {
                     #expect(found.allSatisfy { $0.account?.name == ($0.key.accountID == acme ? "acme" : "zeta") })
                 }
             }
+            guard house == .sqlite else { return }
             let all = try await open.plan(of: "LEFT JOIN account ON account.id = api_key.account_id WHERE api_key.id > ?")
             #expect(all.first == "SEARCH api_key USING PRIMARY KEY (id>?)" && !all.contains { $0.contains("TEMP B-TREE") })
             let one = try await open.plan(of: "AND account.name = ? AND api_key.id > ?")
@@ -191,9 +195,11 @@ struct APIKeyStoreTests {
         }
     }
 
-    @Test("Keys that are good for nothing for ever are listed only where they are asked for: deleted ones, and those of deleted accounts")
-    func useless() async throws {
-        try await withStorage { open in
+    @Test(
+        "Keys that are good for nothing for ever are listed only where they are asked for: deleted ones, and those of deleted accounts",
+        arguments: House.all)
+    func useless(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let (acme, zeta) = (try await open.account("acme"), try await open.account("zeta"))
             var issued: [APIKey] = []
             for (second, account) in [acme, zeta, acme, acme].enumerated() { issued.append(try await issue(account, open, at: second).key) }
@@ -216,9 +222,9 @@ struct APIKeyStoreTests {
         }
     }
 
-    @Test("A found key is answered from memory")
-    func memory() async throws {
-        try await withStorage { open in
+    @Test("A found key is answered from memory", arguments: House.all)
+    func memory(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let (_, secret) = try await issue(try await open.account(), open)
             #expect(try await open.keys.find(secret: secret.text) != nil)
             // This process alone writes, so that the memory does not notice what happens behind its back.
@@ -227,9 +233,9 @@ struct APIKeyStoreTests {
         }
     }
 
-    @Test("Every change of a key or its account shows at the very next look")
-    func invalidation() async throws {
-        try await withStorage { open in
+    @Test("Every change of a key or its account shows at the very next look", arguments: House.all)
+    func invalidation(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let (key, secret) = try await issue(try await open.account("acme"), open)
             let (_, otherSecret) = try await issue(try await open.account("zeta"), open, at: 1)
             func look() async throws -> PresentedKey {
@@ -260,9 +266,9 @@ struct APIKeyStoreTests {
         }
     }
 
-    @Test("A deleted key stays deleted; one that never was is not found")
-    func deleted() async throws {
-        try await withStorage { open in
+    @Test("A deleted key stays deleted; one that never was is not found", arguments: House.all)
+    func deleted(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let (key, secret) = try await issue(try await open.account(), open)
             _ = try await open.keys.setState(.deleted, of: key.id)
             for state in [APIKey.State.active, .disabled] {
@@ -274,9 +280,9 @@ struct APIKeyStoreTests {
         }
     }
 
-    @Test("However looks and changes mix, a look after a change shows it")
-    func race() async throws {
-        try await withStorage(readers: 4) { open in
+    @Test("However looks and changes mix, a look after a change shows it", arguments: House.all)
+    func race(on house: House) async throws {
+        try await withStorage(on: house, readers: 4) { open in
             let (key, secret) = try await issue(try await open.account(), open)
             try await withThrowingTaskGroup { group in
                 for _ in 0..<3 {

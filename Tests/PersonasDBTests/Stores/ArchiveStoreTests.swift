@@ -13,12 +13,13 @@ struct ArchiveStoreTests {
     private static let key = try? IdempotencyKey(quotable: "move")
 
     private func new(
-        _ name: String, _ account: Identifier, outcome: TrainingOutcome? = .completed, portrait: StoredImage? = nil,
+        _ name: String, _ account: Identifier, _ open: OpenStorage, outcome: TrainingOutcome? = .completed, portrait: StoredImage? = nil,
         externalID: String? = nil
-    ) -> NewPikzonality {
+    ) throws(Failure) -> NewPikzonality {
         NewPikzonality(
             id: .random(), accountID: account, mode: .persona,
-            details: PikzonalityDetails(name: Name(stored: name), externalID: externalID), references: StoredImage.three, outcome: outcome,
+            details: PikzonalityDetails(name: Name(stored: name), externalID: externalID), references: try open.pinnedImages(),
+            outcome: outcome,
             portrait: portrait, createdAt: .second(-60))
     }
 
@@ -32,9 +33,11 @@ struct ArchiveStoreTests {
             since: .second(second - Limits.idempotencySecondsKept), at: .second(second))
     }
 
-    @Test("Items come in the order of their creation, both modes together, with their images, and those of others never")
-    func walk() async throws {
-        try await withStorage { open async throws in
+    @Test(
+        "Items come in the order of their creation, both modes together, with their images, and those of others never", arguments: House.all
+    )
+    func walk(on house: House) async throws {
+        try await withStorage(on: house) { open async throws in
             let (account, other) = (try await open.account(), try await open.account("other"))
             var made: [Pikzonality] = []
             for (number, second) in [5, 3, 3, 9, 1, 5].enumerated() {
@@ -51,21 +54,22 @@ struct ArchiveStoreTests {
                 position = PikzonalityPosition(nameKey: "", createdAt: next.item.createdAt, id: next.item.id)
             }
             #expect(found.map(\.item) == made.sorted { ($0.createdAt, $0.id) < ($1.createdAt, $1.id) })
-            #expect(found.allSatisfy { $0.references == StoredImage.three })
-            #expect(found.allSatisfy { $0.portrait == ($0.item.status == .completed ? StoredImage.three[0] : nil) })
+            #expect(found.allSatisfy { $0.references.map(\.anywhere) == StoredImage.three })
+            #expect(found.allSatisfy { $0.portrait?.anywhere == ($0.item.status == .completed ? StoredImage.three[0] : nil) })
         }
     }
 
-    @Test("A step creates what it can and says why it cannot create the rest, of which nothing is left")
-    func step() async throws {
-        try await withStorage { open async throws in
+    @Test("A step creates what it can and says why it cannot create the rest, of which nothing is left", arguments: House.all)
+    func step(on house: House) async throws {
+        try await withStorage(on: house) { open async throws in
             let account = try await open.account()
             _ = try await open.accounts.change(QuotaChange(items: .max(3)), accountNamed: "acme")
             try await open.storage.names.reserve([Name(stored: "Boss")], at: .second(0))
             let items = [
-                new("First", account, outcome: nil, externalID: "x"), new("FIRST", account), new("Boss", account),
-                new("Second", account, externalID: "x"), new("Third", account, portrait: .withoutFile(9)),
-                new("Fourth", account, outcome: .failed(.fixture)), new("Fifth", account),
+                try new("First", account, open, outcome: nil, externalID: "x"), try new("FIRST", account, open),
+                try new("Boss", account, open),
+                try new("Second", account, open, externalID: "x"), try new("Third", account, open, portrait: try open.image(9)),
+                try new("Fourth", account, open, outcome: .failed(.fixture)), try new("Fifth", account, open),
             ]
             let outcomes = try await open.storage.archives.create(
                 lines(items.map { .success($0) } + [.failure(.blockedContent(field: .name))]), of: nil,
@@ -80,20 +84,20 @@ struct ArchiveStoreTests {
             #expect(try open.counts() == ["pikzonality": 3, "image_link": 10, "media": 4, "media_removal": 0, "training_job": 1])
             let third = try await open.items.find(items[4].id, mode: nil, accountID: account)
             #expect(third.createdAt == .second(-60) && third.updatedAt == .second(0) && third.status == .completed)
-            #expect(try await open.images.image(try #require(third.portraitToken)) == .withoutFile(9))
+            #expect(try await open.images.image(try #require(third.portraitToken)).anywhere == .withoutFile(9))
             #expect(try open.count("event", where: "kind = 'created' AND request_id = 'r'") == 3)
             #expect(try open.count("import") == 0)
         }
     }
 
-    @Test("A step that fails as a whole leaves nothing, and counts for nothing")
-    func failedStep() async throws {
-        try await withStorage { open async throws in
+    @Test("A step that fails as a whole leaves nothing, and counts for nothing", arguments: House.all)
+    func failedStep(on house: House) async throws {
+        try await withStorage(on: house) { open async throws in
             let account = try await open.account()
             let record = try await begin(open, account)
             await #expect(throws: Failure.accountMissing) {
                 try await open.storage.archives.create(
-                    lines([.success(new("First", account)), .success(new("Second", .random()))]), of: record.number,
+                    lines([.success(try new("First", account, open)), .success(try new("Second", .random(), open))]), of: record.number,
                     in: WriteContext(at: .second(0)))
             }
             #expect(try open.count("pikzonality") == 0 && open.count("import_line") == 0 && open.count("event") == 0)
@@ -101,20 +105,20 @@ struct ArchiveStoreTests {
         }
     }
 
-    @Test("What is done under a key is remembered with it, until the storage is opened again and beyond")
-    func remembered() async throws {
-        try await withDataFolder { directory in
-            let account = try await withStorage(in: directory) { open async throws in
+    @Test("What is done under a key is remembered with it, until the storage is opened again and beyond", arguments: House.all)
+    func remembered(on house: House) async throws {
+        try await withDataFolder(on: house) { directory in
+            let account = try await withStorage(on: house, in: directory) { open async throws in
                 let account = try await open.account()
                 let record = try await begin(open, account)
                 #expect(record.linesDone == 0)
                 let outcomes = try await open.storage.archives.create(
-                    lines([.success(new("First", account)), .success(new("first", account))]), of: record.number,
+                    lines([.success(try new("First", account, open)), .success(try new("first", account, open))]), of: record.number,
                     in: WriteContext(at: .second(1)))
                 #expect(try await open.storage.archives.outcomes(of: record.number, after: 0, limit: 10) == outcomes)
                 return account
             }
-            try await withStorage(in: directory) { open async throws in
+            try await withStorage(on: house, in: directory) { open async throws in
                 let record = try await begin(open, account, at: 2)
                 #expect(record.linesDone == 2)
                 #expect(try await open.storage.archives.outcomes(of: record.number, after: 1, limit: 10).map(\.line) == [2])
@@ -126,28 +130,31 @@ struct ArchiveStoreTests {
         }
     }
 
-    @Test("What becomes of a line later stands in the place of what became of it before, and takes nothing from how far the import is")
-    func done() async throws {
-        try await withStorage { open async throws in
+    @Test(
+        "What becomes of a line later stands in the place of what became of it before, and takes nothing from how far the import is",
+        arguments: House.all)
+    func done(on house: House) async throws {
+        try await withStorage(on: house) { open async throws in
             let account = try await open.account()
             let record = try await begin(open, account)
             let archives = open.storage.archives
             _ = try await archives.create(
-                lines([.failure(.nameReserved), .success(new("Second", account))]), of: record.number, in: WriteContext(at: .second(0)))
+                lines([.failure(.nameReserved), .success(try new("Second", account, open))]), of: record.number,
+                in: WriteContext(at: .second(0)))
             let again = try await archives.create(
-                lines([.success(new("First", account))]), of: record.number, in: WriteContext(at: .second(1)))
+                lines([.success(try new("First", account, open))]), of: record.number, in: WriteContext(at: .second(1)))
             #expect(try await archives.outcomes(of: record.number, after: 0, limit: 1) == again)
             #expect(try await begin(open, account, at: 2).linesDone == 2)
             #expect(try open.count("import_line") == 2)
         }
     }
 
-    @Test("After a day a key is free, and what was remembered is cleared away in steps")
-    func cleared() async throws {
-        try await withStorage { open async throws in
+    @Test("After a day a key is free, and what was remembered is cleared away in steps", arguments: House.all)
+    func cleared(on house: House) async throws {
+        try await withStorage(on: house) { open async throws in
             let account = try await open.account()
             let record = try await begin(open, account)
-            let items = (1...25).map { Result<NewPikzonality, Failure>.success(new("Item \($0)", account)) }
+            let items = try (1...25).map { Result<NewPikzonality, Failure>.success(try new("Item \($0)", account, open)) }
             _ = try await open.storage.archives.create(lines(items), of: record.number, in: WriteContext(at: .second(0)))
             let tomorrow = Limits.idempotencySecondsKept + 1
             #expect(try await begin(open, account, digest: 2, at: tomorrow).linesDone == 0)
@@ -162,16 +169,16 @@ struct ArchiveStoreTests {
             // One that is still under way when it is forgotten goes on without.
             #expect(
                 try await archives.create(
-                    lines([.success(new("Late", account))], from: 26), of: record.number, in: WriteContext(at: .second(0))
+                    lines([.success(try new("Late", account, open))], from: 26), of: record.number, in: WriteContext(at: .second(0))
                 )
                 .count == 1)
             #expect(try open.count("import_line") == 0)
         }
     }
 
-    @Test("A check finds an import that has other lines than it has done, and an account takes its imports with it")
-    func check() async throws {
-        try await withStorage { open async throws in
+    @Test("A check finds an import that has other lines than it has done, and an account takes its imports with it", arguments: House.all)
+    func check(on house: House) async throws {
+        try await withStorage(on: house) { open async throws in
             let account = try await open.account()
             let record = try await begin(open, account)
             _ = try await open.storage.archives.create(

@@ -23,9 +23,9 @@ struct AuditStoreTests {
         try await open.storage.audit.entries(since: nil, after: nil, limit: 1_000).rows.reversed().map { "\($0.action) \($0.target)" }
     }
 
-    @Test("Every write of an operator leaves an entry, and none where it failed or changed nothing")
-    func writes() async throws {
-        try await withStorage { open in
+    @Test("Every write of an operator leaves an entry, and none where it failed or changed nothing", arguments: House.all)
+    func writes(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let (accounts, keys, storage) = (open.accounts, open.keys, open.storage)
             let account = Account.fixture("acme")
             try await accounts.insert(account, in: context(.accountsCreate, "acme"))
@@ -83,27 +83,29 @@ struct AuditStoreTests {
         }
     }
 
-    @Test("Neither a change without its entry is stored, nor an entry without its change")
-    func together() async throws {
-        try await withDataFolder { directory in
+    @Test("Neither a change without its entry is stored, nor an entry without its change", arguments: House.all)
+    func together(on house: House) async throws {
+        try await withDataFolder(on: house) { directory in
             let told = Mutex<[Operator.Notice]>([])
             let author = Operator(uid: 1) { notice in told.withLock { $0.append(notice) } }
-            try await withStorage(in: directory) { open in
-                try await open.execute("CREATE TRIGGER no BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no'); END")
+            try await withStorage(on: house, in: directory) { open in
+                try await open.refuse("INSERT", on: "audit")
                 await #expect(throws: Failure.self) {
                     try await open.accounts.insert(
                         .fixture("acme"), in: WriteContext(at: .second(0), audit: AuditNote(.accountsCreate, by: author) { ["acme"] }))
                 }
                 #expect(try open.count("account") == 0 && told.withLock { $0 } == [])
-                try await open.execute("DROP TRIGGER no")
-                await #expect(throws: Failure.cancelled) {
-                    try await open.index.writer.write(in: context(.backup, "nothing")) { _ in throw Failure.cancelled }
+                try await open.allow(on: "audit")
+                await #expect(throws: Failure.notFound) {
+                    try await open.accounts.setSuspended(
+                        true, accountNamed: "nobody",
+                        in: WriteContext(at: .second(0), audit: AuditNote(.accountsSuspend, by: author) { _ in ["nobody"] }))
                 }
                 try await open.accounts.insert(
                     .fixture("acme"), in: WriteContext(at: .second(0), audit: AuditNote(.accountsCreate, by: author) { ["acme"] }))
             }
             // What was told is what is on disk.
-            try await withStorage(in: directory) { open async throws in
+            try await withStorage(on: house, in: directory) { open async throws in
                 let entries = try await open.storage.audit.entries(since: nil, after: nil, limit: 9).rows
                 #expect(entries == [AuditEntry(at: .second(0), action: "accounts.create", target: "acme", uid: 1)])
                 #expect(told.withLock { $0 } == entries.map(Operator.Notice.written))
@@ -111,9 +113,9 @@ struct AuditStoreTests {
         }
     }
 
-    @Test("Pages go from the newest back, each where the one before ended, and no further than the moment asked for")
-    func pages() async throws {
-        try await withStorage { open in
+    @Test("Pages go from the newest back, each where the one before ended, and no further than the moment asked for", arguments: House.all)
+    func pages(on house: House) async throws {
+        try await withStorage(on: house) { open in
             for number in 0..<7 { try await open.storage.audit.add(in: context(.backup, "\(number)", at: number)) }
             for limit in 1...8 {
                 var (found, place): ([String], AuditPlace?) = ([], nil)
@@ -130,9 +132,9 @@ struct AuditStoreTests {
         }
     }
 
-    @Test("Entries are never changed, and only the oldest go, once there are too many")
-    func kept() async throws {
-        try await withStorage { open in
+    @Test("Entries are never changed, and only the oldest go, once there are too many", arguments: House.all)
+    func kept(on house: House) async throws {
+        try await withStorage(on: house) { open in
             for number in 0..<3 { try await open.storage.audit.add(in: context(.backup, "\(number)")) }
             await #expect(throws: Failure.self) { try await open.execute("UPDATE audit SET uid = 0") }
             let last = Limits.auditEntriesMax

@@ -34,9 +34,9 @@ struct ItemNotificationTests {
     private static let changed: [ItemChanges.Interest] = [.anyChange]
     private static let settled: [ItemChanges.Interest] = [.anyChange, .settlement]
 
-    @Test("Training is heard of where it shows, and where it ends")
-    func training() async throws {
-        try await withStorage { open in
+    @Test("Training is heard of where it shows, and where it ends", arguments: House.all)
+    func training(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             let item = try await open.insert("Nova", of: account)
             let heard = Heard([])
@@ -61,9 +61,9 @@ struct ItemNotificationTests {
         }
     }
 
-    @Test("An end is heard of, whether it is a good one", arguments: [true, false])
-    func end(isGood: Bool) async throws {
-        try await withStorage { open in
+    @Test("An end is heard of, whether it is a good one", arguments: House.all, [true, false])
+    func end(on house: House, isGood: Bool) async throws {
+        try await withStorage(on: house) { open in
             let item = try await open.insert("Nova", of: try await open.account())
             let heard = Heard([])
             let watches = Self.listen(open, to: item, heard)
@@ -80,9 +80,9 @@ struct ItemNotificationTests {
         }
     }
 
-    @Test("A cancel is heard of as an end, a retry as a change, and an item that is to go where that shows")
-    func life() async throws {
-        try await withStorage { open in
+    @Test("A cancel is heard of as an end, a retry as a change, and an item that is to go where that shows", arguments: House.all)
+    func life(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             let item = try await open.insert("Nova", of: account)
             let heard = Heard([])
@@ -114,9 +114,9 @@ struct ItemNotificationTests {
         }
     }
 
-    @Test("Owners' changes are heard of unless they change nothing or fail, and so is the end of an item")
-    func owners() async throws {
-        try await withStorage { open in
+    @Test("Owners' changes are heard of unless they change nothing or fail, and so is the end of an item", arguments: House.all)
+    func owners(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             let item = try await open.insert("Nova", of: account, outcome: .completed)
             let heard = Heard([])
@@ -139,9 +139,9 @@ struct ItemNotificationTests {
         }
     }
 
-    @Test("An account that goes is heard of at each of its items, and at no other's")
-    func account() async throws {
-        try await withStorage { open in
+    @Test("An account that goes is heard of at each of its items, and at no other's", arguments: House.all)
+    func account(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let (mine, theirs) = (try await open.account("acme"), try await open.account("other"))
             let (heard, unheard) = (Heard([]), Heard([]))
             var watches: [ItemChanges.Watch] = []

@@ -8,16 +8,16 @@ import Testing
 struct ItemStoreTests {
     @Test(
         "An item is stored as it was given, with links, images and a job",
-        arguments: [nil, TrainingOutcome.completed, .failed(.fixture)])
-    func insert(outcome: TrainingOutcome?) async throws {
-        try await withStorage { open in
+        arguments: House.all, [nil, TrainingOutcome.completed, .failed(.fixture)])
+    func insert(on house: House, outcome: TrainingOutcome?) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             let id = Identifier.timeOrdered(at: .second(5))
             let item = try await open.items.insert(
                 NewPikzonality(
                     id: id, accountID: account, mode: .style,
                     details: PikzonalityDetails(name: Name(stored: "Paper Cuts"), specialInstructions: "Flat ☂ shapes"),
-                    references: StoredImage.three, outcome: outcome), at: .second(5))
+                    references: try open.pinnedImages(), outcome: outcome), at: .second(5))
 
             #expect(item.id == id && item.accountID == account && item.mode == .style)
             #expect(item.name.text == "Paper Cuts" && item.details.specialInstructions == "Flat ☂ shapes")
@@ -38,9 +38,9 @@ struct ItemStoreTests {
         }
     }
 
-    @Test("What was written is read at once, on whichever connection")
-    func readAfterWrite() async throws {
-        try await withStorage(readers: 4) { open in
+    @Test("What was written is read at once, on whichever connection", arguments: House.all)
+    func readAfterWrite(on house: House) async throws {
+        try await withStorage(on: house, readers: 4) { open in
             let account = try await open.account()
             try await withThrowingTaskGroup { group in
                 for number in 0..<60 {
@@ -61,9 +61,13 @@ struct ItemStoreTests {
 
     @Test(
         "What a write returns is what every way of reading shows afterwards, byte for byte",
-        arguments: [nil, TrainingOutcome.completed, .failed(TrainingError(code: .failed, message: "cafe\u{301}"))], Mode.allCases)
-    func returned(outcome: TrainingOutcome?, mode: Mode) async throws {
-        try await withStorage { open in
+        arguments: House.all, [nil, TrainingOutcome.completed, .failed(TrainingError(code: .failed, message: "cafe\u{301}"))])
+    func returned(on house: House, outcome: TrainingOutcome?) async throws {
+        for mode in Mode.allCases { try await returned(on: house, outcome: outcome, mode: mode) }
+    }
+
+    private func returned(on house: House, outcome: TrainingOutcome?, mode: Mode) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             let created = Timestamp(milliseconds: 1_795_000_000_123)
             var item = try await open.insert(
@@ -103,24 +107,24 @@ struct ItemStoreTests {
         return Array(text.utf8)
     }
 
-    @Test("An item of an account that is gone is refused and leaves nothing")
-    func accountMissing() async throws {
-        try await withStorage { open async throws in
+    @Test("An item of an account that is gone is refused and leaves nothing", arguments: House.all)
+    func accountMissing(on house: House) async throws {
+        try await withStorage(on: house) { open async throws in
             await #expect(throws: Failure.accountMissing) { try await open.insert("Nova", of: .random()) }
             #expect(try open.counts().values.allSatisfy { $0 == 0 })
         }
     }
 
-    @Test("The operator sees the newest items of all accounts, with their accounts' names")
-    func operatorViews() async throws {
-        try await withStorage { open in
+    @Test("The operator sees the newest items of all accounts, with their accounts' names", arguments: House.all)
+    func operatorViews(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let (acme, zeta) = (try await open.account("acme"), try await open.account("zeta"))
             var items: [OperatorItem] = []
             for number in 0..<4 {
                 let item = try await open.items.insert(
                     NewPikzonality(
                         id: .timeOrdered(at: .second(number)), accountID: number % 2 == 0 ? acme : zeta, mode: .persona,
-                        details: PikzonalityDetails(name: Name(stored: "Item \(number)")), references: StoredImage.three),
+                        details: PikzonalityDetails(name: Name(stored: "Item \(number)")), references: try open.pinnedImages()),
                     at: .second(number))
                 items.insert(OperatorItem(item: item, accountName: number % 2 == 0 ? "acme" : "zeta"), at: 0)
             }
@@ -133,9 +137,9 @@ struct ItemStoreTests {
 
 @Suite("Names of items", .timeLimit(.minutes(1)))
 struct ItemNameTests {
-    @Test("A name is given once per account and mode, whatever the case of its letters")
-    func uniqueness() async throws {
-        try await withStorage { open in
+    @Test("A name is given once per account and mode, whatever the case of its letters", arguments: House.all)
+    func uniqueness(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let (acme, zeta) = (try await open.account("acme"), try await open.account("zeta"))
             let first = try await open.insert("Nova Reyes", of: acme)
             let before = try open.counts()
@@ -152,9 +156,9 @@ struct ItemNameTests {
         }
     }
 
-    @Test("Of fifty callers that take one name at once, one gets it and the others learn whose it is")
-    func race() async throws {
-        try await withStorage(readers: 4) { open in
+    @Test("Of fifty callers that take one name at once, one gets it and the others learn whose it is", arguments: House.all)
+    func race(on house: House) async throws {
+        try await withStorage(on: house, readers: 4) { open in
             let account = try await open.account()
             let results = await withTaskGroup(of: Result<Pikzonality, Failure>.self) { group in
                 for number in 0..<50 {
@@ -171,9 +175,9 @@ struct ItemNameTests {
         }
     }
 
-    @Test("A failed item keeps its name; a deleted one gives it back")
-    func keptAndGivenBack() async throws {
-        try await withStorage { open in
+    @Test("A failed item keeps its name; a deleted one gives it back", arguments: House.all)
+    func keptAndGivenBack(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             let failed = try await open.insert("Nova", of: account, outcome: .failed(.fixture))
             await #expect(throws: Failure.nameTaken(.persona, failed.id)) { try await open.insert("nova", of: account) }
@@ -182,9 +186,9 @@ struct ItemNameTests {
         }
     }
 
-    @Test("A reserved name is given to no item, in any case; an item that has it keeps it")
-    func reserved() async throws {
-        try await withStorage { open in
+    @Test("A reserved name is given to no item, in any case; an item that has it keeps it", arguments: House.all)
+    func reserved(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             let holder = try await open.insert("Admin", of: account)
             let other = try await open.insert("Other", of: account)
@@ -211,9 +215,9 @@ struct ItemNameTests {
 
 @Suite("Changing and reaching items", .timeLimit(.minutes(1)))
 struct ItemChangeTests {
-    @Test("A change touches what it names and counts as one")
-    func change() async throws {
-        try await withStorage { open in
+    @Test("A change touches what it names and counts as one", arguments: House.all)
+    func change(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             let item = try await open.insert("Nova", of: account, instructions: "Warm smile", at: .second(0))
             func update(_ change: PikzonalityChange, at second: Int) async throws -> Pikzonality {
@@ -239,12 +243,13 @@ struct ItemChangeTests {
 
     @Test(
         "A change that leaves everything as it was is none",
-        arguments: [
+        arguments: House.all,
+        [
             PikzonalityChange(), PikzonalityChange(name: Name(stored: "Nova")), PikzonalityChange(specialInstructions: "Warm smile"),
             PikzonalityChange(name: Name(stored: "Nova"), specialInstructions: "Warm smile"),
         ])
-    func noChange(change: PikzonalityChange) async throws {
-        try await withStorage { open in
+    func noChange(on house: House, change: PikzonalityChange) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             let item = try await open.insert("Nova", of: account, instructions: "Warm smile")
             #expect(try await open.items.update(item.id, mode: nil, accountID: account, change: change, at: .second(9)) == item)
@@ -252,9 +257,9 @@ struct ItemChangeTests {
         }
     }
 
-    @Test("An item may take its own name in other letters, but not another's")
-    func rename() async throws {
-        try await withStorage { open in
+    @Test("An item may take its own name in other letters, but not another's", arguments: House.all)
+    func rename(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             let item = try await open.insert("Nova", of: account)
             let other = try await open.insert("Vega", of: account)
@@ -271,9 +276,9 @@ struct ItemChangeTests {
         }
     }
 
-    @Test("A name conflict tells of the caller's own item, whatever other account and other item has the name")
-    func conflictNamesOwnItem() async throws {
-        try await withStorage { open in
+    @Test("A name conflict tells of the caller's own item, whatever other account and other item has the name", arguments: House.all)
+    func conflictNamesOwnItem(on house: House) async throws {
+        try await withStorage(on: house) { open in
             // Identifiers at random, so that over the accounts each comes before and after another.
             var named: [(account: Identifier, taken: Identifier, other: Identifier)] = []
             for number in 0..<4 {
@@ -292,9 +297,9 @@ struct ItemChangeTests {
         }
     }
 
-    @Test("What belongs to another account or mode is not there, for any call, and stays as it is")
-    func ownership() async throws {
-        try await withStorage { open in
+    @Test("What belongs to another account or mode is not there, for any call, and stays as it is", arguments: House.all)
+    func ownership(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let (acme, zeta) = (try await open.account("acme"), try await open.account("zeta"))
             let item = try await open.insert("Nova", of: acme, outcome: .completed)
             let before = try open.counts()

@@ -25,10 +25,12 @@ struct KeyRotationTests {
         return (try await open.keys.rotate(id, to: secret, overlap: try KeyOverlap(hours: hours), at: now), secret)
     }
 
-    @Test("A rotated key keeps its id and is found by both secrets, each known for what it is, in memory, on disk, and by both ways")
-    func rotation() async throws {
-        try await withDataFolder { directory in
-            let (key, first, second) = try await withStorage(in: directory) { open in
+    @Test(
+        "A rotated key keeps its id and is found by both secrets, each known for what it is, in memory, on disk, and by both ways",
+        arguments: House.all)
+    func rotation(on house: House) async throws {
+        try await withDataFolder(on: house) { directory in
+            let (key, first, second) = try await withStorage(on: house, in: directory) { open in
                 let (key, first) = try await issue(open, expiresAt: .second(90 * Self.hour))
                 #expect(try await open.keys.find(secret: first.text)?.secret == .present)
                 let (rotated, second) = try await rotate(open, key.id, at: .second(10))
@@ -40,11 +42,12 @@ struct KeyRotationTests {
                             createdAt: .second(0), expiresAt: .second(90 * Self.hour), previousSecretExpiresAt: end))
                 return (rotated.key, first, second)
             }
-            try await withStorage(in: directory) { open in
+            try await withStorage(on: house, in: directory) { open in
                 for _ in 0..<2 {
                     for (secret, kind) in [(first, PresentedKey.Secret.previous), (second, .present)] {
                         let found = try #require(try await open.keys.find(secret: secret.text))
                         #expect(found.key == key && found.secret == kind && found.account?.id == key.accountID)
+                        // It is in memory by now.
                         guard case .known(let now) = try open.keys.findNow(secret: secret.text) else {
                             Issue.record("it is known")
                             continue
@@ -62,9 +65,9 @@ struct KeyRotationTests {
         }
     }
 
-    @Test("Rotated again, the oldest secret ends at once and is still known for one that has ended")
-    func rotatedAgain() async throws {
-        try await withStorage { open in
+    @Test("Rotated again, the oldest secret ends at once and is still known for one that has ended", arguments: House.all)
+    func rotatedAgain(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let (key, first) = try await issue(open)
             var secrets = [first]
             for second in 1...3 {
@@ -82,9 +85,9 @@ struct KeyRotationTests {
         }
     }
 
-    @Test("A key that is disabled, deleted, has expired or never was is not rotated, and its secret stays as it was")
-    func refused() async throws {
-        try await withStorage { open in
+    @Test("A key that is disabled, deleted, has expired or never was is not rotated, and its secret stays as it was", arguments: House.all)
+    func refused(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let (key, secret) = try await issue(open, expiresAt: .second(100))
             await #expect(throws: Failure.keyExpired(key.id)) { _ = try await rotate(open, key.id, at: .second(100)) }
             _ = try await open.keys.setState(.disabled, of: key.id)
@@ -97,9 +100,9 @@ struct KeyRotationTests {
         }
     }
 
-    @Test("A secret leads to one key, whichever of its secrets it is")
-    func unique() async throws {
-        try await withStorage { open in
+    @Test("A secret leads to one key, whichever of its secrets it is", arguments: House.all)
+    func unique(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let (key, first) = try await issue(open)
             let (_, second) = try await rotate(open, key.id, at: .second(1))
             let (_, third) = try await rotate(open, key.id, at: .second(2))
@@ -120,9 +123,9 @@ struct KeyRotationTests {
         }
     }
 
-    @Test("Uses are noted, never taken back by earlier ones, and shown; those of an unknown key are passed over")
-    func uses() async throws {
-        try await withStorage { open in
+    @Test("Uses are noted, never taken back by earlier ones, and shown; those of an unknown key are passed over", arguments: House.all)
+    func uses(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let (key, _) = try await issue(open)
             let (other, _) = try await issue(open)
             #expect(try await open.keys.key(key.id).lastUsedAt == nil)
@@ -138,9 +141,11 @@ struct KeyRotationTests {
         }
     }
 
-    @Test("Uses of the previous secret count from its rotation on, and not for the one that another rotation makes the previous one")
-    func previousUses() async throws {
-        try await withStorage { open in
+    @Test(
+        "Uses of the previous secret count from its rotation on, and not for the one that another rotation makes the previous one",
+        arguments: House.all)
+    func previousUses(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let (key, _) = try await issue(open)
             try await open.keys.record([KeyUse(keyID: key.id, lastUsedAt: .second(60))])
             let first = try await rotate(open, key.id, at: .second(100)).0

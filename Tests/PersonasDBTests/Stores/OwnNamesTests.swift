@@ -7,9 +7,9 @@ import Testing
 /// The ids and labels that clients' own programs give items.
 @Suite("Names of the client's own", .timeLimit(.minutes(1)))
 struct OwnNamesTests {
-    @Test("What is stored of them is read on every way, whatever the labels say")
-    func stored() async throws {
-        try await withStorage { open in
+    @Test("What is stored of them is read on every way, whatever the labels say", arguments: House.all)
+    func stored(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             let labels = [
                 "a": "", "A": "1", "with.dots-and_more": "\0\u{1b}[31m\"\\\n", "z": String(repeating: "🙂", count: 500), "x": "e\u{301}",
@@ -19,7 +19,7 @@ struct OwnNamesTests {
             #expect(Dictionary(uniqueKeysWithValues: item.details.metadata.members.map { ($0.key, $0.value) }) == labels)
             for expected in [item, plain] {
                 #expect(try await open.items.find(expected.id, mode: nil, accountID: account) == expected)
-                #expect(try open.items.findNow(expected.id, mode: nil, accountID: account) == expected)
+                #expect(try open.items.findNow(expected.id, mode: nil, accountID: account) == house.atOnce(expected))
                 #expect(try await open.items.operatorItem(expected.id).item.item == expected)
             }
             #expect(plain.details.externalID == nil && plain.details.metadata == .none)
@@ -29,9 +29,9 @@ struct OwnNamesTests {
         }
     }
 
-    @Test("An id is unique per account and mode, by its bytes; a name that is taken is told first")
-    func unique() async throws {
-        try await withStorage { open async throws in
+    @Test("An id is unique per account and mode, by its bytes; a name that is taken is told first", arguments: House.all)
+    func unique(on house: House) async throws {
+        try await withStorage(on: house) { open async throws in
             let (acme, zeta) = (try await open.account("acme"), try await open.account("zeta"))
             let first = try await open.insert("Nova", of: acme, externalID: "abc")
             await #expect(throws: Failure.externalIDTaken(.persona, first.id)) {
@@ -60,9 +60,9 @@ struct OwnNamesTests {
         }
     }
 
-    @Test("Of fifty creates of one id at once one is made, and all others name it")
-    func race() async throws {
-        try await withStorage { open in
+    @Test("Of fifty creates of one id at once one is made, and all others name it", arguments: House.all)
+    func race(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             let results = await withTaskGroup { group in
                 for number in 0..<50 {
@@ -78,9 +78,11 @@ struct OwnNamesTests {
         }
     }
 
-    @Test("A change sets and clears the id; one that another item has is refused, and a change of something else is not")
-    func changeOfID() async throws {
-        try await withStorage { open async throws in
+    @Test(
+        "A change sets and clears the id; one that another item has is refused, and a change of something else is not", arguments: House.all
+    )
+    func changeOfID(on house: House) async throws {
+        try await withStorage(on: house) { open async throws in
             let account = try await open.account()
             let other = try await open.insert("Vega", of: account, externalID: "taken")
             let item = try await open.insert("Nova", of: account, externalID: "own", outcome: .completed)
@@ -101,9 +103,11 @@ struct OwnNamesTests {
         }
     }
 
-    @Test("A change of labels merges, clears and bounds what there is in the end; one that leaves them as they are is none")
-    func changeOfLabels() async throws {
-        try await withStorage { open async throws in
+    @Test(
+        "A change of labels merges, clears and bounds what there is in the end; one that leaves them as they are is none",
+        arguments: House.all)
+    func changeOfLabels(on house: House) async throws {
+        try await withStorage(on: house) { open async throws in
             let account = try await open.account()
             let item = try await open.insert("Nova", of: account, metadata: ["a": "1", "b": "2"])
             func change(_ change: MetadataChange) async throws(Failure) -> Pikzonality {
@@ -127,9 +131,9 @@ struct OwnNamesTests {
         }
     }
 
-    @Test("What lists find labelled items by follows every change, and goes with the item and with the account")
-    func entries() async throws {
-        try await withStorage { open async throws in
+    @Test("What lists find labelled items by follows every change, and goes with the item and with the account", arguments: House.all)
+    func entries(on house: House) async throws {
+        try await withStorage(on: house) { open async throws in
             let account = try await open.account()
             func found(_ key: String, _ value: String, _ sort: PikzonalitySort = .name) async throws -> [String] {
                 try await page(open, PikzonalityFilter(metadata: [MetadataMember(key: key, value: value)]), account, sort).map(\.name.text)
@@ -157,9 +161,9 @@ struct OwnNamesTests {
         }
     }
 
-    @Test("Labels that look alike are not the same, and no account or mode finds what another has")
-    func tags() async throws {
-        try await withStorage { open in
+    @Test("Labels that look alike are not the same, and no account or mode finds what another has", arguments: House.all)
+    func tags(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let (acme, zeta) = (try await open.account("acme"), try await open.account("zeta"))
             _ = try await open.insert("One", of: acme, metadata: ["a": "b=c", "k": "é"])
             _ = try await open.insert("Two", mode: .style, of: acme, metadata: ["k": "v"])
@@ -175,9 +179,11 @@ struct OwnNamesTests {
         }
     }
 
-    @Test("How many items there are is known of every mode and status after every change, and of each account by itself")
-    func counts() async throws {
-        try await withStorage { open in
+    @Test(
+        "How many items there are is known of every mode and status after every change, and of each account by itself", arguments: House.all
+    )
+    func counts(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let (account, other) = (try await open.account("acme"), try await open.account("zeta"))
             func expect(_ expected: [(Mode, Status, Int)], _ comment: Comment) async throws {
                 var counts = ItemCounts()
@@ -186,7 +192,7 @@ struct OwnNamesTests {
                 for mode in Mode.allCases {
                     for status in Status.allCases { #expect(kept[mode, status] == counts[mode, status], comment) }
                 }
-                #expect(try open.items.countsNow(accountID: account) == kept)
+                #expect(try open.items.countsNow(accountID: account) == house.atOnce(kept))
             }
             try await expect([], "nothing")
             let nova = try await open.insert("Nova", of: account)

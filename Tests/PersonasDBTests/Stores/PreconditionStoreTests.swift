@@ -9,9 +9,9 @@ import Testing
 struct PreconditionStoreTests {
     private static let change = PikzonalityChange(specialInstructions: "Warm")
 
-    @Test("A change is made of the version that is demanded, and of no other")
-    func update() async throws {
-        try await withStorage { open in
+    @Test("A change is made of the version that is demanded, and of no other", arguments: House.all)
+    func update(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             let item = try await open.insert("Nova", of: account, outcome: .completed)
             for (condition, part) in [
@@ -35,9 +35,9 @@ struct PreconditionStoreTests {
         }
     }
 
-    @Test("A deletion is done to the version that is demanded, and to no other")
-    func delete() async throws {
-        try await withStorage { open in
+    @Test("A deletion is done to the version that is demanded, and to no other", arguments: House.all)
+    func delete(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             let item = try await open.insert("Nova", of: account, outcome: .completed)
             let before = try open.counts()
@@ -51,9 +51,9 @@ struct PreconditionStoreTests {
         }
     }
 
-    @Test("What else stands against a write is told first")
-    func order() async throws {
-        try await withStorage { open in
+    @Test("What else stands against a write is told first", arguments: House.all)
+    func order(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             let failing = Precondition(demanding: .only([]))
             let item = try await open.insert("Nova", of: account)
@@ -81,10 +81,10 @@ struct PreconditionStoreTests {
         }
     }
 
-    @Test("Of many that demand the same version at once one has its way, round after round")
-    func race() async throws {
+    @Test("Of many that demand the same version at once one has its way, round after round", arguments: House.all)
+    func race(on house: House) async throws {
         let (clients, rounds) = (16, 10)
-        try await withStorage(readers: 4) { open in
+        try await withStorage(on: house, readers: 4) { open in
             let account = try await open.account()
             let item = try await open.insert("Nova", of: account, outcome: .completed)
             for version in 1...rounds {

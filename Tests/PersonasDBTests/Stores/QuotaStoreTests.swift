@@ -18,9 +18,9 @@ struct QuotaStoreTests {
             .filter { $0.kind == .countsDisagree }
     }
 
-    @Test("A hundred creates at once against a quota of ten make ten items, and leave nothing of the others")
-    func race() async throws {
-        try await withStorage { open async throws in
+    @Test("A hundred creates at once against a quota of ten make ten items, and leave nothing of the others", arguments: House.all)
+    func race(on house: House) async throws {
+        try await withStorage(on: house) { open async throws in
             let account = try await open.account()
             _ = try await open.accounts.change(QuotaChange(items: .max(10)), accountNamed: "acme")
             let failures = await withTaskGroup(of: Failure?.self) { group in
@@ -43,13 +43,13 @@ struct QuotaStoreTests {
         }
     }
 
-    @Test("Bytes count for each item, equal images as well, and are free at once when the item goes")
-    func bytes() async throws {
-        try await withStorage { open async throws in
+    @Test("Bytes count for each item, equal images as well, and are free at once when the item goes", arguments: House.all)
+    func bytes(on house: House) async throws {
+        try await withStorage(on: house) { open async throws in
             let (account, other) = (try await open.account(), try await open.account("other"))
             func usage() async throws -> AccountUsage {
                 let usage = try await open.items.usage(accountID: account)
-                #expect(try open.items.usageNow(accountID: account) == usage)
+                #expect(try open.items.usageNow(accountID: account) == house.atOnce(usage))
                 return usage
             }
             #expect(try await usage() == AccountUsage())
@@ -79,15 +79,15 @@ struct QuotaStoreTests {
         }
     }
 
-    @Test("A portrait of a trainer's own does not count, nor does it fail for a quota")
-    func portraits() async throws {
-        try await withStorage { open async throws in
+    @Test("A portrait of a trainer's own does not count, nor does it fail for a quota", arguments: House.all)
+    func portraits(on house: House) async throws {
+        try await withStorage(on: house) { open async throws in
             let account = try await open.account()
             _ = try await open.accounts.change(QuotaChange(items: .max(1), storedBytes: .max(Self.bytes)), accountNamed: "acme")
             let item = try await open.insert("Nova", of: account)
             let policy = LeasePolicy(seconds: 30, attemptsMax: 3)
             let job = try #require(try await open.jobs.lease(limit: 1, policy: policy, at: .second(1)).first)
-            try await open.jobs.complete(job.id, token: job.leaseToken, portrait: .withoutFile(99), at: .second(2))
+            try await open.jobs.complete(job.id, token: job.leaseToken, portrait: try open.image(99), at: .second(2))
             #expect(try await open.items.usage(accountID: account).storedBytes == Self.bytes)
             #expect(try await findings(open).isEmpty)
             _ = try await open.items.delete(item.id, mode: nil, accountID: account, at: .second(3))
@@ -95,9 +95,11 @@ struct QuotaStoreTests {
         }
     }
 
-    @Test("Each bound is changed and taken away by itself, may be less than what is there, and is another account's for nobody")
-    func changes() async throws {
-        try await withStorage { open async throws in
+    @Test(
+        "Each bound is changed and taken away by itself, may be less than what is there, and is another account's for nobody",
+        arguments: House.all)
+    func changes(on house: House) async throws {
+        try await withStorage(on: house) { open async throws in
             let account = try await open.account()
             let other = try await open.account("other")
             for number in 0..<3 { _ = try await open.insert("Item \(number)", of: account) }
@@ -118,9 +120,9 @@ struct QuotaStoreTests {
         }
     }
 
-    @Test("Bytes that are counted wrongly are findings, which repair counts anew")
-    func check() async throws {
-        try await withStorage { open async throws in
+    @Test("Bytes that are counted wrongly are findings, which repair counts anew", arguments: House.all)
+    func check(on house: House) async throws {
+        try await withStorage(on: house) { open async throws in
             let account = try await open.account()
             let item = try await open.insert("Nova", of: account, outcome: .completed)
             let damages = [

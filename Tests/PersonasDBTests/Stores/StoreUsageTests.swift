@@ -7,9 +7,9 @@ import Testing
 
 @Suite("How much is stored", .timeLimit(.minutes(1)))
 struct StoreUsageTests {
-    @Test("Accounts and items are counted as they are, by mode and status; images each once, with their bytes")
-    func counts() async throws {
-        try await withStorage { open async throws in
+    @Test("Accounts and items are counted as they are, by mode and status; images each once, with their bytes", arguments: House.all)
+    func counts(on house: House) async throws {
+        try await withStorage(on: house) { open async throws in
             let usage = open.storage.usage
             #expect(try await usage.images() == ImageVolume())
             #expect(try await usage.contents() == StoreContents(accounts: 0, counts: [:], trash: [:]))

@@ -7,9 +7,9 @@ import Testing
 
 @Suite("What leaves the trash for good", .timeLimit(.minutes(2)))
 struct PurgeTests {
-    @Test("takes its images along but for those that another item needs, be that in the trash itself")
-    func sharedBytes() async throws {
-        try await withStorage { open in
+    @Test("takes its images along but for those that another item needs, be that in the trash itself", arguments: House.all)
+    func sharedBytes(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             let images = try await open.stored(1...4)
             let first = try await open.trained("First", of: account, images: Array(images[0...2]))
@@ -26,7 +26,7 @@ struct PurgeTests {
             try await open.putAway(second)
             try await open.purge(second)
             #expect(try await open.collector.collect() == 3)
-            #expect(try mediaFiles(open) == [])
+            #expect(try open.imageFiles() == [])
             for table in ["trash_item", "trash_link", "revision", "training_job", "media", "pikzonality"] {
                 #expect(try open.count(table) == 0, "\(table)")
             }
@@ -34,9 +34,9 @@ struct PurgeTests {
         }
     }
 
-    @Test("A deletion of another item leaves what is in the trash alone")
-    func deletionBeside() async throws {
-        try await withStorage { open in
+    @Test("A deletion of another item leaves what is in the trash alone", arguments: House.all)
+    func deletionBeside(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             let images = try await open.stored(1...3)
             let (kept, deleted) = (
@@ -51,9 +51,9 @@ struct PurgeTests {
         }
     }
 
-    @Test("happens by itself from its moment on, a few at a time, those first that should have gone first")
-    func expiry() async throws {
-        try await withStorage { open in
+    @Test("happens by itself from its moment on, a few at a time, those first that should have gone first", arguments: House.all)
+    func expiry(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             let images = try await open.stored(1...3)
             for number in 0..<5 {
@@ -75,9 +75,9 @@ struct PurgeTests {
         }
     }
 
-    @Test("or with its account")
-    func account() async throws {
-        try await withStorage { open in
+    @Test("or with its account", arguments: House.all)
+    func account(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             let item = try await open.trained("Nova", of: account, images: try await open.stored(1...3))
             _ = try await open.items.update(
@@ -92,9 +92,11 @@ struct PurgeTests {
         }
     }
 
-    @Test("Of a restore and a purge at once one happens, whatever takes bytes away meanwhile; what is there has all its images")
-    func race() async throws {
-        try await withStorage { open in
+    @Test(
+        "Of a restore and a purge at once one happens, whatever takes bytes away meanwhile; what is there has all its images",
+        arguments: House.all)
+    func race(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             var wins = (restored: 0, purged: 0)
             for round in 0..<40 {
@@ -117,7 +119,7 @@ struct PurgeTests {
                     }
                 } else {
                     wins.purged += 1
-                    for image in images { #expect(!FileManager.default.fileExists(atPath: open.files.folder.file(of: image.key))) }
+                    for image in images { #expect(!FileManager.default.fileExists(atPath: open.file(of: image))) }
                 }
             }
             #expect(wins.restored + wins.purged == 40)
@@ -125,9 +127,11 @@ struct PurgeTests {
         }
     }
 
-    @Test("A step that fails anywhere undoes all of its move", arguments: ["trash_link", "pikzonality", "event", "revision", "image_link"])
-    func halfway(table: String) async throws {
-        try await withStorage { open in
+    @Test(
+        "A step that fails anywhere undoes all of its move", arguments: House.all,
+        ["trash_link", "pikzonality", "event", "revision", "image_link"])
+    func halfway(on house: House, table: String) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             let tables = [
                 "pikzonality", "image_link", "trash_item", "trash_link", "trash_count", "item_count", "stored_bytes", "event", "revision",
@@ -139,8 +143,7 @@ struct PurgeTests {
                 if isInTrash { try await open.putAway(item) }
                 for operation in ["INSERT", "DELETE"] {
                     let before = try await open.rows(tables)
-                    try await open.execute(
-                        "CREATE TRIGGER broken BEFORE \(operation) ON \(table) BEGIN SELECT RAISE(ABORT, 'broken'); END")
+                    try await open.refuse(operation, on: table)
                     let outcome = await result { () throws(Failure) in
                         if isInTrash { try await open.takeBack(item, change) } else { _ = try await open.putAway(item).item }
                     }
@@ -148,13 +151,13 @@ struct PurgeTests {
                         #expect(try await open.rows(tables) == before, "\(operation)")
                     } else {
                         // It does not touch the table in this way.
-                        if isInTrash { try await open.execute("DROP TRIGGER broken") }
+                        if isInTrash { try await open.allow(on: table) }
                         if isInTrash { return }
-                        try await open.execute("DROP TRIGGER broken")
+                        try await open.allow(on: table)
                         try await open.takeBack(item)
                         continue
                     }
-                    try await open.execute("DROP TRIGGER broken")
+                    try await open.allow(on: table)
                 }
             }
             #expect(try await sound(open))

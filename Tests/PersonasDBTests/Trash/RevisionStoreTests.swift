@@ -7,13 +7,15 @@ import Testing
 
 @Suite("Earlier states of items", .timeLimit(.minutes(1)))
 struct RevisionStoreTests {
+    private static let nobody = Identifier.random()
+
     private func states(_ item: Pikzonality, before number: Int? = nil, limit: Int = 200, _ open: OpenStorage) async throws -> [Revision] {
         try await open.storage.revisions.revisions(of: item.id, mode: nil, accountID: item.accountID, before: number, limit: limit)
     }
 
-    @Test("A new item has one, which costs no row; a change adds one, and what changes nothing adds none")
-    func adding() async throws {
-        try await withStorage { open in
+    @Test("A new item has one, which costs no row; a change adds one, and what changes nothing adds none", arguments: House.all)
+    func adding(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             let item = try await open.items.insert(
                 NewPikzonality(
@@ -57,9 +59,9 @@ struct RevisionStoreTests {
         }
     }
 
-    @Test("A hundred are kept, whatever becomes of the item but its end")
-    func bound() async throws {
-        try await withStorage { open in
+    @Test("A hundred are kept, whatever becomes of the item but its end", arguments: House.all)
+    func bound(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             let item = try await open.insert("Nova", of: account, images: try await open.stored(1...3), outcome: .completed)
             for number in 2...130 {
@@ -85,9 +87,9 @@ struct RevisionStoreTests {
         }
     }
 
-    @Test("A state is brought back as a change of all that it holds")
-    func restoring() async throws {
-        try await withStorage { open in
+    @Test("A state is brought back as a change of all that it holds", arguments: House.all)
+    func restoring(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             let images = try await open.stored(1...3)
             let item = try await open.insert(
@@ -124,9 +126,11 @@ struct RevisionStoreTests {
         }
     }
 
-    @Test("States that do not lead up to the present one, and those of nobody, are findings; so is what is in two places")
-    func findings() async throws {
-        try await withStorage { open in
+    @Test(
+        "States that do not lead up to the present one, and those of nobody, are findings; so is what is in two places",
+        arguments: House.all)
+    func findings(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             var items: [Pikzonality] = []
             for number in 0..<6 {
@@ -139,16 +143,17 @@ struct RevisionStoreTests {
             }
             for item in items[3...] { try await open.putAway(item) }
             #expect(try await sound(open))
-            func id(_ index: Int) -> String { "X'\(items[index].id.bytes.map { String(format: "%02x", $0) }.joined())'" }
+            func id(_ index: Int) -> String { open.literal(items[index].id) }
             try await open.execute("DELETE FROM revision WHERE item_id = \(id(0)) AND number = 2")
             try await open.execute("UPDATE pikzonality SET revision = 2 WHERE id = \(id(1))")
             try await open.execute("DELETE FROM revision WHERE item_id = \(id(3))")
-            try await open.execute("INSERT INTO revision (item_id, number, changed_at, name) VALUES (zeroblob(16), 1, 1, 'Nobody')")
+            try await open.execute(
+                "INSERT INTO revision (item_id, number, changed_at, name) VALUES (\(open.literal(Self.nobody)), 1, 1, 'Nobody')")
             var found = try await open.findings(isRepairing: true)
             #expect(found.allSatisfy { $0.kind == .revisionsDisagree && !$0.repaired })
             #expect(
-                Set(found.map(\.subject)) == Set([0, 1, 3].map { items[$0].id.text } + ["00000000-0000-0000-0000-000000000000"]))
-            try await open.execute("DELETE FROM revision WHERE item_id = zeroblob(16)")
+                Set(found.map(\.subject)) == Set([0, 1, 3].map { items[$0].id.text } + [Self.nobody.text]))
+            try await open.execute("DELETE FROM revision WHERE item_id = \(open.literal(Self.nobody))")
             for number in [0, 1, 3] { try await open.execute("UPDATE pikzonality SET revision = NULL WHERE id = \(id(number))") }
             try await open.execute("UPDATE trash_item SET revision = NULL")
             try await open.execute("DELETE FROM revision WHERE item_id <> \(id(2))")

@@ -49,7 +49,14 @@ extension OpenStorage {
 
     /// All rows of tables, as they are to the byte.
     func rows(_ tables: [String]) async throws -> [String: [String]] {
-        try await index.writer.writeDirectly { db in
+        if let database {
+            var rows: [String: [String]] = [:]
+            for table in tables {
+                rows[table] = try database.run("SELECT * FROM \(table)").split(separator: "\n").map(String.init).sorted()
+            }
+            return rows
+        }
+        return try await index.writer.writeDirectly { db in
             var rows: [String: [String]] = [:]
             for table in tables { rows[table] = try Row.fetchAll(db, sql: "SELECT * FROM \(table)").map { "\($0)" }.sorted() }
             return rows

@@ -12,23 +12,25 @@ struct TrashStoreTests {
         "pikzonality", "image_link", "metadata_entry", "item_count", "name_document", "training_job", "stored_bytes", "media", "revision",
     ]
 
-    @Test("What comes back is to the byte what went, and the images never leave")
-    func thereAndBack() async throws {
-        try await withStorage { open in
+    @Test("What comes back is to the byte what went, and the images never leave", arguments: House.all)
+    func thereAndBack(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
+            // PostgreSQL has an index of names and no table of them.
+            let tables = Self.tables.filter { house == .sqlite || $0 != "name_document" }
             let images = try await open.stored(1...4)
             var item = try await open.trained("Nova", of: account, images: Array(images[0..<3]), portrait: images[3])
             item = try await open.items.update(
                 item.id, mode: nil, accountID: account, change: PikzonalityChange(specialInstructions: "others"), at: .second(3))
             let tokens = item.referenceTokens + [try #require(item.portraitToken)]
-            let before = try await open.rows(Self.tables)
-            let (usage, files) = (try await open.items.usage(accountID: account), try mediaFiles(open))
+            let before = try await open.rows(tables)
+            let (usage, files) = (try await open.items.usage(accountID: account), try open.imageFiles())
 
             let trashed = try await open.putAway(item)
             #expect(trashed == TrashedItem(item: item, trashedAt: .second(10), purgeAt: .second(10).adding(days: 30)))
             for token in tokens {
                 await #expect(throws: Failure.notFound) { try await open.images.open(token) }
-                #expect(throws: Failure.notFound) { try open.index.imageNow(token) }
+                if house == .sqlite { #expect(throws: Failure.notFound) { try open.index.imageNow(token) } }
             }
             await #expect(throws: Failure.notFound) { try await open.items.find(item.id, mode: nil, accountID: account) }
             await #expect(throws: Failure.notFound) { try await open.putAway(item) }
@@ -38,13 +40,13 @@ struct TrashStoreTests {
             #expect(try await open.storage.usage.contents().trash == [.persona: 1, .style: 0])
             #expect(try await open.collector.collect() == 0)
             #expect(try await open.sweepAll() == 0)
-            #expect(try mediaFiles(open) == files)
+            #expect(try open.imageFiles() == files)
             #expect(try await sound(open))
             let shown = try await open.items.operatorItem(item.id)
             #expect(shown.trashed == trashed && shown.job != nil && shown.portrait == images[3] && shown.references == Array(images[0..<3]))
 
             #expect(try await open.takeBack(item) == item)
-            #expect(try await open.rows(Self.tables.filter { $0 != "name_document" }) == before.filter { $0.key != "name_document" })
+            #expect(try await open.rows(tables.filter { $0 != "name_document" }) == before.filter { $0.key != "name_document" })
             for token in tokens { _ = try await open.images.open(token) }
             #expect(try await open.items.operatorItem(item.id).trashed == nil)
             #expect(try await open.items.operatorItem(item.id).job != nil)
@@ -58,9 +60,9 @@ struct TrashStoreTests {
         }
     }
 
-    @Test("Each step is told, without links where they are dead, and nothing but that it was there of what is gone")
-    func events() async throws {
-        try await withStorage { open in
+    @Test("Each step is told, without links where they are dead, and nothing but that it was there of what is gone", arguments: House.all)
+    func events(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             let item = try await open.trained("Nova", of: account, images: try await open.stored(1...3))
             try await open.putAway(item)
@@ -78,9 +80,9 @@ struct TrashStoreTests {
         }
     }
 
-    @Test("Only what has settled goes into the trash, only its owner's, and only as it was seen")
-    func refusals() async throws {
-        try await withStorage { open in
+    @Test("Only what has settled goes into the trash, only its owner's, and only as it was seen", arguments: House.all)
+    func refusals(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let (account, other) = (try await open.account(), try await open.account("other"))
             let item = try await open.insert("Nova", mode: .style, of: account)
             let before = try await open.rows(Self.tables + ["event", "trash_item"])
@@ -110,9 +112,11 @@ struct TrashStoreTests {
         }
     }
 
-    @Test("A name or an id that is taken meanwhile stands in the way, and another one is given by the rules of a create")
-    func conflicts() async throws {
-        try await withStorage { open in
+    @Test(
+        "A name or an id that is taken meanwhile stands in the way, and another one is given by the rules of a create", arguments: House.all
+    )
+    func conflicts(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             let images = try await open.stored(1...3)
             let item = try await open.trained("Nova", of: account, images: images)
@@ -137,9 +141,9 @@ struct TrashStoreTests {
         }
     }
 
-    @Test("A quota never stands in the way of a restore, and what is in the trash counts")
-    func quotas() async throws {
-        try await withStorage { open in
+    @Test("A quota never stands in the way of a restore, and what is in the trash counts", arguments: House.all)
+    func quotas(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             let item = try await open.trained("Nova", of: account, images: try await open.stored(1...3))
             try await open.putAway(item)
@@ -158,9 +162,11 @@ struct TrashStoreTests {
         }
     }
 
-    @Test("The list is the newest first, of one mode or both, and each item stands in it once however it is cut into pages")
-    func pages() async throws {
-        try await withStorage { open in
+    @Test(
+        "The list is the newest first, of one mode or both, and each item stands in it once however it is cut into pages",
+        arguments: House.all)
+    func pages(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let (account, other) = (try await open.account(), try await open.account("other"))
             var expected: [Identifier] = []
             for number in 0..<9 {

@@ -6,9 +6,9 @@ import Testing
 
 @Suite("Deliveries in SQLite", .timeLimit(.minutes(1)))
 struct DeliveryStoreTests {
-    @Test("Of each item the first event goes first, and a retry that waits holds nothing back")
-    func order() async throws {
-        try await withStorage { open in
+    @Test("Of each item the first event goes first, and a retry that waits holds nothing back", arguments: House.all)
+    func order(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let endpoint = try await open.webhook(of: try await open.account())
             let one = try await open.completed("One", of: endpoint.accountID, at: .second(1))
             let two = try await open.insert("Two", of: endpoint.accountID, at: .second(2))
@@ -30,9 +30,9 @@ struct DeliveryStoreTests {
         }
     }
 
-    @Test("What is due, and when something will be, is known of enabled endpoints that are not to be left alone")
-    func moments() async throws {
-        try await withStorage { open in
+    @Test("What is due, and when something will be, is known of enabled endpoints that are not to be left alone", arguments: House.all)
+    func moments(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let store = open.storage.deliveries
             let endpoint = try await open.webhook(of: try await open.account())
             #expect(try await store.nextDueAt(after: .second(0)) == nil)
@@ -56,9 +56,9 @@ struct DeliveryStoreTests {
         }
     }
 
-    @Test("What follows from an attempt is kept with it, in the log and of the endpoint")
-    func recorded() async throws {
-        try await withStorage { open in
+    @Test("What follows from an attempt is kept with it, in the log and of the endpoint", arguments: House.all)
+    func recorded(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let endpoint = try await open.webhook(of: try await open.account())
             _ = try await open.insert("One", of: endpoint.accountID, at: .second(1))
             let delivery = try #require(try await open.log(endpoint).first)
@@ -89,9 +89,9 @@ struct DeliveryStoreTests {
         }
     }
 
-    @Test("A receiver that says it is gone disables its endpoint in the transaction of the attempt")
-    func gone() async throws {
-        try await withStorage { open in
+    @Test("A receiver that says it is gone disables its endpoint in the transaction of the attempt", arguments: House.all)
+    func gone(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let endpoint = try await open.webhook(of: try await open.account())
             let images = try await open.stored(1...3)
             for number in 1...3 { _ = try await open.insert("Item \(number)", of: endpoint.accountID, images: images, at: .second(number)) }
@@ -119,9 +119,9 @@ struct DeliveryStoreTests {
         }
     }
 
-    @Test("What a former URL says of itself is no reason to keep a delivery from the present one")
-    func goneFromFormerURL() async throws {
-        try await withStorage { open in
+    @Test("What a former URL says of itself is no reason to keep a delivery from the present one", arguments: House.all)
+    func goneFromFormerURL(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let endpoint = try await open.webhook(of: try await open.account())
             _ = try await open.insert("One", of: endpoint.accountID, at: .second(1))
             let delivery = try #require(try await open.log(endpoint).first)
@@ -132,9 +132,9 @@ struct DeliveryStoreTests {
         }
     }
 
-    @Test("What is queued anew while an attempt is under way goes to where the endpoint is now", arguments: [200, 500, 410])
-    func queuedMeanwhile(status: Int) async throws {
-        try await withStorage { open in
+    @Test("What is queued anew while an attempt is under way goes to where the endpoint is now", arguments: House.all, [200, 500, 410])
+    func queuedMeanwhile(on house: House, status: Int) async throws {
+        try await withStorage(on: house) { open in
             let endpoint = try await open.webhook(of: try await open.account())
             _ = try await open.insert("One", of: endpoint.accountID, at: .second(1))
             let begun = try #require(try await open.due(endpoint, at: .second(1)).first)
@@ -157,9 +157,9 @@ struct DeliveryStoreTests {
         }
     }
 
-    @Test("The next attempt is said to be no earlier than the endpoint asked for")
-    func nextWhileSlowed() async throws {
-        try await withStorage { open in
+    @Test("The next attempt is said to be no earlier than the endpoint asked for", arguments: House.all)
+    func nextWhileSlowed(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let endpoint = try await open.webhook(of: try await open.account())
             for number in 1...2 { _ = try await open.insert("Item \(number)", of: endpoint.accountID, at: .second(number)) }
             let log = try await open.log(endpoint)
@@ -172,9 +172,9 @@ struct DeliveryStoreTests {
         }
     }
 
-    @Test("The latest attempts are kept")
-    func attemptsKept() async throws {
-        try await withStorage { open in
+    @Test("The latest attempts are kept", arguments: House.all)
+    func attemptsKept(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let endpoint = try await open.webhook(of: try await open.account())
             _ = try await open.insert("One", of: endpoint.accountID, at: .second(1))
             let delivery = try #require(try await open.log(endpoint).first)
@@ -189,9 +189,9 @@ struct DeliveryStoreTests {
         }
     }
 
-    @Test("A check finds counts, deliveries and events that disagree, and mends what it can")
-    func check() async throws {
-        try await withStorage { open in
+    @Test("A check finds counts, deliveries and events that disagree, and mends what it can", arguments: House.all)
+    func check(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let endpoint = try await open.webhook(of: try await open.account())
             let images = try await open.stored(1...3)
             for number in 1...2 { _ = try await open.insert("Item \(number)", of: endpoint.accountID, images: images, at: .second(number)) }
@@ -208,7 +208,7 @@ struct DeliveryStoreTests {
             #expect(try await findings() == ["deliveries_disagree": 1, "events_disagree": 1])
             try await open.execute(
                 "UPDATE webhook_delivery SET sequence = 1 WHERE sequence = 9; UPDATE event_counter SET last_sequence = 2")
-            try await open.execute("UPDATE webhook SET secret = zeroblob(80)")
+            try await open.execute("UPDATE webhook SET secret = \(house == .postgres ? "decode(repeat('00', 80), 'hex')" : "zeroblob(80)")")
             #expect(try await findings() == ["secret_sealed": 1])
             try await open.execute("DELETE FROM webhook; DELETE FROM webhook_removal")
             #expect(try await findings(repairing: true) == ["deliveries_orphaned": 1])

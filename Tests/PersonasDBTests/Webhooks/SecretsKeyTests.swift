@@ -13,9 +13,9 @@ struct SecretsKeyTests {
 
     private func text(_ folder: String) throws -> String { try String(contentsOfFile: "\(folder)/secrets.key", encoding: .utf8) }
 
-    @Test("It is made at first need, for nobody else to read, and opens for one endpoint alone")
-    func made() async throws {
-        try await withDataFolder { folder in
+    @Test("It is made at first need, for nobody else to read, and opens for one endpoint alone", arguments: House.all)
+    func made(on house: House) async throws {
+        try await withDataFolder(on: house) { folder in
             let (one, other) = (Identifier.random(), Identifier.random())
             let first = key(folder)
             #expect(!FileManager.default.fileExists(atPath: "\(folder)/secrets.key"))
@@ -30,9 +30,9 @@ struct SecretsKeyTests {
         }
     }
 
-    @Test("A server learns at its start whether there can be one, and whether the one is there that it needs")
-    func usable() async throws {
-        try await withDataFolder { folder in
+    @Test("A server learns at its start whether there can be one, and whether the one is there that it needs", arguments: House.all)
+    func usable(on house: House) async throws {
+        try await withDataFolder(on: house) { folder in
             #expect(try key(folder).isUsable())
             #expect(try !key(folder, hasSecrets: true).isUsable())
             #expect(!FileManager.default.fileExists(atPath: "\(folder)/secrets.key"))
@@ -44,9 +44,9 @@ struct SecretsKeyTests {
         }
     }
 
-    @Test("What cannot be the key is not replaced by another")
-    func unusable() async throws {
-        try await withDataFolder { folder in
+    @Test("What cannot be the key is not replaced by another", arguments: House.all)
+    func unusable(on house: House) async throws {
+        try await withDataFolder(on: house) { folder in
             #expect(throws: Failure.self) { try key(folder, hasSecrets: true).seal(.fixture, for: .random()) }
             #expect(!FileManager.default.fileExists(atPath: "\(folder)/secrets.key"))
             for (content, mode) in [("short", 0o600), (Data(count: 32).base64EncodedString(), 0o644), ("", 0o600)] {
@@ -58,9 +58,9 @@ struct SecretsKeyTests {
         }
     }
 
-    @Test("A rotation that ends at any moment leaves everything to be opened, and is gone on with")
-    func rotation() async throws {
-        try await withDataFolder { folder in
+    @Test("A rotation that ends at any moment leaves everything to be opened, and is gone on with", arguments: House.all)
+    func rotation(on house: House) async throws {
+        try await withDataFolder(on: house) { folder in
             let id = Identifier.random()
             let sealed = try key(folder).seal(.fixture, for: id)
             let before = try text(folder)
@@ -83,9 +83,9 @@ struct SecretsKeyTests {
         }
     }
 
-    @Test("Rotating seals every secret anew, and tells the audit")
-    func rotated() async throws {
-        try await withStorage { open in
+    @Test("Rotating seals every secret anew, and tells the audit", arguments: House.all)
+    func rotated(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             let endpoint = try await open.webhook(of: account)
             _ = try await open.storage.webhooks.rotate(

@@ -49,7 +49,7 @@ extension OpenStorage {
         _ delivery: WebhookDelivery, url: String = "https://hooks.example/a", status: Int? = 200, error: DeliveryError? = nil,
         retryAfter: Int? = nil, timesQueued: Int? = nil, at time: Timestamp
     ) async throws -> RecordedAttempt {
-        let present = try index.readers.lend { connection in
+        let present = try await reader.read { connection in
             try connection.first("SELECT times_queued FROM webhook_delivery WHERE id = ?", [delivery.id]) {
                 Int($0.integer(0))
             }

@@ -6,9 +6,9 @@ import Testing
 
 @Suite("Webhooks in SQLite", .timeLimit(.minutes(1)))
 struct WebhookStoreTests {
-    @Test("An event is queued for the endpoints of its account that want it, in the commit of its change")
-    func queued() async throws {
-        try await withStorage { open in
+    @Test("An event is queued for the endpoints of its account that want it, in the commit of its change", arguments: House.all)
+    func queued(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let (account, other) = (try await open.account(), try await open.account("other"))
             let all = try await open.webhook(of: account)
             let completed = try await open.webhook(of: account, events: ["persona.completed"])
@@ -25,9 +25,9 @@ struct WebhookStoreTests {
         }
     }
 
-    @Test("A change that is undone leaves no delivery")
-    func rolledBack() async throws {
-        try await withStorage { open in
+    @Test("A change that is undone leaves no delivery", arguments: House.all)
+    func rolledBack(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             let endpoint = try await open.webhook(of: account)
             _ = try await open.insert("One", of: account, at: .second(1))
@@ -37,9 +37,9 @@ struct WebhookStoreTests {
         }
     }
 
-    @Test("Progress is told only to who has named it")
-    func progress() async throws {
-        try await withStorage { open in
+    @Test("Progress is told only to who has named it", arguments: House.all)
+    func progress(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             let (all, group) = (try await open.webhook(of: account), try await open.webhook(of: account, events: ["persona.*"]))
             let named = try await open.webhook(of: account, events: ["persona.progress"])
@@ -53,9 +53,9 @@ struct WebhookStoreTests {
         }
     }
 
-    @Test("An eleventh endpoint is one too many, whoever else has some")
-    func tenEach() async throws {
-        try await withStorage { open in
+    @Test("An eleventh endpoint is one too many, whoever else has some", arguments: House.all)
+    func tenEach(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let (account, other) = (try await open.account(), try await open.account("other"))
             for number in 0..<10 { _ = try await open.webhook(of: account, at: .second(number)) }
             await #expect(throws: Failure.quotaExceeded([QuotaExcess(.webhooks, limit: 10, used: 10)])) {
@@ -65,9 +65,9 @@ struct WebhookStoreTests {
         }
     }
 
-    @Test("Disabling cancels what waits at once, however it is looked at, and is told as an event")
-    func disabling() async throws {
-        try await withStorage { open in
+    @Test("Disabling cancels what waits at once, however it is looked at, and is told as an event", arguments: House.all)
+    func disabling(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             let (endpoint, witness) = (try await open.webhook(of: account), try await open.webhook(of: account, events: ["webhook.*"]))
             for number in 0..<5 { _ = try await open.insert("Item \(number)", of: account, at: .second(number)) }
@@ -102,9 +102,9 @@ struct WebhookStoreTests {
         }
     }
 
-    @Test("What comes while it is disabled is missing; enabling sends nothing, and replay sends what is asked for")
-    func missing() async throws {
-        try await withStorage { open in
+    @Test("What comes while it is disabled is missing; enabling sends nothing, and replay sends what is asked for", arguments: House.all)
+    func missing(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             let endpoint = try await open.webhook(of: account)
             let images = try await open.stored(1...3)
@@ -140,9 +140,9 @@ struct WebhookStoreTests {
         }
     }
 
-    @Test("A disabled endpoint has nothing queued")
-    func replayOfDisabled() async throws {
-        try await withStorage { open in
+    @Test("A disabled endpoint has nothing queued", arguments: House.all)
+    func replayOfDisabled(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             let endpoint = try await open.webhook(of: account)
             _ = try await open.insert("One", of: account, at: .second(1))
@@ -154,9 +154,9 @@ struct WebhookStoreTests {
         }
     }
 
-    @Test("A deleted endpoint is gone at once, and its deliveries some at a time")
-    func deleted() async throws {
-        try await withStorage { open in
+    @Test("A deleted endpoint is gone at once, and its deliveries some at a time", arguments: House.all)
+    func deleted(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             let (endpoint, other) = (try await open.webhook(of: account), try await open.webhook(of: account))
             let images = try await open.stored(1...3)
@@ -180,9 +180,9 @@ struct WebhookStoreTests {
         }
     }
 
-    @Test("A delivery goes with its event, and is counted no more")
-    func expired() async throws {
-        try await withStorage { open in
+    @Test("A delivery goes with its event, and is counted no more", arguments: House.all)
+    func expired(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let account = try await open.account()
             let endpoint = try await open.webhook(of: account)
             for number in 0..<3 { _ = try await open.insert("Item \(number)", of: account, at: .second(number)) }
@@ -197,9 +197,9 @@ struct WebhookStoreTests {
         }
     }
 
-    @Test("Both secrets sign during an overlap, and the older one is wiped when it is over")
-    func rotation() async throws {
-        try await withStorage { open in
+    @Test("Both secrets sign during an overlap, and the older one is wiped when it is over", arguments: House.all)
+    func rotation(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let (store, sealing) = (open.storage.webhooks, open.storage.secrets)
             let endpoint = try await open.webhook(of: try await open.account())
             func secrets(at time: Timestamp) async throws -> [WebhookSecret] {
@@ -228,9 +228,9 @@ struct WebhookStoreTests {
         }
     }
 
-    @Test("Another URL, and being enabled again, begin anew with what is known of attempts")
-    func health() async throws {
-        try await withStorage { open in
+    @Test("Another URL, and being enabled again, begin anew with what is known of attempts", arguments: House.all)
+    func health(on house: House) async throws {
+        try await withStorage(on: house) { open in
             let endpoint = try await open.webhook(of: try await open.account())
             _ = try await open.insert("One", of: endpoint.accountID, at: .second(1))
             let delivery = try #require(try await open.log(endpoint).first)

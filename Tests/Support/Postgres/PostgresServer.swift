@@ -12,6 +12,13 @@ package final class PostgresServer: Sendable {
     ]
     private static let startSecondsMax = 60
 
+    /// Whether there are programs to start one with.
+    package static var isInstalled: Bool { programs != nil }
+
+    private static var programs: String? {
+        programFolders.first { FileManager.default.isExecutableFile(atPath: $0 + "/initdb") }
+    }
+
     /// The server that most tests share, started by the first that asks.
     package static let shared = Result { try PostgresServer() }
 
@@ -27,11 +34,11 @@ package final class PostgresServer: Sendable {
     /// Makes a server and starts it.
     /// - Parameter settings: of the server, beside those that make it small, such as `synchronous_commit=off`.
     package init(settings: [String] = []) throws {
-        guard let programs = Self.programFolders.first(where: { FileManager.default.isExecutableFile(atPath: $0 + "/initdb") }) else {
+        guard let programs = Self.programs else {
             throw MeasurementFailed("PostgreSQL is not installed; .ci/test-tools unpacks it")
         }
         self.programs = programs
-        folder = try TemporaryFolder.make("pg")
+        folder = try TemporaryFolder.make("pg", inMemory: true)
         // It refuses to be anybody who may do everything.
         let isRoot = geteuid() == 0
         if isRoot { chown(folder, 65_534, 65_534) }
