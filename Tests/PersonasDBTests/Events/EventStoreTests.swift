@@ -102,7 +102,7 @@ struct EventStoreTests {
             #expect(kept.map(\.sequence) == Array(1...18).filter { $0 % 3 != 2 })
 
             // The first two items have expired: four of their events are left, the last of which has the number 6.
-            try await open.age("account_id = X'\(account.text.replacing("-", with: ""))' AND sequence <= 6", to: .second(-100))
+            try await open.age("account_id = \(open.literal(account)) AND sequence <= 6", to: .second(-100))
             #expect(try await clear(-90, -90, limit: 3) == 3)
             #expect(try await clear(-90, -90, limit: 3) == 1)
             #expect(try await clear(-90, -90, limit: 3) == 0)

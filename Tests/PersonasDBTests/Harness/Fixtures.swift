@@ -227,7 +227,7 @@ struct OpenStorage: Sendable {
     /// Runs SQL beside the storage.
     func execute(_ sql: String) async throws {
         if let database {
-            try database.run(sql)
+            do { try database.run(sql) } catch { throw Failure.unexpected("\(error)") }
             return
         }
         try await index.writer.writeDirectly { db in try db.execute(sql: sql) }

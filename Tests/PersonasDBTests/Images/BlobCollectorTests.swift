@@ -9,9 +9,9 @@ import Testing
 
 @Suite("Collecting blobs", .timeLimit(.minutes(1)))
 struct BlobCollectorTests {
-    @Test("A file that is pinned stays, and goes once the last pin ends", arguments: House.all)
-    func pins(on house: House) async throws {
-        try await withStorage(on: house) { open in
+    @Test("A file that is pinned stays, and goes once the last pin ends")
+    func pins() async throws {
+        try await withStorage { open in
             let image = try await open.store(try .fixture(1))
             #expect(try await open.store(try .fixture(1)) == image)
             try await queue([image], open)
@@ -110,11 +110,13 @@ struct BlobCollectorTests {
             try FileManager.default.removeItem(atPath: stuck)
             try FileManager.default.createDirectory(atPath: stuck, withIntermediateDirectories: false)
             await #expect(throws: Failure.self) { try await open.collector.collect() }
-            #expect(try open.imageFiles() == [])
-            #expect(try open.count("media_removal") == 1)
+            #expect(try open.imageFiles().filter { $0 != stuck } == [])
+            // Where an object's row goes first, what is left to be done is written down by its object.
+            let queue = house == .postgres ? "object_removal" : "media_removal"
+            #expect(try open.count(queue) == 1)
             try FileManager.default.removeItem(atPath: stuck)
             _ = try await open.collector.collect()
-            #expect(try open.count("media_removal") == 0)
+            #expect(try open.count("media_removal") == 0 && open.count(queue) == 0)
         }
     }
 

@@ -57,11 +57,15 @@ extension PostgresTests {
             try await withStorage(on: .postgres) { open in
                 let objects = ObjectFolder(open.directory + "/objects")
                 let images = try await open.stored(1...9)
-                let item = try await open.insert("Nova", of: try await open.account(), images: images, outcome: .completed)
+                let account = try await open.account()
+                for number in 0..<3 {
+                    let own = Array(images[3 * number..<3 * number + 3])
+                    _ = try await open.insert("Item \(number)", of: account, images: own, outcome: .completed)
+                }
                 var listing = Listing(blobs: objects, modifiedAt: .now.adding(days: -2))
                 var report = try await Self.check(open, listing)
                 #expect(report.findings == [] && report.sound)
-                #expect(report.counts.items == 1 && report.counts.images == 9 && report.counts.files == 9)
+                #expect(report.counts.items == 3 && report.counts.images == 9 && report.counts.files == 9)
                 #expect(report.counts.imageBytes == images.reduce(0) { $0 + $1.byteCount })
 
                 // Beside the rows' objects some that nobody knows: of other digests, and of one that has a row for another object.
@@ -86,7 +90,7 @@ extension PostgresTests {
                 #expect(report.counts.imageBytes == images.reduce(0) { $0 + $1.byteCount } - images[1].byteCount - images[2].byteCount)
 
                 // A row that nothing links to and nobody queued, and one that waits too long.
-                try await open.execute("DELETE FROM image_link WHERE pikzonality_id = '\(item.id.text)' AND position = 8")
+                try await open.execute("DELETE FROM image_link WHERE object = '\(images[8].key.object?.text ?? "")'")
                 report = try await Self.check(open, listing, isRepairing: true)
                 #expect(report.findings.filter { $0.kind == .rowOrphaned }.map(\.subject) == [hexadecimal(images[8].digest)])
                 #expect(try open.count("media") == 8 && !FileManager.default.fileExists(atPath: open.file(of: images[8])))

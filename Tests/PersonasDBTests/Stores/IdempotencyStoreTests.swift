@@ -185,11 +185,14 @@ struct IdempotencyStoreTests {
             _ = try await open.jobs.lease(limit: 1, policy: policy, at: .second(2))
             #expect(try await open.jobs.expire(policy: policy, in: WriteContext(at: .second(32), claim: try await claim("expire"))) == 1)
             _ = try await open.jobs.lease(limit: 1, policy: policy, at: .second(33))
-            #expect(try await open.jobs.takeOver(policy: policy, in: WriteContext(at: .second(34), claim: try await claim("over"))) == 1)
-            for key in ["back", "expire", "over"] {
+            // Where others may be at work nothing is taken over.
+            let taken = house == .sqlite ? 1 : 0
+            #expect(
+                try await open.jobs.takeOver(policy: policy, in: WriteContext(at: .second(34), claim: try await claim("over"))) == taken)
+            for key in ["back", "expire", "over"].prefix(2 + taken) {
                 #expect(try await Self.found(try Self.request(key, of: accountID), at: .second(40), open)?.answer == Array(key.utf8))
             }
-            #expect(try open.count("idempotency_record", where: "answer IS NOT NULL") == 3)
+            #expect(try open.count("idempotency_record", where: "answer IS NOT NULL") == 2 + taken)
         }
     }
 
