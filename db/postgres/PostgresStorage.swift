@@ -82,7 +82,6 @@ package final class PostgresStorage: Stores {
     /// The database and the store of objects have ways of their own to be backed up.
     package var backups: (any BackupStore)? { nil }
 
-    private let clock: WallClock
     private let writer: PostgresWriter
     private let reader: PostgresReader
     private let migrator: PostgresMigrator
@@ -121,7 +120,6 @@ package final class PostgresStorage: Stores {
         }
         let reader = PostgresReader(
             settings: settings, threads: configuration.readers, scansWaitingMax: configuration.searchesWaitingMax, metrics: metrics)
-        self.clock = clock
         self.writer = writer
         self.reader = reader
         self.blobs = blobs

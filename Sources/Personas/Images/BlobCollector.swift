@@ -7,6 +7,9 @@ import Synchronization
 package final class BlobCollector: Sendable {
     /// Blobs of one round, so that no write waits behind all of them.
     package static let keysAtOnce = 64
+    /// Hours for which a blob without a row stays in a store that tells how old its blobs are: far longer than any request stores images, and long enough
+    /// for an operator to find that the rows are of another bucket.
+    package static let strayHoursMin = 24
 
     private let index: any ImageIndex
     private let blobs: any BlobStore
@@ -48,8 +51,10 @@ package final class BlobCollector: Sendable {
     /// Looks through one part of the store for blobs that a crash left without a row. Returns how many went.
     package func sweep(_ prefix: UInt8) async throws(Failure) -> Int {
         var removed = 0
-        try await blobs.list(prefix) { (keys) async throws(Failure) in
-            removed += try await self.remove(try await self.index.unnamed(among: keys))
+        let youngest = clock.now.adding(seconds: -Self.strayHoursMin * 3_600)
+        try await blobs.listWithTimes(prefix) { (listed) async throws(Failure) in
+            let old = listed.filter { blob in blob.modifiedAt.map { $0 <= youngest } ?? true }
+            removed += try await self.remove(try await self.index.unnamed(among: old.map(\.key)))
         }
         return removed
     }

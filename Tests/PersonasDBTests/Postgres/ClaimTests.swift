@@ -33,7 +33,9 @@ struct ClaimTests {
             let second = try Self.claim(try await store.claim(request, until: Self.second(28), at: Self.second(16)))
             // The first has lost it, and what it writes has to be undone.
             await store.prolong(first, of: request, until: Self.second(90))
-            await #expect(throws: Failure.idempotencyKeyInUse) { try await store.keep([1], for: request, under: first, at: Self.second(17)) }
+            await #expect(throws: Failure.idempotencyKeyInUse) {
+                try await store.keep([1], for: request, under: first, at: Self.second(17))
+            }
             try await store.keep([2], for: request, under: second, at: Self.second(18))
             await store.prolong(second, of: request, until: Self.second(90))
             let kept = try await store.claim(request, until: Self.second(112), at: Self.second(100))

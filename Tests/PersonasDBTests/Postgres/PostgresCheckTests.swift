@@ -50,6 +50,23 @@ extension PostgresTests {
             return try await storage.integrity.check(repairingWith: isRepairing ? collector : nil, at: .now) { _ in }
         }
 
+        @Test("A sweep takes objects that no row names once they are a day old, and leaves those with a row")
+        func sweep() async throws {
+            try await withStorage(on: .postgres) { open in
+                let objects = ObjectFolder(open.directory + "/objects")
+                let account = try await open.account()
+                let needed = try await open.stored(1...3)
+                _ = try await open.insert("Nova", of: account, images: needed)
+                let strays = (4...5).map { BlobKey(digest: Array(repeating: UInt8($0), count: 32), object: .random()) }
+                for key in strays { try await objects.put([1], under: key) }
+                var listing = Listing(blobs: objects, modifiedAt: .now.adding(seconds: -BlobCollector.strayHoursMin * 3_600 - 60))
+                listing.youngest = [strays[1]]
+                let collector = BlobCollector(index: open.storage.images, blobs: listing, clock: .system)
+                for prefix in UInt8.min...UInt8.max { _ = try await collector.sweep(prefix) }
+                #expect(Set(objects.keys()) == Set(needed.map(\.key) + [strays[1]]))
+            }
+        }
+
         @Test(
             "Objects without rows, rows without objects and objects of other lengths are found; only the first are repaired, and only old ones"
         )

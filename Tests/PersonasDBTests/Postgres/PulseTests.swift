@@ -20,7 +20,7 @@ struct Replica: Sendable {
         var configuration = PostgresStorage.Configuration(
             database: server.address(of: database), secretsKeyFile: "/nowhere", spoolFolder: "/nowhere")
         (configuration.writers, configuration.readers, configuration.metrics) = (2, 2, metrics)
-        storage = try PostgresStorage(configuration, blobs: NoBlobs())
+        storage = try PostgresStorage(configuration, blobs: ObjectFolder("/nowhere"))
         signals = WorkSignals(removals: storage.removals)
     }
 

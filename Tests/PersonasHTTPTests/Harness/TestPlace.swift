@@ -10,8 +10,8 @@ import TestPostgres
 
 /// Where the data of a service under test are: in its folder, or in a database and a bucket where all exchanges are to be held against these.
 enum TestPlace {
-    /// What the environment says, `PERSONAS_TEST_ENGINE=postgres`.
-    private static let isShared = ProcessInfo.processInfo.environment["PERSONAS_TEST_ENGINE"] == "postgres"
+    /// What the environment says, `PERSONAS_TEST_STORE=postgres`.
+    private static let isShared = ProcessInfo.processInfo.environment["PERSONAS_TEST_STORE"] == "postgres"
 
     /// Lends a place that is gone afterwards.
     /// - Parameter directory: the folder of the test.

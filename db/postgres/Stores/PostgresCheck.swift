@@ -8,8 +8,6 @@ import Personas
 struct PostgresCheck: IntegrityStore, Asking {
     /// Rows that are read at a time.
     private static let rowsAtOnce = 1_000
-    /// How old an object without a row has to be to be superfluous: far older than any request that may still be storing it.
-    private static let strayHoursMin = 24
 
     let reader: PostgresReader
     let writer: PostgresWriter
@@ -116,7 +114,7 @@ extension PostgresCheck {
             // What comes next in the order of bytes.
             last = next + [0]
         }
-        let youngest = clock.now.adding(seconds: -Self.strayHoursMin * 3_600)
+        let youngest = clock.now.adding(seconds: -BlobCollector.strayHoursMin * 3_600)
         for blob in listed {
             // One whose age is not known was there before its row could be looked for, and rows come first.
             if let modifiedAt = blob.modifiedAt, modifiedAt > youngest { continue }
