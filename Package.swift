@@ -290,6 +290,8 @@ let package = Package(
                 "PersonasCLI",
                 "TestFal",
                 "TestImages",
+                "TestObjectStore",
+                "TestPostgres",
                 "TestSupport",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Crypto", package: "swift-crypto"),

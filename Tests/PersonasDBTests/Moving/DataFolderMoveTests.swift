@@ -56,8 +56,7 @@ extension PostgresTests {
         /// New rows come behind those that were moved, triggers count them, and nothing is found wrong.
         private func goOn(_ stage: MoveStage) async throws {
             try await stage.inDatabase { storage in
-                let account = try #require(try await storage.accounts.accounts(after: nil, limit: 9).first { $0.account.name == "first" })
-                    .account
+                let account = try await storage.accounts.account(named: "first")
                 let usage = try await storage.pikzonalities.usage(accountID: account.id)
                 let sequence = try await storage.events.lastSequence(accountID: account.id)
                 let numbers = try stage.run("SELECT max(number) FROM event")
@@ -96,7 +95,8 @@ extension PostgresTests {
                         let failure = await result { () throws(Failure) in try self.open(stage) }
                         #expect(failure.configurationText?.contains("run personas copy again") == true, "\(point) \(failure)")
                     } else {
-                        #expect(try await stage.inFolder { try RowDump($0) } == before, "\(point)")
+                        let after = try await stage.inFolder { open in try RowDump(open) }
+                        #expect(after == before, "\(point)")
                     }
                     let report = try await stage.move()
                     #expect(report.wasMovedBefore == (point == .committed) && report.items > 0)
@@ -112,6 +112,12 @@ extension PostgresTests {
             try Storage.open(Storage.Configuration(directory: stage.folder, readers: 1)).close()
         }
 
+        /// The folder is in use, and nothing is amiss there.
+        private func expectSound(_ stage: MoveStage) async throws {
+            let isSound = try await stage.inFolder { open in try await sound(open) }
+            #expect(isSound)
+        }
+
         @Test("A folder that was moved is used no more, in one clear line, until its mark is taken away")
         func marked() async throws {
             try await MoveStage.run { stage in
@@ -119,7 +125,7 @@ extension PostgresTests {
                 let backup = stage.folder + "-backup"
                 defer { try? FileManager.default.removeItem(atPath: backup) }
                 try await stage.inFolder { open in
-                    _ = try await open.backups.backUp(to: backup, keeping: nil, in: WriteContext(at: .now)) { _ in }
+                    _ = try await open.backups.backup(to: backup) { _ in }
                 }
                 try await stage.move()
                 let opened = await result { () throws(Failure) in try self.open(stage) }
@@ -130,7 +136,7 @@ extension PostgresTests {
                 #expect(again.configurationText == text)
                 await #expect(throws: Failure.self) { try await restore(backup, into: stage.folder, isForced: true) }
                 try FileManager.default.removeItem(atPath: stage.folder + "/move.json")
-                try await stage.inFolder { #expect(try await sound($0)) }
+                try await expectSound(stage)
             }
         }
 
@@ -142,7 +148,7 @@ extension PostgresTests {
                 let refused = await result { () throws(Failure) in try await stage.move() }
                 #expect(refused.configurationText?.contains("has rows in abandoned_top_up") == true, "\(refused)")
                 #expect(stage.bucket.putCount == 0)
-                try await stage.inFolder { #expect(try await sound($0)) }
+                try await expectSound(stage)
             }
         }
 
@@ -155,9 +161,10 @@ extension PostgresTests {
                 let failed = await result { () throws(Failure) in try await stage.move() }
                 #expect(failed.unexpectedText?.contains("the table audit came out wrong, it has") == true, "\(failed)")
                 #expect(try stage.movedRows() == 0)
-                try await stage.inFolder { #expect(try await sound($0)) }
+                try await expectSound(stage)
                 try stage.run("DELETE FROM audit")
-                #expect(try await stage.move().imagesStored == 0)
+                let report = try await stage.move()
+                #expect(report.imagesStored == 0)
             }
         }
 
@@ -231,6 +238,47 @@ extension PostgresTests {
             }
         }
 
+        @Test("Where no answer to COMMIT came, nobody uses the folder before the database was asked, and the next call goes on")
+        func unknownOutcome() async throws {
+            try await MoveStage.run { stage in
+                let before = try await fill(stage)
+                try stage.run(
+                    """
+                    CREATE SEQUENCE deaths;
+                    CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                        IF nextval('deaths') = 1 THEN PERFORM pg_terminate_backend(pg_backend_pid()); PERFORM pg_sleep(30); END IF;
+                        RETURN NULL;
+                    END $$;
+                    CREATE CONSTRAINT TRIGGER death AFTER UPDATE ON generation DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION die();
+                    """)
+                let failed = await result { () throws(Failure) in try await stage.move() }
+                #expect(failed.unexpectedText?.contains("run personas copy again") == true, "\(failed)")
+                #expect(try stage.movedRows() == 0)
+                let opened = await result { () throws(Failure) in try self.open(stage) }
+                #expect(opened.configurationText?.contains("run personas copy again") == true, "\(opened)")
+                let report = try await stage.move()
+                #expect(!report.wasMovedBefore)
+                try expectMoved(stage, before)
+            }
+        }
+
+        @Test("A transaction that was undone for certain leaves the folder in use")
+        func refusedCommit() async throws {
+            try await MoveStage.run { stage in
+                try await stage.inFolder { _ = try await $0.create("acme", images: 1...3) }
+                try stage.run(
+                    """
+                    CREATE FUNCTION refuse_once() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not now'; END $$;
+                    CREATE CONSTRAINT TRIGGER refusal AFTER UPDATE ON generation DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+                    EXECUTE FUNCTION refuse_once();
+                    """)
+                let failed = await result { () throws(Failure) in try await stage.move() }
+                #expect(failed.unexpectedText?.contains("not now") == true, "\(failed)")
+                try await expectSound(stage)
+                #expect(try stage.movedRows() == 0)
+            }
+        }
+
         @Test("A folder whose fate was being decided goes nowhere else before the database was asked")
         func otherTarget() async throws {
             try await MoveStage.run { stage in
@@ -241,7 +289,8 @@ extension PostgresTests {
                     let refused = await result { () throws(Failure) in try await other.move() }
                     #expect(refused.configurationText?.contains("give these again") == true, "\(refused)")
                 }
-                #expect(try await stage.move().wasMovedBefore)
+                let report = try await stage.move()
+                #expect(report.wasMovedBefore)
             }
         }
 
