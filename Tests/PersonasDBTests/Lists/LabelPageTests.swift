@@ -148,10 +148,9 @@ struct LabelPageTests {
     }
 
     @Test(
-        "What a page takes does not grow with the table: neither with other labels, nor with what other accounts have", arguments: House.all
-    )
-    func steps(on house: House) async throws {
-        try await withStorage(on: house) { open in
+        "What a page takes does not grow with the table: neither with other labels, nor with what other accounts have")
+    func steps() async throws {
+        try await withStorage { open in
             let (few, many, other) = (try await open.account("few"), try await open.account("many"), try await open.account("other"))
             for number in 0..<30 { _ = try await open.insert("item \(number)", of: few, metadata: ["k": "v", "n": "\(number % 3)"]) }
             for number in 0..<1_200 {

@@ -55,9 +55,9 @@ struct NameSearchTests {
     }
 
     @Test(
-        "for what is nowhere take no more steps in a long list than in a short one, nor where other accounts have it", arguments: House.all)
-    func steps(on house: House) async throws {
-        try await withStorage(on: house) { open in
+        "for what is nowhere take no more steps in a long list than in a short one, nor where other accounts have it")
+    func steps() async throws {
+        try await withStorage { open in
             let (few, many, other) = (try await open.account("few"), try await open.account("many"), try await open.account("other"))
             for number in 0..<5 { _ = try await open.insert("item \(number)", of: few) }
             for number in 0..<1_500 { _ = try await open.insert("item \(number)", of: many) }
@@ -73,9 +73,9 @@ struct NameSearchTests {
         }
     }
 
-    @Test("for what every name has, and for what few have, take steps for the page and not for the list", arguments: House.all)
-    func stepsOfHits(on house: House) async throws {
-        try await withStorage(on: house) { open in
+    @Test("for what every name has, and for what few have, take steps for the page and not for the list")
+    func stepsOfHits() async throws {
+        try await withStorage { open in
             let account = try await open.account()
             for number in 0..<3_000 { _ = try await open.insert("item \(number)", of: account, at: .second(number % 7)) }
             for sort in PikzonalitySort.allCases {
