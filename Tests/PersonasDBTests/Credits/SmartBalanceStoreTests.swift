@@ -301,7 +301,7 @@ struct SmartBalanceStoreTests {
                     while !isOver.value {
                         let looks: [CreditStanding?] = [
                             try await open.storage.credits.standing(accountID: id),
-                            try open.storage.credits.standingNow(accountID: id) ?? .init(),
+                            try open.storage.credits.standingNow(accountID: id),
                             try await open.storage.smartBalances.ask(toCover: 1, accountID: id, at: .second(1)),
                         ]
                         torn += looks.count { $0?.balance != $0?.smartBalance?.threshold.value }

@@ -51,7 +51,8 @@ extension OpenStorage {
     func rows(_ tables: [String]) async throws -> [String: [String]] {
         if let database {
             var rows: [String: [String]] = [:]
-            for table in tables {
+            // It has an index of names, and no table of them.
+            for table in tables where table != "name_document" {
                 rows[table] = try database.run("SELECT * FROM \(table)").split(separator: "\n").map(String.init).sorted()
             }
             return rows

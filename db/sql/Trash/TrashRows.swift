@@ -132,10 +132,10 @@ enum TrashRows {
         var images: [(position: Int64, image: StoredImage)] = []
         try connection.query(
             """
-            SELECT digest, format, width, height, byte_count, position FROM trash_link JOIN media USING (digest)
-            WHERE item_id = ? ORDER BY position
+            SELECT digest, format, width, height, byte_count, \(connection.dialect.namesObjects ? "media.object" : "NULL"), position
+            FROM trash_link JOIN media USING (digest) WHERE item_id = ? ORDER BY position
             """, [id]
-        ) { images.append(($0.integer(5), try ImageLinks.decode($0))) }
+        ) { images.append(($0.integer(6), try ImageLinks.decode($0))) }
         return OperatorItemDetails(
             item: OperatorItem(item: trashed.item, accountName: accountName),
             job: try JobRow.latest(ofTrashedItem: id, connection).map { ($0.job, $0.createdAt) },
