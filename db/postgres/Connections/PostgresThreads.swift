@@ -105,7 +105,7 @@ final class PostgresThreads: Sendable {
 final class PostgresSeat {
     /// Milliseconds before a connection is tried again that could not be made, at first and at most.
     private static let pauseMilliseconds = 100
-    private static let pauseMillisecondsMax = 5_000
+    private static let pauseMillisecondsMax = 1_000
 
     private let settings: PostgresSettings
     private var connection: PostgresConnection?
