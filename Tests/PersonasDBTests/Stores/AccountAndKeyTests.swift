@@ -222,14 +222,16 @@ struct APIKeyStoreTests {
         }
     }
 
-    @Test("A found key is answered from memory", arguments: House.all)
+    @Test("A found key is answered from memory, where no other process could have changed it", arguments: House.all)
     func memory(on house: House) async throws {
         try await withStorage(on: house) { open in
             let (_, secret) = try await issue(try await open.account(), open)
             #expect(try await open.keys.find(secret: secret.text) != nil)
             // This process alone writes, so that the memory does not notice what happens behind its back.
             try await open.execute("DELETE FROM api_key")
-            #expect(try await open.keys.find(secret: secret.text) != nil)
+            let isRemembered = try await open.keys.find(secret: secret.text) != nil
+            // Memory is not believed without a pulse that says that nothing has changed.
+            #expect(isRemembered == (house == .sqlite))
         }
     }
 

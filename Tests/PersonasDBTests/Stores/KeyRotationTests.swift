@@ -47,7 +47,8 @@ struct KeyRotationTests {
                     for (secret, kind) in [(first, PresentedKey.Secret.previous), (second, .present)] {
                         let found = try #require(try await open.keys.find(secret: secret.text))
                         #expect(found.key == key && found.secret == kind && found.account?.id == key.accountID)
-                        // It is in memory by now.
+                        // It is in memory by now, which is not believed without a pulse.
+                        guard house == .sqlite else { continue }
                         guard case .known(let now) = try open.keys.findNow(secret: secret.text) else {
                             Issue.record("it is known")
                             continue
