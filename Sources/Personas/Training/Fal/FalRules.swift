@@ -203,7 +203,7 @@ package enum FalRules {
     private static func kept(_ address: String) -> String {
         var scalars = String.UnicodeScalarView()
         for scalar in address.unicodeScalars.prefix(Limits.imageURLCharactersMax + 1) {
-            scalars.append(scalar == "\0" ? "\u{fffd}" : scalar)
+            scalars.append(scalar.value == 0 ? "\u{fffd}" : scalar)
         }
         return String(scalars)
     }
