@@ -130,8 +130,11 @@ struct MoveRowsStep {
             try connection.query(shape.fetch(Self.rowsFetched), []) { try rows.add(fromTarget: $0) }
             _ = rows.take()
             try goOn("Comparing rows", done + rows.count, total)
-            if rows.count - before < Self.rowsFetched { return Sum(count: rows.count, digest: rows.digest) }
+            if rows.count - before < Self.rowsFetched { break }
         }
+        // A table with an open cursor cannot be given its triggers back.
+        try connection.run(shape.close)
+        return Sum(count: rows.count, digest: rows.digest)
     }
 
     private func goOn(_ step: String, _ done: Int, _ total: Int) throws {

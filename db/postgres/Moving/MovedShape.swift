@@ -60,6 +60,9 @@ struct MovedShape: Sendable {
     /// The next of them.
     func fetch(_ count: Int) -> String { "FETCH \(count) FROM moved_\(table.name)" }
 
+    /// Ends that.
+    var close: String { "CLOSE moved_\(table.name)" }
+
     /// What takes rows.
     var copy: String { "COPY \"\(table.name)\" (\(names(columns))) FROM STDIN (FORMAT binary)" }
 
