@@ -25,8 +25,24 @@ struct EventStream {
     private static let bytesMax = 32_768
     /// How long nobody looks for the end of a key at most.
     private static let lookMillisecondsMax: Int64 = 3_600_000
-    /// When to look again where a connection of the database was not free.
-    private static let retryDelay = TimeAmount.milliseconds(5)
+    /// How long an answer to the question whether the client may be told more is good for, where stores answer nothing on the spot.
+    private static let admissionMilliseconds: Int64 = 1_000
+
+    /// What is asked for in one look at the store.
+    private enum Question: Hashable, Sendable {
+        /// Where the account's events end.
+        case end
+        /// What came after a sequence, and before that, if it is wanted, how the item stands.
+        case events(after: Int64, wantsStanding: Bool)
+    }
+
+    /// What a look at the store has found.
+    private struct Findings: Sendable {
+        var end: Int64 = 0
+        /// How the item stood before the events were read; nil where that was not looked at.
+        var standing: EventItemStanding?
+        var page = EventPage(events: [], hasMore: false, last: 0)
+    }
 
     private let reads: EventReads
     private let start: Start
@@ -41,6 +57,11 @@ struct EventStream {
     /// Whether the item may have been settled since that was looked at last.
     private var mayBeSettled: Bool
     private var sentAt: NIODeadline
+    /// What stores that answer nothing on the spot were asked.
+    private let look = EventLook<Question, Findings>()
+    private let admissionLook = EventLook<Bool, Timestamp?>()
+    /// Until when the client may be told more, as such a store has said, and how long that is good for.
+    private var admission: (end: NIODeadline, isGoodUntil: NIODeadline)?
 
     init(_ start: Start, reads: EventReads, at now: NIODeadline = .now()) {
         self.start = start
@@ -80,24 +101,50 @@ struct EventStream {
 
     private mutating func fill(_ piece: inout Piece, at now: NIODeadline) throws(Failure) -> StreamedPiece.Continuation {
         if now >= endsAt || streams.isDraining && !isLate { return .ends }
-        guard let keyEnd = try deadlineOfRight(at: now) else { return .waits(until: now + Self.retryDelay) }
-        switch try addEvents(to: &piece) {
-        case .unread: return .waits(until: now + Self.retryDelay)
+        guard let keyEnd = try deadlineOfRight(at: now) else {
+            addPing(to: &piece, at: now)
+            return .waits(until: now + admissionLook.delay)
+        }
+        switch try addEvents(to: &piece, at: now) {
+        case .unread:
+            addPing(to: &piece, at: now)
+            return .waits(until: now + look.delay)
         case .more: return .more
         case .ends: return .ends
         case .all: break
         }
-        if piece.bytes.readableBytes == 0, now >= sentAt + streams.pingInterval { piece.bytes.writeStaticString(EventFrames.ping) }
+        addPing(to: &piece, at: now)
         let pingAt = (piece.bytes.readableBytes > 0 ? now : sentAt) + streams.pingInterval
         return .waits(until: min(pingAt, endsAt, keyEnd))
     }
 
+    /// Says that the stream lives, where nothing else has for long.
+    private func addPing(to piece: inout Piece, at now: NIODeadline) {
+        if piece.bytes.readableBytes == 0, now >= sentAt + streams.pingInterval { piece.bytes.writeStaticString(EventFrames.ping) }
+    }
+
     /// Until when the client may be told more; nil where that cannot be found out now.
     /// - Throws: why it may not.
-    private func deadlineOfRight(at now: NIODeadline) throws(Failure) -> NIODeadline? {
+    private mutating func deadlineOfRight(at now: NIODeadline) throws(Failure) -> NIODeadline? {
         try reads.maintenance.requireOpen(start.path)
-        guard let (caller, end) = try reads.authentication.admissionNow(presenting: start.secret) else { return nil }
-        try caller.require(.read)
+        if let (caller, end) = try reads.authentication.admissionNow(presenting: start.secret) {
+            try caller.require(.read)
+            return deadline(of: end, at: now)
+        }
+        if let admission, now < admission.isGoodUntil { return admission.end }
+        let (authentication, secret) = (reads.authentication, start.secret)
+        let answer = try admissionLook.answer(to: true, at: now) { () throws(Failure) in
+            let (caller, end) = try await authentication.admission(presenting: secret)
+            try caller.require(.read)
+            return end
+        }
+        guard let answer else { return nil }
+        let end = deadline(of: answer, at: now)
+        admission = (end, now + .milliseconds(Self.admissionMilliseconds))
+        return end
+    }
+
+    private func deadline(of end: Timestamp?, at now: NIODeadline) -> NIODeadline {
         guard let end else { return .distantFuture }
         return now + .milliseconds(min(max(1, end.milliseconds - reads.authentication.now.milliseconds), Self.lookMillisecondsMax))
     }
@@ -113,42 +160,77 @@ struct EventStream {
         case unread
     }
 
-    private mutating func addEvents(to piece: inout Piece) throws(Failure) -> Outcome {
-        guard let last else { return try begin(&piece) }
-        guard mayBeSettled, let itemID = start.filter.itemID else {
+    private mutating func addEvents(to piece: inout Piece, at now: NIODeadline) throws(Failure) -> Outcome {
+        guard let last else { return try begin(&piece, at: now) }
+        guard mayBeSettled, start.filter.itemID != nil else {
             guard let events = reads.feed.recent(after: last, limit: Self.eventsMax, accountID: start.caller.accountID) else {
-                return try addStored(after: last, nil, to: &piece)
+                return try addStored(after: last, wantsStanding: false, to: &piece, at: now)
             }
             let outcome = add(
                 events, isRecent: true, upTo: events.last?.sequence ?? last, hasMore: events.count == Self.eventsMax, to: &piece)
             return outcome == .all && mayBeSettled ? .more : outcome
         }
-        // First, so that whatever has settled the item is among what is read next. The feed may not have been told of it yet.
-        guard let standing = try reads.events.standingNow(of: itemID, mode: nil, accountID: start.caller.accountID) else { return .unread }
-        return try addStored(after: last, standing, to: &piece)
+        // The feed may not have been told yet of what has settled the item.
+        return try addStored(after: last, wantsStanding: true, to: &piece, at: now)
     }
 
     /// Finds the place where the stream begins.
-    private mutating func begin(_ piece: inout Piece) throws(Failure) -> Outcome {
+    private mutating func begin(_ piece: inout Piece, at now: NIODeadline) throws(Failure) -> Outcome {
         guard let after = start.after else {
-            guard let sequence = try reads.events.lastSequenceNow(accountID: start.caller.accountID) else { return .unread }
+            guard let sequence = try find(.end, at: now)?.end else { return .unread }
             piece.add(reads.frames.ready(at: sequence))
             last = sequence
-            return try addEvents(to: &piece)
+            return try addEvents(to: &piece, at: now)
         }
         // No sequence is as large, so that a place in another life of the database is none in this one.
-        return try addStored(after: after.isOf(reads.epoch.epoch) ? after.sequence : .max, nil, to: &piece)
+        return try addStored(after: after.isOf(reads.epoch.epoch) ? after.sequence : .max, wantsStanding: false, to: &piece, at: now)
+    }
+
+    /// What the store says, on the spot or once it was asked; nil where it could not say it yet.
+    private func find(_ question: Question, at now: NIODeadline) throws(Failure) -> Findings? {
+        if let findings = try findNow(question) { return findings }
+        let (events, filter, accountID) = (reads.events, start.filter, start.caller.accountID)
+        return try look.answer(to: question, at: now) { () throws(Failure) in
+            var findings = Findings()
+            switch question {
+            case .end: findings.end = try await events.lastSequence(accountID: accountID)
+            case .events(let sequence, let wantsStanding):
+                if wantsStanding, let itemID = filter.itemID {
+                    findings.standing = try await events.standing(of: itemID, mode: nil, accountID: accountID)
+                }
+                findings.page = try await events.events(filter, after: sequence, limit: Self.eventsMax, accountID: accountID)
+            }
+            return findings
+        }
+    }
+
+    private func findNow(_ question: Question) throws(Failure) -> Findings? {
+        var findings = Findings()
+        let accountID = start.caller.accountID
+        switch question {
+        case .end:
+            guard let end = try reads.events.lastSequenceNow(accountID: accountID) else { return nil }
+            findings.end = end
+        case .events(let sequence, let wantsStanding):
+            // How the item stands comes first, so that whatever has settled it is among what is read next.
+            if wantsStanding, let itemID = start.filter.itemID {
+                guard let standing = try reads.events.standingNow(of: itemID, mode: nil, accountID: accountID) else { return nil }
+                findings.standing = standing
+            }
+            guard let page = try reads.events.eventsNow(start.filter, after: sequence, limit: Self.eventsMax, accountID: accountID) else {
+                return nil
+            }
+            findings.page = page
+        }
+        return findings
     }
 
     /// Adds what the store has.
-    /// - Parameter standing: how the item stood before; nil where that was not looked at.
     private mutating func addStored(
-        after sequence: Int64, _ standing: EventItemStanding?, to piece: inout Piece
+        after sequence: Int64, wantsStanding: Bool, to piece: inout Piece, at now: NIODeadline
     ) throws(Failure) -> Outcome {
-        guard
-            let page = try reads.events.eventsNow(
-                start.filter, after: sequence, limit: Self.eventsMax, accountID: start.caller.accountID)
-        else { return .unread }
+        guard let findings = try find(.events(after: sequence, wantsStanding: wantsStanding), at: now) else { return .unread }
+        let (page, standing) = (findings.page, findings.standing)
         if page.isGap {
             piece.add(reads.frames.resync(sequence > page.last ? .restored : .expired, at: page.last))
             last = page.last
