@@ -37,10 +37,11 @@ struct BucketFaultTests {
 
     @Test("The bucket is away, refuses, sends wrong bytes, drips: creates are refused and may be sent again, and all else goes on")
     func faults() async throws {
-        let (fault, port) = (Shared<Fault?>(nil), Shared(0))
-        try await Gateway.run(toPortOf: { port.value }, rule: { _, _ in fault.value?.ruling ?? .pass }) { gateway in
-            try await RunningCluster.run("--store-port", "\(gateway.port)") { cluster in
-                port.withLock { $0 = cluster.storePort }
+        let fault = Shared<Fault?>(nil)
+        let socket = try Socket.bind(.port(0))
+        close(socket.descriptor)
+        try await Gateway.run(to: socket.port, rule: { _, _ in fault.value?.ruling ?? .pass }) { gateway in
+            try await RunningCluster.run("--store-port", "\(socket.port)", "--store-proxy", "\(gateway.port)") { cluster in
                 let client = cluster.client
                 let kept = try await client.create(name: "Kept", seed: 5).id
                 let item = try await client.trained(kept)

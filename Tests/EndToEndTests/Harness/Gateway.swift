@@ -25,7 +25,7 @@ final class Gateway: Sendable {
 
     private typealias Connection = NIOAsyncChannel<ByteBuffer, ByteBuffer>
 
-    private let serverPort: @Sendable () -> Int
+    private let serverPort: Int
     private let rule: @Sendable (_ call: String, _ earlier: Int) -> Ruling
     private let seen = Mutex<[String]>([])
     /// Where the client finds it.
@@ -36,7 +36,7 @@ final class Gateway: Sendable {
     /// The calls that came, in their order: `media` for an image, otherwise the last part of the path, such as `heartbeat`.
     var calls: [String] { seen.withLock { $0 } }
 
-    private init(serverPort: @escaping @Sendable () -> Int, port: Int, rule: @escaping @Sendable (String, Int) -> Ruling) {
+    private init(serverPort: Int, port: Int, rule: @escaping @Sendable (String, Int) -> Ruling) {
         self.serverPort = serverPort
         self.rule = rule
         self.port = port
@@ -49,15 +49,6 @@ final class Gateway: Sendable {
     ///   - rule: what becomes of a request, by its call and the number of the same that came before.
     static func run<Value: Sendable>(
         to serverPort: Int, at socketPath: String? = nil, rule: @escaping @Sendable (_ call: String, _ earlier: Int) -> Ruling,
-        _ body: @escaping @Sendable (Gateway) async throws -> Value
-    ) async throws -> Value {
-        try await run(toPortOf: { serverPort }, at: socketPath, rule: rule, body)
-    }
-
-    /// The same before a server that is started later.
-    static func run<Value: Sendable>(
-        toPortOf serverPort: @escaping @Sendable () -> Int, at socketPath: String? = nil,
-        rule: @escaping @Sendable (_ call: String, _ earlier: Int) -> Ruling,
         _ body: @escaping @Sendable (Gateway) async throws -> Value
     ) async throws -> Value {
         let bootstrap = ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
@@ -92,7 +83,7 @@ final class Gateway: Sendable {
 
     private func pass(_ client: Connection) async throws {
         let server = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .connect(host: "127.0.0.1", port: serverPort()) { channel in
+            .connect(host: "127.0.0.1", port: serverPort) { channel in
                 channel.eventLoop.makeCompletedFuture { try Connection(wrappingChannelSynchronously: channel) }
             }
         try await client.executeThenClose { fromClient, toClient in

@@ -136,7 +136,8 @@ def parse(words):
     parser.add_argument("--folder", default=os.path.join(ROOT, ".build/cluster"), help="logs and keys (.build/cluster)")
     parser.add_argument("--binary", help="the service; by default the one that was built")
     parser.add_argument("--serve-flags", default="", metavar="TEXT", help="flags of every replica, such as '--trainer worker'")
-    parser.add_argument("--store-port", type=int, metavar="PORT", help="where replicas look for the bucket, if something stands between")
+    parser.add_argument("--store-port", type=int, metavar="PORT", help="where the bucket listens (a free one)")
+    parser.add_argument("--store-proxy", type=int, metavar="PORT", help="where replicas look for the bucket, if something stands between")
     parser.add_argument("--json", action="store_true", help="one line of JSON once everything runs, or for what a verb has done")
     # What stands behind these is handed on, whatever it looks like.
     rest = []

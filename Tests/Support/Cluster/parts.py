@@ -245,14 +245,14 @@ class Postgres(Part):
 class Store(Part):
     """An S3 bucket: OpenStack Swift's, which checks signatures, digests and times."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, port):
         super().__init__("store", folder)
         self.folder = os.path.join(folder, "objects")
         self.python = os.path.join(ROOT, ".build/test-tools/bin/python")
         if not os.access(self.python, os.X_OK):
             raise Failed("OpenStack Swift is not there; .ci/test-tools installs it")
         os.makedirs(self.folder)
-        self.port = free_port()
+        self.port = port or free_port()
 
     def command(self):
         return [self.python, os.path.join(ROOT, "Tests/Support/ObjectStore/server.py"), self.folder, str(self.port), BUCKET], {}

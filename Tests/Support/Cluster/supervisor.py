@@ -44,7 +44,7 @@ class Cluster:
         self.databases = [Postgres(name, self.folder, self.place) for name in names]
         self.primary = self.databases[0]
         self.standby = None
-        self.store = Store(self.folder)
+        self.store = Store(self.folder, options.store_port)
         hosts = ",".join(database.place for database in self.databases)
         secrets_key_file = os.path.join(self.folder, "secrets.key")
         with open(os.open(secrets_key_file, os.O_CREAT | os.O_WRONLY, 0o600), "w") as file:
@@ -53,7 +53,7 @@ class Cluster:
             "PERSONAS_DATABASE": "postgres:///%s?host=%s&user=%s&target_session_attrs=read-write&connect_timeout=2" % (
                 Postgres.database, hosts, Postgres.user),
             "PERSONAS_MEDIA": "s3://%s/images?endpoint=http://127.0.0.1:%d&region=%s" % (
-                BUCKET, options.store_port or self.store.port, REGION),
+                BUCKET, options.store_proxy or self.store.port, REGION),
             "PERSONAS_SECRETS_KEY_FILE": secrets_key_file, **OWNER,
         }
         self.replicas = []

@@ -106,15 +106,19 @@ def end_with(parent):
 
 def make_bucket(port, name):
     """Makes a bucket for the user who may do everything, by the old signature of S3, which takes few lines. Tokens would take a cache."""
-    date = formatdate(usegmt=True)
-    signature = hmac.new(b"testing", ("PUT\n\n\n%s\n/%s" % (date, name)).encode(), hashlib.sha1).digest()
-    connection = http.client.HTTPConnection("127.0.0.1", port)
-    headers = {"Date": date, "Authorization": "AWS test:tester:" + base64.b64encode(signature).decode()}
-    connection.request("PUT", "/" + name, headers=headers)
-    status = connection.getresponse().status
-    # 409: it is there already.
-    if status not in (200, 409):
-        sys.exit("the bucket %s could not be made: %s" % (name, status))
+    for _ in range(100):
+        date = formatdate(usegmt=True)
+        signature = hmac.new(b"testing", ("PUT\n\n\n%s\n/%s" % (date, name)).encode(), hashlib.sha1).digest()
+        connection = http.client.HTTPConnection("127.0.0.1", port)
+        headers = {"Date": date, "Authorization": "AWS test:tester:" + base64.b64encode(signature).decode()}
+        connection.request("PUT", "/" + name, headers=headers)
+        status = connection.getresponse().status
+        # 409: it is there already.
+        if status in (200, 409):
+            return
+        # A part of it has yet to listen.
+        eventlet.sleep(0.2)
+    sys.exit("the bucket %s could not be made: %s" % (name, status))
 
 
 def main():

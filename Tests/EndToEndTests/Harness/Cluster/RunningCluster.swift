@@ -19,8 +19,6 @@ final class RunningCluster: Sendable {
     let environment: [String: String]
     /// Where each replica listens, the first one first.
     let replicas: [String]
-    /// Where the bucket listens.
-    let storePort: Int
     private let folder: String
     private let process: ChildProcess
 
@@ -40,7 +38,6 @@ final class RunningCluster: Sendable {
         environment = try #require(report["environment"]?.strings)
         let parts = try #require(report["parts"]?.array)
         replicas = parts.compactMap { $0["url"]?.string }
-        storePort = parts.first { $0["name"] == "store" }?["port"]?.integer ?? 0
         // Its folder is not below that of the stage, because PostgreSQL's user has to reach it.
         if let place = parts.compactMap({ $0["place"]?.string }).first {
             ProcessWarden.watch(folder: (place as NSString).deletingLastPathComponent)
