@@ -28,5 +28,6 @@ struct OtherStores: AdministrationStores {
     var queueDepths: any QueueDepthStore { storage.queueDepths }
     var events: any EventStore { storage.events }
     var feed: EventFeed { storage.feed }
+    var companions: any Companions { storage.companions }
     var epoch: any EpochStore { storage.epoch }
 }
