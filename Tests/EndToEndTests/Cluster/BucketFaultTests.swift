@@ -44,7 +44,8 @@ struct BucketFaultTests {
             try await RunningCluster.run("--store-port", "\(socket.port)", "--store-proxy", "\(gateway.port)") { cluster in
                 let client = cluster.client
                 let kept = try await client.create(name: "Kept", seed: 5).id
-                let item = try await client.trained(kept)
+                _ = try await client.trained(kept)
+                let item = try await client.get("/v2/personas/\(kept)").json
                 for next in Fault.allCases {
                     fault.withLock { $0 = next }
                     // Whatever comes of it, it is not taken for the image.
