@@ -88,7 +88,8 @@ private func askForCredits(_ open: OpenStorage, _ account: Identifier) async thr
     let amount = try CreditAmount(10, of: .own("amount"))
     _ = try await open.storage.smartBalances.set(
         SmartBalance(threshold: amount, amount: amount), accountID: account, in: WriteContext(at: .second(1)))
-    _ = try await open.storage.smartBalances.ask(toCover: 1_000, accountID: account, at: .second(2))
+    let balance = try await open.storage.credits.standing(accountID: account).balance
+    _ = try await open.storage.smartBalances.ask(toCover: balance + 1, accountID: account, at: .second(2))
 }
 
 private func fillCredits(_ open: OpenStorage, _ account: Identifier, _ images: [StoredImage]) async throws {
@@ -112,7 +113,8 @@ private func fillTraining(_ open: OpenStorage, _ images: [StoredImage]) async th
     for number in 0..<4 { _ = try await open.insert("Trainee \(number)", of: account, images: images, at: .second(10)) }
     let leased = try await open.jobs.lease(limit: 3, policy: LeasePolicy(), at: .second(11))
     let portrait = try await realImages(30...30, open)
-    try await open.jobs.complete(leased[0].id, token: leased[0].leaseToken, portrait: portrait[0], at: .second(12))
+    // The first is the job that somebody pays for.
+    try await open.jobs.complete(leased[1].id, token: leased[1].leaseToken, portrait: portrait[0], at: .second(12))
     open.unpin(portrait)
     let policy = FalRules.leasePolicy(timeoutSeconds: 30)
     let job = try #require(

@@ -86,10 +86,7 @@ struct MoveStage: Sendable {
         let storage = try Storage.open(Storage.Configuration(directory: folder, readers: 2, mediaThreads: 4))
         defer { storage.close() }
         _ = try await storage.migrate()
-        return try await body(
-            OpenStorage(
-                storage: storage, directory: folder, index: try #require(storage.images as? SQLiteImageIndex),
-                files: try #require(storage.blobs as? FileBlobStore), backups: try #require(storage.backups)))
+        return try await body(OpenStorage(storage, directory: folder))
     }
 
     /// Runs a body with the database open.
@@ -144,7 +141,8 @@ struct RowDump: Equatable {
                 let columns = try connection.all("SELECT name FROM pragma_table_info(?) ORDER BY name", [table.name]) {
                     try $0.requiredText(0)
                 }
-                let values = columns.map { "coalesce(hex(CAST(\"\($0)\" AS BLOB)), '-')" }.joined(separator: " || ' ' || ")
+                let values = columns.map { "CASE WHEN \"\($0)\" IS NULL THEN '-' ELSE hex(CAST(\"\($0)\" AS BLOB)) END" }.joined(
+                    separator: " || ' ' || ")
                 return Set(try connection.all("SELECT \(values) FROM \"\(table.name)\"", []) { try $0.requiredText(0) })
             }
         }
