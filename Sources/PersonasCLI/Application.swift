@@ -96,14 +96,12 @@ struct Application: Sendable {
         let fetcher = try makeFetcher(factory)
         let place = if let place { place } else { try StorePlace(settings) }
         opened = try place.open(settings, asksForTopUps: payments != nil, metrics: factory, clock: clock)
-        storage = opened.stores
-        let clock = storage.clock
+        let (storage, clock) = (opened.stores, opened.stores.clock)
+        self.storage = storage
         if let registry { Self.tellVersion(in: registry) }
-        let storage = storage
         metrics = registry.map { MetricsSource(registry: $0, storage: storage) }
         signals = WorkSignals(removals: storage.removals)
-        let keepsMetadata = settings.keepImageMetadata
-        let leases = leases ?? LeasePolicy(settings)
+        let (keepsMetadata, leases) = (settings.keepImageMetadata, leases ?? LeasePolicy(settings))
         let places = settings.largeBodiesMax
         decoding =
             decodingThreads.map { BodyDecoding(places: places, threads: $0) { _ in } } ?? BodyDecoding(places: places, metrics: factory)

@@ -157,6 +157,12 @@ package final class PostgresStorage: Stores {
         self.sealed = sealed
         secretsKey = SecretsKeyFile(path: configuration.secretsKeyFile) { () throws(Failure) in sealed.hasSecrets }
         deliveries = SQLDeliveryStore(writer: writer, readers: reader, sealing: secretsKey)
+        attachPulse(forgetting: keys, looking: migrator)
+    }
+
+    /// Says what the pulse reads anew when it has missed something, and who is told of what other processes have done.
+    private func attachPulse(forgetting keys: SQLAPIKeyStore, looking migrator: PostgresMigrator) {
+        let pulse = pulse
         let (maintenance, terms, epoch) = (maintenanceCache, termCache, epochCache)
         changes.forward { pulse.tell(Bell($0)) }
         pulse.attach(

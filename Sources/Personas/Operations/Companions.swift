@@ -21,6 +21,7 @@ package struct CompanionReport: Sendable, Codable, Equatable {
     /// When the store last heard of it, by the store's clock, RFC 3339.
     package let lastSeenAt: String
 
+    /// Takes what the store says of a process.
     package init(id: Identifier, version: String, address: String, lastSeenAt: Timestamp) {
         self.id = id
         self.version = version
@@ -121,6 +122,7 @@ package struct NoCompanions: Companions {
     /// Never given.
     package let dutyChanges = WakeSignal()
 
+    /// One process with nobody beside it.
     package init() {}
 
     package func begin(version: String, signals: WorkSignals, topUpWaits: TopUpWaits?) {}

@@ -84,7 +84,13 @@ struct CreditModel: Sendable {
     private(set) var ledgers: [[Line]]
     private(set) var prices: CreditPrices?
 
-    init(accounts: Int) { ledgers = Array(repeating: [], count: accounts) }
+    /// Whether others may be at work under their leases when a process starts anew, so that it ends none of these.
+    private let isShared: Bool
+
+    init(accounts: Int, isShared: Bool) {
+        ledgers = Array(repeating: [], count: accounts)
+        self.isShared = isShared
+    }
 
     func balance(of account: Int) -> Int { ledgers[account].reduce(0) { $0 + $1.amount } }
 
@@ -156,6 +162,7 @@ struct CreditModel: Sendable {
         case .fail(let item, let isPassing):
             if isPassing, items[item].attempts < Self.attemptsMax { items[item].isLeased = false } else { end(item, .failed) }
         case .reportLate: return .late
+        case .restart where isShared: break
         default:
             for item in items.indices where items[item].isLeased {
                 if items[item].attempts < Self.attemptsMax { items[item].isLeased = false } else { end(item, .failed) }

@@ -228,7 +228,7 @@ struct CreditModelTests {
         var (cases, kinds) = (CreditCases(), [String: Int]())
         for seed in 0..<Self.runs(on: house) {
             try await withDataFolder(on: house) { directory in
-                var run = CreditRun(seed: seed, at: Timestamp.second(0).milliseconds)
+                var run = CreditRun(seed: seed, at: Timestamp.second(0).milliseconds, isShared: house == .postgres)
                 var store: CreditsInStore?
                 for stretch in 0..<Self.stretches {
                     // Each stretch opens the folder anew, and takes over what was in hand.

@@ -34,14 +34,17 @@ struct CreditRun {
     private static let dayMilliseconds: Int64 = 86_400_000
 
     let seed: UInt64
-    private(set) var model = CreditModel(accounts: CreditRun.accounts)
+    private(set) var model: CreditModel
     private(set) var cases = CreditCases()
     private var generator: SplitMix64
     private var now: Int64
     private var taken: [CreditStep] = []
 
-    /// - Parameter now: the moment at which it begins, in milliseconds.
-    init(seed: UInt64, at now: Int64) {
+    /// - Parameters:
+    ///   - now: the moment at which it begins, in milliseconds.
+    ///   - isShared: whether others may be at work when a process starts anew.
+    init(seed: UInt64, at now: Int64, isShared: Bool) {
+        model = CreditModel(accounts: Self.accounts, isShared: isShared)
         (self.seed, self.now) = (seed, now)
         generator = SplitMix64(seed: seed)
     }

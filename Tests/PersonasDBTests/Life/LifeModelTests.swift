@@ -168,7 +168,8 @@ struct StoredLifeModelTests {
                     for seed in block * 10..<(block + 1) * 10 {
                         let name = "acme \(seed)"
                         // Days pass in a run, and jobs are queued in the order of time.
-                        var run = LifeRun(seed: seed, at: Timestamp.second(Int(seed) * 10_000_000).milliseconds)
+                        let start = Timestamp.second(Int(seed) * 10_000_000).milliseconds
+                        var run = LifeRun(seed: seed, at: start, isShared: house == .postgres)
                         var items = ItemsInStore(open, account: try await open.account(name), imageSets: imageSets)
                         try await run.take(60, in: &items)
                         try await items.expectSound()

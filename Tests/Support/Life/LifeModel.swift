@@ -29,8 +29,11 @@ package struct LifeModel: Sendable {
     /// The job of each lease.
     private var leases: [Int] = []
 
+    private let isShared: Bool
+
     /// A world without items.
-    package init() {}
+    /// - Parameter isShared: whether others may be at work under their leases when a process starts anew, so that it ends none of these.
+    package init(isShared: Bool) { self.isShared = isShared }
 
     /// How many leases there were.
     package var leaseCount: Int { leases.count }
@@ -64,7 +67,7 @@ package struct LifeModel: Sendable {
                 model.jobs[job].attempts -= 1
             }
         case .expire: return sweep(leasesUntil: now, at: now)
-        case .restart: return sweep(leasesUntil: .max, at: now)
+        case .restart: return sweep(leasesUntil: isShared ? now : .max, at: now)
         case .cancel(let item): return cancel(item, at: now)
         case .retry(let item, let withImages): return retry(item, withImages, at: now)
         case .delete(let item):

@@ -15,12 +15,15 @@ package struct LifeRun {
 
     private var generator: SplitMix64
     private var now: Int64
-    private var model = LifeModel()
+    private var model: LifeModel
     /// Which answers each kind of step got.
     package private(set) var seen: Set<String> = []
 
-    /// - Parameter now: the moment at which it begins, in milliseconds.
-    package init(seed: UInt64, at now: Int64) {
+    /// - Parameters:
+    ///   - now: the moment at which it begins, in milliseconds.
+    ///   - isShared: whether others may be at work when a process starts anew.
+    package init(seed: UInt64, at now: Int64, isShared: Bool = false) {
+        model = LifeModel(isShared: isShared)
         generator = SplitMix64(seed: seed)
         self.now = now
     }

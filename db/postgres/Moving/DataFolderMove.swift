@@ -10,11 +10,13 @@ package struct MoveReport: Codable, Sendable, Equatable {
     package let database: String
     /// Where the images are.
     package let media: String
-    /// Accounts, and items of all of them.
+    /// How many accounts there are.
     package var accounts = 0
+    /// Items of all of them.
     package var items = 0
-    /// Images of all items, and their bytes.
+    /// Images of all items.
     package var images = 0
+    /// What these have together.
     package var imageBytes = 0
     /// Images that were stored by this call; an earlier one that was cut short may have stored the others.
     package var imagesStored = 0

@@ -38,8 +38,7 @@ enum CountCheck {
             SELECT account_id, kept, counted, mode, status FROM (
                 SELECT account_id, mode, status, coalesce(count, 0) AS kept, coalesce(number, 0) AS counted FROM item_count FULL JOIN
                     (SELECT account_id, mode, status, count(*) AS number FROM pikzonality GROUP BY account_id, mode, status) AS item
-                USING (account_id, mode, status)) AS both_counts
-            WHERE kept <> counted
+                USING (account_id, mode, status)) AS both_counts WHERE kept <> counted
             """, []
         ) { row in try difference(row, .items(mode: try row.requiredText(3), status: try row.requiredText(4))) }
         let trash = try connection.all(
@@ -47,8 +46,7 @@ enum CountCheck {
             SELECT account_id, kept, counted, mode FROM (
                 SELECT account_id, mode, coalesce(count, 0) AS kept, coalesce(number, 0) AS counted FROM trash_count FULL JOIN
                     (SELECT account_id, mode, count(*) AS number FROM trash_item GROUP BY account_id, mode) AS item
-                USING (account_id, mode)) AS both_counts
-            WHERE kept <> counted
+                USING (account_id, mode)) AS both_counts WHERE kept <> counted
             """, []
         ) { row in try difference(row, .trash(mode: try row.requiredText(3))) }
         let bytes = try connection.all(
@@ -58,8 +56,7 @@ enum CountCheck {
                     (SELECT account_id, sum(number) AS number FROM (
                         \(StoredBytes.counted) GROUP BY account_id UNION ALL \(StoredBytes.countedInTrash) GROUP BY account_id) AS images
                     GROUP BY account_id) AS item
-                USING (account_id)) AS both_counts
-            WHERE kept <> counted
+                USING (account_id)) AS both_counts WHERE kept <> counted
             """, []
         ) { row in try difference(row, .storedBytes) }
         return items + trash + bytes
