@@ -73,12 +73,14 @@ struct CreditsInStore {
     private mutating func importItems(
         _ account: Int, _ mode: Mode, _ isTrained: [Bool], _ prices: CreditPrices?, at now: Timestamp
     ) async throws(Failure) -> CreditAnswer {
+        let images = try open.pinnedImages()
         let given = isTrained.indices.map { "Line \($0) of \(now.milliseconds)" }
         let lines = zip(given, isTrained).enumerated().map { place, line in
             let (name, isTrained) = line
             return ImportedLine(
                 line: place + 1,
-                item: .success(.credited(name, mode, of: accounts[account], outcome: isTrained ? .completed : nil)))
+                item: .success(
+                    .credited(name, mode, of: accounts[account], images: images, outcome: isTrained ? .completed : nil)))
         }
         let outcomes = try await open.storage.archives.create(
             lines, of: nil, costing: prices, in: WriteContext(at: now, requestID: "import"))

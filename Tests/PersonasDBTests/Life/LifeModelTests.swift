@@ -123,13 +123,16 @@ private struct ItemsInStore: LivingItems {
     }
 
     func fault(liveItems: [Int]) async throws -> String? {
-        let processing = try open.count("pikzonality", where: "status = 'processing'")
-        let live = try open.count("training_job", where: "(state = 'queued' OR state = 'leased') AND pikzonality_id IS NOT NULL")
-        let lost = try open.count("training_job", where: "(state = 'queued' OR state = 'leased') AND pikzonality_id IS NULL")
+        let counts = try open.counts([
+            ("pikzonality", "status = 'processing'"),
+            ("training_job", "(state = 'queued' OR state = 'leased') AND pikzonality_id IS NOT NULL"),
+            ("training_job", "(state = 'queued' OR state = 'leased') AND pikzonality_id IS NULL"),
+            ("pikzonality", "settles_to IS NOT NULL AND status <> 'processing'"),
+        ])
+        let (processing, live, lost, waiting) = (counts[0], counts[1], counts[2], counts[3])
         guard live == liveItems.count, processing == live, lost == 0 else {
             return "\(processing) items in training, \(live) jobs for them, \(lost) for none"
         }
-        let waiting = try open.count("pikzonality", where: "settles_to IS NOT NULL AND status <> 'processing'")
         return waiting == 0 ? nil : "an item that has settled is still to go"
     }
 
@@ -161,7 +164,7 @@ struct StoredLifeModelTests {
         try await withDataFolder(on: house) { directory in
             var seen: Set<String> = []
             // A network takes its time with each step.
-            for block in 0..<(house == .sqlite ? 20 : 3) as Range<UInt64> {
+            for block in 0..<(house == .sqlite ? 20 : 2) as Range<UInt64> {
                 // Each block opens the folder anew, beside what the runs before have left.
                 try await withStorage(on: house, in: directory) { open in
                     let imageSets = try await Self.imageSets(open)

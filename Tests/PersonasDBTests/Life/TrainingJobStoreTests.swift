@@ -129,9 +129,9 @@ struct LeaseTests {
         }
     }
 
-    @Test("A process that takes over ends every lease, however long it runs, as one that ran out at that moment", arguments: House.all)
-    func takeOver(on house: House) async throws {
-        try await withStorage(on: house) { open in
+    @Test("A process that takes over ends every lease, however long it runs, as one that ran out at that moment")
+    func takeOver() async throws {
+        try await withStorage { open in
             let account = try await open.account()
             let items = [try await open.insert("Nova", of: account), try await open.insert("Iris", of: account)]
             let (short, long) = (LeasePolicy(seconds: 30, attemptsMax: 1), LeasePolicy(seconds: 1_000_000, attemptsMax: 2))
@@ -147,6 +147,20 @@ struct LeaseTests {
                 #expect(failed.error?.code == .timeout && failed.updatedAt == .second(3))
             }
             #expect(try await open.jobs.takeOver(policy: long, at: .second(4)) == 0)
+        }
+    }
+
+    @Test("Where other processes may be at work, one that takes over ends only the leases that ran out")
+    func takeOverOfShared() async throws {
+        try await withStorage(on: .postgres) { open in
+            let account = try await open.account()
+            for name in ["Nova", "Iris"] { _ = try await open.insert(name, of: account) }
+            let first = try #require(try await open.jobs.lease(limit: 1, policy: policy, at: .second(0)).first)
+            let second = try #require(try await open.jobs.lease(limit: 1, policy: policy, at: .second(20)).first)
+            #expect(try await open.jobs.takeOver(policy: policy, at: .second(30)) == 1)
+            await expectConflicts(first, at: 30, open)
+            let beat = try await open.jobs.heartbeat(second.id, token: second.leaseToken, progress: 50, policy: policy, at: .second(30))
+            #expect(!beat.isCancelled)
         }
     }
 

@@ -8,9 +8,9 @@ import Testing
 
 @Suite("Training in process", .timeLimit(.minutes(1)))
 struct TrainingLoopTests {
-    @Test("A trainer that starts takes over at once what the one before it had in hand when the process died", arguments: House.all)
-    func takesOver(on house: House) async throws {
-        try await withStorage(on: house) { open in
+    @Test("A trainer that starts takes over at once what the one before it had in hand when the process died")
+    func takesOver() async throws {
+        try await withStorage { open in
             let image = try await open.store(try SanitizedImage.fixture(1))
             defer { open.unpin([image]) }
             let item = try await open.insert("Ann", of: try await open.account(), images: [image, image, image])

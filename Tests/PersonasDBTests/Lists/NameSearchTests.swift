@@ -228,7 +228,8 @@ private struct SearchModel {
     mutating func deleteAccount() async throws {
         try await open.accounts.delete(accountNamed: "zeta", at: .second(20))
         items.removeAll { $0.accountID == accounts[1] }
-        #expect(try open.count("name_document") == items.count)
+        // In PostgreSQL an index of the items themselves.
+        if open.house == .sqlite { #expect(try open.count("name_document") == items.count) }
         accounts[1] = try await open.account("zeta")
     }
 

@@ -77,7 +77,8 @@ extension PostgresTests {
                     PikzonalityFilter(search: "zo"), sort: .newestFirst, after: nil, limit: 9, accountID: account.id)
                 let tokens = try #require(moved.first).referenceTokens
                 for token in tokens { #expect(try await storage.blobs.isIntact(try await library.image(token).key)) }
-                #expect(try await storage.integrity.check(repairingWith: nil, at: .now) { _ in }.findings == [])
+                let findings = try await storage.integrity.check(repairingWith: nil, at: .now) { _ in }.findings
+                #expect(findings == [])
             }
         }
 

@@ -40,7 +40,7 @@ private func realImages(_ seeds: ClosedRange<UInt64>, _ open: OpenStorage) async
 
 private func fillItems(_ open: OpenStorage, _ account: Identifier, _ images: [StoredImage]) async throws {
     let done = try await open.insert(
-        "Zoë 🐈", of: account, images: images, instructions: "Warm\nsmile \u{1F469}\u{200D}\u{1F3A4}", externalID: "own-1",
+        "Zoe", of: account, images: images, instructions: "Warm\nsmile \u{1F469}\u{200D}\u{1F3A4}", externalID: "own-1",
         metadata: ["team": "red", "größe": "Ω"], outcome: .completed, at: .second(1))
     _ = try await open.insert("Failed", mode: .style, of: account, images: images, outcome: .failed(.fixture), at: .second(2))
     for words in ["one", "two"] {
