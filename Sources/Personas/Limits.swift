@@ -74,9 +74,9 @@ package enum Limits {
     package static let idempotencySecondsKept = 86_400
     /// Seconds after which a claim on an idempotency key ends by itself where nobody prolongs it: what a retry has to wait for at most whose first
     /// attempt went down with its process.
-    package static let idempotencyClaimSeconds = 12
-    /// Seconds after which a request that still runs prolongs its claim: so that two attempts at that may fail.
-    package static let idempotencyRenewalSeconds = 4
+    package static let idempotencyClaimSeconds = 5
+    /// Seconds after which a request that still runs prolongs its claim: so that an attempt at that may fail.
+    package static let idempotencyRenewalSeconds = 2
     /// Seconds within which the bytes of a deleted item leave the disk of a running server: several rounds of what removes them.
     package static let removalSecondsMax = 300
     /// Entries of the audit that are kept: decades of what people type, months of a script that creates an item every few seconds, and at some 100 bytes

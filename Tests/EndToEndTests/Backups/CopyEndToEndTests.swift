@@ -83,7 +83,7 @@ struct CopyEndToEndTests {
             for seed in 0..<4 {
                 let item = try await client.trained(
                     client.create(
-                        seed % 2 == 0 ? "persona" : "style", name: "Item \(seed) é", seed: seed, members: ["metadata": ["n": "\(seed)"]]
+                        seed % 2 == 0 ? "persona" : "style", name: "Item \(seed)", seed: seed, members: ["metadata": ["n": "\(seed)"]]
                     ).id)
                 let id = item["id"]?.string ?? ""
                 guard seed < 2 else { continue }

@@ -114,7 +114,7 @@ extension ClientChecklistTests {
         try await Stage.run { stage in
             let service = try await stage.serve()
             let client = service.client(try await stage.key())
-            #expect(try await stage.command("maintenance", "on", "--retry-after", "7").exit == .status(0))
+            try await stage.maintenance("on", "--retry-after", "7", of: client)
             let answer = try await client.get(Self.path)
             #expect(answer.status == 503)
             #expect(answer.code == "SERVICE_UNDER_MAINTENANCE")

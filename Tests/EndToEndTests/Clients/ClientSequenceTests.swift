@@ -53,7 +53,7 @@ struct ClientSequenceTests {
         try await Stage.run { stage in
             let service = try await stage.serve()
             let a = KnownClient(.a, service.client(try await stage.key()))
-            #expect(try await stage.command("maintenance", "on", "--retry-after", "2").exit == .status(0))
+            try await stage.maintenance("on", "--retry-after", "2", of: a.client)
             async let created = a.call(.POST, "/persona", ["name": "Patient", "image_base64s": Picture.threeBase64()])
             try await eventually("the first refusal") { a.statuses.contains(503) }
             #expect(try await stage.command("maintenance", "off").exit == .status(0))

@@ -24,7 +24,8 @@ struct LifeEndToEndTests {
 
     @Test(
         "A server that is killed -9 within a cancel or a retry has done all of it or nothing, and answers it once",
-        arguments: ["cancel", "retry"], [FaultInjector.Action.killBefore, .killAfter])
+        .enabled(if: !SharedDatabase.isWanted, "The faults are those of a data folder"), arguments: ["cancel", "retry"],
+        [FaultInjector.Action.killBefore, .killAfter])
     func killed(call: String, action: FaultInjector.Action) async throws {
         try await Stage.run { stage in
             let faults = try FaultInjector(stage)
@@ -66,7 +67,9 @@ struct LifeEndToEndTests {
             let id = try await service.client(key).create(name: "Nova").id
             let lease = try Lease(try await service.client(trainerKey).post("/v2/training/lease", [:]))
             let leased = try await stage.command("show", id, "--json").json
-            #expect(leased["job"]?["state"] == "leased" && leased["job"]?["attempts"] == 1 && leased["job"]?["attempts_max"] == 2)
+            #expect(leased["job"]?["state"] == "leased" && leased["job"]?["attempts"] == 1)
+            // On a database a command asks no server, and goes by settings of its own.
+            if !SharedDatabase.isWanted { #expect(leased["job"]?["attempts_max"] == 2) }
             #expect(leased["job"]?["lease_expires_at"]?.string != nil && leased["settles_to"] == .null)
             if !besideServer { #expect(try await service.stop() == .status(0)) }
 

@@ -80,7 +80,11 @@ struct RetryEndToEndTests {
     }
 
     private static func sendAgain(_ create: Create, _ client: Client) async throws {
-        let again = try await send(create, client)
+        let again: ClientAnswer = try await eventually("the end of a claim") {
+            let answer = try await send(create, client)
+            // On a database, what was under way at the kill is taken for work that goes on until its claim has run out.
+            return SharedDatabase.isWanted && answer.code == "IDEMPOTENCY_KEY_IN_USE" ? nil : answer
+        }
         #expect(again.status == 201, "\(create.name): \(again.text)")
         let later = try await send(create, client)
         #expect(later.body == again.body && later.header("Idempotent-Replayed") == "true")

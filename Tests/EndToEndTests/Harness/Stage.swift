@@ -91,6 +91,13 @@ final class Stage: Sendable {
         try await CommandResult(of: try start(arguments, data: data, environment: environment), arguments)
     }
 
+    /// Begins or ends maintenance, and waits until a client of the server meets it: on a database a server hears of it within a moment.
+    func maintenance(_ words: String..., of client: Client) async throws {
+        #expect(try await command(["maintenance"] + words).exit == .status(0))
+        guard SharedDatabase.isWanted else { return }
+        try await eventually("maintenance \(words)") { try await (client.get("/v2/personas").status == 503) == (words.first == "on") }
+    }
+
     /// Runs a command without `--data` to its end.
     func bareCommand(_ arguments: String..., environment: [String: String] = [:]) async throws -> CommandResult {
         try await bareCommand(arguments, environment: environment)

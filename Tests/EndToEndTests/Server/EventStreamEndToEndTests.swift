@@ -86,7 +86,7 @@ struct EventStreamEndToEndTests {
             #expect(!client.body.isWhole)
             #expect(try await stage.command("maintenance", "on").exit == .status(0))
             try await client.end(within: .seconds(1) * timeoutFactor)
-            #expect(try await stage.command("maintenance", "off").exit == .status(0))
+            try await stage.maintenance("off", of: service.client(key))
             var clients: [EventStreamClient] = []
             for _ in 0..<12 { clients.append(try await Self.follow(service, key)) }
             service.process.signal(SIGTERM)

@@ -34,6 +34,9 @@ struct SharedDatabase: Sendable {
         environment["PERSONAS_DATABASE"]?.replace("postgres:///personas?", with: "postgres:///\(name)?")
         environment["PERSONAS_MEDIA"]?.replace("/images?", with: "/\(name)?")
         environment["PERSONAS_SECRETS_KEY_FILE"] = secretsKeyFile
+        // The bucket of the tests stores an image in tens of milliseconds. Of twenty creates at once some would wait for the others' places longer than
+        // any request may.
+        environment["PERSONAS_REQUESTS_IN_FLIGHT_MAX"] = "40"
         return SharedDatabase(engines: engines, name: name, environment: environment)
     }
 
