@@ -63,7 +63,7 @@ struct CommandPathTests {
         #expect(Self.commands().count > 30)
         for (name, type) in Self.commands() {
             #expect(type.configuration.abstract.hasSuffix("."), "\(name)")
-            for line in PersonasCommand.helpMessage(for: type, columns: 100).split(separator: "\n") {
+            for line in HelpText.of(type, columns: 100).split(separator: "\n") {
                 #expect(TextWidth.columns(of: String(line)) <= 100, "\(name): \(line)")
             }
         }

@@ -31,7 +31,7 @@ enum CommandPath {
             return
         }
         let message = path.count == 1 ? "a command is missing" : "a command of \(names(path)) is missing"
-        throw Fault(message: message, help: PersonasCommand.helpMessage(for: last))
+        throw Fault(message: message, help: HelpText.of(last))
     }
 
     /// What stands where a command should, and begins as options do, belongs behind the command unless the library answers it here.
@@ -41,7 +41,7 @@ enum CommandPath {
         else { return }
         guard path.count == 1 else {
             throw Fault(
-                message: "a command of \(names(path)) is missing before \(option)", help: PersonasCommand.helpMessage(for: last))
+                message: "a command of \(names(path)) is missing before \(option)", help: HelpText.of(last))
         }
         throw Fault(
             message: "a command is missing before \(option): options follow the whole command, as in personas accounts list --data DIR",

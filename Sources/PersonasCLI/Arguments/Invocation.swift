@@ -25,11 +25,14 @@ struct Invocation {
             // What parses arguments answers --help and --version in this way as well, which are results as any other.
             let status = PersonasCommand.exitCode(for: error)
             if status == .success {
-                Output.text(PersonasCommand.fullMessage(for: error) + "\n")
+                Output.text(HelpText.shortened(PersonasCommand.fullMessage(for: error)) + "\n")
                 finish { $0 }
             }
             if isJSON, status == .validationFailure { end(CommandFailure(.usage, PersonasCommand.message(for: error))) }
-            if status != .success { PersonasCommand.exit(withError: error) }
+            if status != .success {
+                for line in HelpText.shortened(PersonasCommand.fullMessage(for: error)).split(separator: "\n") { Output.note(String(line)) }
+                exit(status.rawValue)
+            }
         }
         exit(EXIT_SUCCESS)
     }

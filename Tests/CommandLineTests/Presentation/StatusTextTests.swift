@@ -71,7 +71,7 @@ struct StatusTextTests {
         let text = try Output.jsonText(try Self.document())
         #expect(
             text
-                == #"{"accounts":12,"data_folder":"/data","disk":{"database_bytes":999,"free_bytes":null,"images":3702,"media_bytes":1234567890},"#
+                == #"{"accounts":12,"data_folder":"/data","database":null,"disk":{"database_bytes":999,"free_bytes":null,"images":3702,"media_bytes":1234567890},"#
                 + #""items":{"persona":{"completed":1234567,"failed":3,"processing":0,"trash":0},"#
                 + #""style":{"completed":0,"failed":0,"processing":1,"trash":1200}},"#
                 + #""last_backup":{"created_at":"2026-11-22T06:30:00.000Z","directory":"/backups/2026-11-22T063000Z","present":false},"#
@@ -82,7 +82,7 @@ struct StatusTextTests {
         let bare = try Output.jsonText(try Self.document(server: false, stored: nil, pending: ["v0002_more"]))
         #expect(
             bare
-                == #"{"accounts":null,"data_folder":"/data","disk":{"database_bytes":999,"free_bytes":null,"images":null,"media_bytes":null},"#
+                == #"{"accounts":null,"data_folder":"/data","database":null,"disk":{"database_bytes":999,"free_bytes":null,"images":null,"media_bytes":null},"#
                 + #""items":null,"last_backup":null,"maintenance":null,"#
                 + #""migrations":{"applied":1,"changed":[],"pending":["v0002_more"],"unknown":[]},"queue":null,"replicas":null,"server":null,"#
                 + #""version":"1.0.0"}"#)
