@@ -66,6 +66,15 @@ struct RateLimitMiddleware: RouterMiddleware {
 struct RateLimitFields: RouterMiddleware {
     typealias Context = PersonasRequestContext
 
+    /// What is known at once of where a caller stands.
+    enum StandingLookup {
+        case known(RateLimiter.Standing)
+        /// No key is known.
+        case ofNobody
+        /// To find out takes waiting.
+        case waits
+    }
+
     /// The routes that need no key, whose answers say nothing of limits.
     private static let keylessRoutes = HealthRoutes.paths.union(DocumentRoutes.paths).union([MetricsRoutes.path, MediaRoutes.path])
 
@@ -103,9 +112,13 @@ struct RateLimitFields: RouterMiddleware {
                 name: .rateLimit, value: "\"\(standing.limit.rawValue)\";r=\(standing.remaining);t=\(standing.resetSeconds)"))
     }
 
-    /// Where the caller of a read stands that was answered before it came to be counted; nil where no key is known, or to find out needs waiting.
-    func standingNow(presenting secret: String?) -> RateLimiter.Standing? {
-        authentication.knownKeyIDNow(presenting: secret).map { limiter.count($0, isWrite: false).standing }
+    /// Where the caller of a read stands that was answered before it came to be counted.
+    func standingNow(presenting secret: String?) -> StandingLookup {
+        switch authentication.knownKeyIDNow(presenting: secret) {
+        case .known(let keyID): .known(limiter.count(keyID, isWrite: false).standing)
+        case .unknown: .ofNobody
+        case .waits: .waits
+        }
     }
 
     private func standing(_ request: Request, _ context: Context) async -> RateLimiter.Standing? {

@@ -54,6 +54,7 @@ struct ImmediateReads: ImmediateResponder {
             if facts.standing != nil, let caller = facts.caller { limiter.takeBack(caller.keyID) }
             return nil
         }
+        guard noteStanding(presenting: head.apiKey, &facts) else { return nil }
         complete(&answer, to: head, requestID: requestID, facts, since: start, on: connection)
         return answer
     }
@@ -225,11 +226,21 @@ struct ImmediateReads: ImmediateResponder {
         return facts.caller
     }
 
+    /// Takes note of where the caller stands of an answer that was found before it came to be counted.
+    /// - Returns: false where to find that out needs waiting, so that the other way answers.
+    private func noteStanding(presenting secret: String?, _ facts: inout Facts) -> Bool {
+        guard facts.standing == nil, facts.isLimited, !facts.isKeyUnknown else { return true }
+        switch rateLimitFields.standingNow(presenting: secret) {
+        case .known(let standing): facts.standing = standing
+        case .ofNobody: break
+        case .waits: return false
+        }
+        return true
+    }
+
     /// What every answer says.
     private func finish(_ fields: inout HTTPFields, of head: ReadHead, requestID: String, _ facts: Facts) {
-        var standing = facts.standing
-        if standing == nil, facts.isLimited, !facts.isKeyUnknown { standing = rateLimitFields.standingNow(presenting: head.apiKey) }
-        if let standing { rateLimitFields.add(standing, to: &fields) }
+        if let standing = facts.standing { rateLimitFields.add(standing, to: &fields) }
         crossOrigin.add(to: &fields, origin: head.origin, isOpen: facts.isOpen)
         SecurityHeaders.add(to: &fields)
         // Every envelope says it already.

@@ -204,6 +204,16 @@ package enum KeyLookup: Sendable {
     case waits
 }
 
+/// Whose secret is presented, as far as that is known at once.
+package enum KeyIDLookup: Sendable, Equatable {
+    /// The id of the key that has or had the secret.
+    case known(Identifier)
+    /// No key has it, or it cannot be looked up.
+    case unknown
+    /// To find out takes waiting.
+    case waits
+}
+
 /// Remembers API keys by the SHA-256 of their secrets.
 package protocol APIKeyStore: Sendable {
     /// Stores a new key.

@@ -21,10 +21,14 @@ package struct Authentication: Sendable {
         return (try? await keys.find(secret: secret))?.key.id
     }
 
-    /// The same, where that needs no waiting; nil where it does.
-    package func knownKeyIDNow(presenting secret: String?) -> Identifier? {
-        guard let secret = try? Self.wellFormed(secret), case .known(let found) = try? keys.findNow(secret: secret) else { return nil }
-        return found.key.id
+    /// The same, where that needs no waiting.
+    package func knownKeyIDNow(presenting secret: String?) -> KeyIDLookup {
+        guard let secret = try? Self.wellFormed(secret), let found = try? keys.findNow(secret: secret) else { return .unknown }
+        return switch found {
+        case .known(let found): .known(found.key.id)
+        case .unknown: .unknown
+        case .waits: .waits
+        }
     }
 
     /// The caller behind a presented key.

@@ -77,7 +77,7 @@ struct AuthenticationTests {
             #expect(caller == Caller(accountID: Self.accountID, keyID: Self.keyID, scopes: [.read, .write]))
             #expect(try authentication.callerNow(presenting: Self.secret) == caller)
         }
-        #expect(authentication.knownKeyIDNow(presenting: Self.secret) == Self.keyID, "whatever state it is in")
+        #expect(authentication.knownKeyIDNow(presenting: Self.secret) == .known(Self.keyID), "whatever state it is in")
     }
 
     @Test(
@@ -93,7 +93,7 @@ struct AuthenticationTests {
         let authentication = Authentication(keys: AnsweringKeyStore(.success(nil)))
         await #expect(throws: failure) { try await authentication.caller(presenting: presented) }
         #expect(throws: failure) { try authentication.callerNow(presenting: presented) }
-        #expect(authentication.knownKeyIDNow(presenting: presented) == nil)
+        #expect(authentication.knownKeyIDNow(presenting: presented) == .unknown)
     }
 
     @Test("A look-up that would take waiting lets nobody in and refuses nobody; what cannot be a key is refused all the same")
@@ -101,7 +101,7 @@ struct AuthenticationTests {
         let store = AnsweringKeyStore(.success(PresentedKey(key: Self.key(), account: Self.account())), waits: true)
         let authentication = Authentication(keys: store)
         #expect(try authentication.callerNow(presenting: Self.secret) == nil)
-        #expect(authentication.knownKeyIDNow(presenting: Self.secret) == nil)
+        #expect(authentication.knownKeyIDNow(presenting: Self.secret) == .waits)
         #expect(throws: Failure.missingAPIKey) { try authentication.callerNow(presenting: nil) }
         #expect(throws: Failure.malformedAPIKey) { try authentication.callerNow(presenting: "sk_0123456789") }
         #expect(throws: Failure.unknownAPIKey) { try authentication.callerNow(presenting: "pkz_" + String(repeating: "x", count: 39)) }
@@ -125,7 +125,7 @@ struct AuthenticationTests {
         let store = AnsweringKeyStore(.failure(.unexpected("disk")))
         await #expect(throws: Failure.unexpected("disk")) { try await Authentication(keys: store).caller(presenting: Self.secret) }
         #expect(throws: Failure.unexpected("disk")) { try Authentication(keys: store).callerNow(presenting: Self.secret) }
-        #expect(Authentication(keys: store).knownKeyIDNow(presenting: Self.secret) == nil)
+        #expect(Authentication(keys: store).knownKeyIDNow(presenting: Self.secret) == .unknown)
     }
 
     @Test("A caller may do what the key's scopes say and nothing else")
