@@ -9,6 +9,8 @@ import Synchronization
 final class EventLook<Question: Hashable & Sendable, Answer: Sendable>: Sendable {
     private struct State {
         var question: Question?
+        /// How often the stream had been rung for when the look began.
+        var ringCount = 0
         var answer: Result<Answer, Failure>?
         /// How often the stream has come in vain.
         var visits = 0
@@ -29,30 +31,34 @@ final class EventLook<Question: Hashable & Sendable, Answer: Sendable>: Sendable
     }
 
     /// The answer to a question, once; nil while it is not there.
-    /// - Parameter ask: looks for it, unless that was begun before.
+    /// - Parameters:
+    ///   - ringCount: how often the stream was rung for so far.
+    ///   - ask: looks for it, unless that was begun before.
+    /// - Returns: the answer, and how often the stream had been rung for when the look began: what was rung for since may be missing.
     /// - Throws: why there is none, unless the store may be reached soon.
     func answer(
-        to question: Question, at now: NIODeadline, asking ask: @escaping @Sendable () async throws(Failure) -> Answer
-    ) throws(Failure) -> Answer? {
-        let found = state.withLock { state -> Result<Answer, Failure>? in
+        to question: Question, at now: NIODeadline, ringCount: Int, asking ask: @escaping @Sendable () async throws(Failure) -> Answer
+    ) throws(Failure) -> (answer: Answer, ringCount: Int)? {
+        let found = state.withLock { state -> (answer: Result<Answer, Failure>, ringCount: Int)? in
             if let answer = state.answer {
                 let isFitting = state.question == question
                 (state.question, state.answer) = (nil, nil)
                 if isFitting {
                     guard case .failure(.storeBusy) = answer else {
                         state.visits = 0
-                        return answer
+                        return (answer, state.ringCount)
                     }
                     state.restsUntil = now + Self.rest
                 }
             }
             state.visits += 1
             guard state.question == nil, now >= state.restsUntil else { return nil }
-            state.question = question
+            (state.question, state.ringCount) = (question, ringCount)
             Task { await self.look(ask) }
             return nil
         }
-        return try found?.get()
+        guard let found else { return nil }
+        return (try found.answer.get(), found.ringCount)
     }
 
     private func look(_ ask: @Sendable () async throws(Failure) -> Answer) async {

@@ -40,7 +40,8 @@ struct EventRoutes: Sendable {
     private func response(_ start: EventStream.Start, _ request: Request, _ context: CallerContext) throws -> Response {
         guard request.method == .get else { return Response(status: .ok, headers: EventReads.streamFields) }
         let signal = WakeSignal()
-        let open = try reads.streams.begin(start.caller.accountID) { _ in signal.notify() }
+        let ring = EventRing()
+        let open = try reads.streams.begin(start.caller.accountID, ring) { _ in signal.notify() }
         let channel = context.channel
         return Response(
             status: .ok, headers: EventReads.streamFields,
@@ -50,7 +51,7 @@ struct EventRoutes: Sendable {
                     ending.end()
                     signal.notify()
                 }
-                var stream = EventStream(start, reads: reads)
+                var stream = EventStream(start, reads: reads, ring: ring)
                 while !ending.hasEnded, !Task.isCancelled {
                     let seen = signal.count
                     let (piece, eventCount) = stream.next()

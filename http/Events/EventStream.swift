@@ -42,7 +42,12 @@ struct EventStream {
         /// How the item stood before the events were read; nil where that was not looked at.
         var standing: EventItemStanding?
         var page = EventPage(events: [], hasMore: false, last: 0)
+        /// Whether everything is in it that was rung for so far.
+        var isLatest = true
     }
+
+    /// Takes note of what is rung for.
+    let ring: EventRing
 
     private let reads: EventReads
     private let start: Start
@@ -60,10 +65,11 @@ struct EventStream {
     /// What stores that answer nothing on the spot were asked.
     private let look = EventLook<Question, Findings>()
     private let admissionLook = EventLook<Bool, Timestamp?>()
-    /// Until when the client may be told more, as such a store has said, and how long that is good for.
-    private var admission: (end: NIODeadline, isGoodUntil: NIODeadline)?
+    /// Until when the client may be told more, as such a store has said, how long that is good for, and how often was rung before it was asked.
+    private var admission: (end: NIODeadline, isGoodUntil: NIODeadline, ringCount: Int)?
 
-    init(_ start: Start, reads: EventReads, at now: NIODeadline = .now()) {
+    init(_ start: Start, reads: EventReads, ring: EventRing, at now: NIODeadline = .now()) {
+        self.ring = ring
         self.start = start
         self.reads = reads
         streams = reads.streams
@@ -131,17 +137,22 @@ struct EventStream {
             try caller.require(.read)
             return deadline(of: end, at: now)
         }
-        if let admission, now < admission.isGoodUntil { return admission.end }
+        if let admission, now < admission.isGoodUntil { return nextLook(after: admission) }
         let (authentication, secret) = (reads.authentication, start.secret)
-        let answer = try admissionLook.answer(to: true, at: now) { () throws(Failure) in
+        let found = try admissionLook.answer(to: true, at: now, ringCount: ring.count) { () throws(Failure) in
             let (caller, end) = try await authentication.admission(presenting: secret)
             try caller.require(.read)
             return end
         }
-        guard let answer else { return nil }
-        let end = deadline(of: answer, at: now)
-        admission = (end, now + .milliseconds(Self.admissionMilliseconds))
-        return end
+        guard let found else { return nil }
+        let admission = (deadline(of: found.answer, at: now), now + .milliseconds(Self.admissionMilliseconds), found.ringCount)
+        self.admission = admission
+        return nextLook(after: admission)
+    }
+
+    /// When to ask again whether the client may be told more: soon, where something was rung for since, which may be that it may not.
+    private func nextLook(after admission: (end: NIODeadline, isGoodUntil: NIODeadline, ringCount: Int)) -> NIODeadline {
+        ring.count == admission.ringCount ? admission.end : min(admission.end, admission.isGoodUntil)
     }
 
     private func deadline(of end: Timestamp?, at now: NIODeadline) -> NIODeadline {
@@ -190,7 +201,7 @@ struct EventStream {
     private func find(_ question: Question, at now: NIODeadline) throws(Failure) -> Findings? {
         if let findings = try findNow(question) { return findings }
         let (events, filter, accountID) = (reads.events, start.filter, start.caller.accountID)
-        return try look.answer(to: question, at: now) { () throws(Failure) in
+        let found = try look.answer(to: question, at: now, ringCount: ring.count) { () throws(Failure) in
             var findings = Findings()
             switch question {
             case .end: findings.end = try await events.lastSequence(accountID: accountID)
@@ -202,6 +213,9 @@ struct EventStream {
             }
             return findings
         }
+        guard var findings = found?.answer else { return nil }
+        findings.isLatest = found?.ringCount == ring.count
+        return findings
     }
 
     private func findNow(_ question: Question) throws(Failure) -> Findings? {
@@ -230,6 +244,12 @@ struct EventStream {
         after sequence: Int64, wantsStanding: Bool, to piece: inout Piece, at now: NIODeadline
     ) throws(Failure) -> Outcome {
         guard let findings = try find(.events(after: sequence, wantsStanding: wantsStanding), at: now) else { return .unread }
+        let outcome = add(findings, after: sequence, to: &piece)
+        // Nobody rings again for what has come since the store was asked.
+        return outcome == .all && !findings.isLatest ? .more : outcome
+    }
+
+    private mutating func add(_ findings: Findings, after sequence: Int64, to piece: inout Piece) -> Outcome {
         let (page, standing) = (findings.page, findings.standing)
         if page.isGap {
             piece.add(reads.frames.resync(sequence > page.last ? .restored : .expired, at: page.last))
@@ -238,14 +258,16 @@ struct EventStream {
             return .more
         }
         let outcome = add(page.events, isRecent: false, upTo: page.last, hasMore: page.hasMore, to: &piece)
+        // What settles the item may have been passed over, because it is not asked for.
+        let mayHavePassed = start.filter.types != nil && page.last > sequence
+        if start.endsWhenSettled, mayHavePassed { mayBeSettled = true }
         guard mayBeSettled, outcome == .all else { return outcome }
         guard let standing, page.events.isEmpty else { return .more }
         guard standing == .processing else {
             piece.add(reads.frames.end(at: page.last))
             return .ends
         }
-        // What settles it may have been passed over meanwhile, because it is not asked for.
-        mayBeSettled = start.filter.types != nil && page.last > sequence
+        mayBeSettled = mayHavePassed
         return .all
     }
 

@@ -53,9 +53,13 @@ final class EventStreams: Sendable {
     }
 
     /// Begins to follow an account for a stream, if there is a place for it.
-    /// - Parameter wake: called from any thread when there may be something to send, with the time after which to look.
+    /// - Parameters:
+    ///   - ring: takes note of what is rung for.
+    ///   - wake: called from any thread when there may be something to send, with the time after which to look.
     /// - Returns: nil where the account, or all of them, have no place left.
-    func beginNow(_ accountID: Identifier, _ wake: @escaping @Sendable (TimeAmount) -> Void) -> OpenEventStream? {
+    func beginNow(
+        _ accountID: Identifier, _ ring: EventRing, _ wake: @escaping @Sendable (TimeAmount) -> Void
+    ) -> OpenEventStream? {
         let isAdmitted = places.withLock { places in
             let own = places.open[accountID] ?? 0
             guard own < bounds.perAccountMax, places.openCount < bounds.allMax else { return false }
@@ -65,7 +69,6 @@ final class EventStreams: Sendable {
             return true
         }
         guard isAdmitted else { return nil }
-        let ring = EventRing()
         let bell = feed.follow(accountID) { before in
             ring.note()
             wake(.milliseconds(Int64(before / Self.looksPerMillisecond)))
@@ -75,8 +78,10 @@ final class EventStreams: Sendable {
 
     /// The same.
     /// - Throws: `tooManyRequests`.
-    func begin(_ accountID: Identifier, _ wake: @escaping @Sendable (TimeAmount) -> Void) throws(Failure) -> OpenEventStream {
-        guard let stream = beginNow(accountID, wake) else {
+    func begin(
+        _ accountID: Identifier, _ ring: EventRing, _ wake: @escaping @Sendable (TimeAmount) -> Void
+    ) throws(Failure) -> OpenEventStream {
+        guard let stream = beginNow(accountID, ring, wake) else {
             throw .tooManyRequests(.streams, retryAfterSeconds: Self.retryAfterSeconds)
         }
         return stream
@@ -137,13 +142,20 @@ final class OpenEventStream: Sendable {
     deinit { streams.end(bell, of: accountID) }
 }
 
-/// Since when there is something to send.
-private final class EventRing: Sendable {
+/// Since when there is something to send on a stream, and how often that was said.
+final class EventRing: Sendable {
     private let rungAt = Atomic<UInt64>(0)
+    private let rungCount = Atomic(0)
 
-    func note() { _ = rungAt.compareExchange(expected: 0, desired: NIODeadline.now().uptimeNanoseconds, ordering: .relaxed) }
+    /// How often the stream was rung for so far. What was rung for before this is read is found by a look that begins afterwards.
+    var count: Int { rungCount.load(ordering: .acquiring) }
 
-    func take() -> NIODeadline? {
+    fileprivate func note() {
+        rungCount.add(1, ordering: .releasing)
+        _ = rungAt.compareExchange(expected: 0, desired: NIODeadline.now().uptimeNanoseconds, ordering: .relaxed)
+    }
+
+    fileprivate func take() -> NIODeadline? {
         let rungAt = rungAt.exchange(0, ordering: .relaxed)
         return rungAt > 0 ? .uptimeNanoseconds(rungAt) : nil
     }

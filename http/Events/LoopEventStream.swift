@@ -32,7 +32,7 @@ final class LoopEventStream: StreamedAnswer {
     }
 
     func begin(_ wake: @escaping @Sendable (TimeAmount) -> Void) -> Bool {
-        open = streams.beginNow(accountID, wake)
+        open = streams.beginNow(accountID, stream.ring, wake)
         if open == nil { onRefusal() } else { onBeginning() }
         return open != nil
     }

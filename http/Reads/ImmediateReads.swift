@@ -91,8 +91,8 @@ struct ImmediateReads: ImmediateResponder {
         finish(&fields, of: head, requestID: requestID, facts)
         let keyID = caller.keyID
         return LoopEventStream(
-            EventStream(opening, reads: events), of: caller.accountID, head: HTTPResponse(status: .ok, headerFields: fields),
-            streams: events.streams
+            EventStream(opening, reads: events, ring: EventRing()), of: caller.accountID,
+            head: HTTPResponse(status: .ok, headerFields: fields), streams: events.streams
         ) { [limiter] in
             // The other way refuses it, and counts it there.
             limiter.takeBack(keyID)
