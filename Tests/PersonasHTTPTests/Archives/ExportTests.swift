@@ -140,7 +140,7 @@ struct ExportTests {
                 // In the middle of images and between them.
                 guard bytes.count > 20_000 || bytes.count % 3 == 0, let next = deletions.popFirst() else { return }
                 #expect(try await service.send(.delete, "/v2/personas/\(next)").status == 200)
-                _ = try await service.collector.collect()
+                _ = try await service.collect()
             }
             #expect(deletions.isEmpty)
             let archive = TarFile(parsing: bytes)
@@ -166,7 +166,7 @@ struct ExportTests {
                         .post, "/v2/personas", TestBody(#"{"name":"Item \#(number)","image_base64s":\#(images)}"#)
                     ).status == 201)
             }
-            try service.removeMediaFile(try #require(service.mediaFiles().first))
+            try await service.data.removeMediaFile(try #require(try await service.mediaFiles().first))
             let id = try await service.storage.accounts.account(named: "studio").id
             var bytes: [UInt8] = []
             let failure = await #expect(throws: Failure.self) { try await service.archives.export(id) { bytes += $0 } }
@@ -188,7 +188,7 @@ struct ExportTests {
             let store = InterruptedArchiveStore(store: service.storage.archives) {
                 let body = TestBody(#"{"image_base64s":\#(Picture.list(others.map(Picture.base64)))}"#)
                 #expect(try await service.send(.post, "/v2/personas/\(id)/retry", body).status == 200)
-                _ = try await service.collector.collect()
+                _ = try await service.collect()
             }
             let archives = Archives(
                 store: store,
@@ -207,8 +207,8 @@ struct ExportTests {
     func damaged() async throws {
         try await TestService.run { service in
             _ = try await service.createCompleted(.persona, "Nova")
-            let file = try #require(service.mediaFiles().first)
-            try Data(repeating: 7, count: 10).write(to: URL(fileURLWithPath: "\(service.directory)/media/\(file)"))
+            let file = try #require(try await service.mediaFiles().first)
+            try await service.data.replaceMediaFile(file, with: Array(repeating: 7, count: 10))
             let id = try await service.storage.accounts.account(named: "studio").id
             var bytes: [UInt8] = []
             await #expect(throws: Failure.self) { try await service.archives.export(id) { bytes += $0 } }

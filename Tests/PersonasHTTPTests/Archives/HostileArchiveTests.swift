@@ -191,7 +191,7 @@ struct HostileArchiveTests {
                     "\(envelope.error.message)")
                 for outside in ["passwd", "script", "\u{0}", "yesterday", "waiting"] { #expect(!envelope.error.message.contains(outside)) }
             }
-            #expect(try FileManager.default.contentsOfDirectory(atPath: service.directory + "/media/incoming").isEmpty)
+            #expect(try service.data.incomingFiles().isEmpty)
             // Nothing is remembered under the key either.
             #expect(try await service.takeIn(try TarFile.made().bytes, under: "key").totals?["created"] == 1)
         }

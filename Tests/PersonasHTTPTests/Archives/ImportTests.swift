@@ -84,7 +84,7 @@ struct ImportTests {
             let details = try #require((answer.lines[2]["error"] as? [String: Any])?["details"] as? [[String: Any]])
             #expect(details.count == 1 && details[0]["field"] as? String == "name" && details[0]["id"] as? String == taken)
             #expect(try await service.send(.get, "/v2/personas/\(taken)").string("status") == "processing")
-            _ = try await service.collector.collect()
+            _ = try await service.collect()
             #expect(try await service.storage.integrity.check(repairingWith: nil, at: .now) { _ in }.findings.isEmpty)
         }
     }

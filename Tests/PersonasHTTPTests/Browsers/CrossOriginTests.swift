@@ -197,10 +197,7 @@ struct CrossOriginTests {
             try await Self.compare(service, 503, .get, "/nowhere", key: .none, isFailureExpected: true)
         }
         try await TestService.run(configuration: try Self.configuration()) { service in
-            // A file where the folder for incoming images should be.
-            let incoming = service.directory + "/media/incoming"
-            try FileManager.default.removeItem(atPath: incoming)
-            #expect(FileManager.default.createFile(atPath: incoming, contents: nil))
+            try service.data.breakImages()
             try await Self.compare(service, 500, .post, "/v2/personas", .create("Nova"), isFailureExpected: true)
         }
     }

@@ -25,8 +25,8 @@ extension TestService {
 extension CodeScene {
     static let fileThatIsNone = refusal("an image whose file cannot be opened") { service in
         let path = try await service.portraitPath()
-        for name in service.mediaFiles() {
-            try service.removeMediaFile(name)
+        for name in try await service.mediaFiles() {
+            try await service.data.removeMediaFile(name)
             // Not even root can open what leads to itself.
             let file = "\(service.directory)/media/\(name)"
             try FileManager.default.createSymbolicLink(atPath: file, withDestinationPath: file)
@@ -35,10 +35,7 @@ extension CodeScene {
     }
 
     static let noRoomForFiles = refusal("a create whose images cannot be stored") { service in
-        // A file where the folder for incoming images should be, because permissions mean nothing to root.
-        let incoming = service.directory + "/media/incoming"
-        try FileManager.default.removeItem(atPath: incoming)
-        #expect(FileManager.default.createFile(atPath: incoming, contents: nil))
+        try service.data.breakImages()
         return try await service.send(.post, "/v2/personas", .create("Nova"), isFailureExpected: true)
     }
 
@@ -99,7 +96,7 @@ extension CodeScene {
         }
     }
 
-    static let lostWorker = CodeScene("the last attempt ends without a word", policy: LeasePolicy(attemptsMax: 1)) { service in
+    static let lostWorker = CodeScene("the last attempt ends without a word", policy: LeasePolicy(seconds: 0, attemptsMax: 1)) { service in
         let id = try await service.create(.persona, "Nova")
         _ = try await service.lease()
         try await service.training.takeOver()

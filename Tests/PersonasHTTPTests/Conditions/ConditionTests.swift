@@ -28,7 +28,7 @@ struct ConditionTests {
                 let answer = try await service.send(.get, path, headers: [.ifNoneMatch: field])
                 #expect(answer.status == 200 && answer.text == whole.text, "\(field)")
             }
-            #expect(service.shadow.answeredCount > 15)
+            #expect(service.shadow.answeredCount > 15 || !TestPlace.isSQLite)
         }
     }
 

@@ -64,7 +64,7 @@ struct ConcurrentCreateTests {
             }
             #expect(ids.count == 40)
             #expect(Set(try await service.footprint().items.map(\.id.text)) == ids)
-            #expect(service.mediaFiles().count == 3)
+            #expect(try await service.mediaFiles().count == 3)
         }
     }
 

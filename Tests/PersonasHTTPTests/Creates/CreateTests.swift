@@ -28,7 +28,7 @@ struct CreateTests {
             #expect(answer.string("request_id") == answer.requestID)
             #expect(id == id.lowercased())
             try await service.send(.get, mount.item(id)).expect(200, mount.processing("Nova"))
-            #expect(service.mediaFiles().count == 3)
+            #expect(try await service.mediaFiles().count == 3)
             #expect(try await service.training.lease(limit: 10, waiting: .zero).map(\.item.id.text) == [id])
         }
     }
@@ -64,7 +64,7 @@ struct CreateTests {
                 }
             }
             // The same bytes are stored once, however often they come.
-            #expect(service.mediaFiles().count == Self.pictures.count)
+            #expect(try await service.mediaFiles().count == Self.pictures.count)
         }
     }
 
@@ -157,8 +157,8 @@ struct CreateTests {
             let image = Picture.base64(Picture.pngWithMetadata(seed: 5))
             try await service.send(
                 .post, "/v2/personas", TestBody(#"{"name":"Nova","image_base64s":\#(Picture.list([image, image, image]))}"#))
-            let file = try #require(service.mediaFiles().first)
-            #expect([UInt8](try Data(contentsOf: URL(fileURLWithPath: "\(service.directory)/media/\(file)"))) == Picture.png(seed: 5))
+            let file = try #require(try await service.mediaFiles().first)
+            #expect(try await service.data.bytes(ofMediaFile: file) == Picture.png(seed: 5))
         }
     }
 

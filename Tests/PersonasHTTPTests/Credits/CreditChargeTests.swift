@@ -210,7 +210,7 @@ struct CreditChargeTests {
         try await TestService.runWithCredits(balance: 1) { service in
             let archive = try TarFile.made(items: 2) { _, item in item["status"] = "processing" }
             #expect(try await service.takeIn(archive.bytes).fates == ["INSUFFICIENT_CREDITS", "INSUFFICIENT_CREDITS"])
-            #expect(service.mediaFiles().isEmpty)
+            #expect(try await service.mediaFiles().isEmpty)
         }
     }
 

@@ -311,7 +311,7 @@ struct SmartBalanceTests {
             }
             let answer = try await service.send(.post, "/v2/personas", .create("Nova"))
             #expect(answer.status == 402 && answer.text.contains("a top-up is asked for, so try again in a while"), "\(answer.text)")
-            #expect(service.mediaFiles().isEmpty)
+            #expect(try await service.mediaFiles().isEmpty)
         }
     }
 

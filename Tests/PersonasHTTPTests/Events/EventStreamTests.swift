@@ -5,6 +5,7 @@ import HummingbirdTesting
 import Personas
 import PersonasDB
 import PersonasMetrics
+import TestImages
 import TestSupport
 import Testing
 
@@ -88,7 +89,7 @@ struct EventStreamTests {
     @Test("go on behind the last event that was received, which counts more than the address", arguments: Way.allCases)
     func replay(way: Way) async throws {
         try await Self.run(way) { service in
-            for number in 0..<250 { _ = try await service.catalogEvent(number) }
+            try await service.catalogEvents(0..<250)
             for (target, fields, first) in [
                 ("/v2/events?after=\(Self.cursor(0, service))", [], 1), ("/v2/events?after=\(Self.cursor(249, service))", [], 250),
                 ("/v2/events?after=\(Self.cursor(3, service))", ["Last-Event-ID: \(Self.cursor(120, service))"], 121),
@@ -104,7 +105,7 @@ struct EventStreamTests {
     @Test("say that events are missing, and go on with what comes", arguments: Way.allCases)
     func resync(way: Way) async throws {
         try await Self.run(way) { service in
-            for number in 0..<3 { _ = try await service.catalogEvent(number) }
+            try await service.catalogEvents(0..<3)
             _ = try await service.storage.events.clear(progressBefore: .now, before: Timestamp.now.adding(seconds: 1), limit: 2)
             let other = EventCursor(sequence: 1, epoch: .random()).description
             for (after, reason) in [(Self.cursor(1, service), "expired"), (other, "restored"), (Self.cursor(4, service), "restored")] {
@@ -113,7 +114,7 @@ struct EventStreamTests {
                 #expect(client.frames[1] == "id: \(Self.cursor(3, service))\nevent: resync\ndata: {\"reason\":\"\(reason)\"}")
             }
             let client = try await Self.opened(way, service, "/v2/events?after=\(other)")
-            _ = try await service.catalogEvent(3)
+            try await service.catalogEvents(3..<4)
             try await client.until("the next event") { $0.ids.last == Self.cursor(4, service) }
         }
     }
@@ -262,7 +263,7 @@ struct EventStreamTests {
         try await Self.run(way) {
             $0.limits.writeStallTimeout = .seconds(1)
         } _: { service in
-            for number in 0..<600 { _ = try await service.catalogEvent(number, label: String(repeating: "x", count: 400)) }
+            try await service.catalogEvents(0..<600, label: String(repeating: "x", count: 400))
             let target = "/v2/events?after=\(Self.cursor(0, service))"
             let slow = try Self.open(way, service, target, receiveBufferBytes: 4_096)
             let still = try Self.open(way, service, target, receiveBufferBytes: 4_096)
@@ -281,7 +282,7 @@ struct EventStreamTests {
         } _: { service in
             var clients: [EventStreamClient] = []
             for _ in 0..<40 { clients.append(try await Self.opened(way, service)) }
-            for number in 0..<120 { _ = try await service.catalogEvent(number) }
+            try await service.catalogEvents(0..<120)
             for client in clients {
                 try await client.until("all events") { $0.ids.last == Self.cursor(120, service) }
                 #expect(client.ids == (0...120).map { Self.cursor($0, service) })
@@ -294,20 +295,22 @@ struct EventStreamTests {
 }
 
 extension TestService {
-    /// Makes something become of an item: it is created, of no images that anybody looks at.
-    fileprivate func catalogEvent(_ number: Int, label: String = "x") async throws -> Pikzonality {
+    /// Makes something become of items: each is created, of images that nobody looks at.
+    fileprivate func catalogEvents(_ numbers: Range<Int>, label: String = "x") async throws {
         let account = try await storage.accounts.account(named: "studio")
-        return try await storage.pikzonalities.insert(
-            NewPikzonality(
-                id: .random(), accountID: account.id, mode: .persona,
-                details: PikzonalityDetails(
-                    name: Name(stored: "Item \(number)"), specialInstructions: nil, externalID: nil,
-                    metadata: Metadata([MetadataMember(key: "k", value: label)])),
-                references: (1...3).map { index in
-                    StoredImage(
-                        key: BlobKey(digest: [UInt8](repeating: UInt8(index), count: 32)), format: .jpeg, width: 640, height: 480,
-                        byteCount: 1_000)
-                }, outcome: .completed), costing: nil, in: WriteContext(at: .now)
-        ).item
+        var images: [StoredImage] = []
+        for seed in 1...3 {
+            let image = try ImageSanitizer.sanitize(Picture.png(seed: seed))
+            images.append(try await storage.images.pin(image, digest: [UInt8](repeating: UInt8(seed), count: 32)))
+        }
+        for number in numbers {
+            let details = PikzonalityDetails(
+                name: Name(stored: "Item \(number)"), specialInstructions: nil, externalID: nil,
+                metadata: Metadata([MetadataMember(key: "k", value: label)]))
+            let item = NewPikzonality(
+                id: .random(), accountID: account.id, mode: .persona, details: details, references: images, outcome: .completed)
+            _ = try await storage.pikzonalities.insert(item, costing: nil, in: WriteContext(at: .now))
+        }
+        await storage.images.unpin(images)
     }
 }

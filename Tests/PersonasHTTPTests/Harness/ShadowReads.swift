@@ -37,6 +37,11 @@ struct ShadowReads: Sendable {
     /// Requests that were answered here as well.
     var answeredCount: Int { answered.value }
 
+    /// Expects that so many requests were answered here as well, where reads of the store are: what waits for a network is not.
+    func expectAnswered(_ count: Int, sourceLocation: SourceLocation = #_sourceLocation) {
+        if TestPlace.isSQLite { #expect(answeredCount == count, "the event loop answers it as well", sourceLocation: sourceLocation) }
+    }
+
     /// Expects that this way answers a request as the other one did, if it answers it.
     /// - Parameter again: asks the other way once more.
     func expect(

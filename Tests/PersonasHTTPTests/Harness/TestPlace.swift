@@ -10,13 +10,13 @@ import TestPostgres
 
 /// Where the data of a service under test are: in its folder, or in a database and a bucket where all exchanges are to be held against these.
 enum TestPlace {
-    /// What the environment says, `PERSONAS_TEST_STORE=postgres`.
-    private static let isShared = ProcessInfo.processInfo.environment["PERSONAS_TEST_STORE"] == "postgres"
+    /// What the environment says: not `PERSONAS_TEST_STORE=postgres`.
+    static let isSQLite = ProcessInfo.processInfo.environment["PERSONAS_TEST_STORE"] != "postgres"
 
     /// Lends a place that is gone afterwards.
     /// - Parameter directory: the folder of the test.
-    static func lend(_ directory: String, _ body: (StorePlace) async throws -> Void) async throws {
-        guard isShared else { return try await body(.folder(directory)) }
+    static func lend(_ directory: String, _ body: (StorePlace, StoredData) async throws -> Void) async throws {
+        guard !isSQLite else { return try await body(.folder(directory), .folder(directory)) }
         let (server, store) = (try PostgresServer.shared.get(), try await ObjectStoreServer.running())
         let media = try S3Location(
             "s3://\(ObjectStoreServer.bucket)/\(UUID().uuidString)?endpoint=http://127.0.0.1:\(store.port)&region=\(ObjectStoreServer.region)"
@@ -36,8 +36,18 @@ enum TestPlace {
             await opened.close()
             _ = try outcome.get()
         }
-        try await server.withDatabase(like: template) { name in
-            try await body(.shared(place(server.address(of: name), directory + "/secrets.key")))
+        let objects = TestBucket(media, credentials)
+        let outcome: Result<Void, any Error>
+        do {
+            outcome = .success(
+                try await server.withDatabase(like: template) { name in
+                    let data = StoredData.shared(objects) { try server.run($0, in: name) }
+                    try await body(.shared(place(server.address(of: name), directory + "/secrets.key")), data)
+                })
+        } catch {
+            outcome = .failure(error)
         }
+        await objects.close()
+        try outcome.get()
     }
 }

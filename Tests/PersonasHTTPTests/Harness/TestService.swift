@@ -38,6 +38,8 @@ struct TestService: Sendable {
     }
 
     let directory: String
+    /// What it has stored, behind its back.
+    let data: StoredData
     let fetcher: TestFetcher
     let log: LogRecorder
     let accessLog: AccessLogRecorder
@@ -90,7 +92,7 @@ struct TestService: Sendable {
         if fal != nil { all.merge(try TestFalAccess.flags(in: directory)) { $1 } }
         let settings = try Settings(flags: all, configurationFile: nil, environment: [:])
         let access = try fal.map { FalAccess(settings: try FalSettings(settings), queue: $0, verifier: $0) }
-        try await TestPlace.lend(directory) { place in
+        try await TestPlace.lend(directory) { place, data in
             let app = try Application(
                 settings, place: place, leases: policy, decodingThreads: decodingThreads, clock: clock, sender: receiver,
                 payments: payments, fal: access
@@ -98,7 +100,8 @@ struct TestService: Sendable {
             let outcome: Result<Void, any Error>
             do {
                 outcome = .success(
-                    try await run(app, in: directory, transport, configuration, fetcher: fetcher, publicURL: PublicURL(baseURL), test))
+                    try await run(
+                        app, in: directory, data, transport, configuration, fetcher: fetcher, publicURL: PublicURL(baseURL), test))
             } catch {
                 outcome = .failure(error)
             }
@@ -108,10 +111,12 @@ struct TestService: Sendable {
     }
 
     private static func run(
-        _ opened: Application, in directory: String, _ transport: Transport, _ configuration: HTTPConfiguration, fetcher: TestFetcher,
+        _ opened: Application, in directory: String, _ data: StoredData, _ transport: Transport, _ configuration: HTTPConfiguration,
+        fetcher: TestFetcher,
         publicURL: PublicURL, _ test: @Sendable (TestService) async throws -> Void
     ) async throws {
         _ = try await opened.storage.migrate()
+        try await join(opened)
         var whole = opened
         let registry = try #require(opened.metrics?.registry)
         // Tests look at once at what they did.
@@ -126,13 +131,21 @@ struct TestService: Sendable {
         @Sendable func run(_ client: some TestClientProtocol) async throws {
             try await test(
                 TestService(
-                    directory: directory, fetcher: fetcher, log: log, accessLog: accessLog, app: app, registry: registry, key: key,
+                    directory: directory, data: data, fetcher: fetcher, log: log, accessLog: accessLog, app: app, registry: registry,
+                    key: key,
                     client: client, shadow: shadow, routes: routes))
         }
         switch transport {
         case .router: try await http.application().test(.router) { try await run($0) }
         case .live: try await http.application().test(.live) { try await run($0) }
         }
+    }
+
+    /// Has the service be one of those that share a database, as every server is: what such ones know is good as long as they hear of changes.
+    private static func join(_ app: Application) async throws {
+        let companions = app.storage.companions
+        companions.begin(version: "test", signals: app.signals, topUpWaits: app.toppingUp?.waits)
+        if companions.isShared { try await eventually("its pulse beats") { app.storage.schema.isReadyNow() == true } }
     }
 
     /// Sends one request; whatever comes back is held to the rules of every answer. See `Answer.check`.
@@ -210,7 +223,7 @@ struct TestService: Sendable {
     /// Everything that the service holds at this moment.
     func footprint() async throws -> Footprint {
         let items = try await administration.perform(ListItems(limit: 10_000)).rows
-        return Footprint(items: items, files: mediaFiles(), fetched: fetcher.fetched)
+        return Footprint(items: items, files: try await mediaFiles(), fetched: fetcher.fetched)
     }
 
     /// Runs calls which must leave no trace: no row changed, no file stored, nothing fetched.
@@ -220,16 +233,13 @@ struct TestService: Sendable {
         #expect(try await footprint() == before, sourceLocation: sourceLocation)
     }
 
-    /// Takes a stored image file away behind the service's back.
-    func removeMediaFile(_ name: String) throws { try FileManager.default.removeItem(atPath: "\(directory)/media/\(name)") }
-
     /// The names of all stored image files.
-    func mediaFiles() -> [String] {
-        let media = directory + "/media"
-        return (FileManager.default.subpaths(atPath: media) ?? []).filter { name in
-            var isFolder: ObjCBool = false
-            return FileManager.default.fileExists(atPath: "\(media)/\(name)", isDirectory: &isFolder) && !isFolder.boolValue
-        }.sorted()
+    func mediaFiles() async throws -> [String] { try await data.mediaFiles() }
+
+    /// Takes the bytes of images away that no row names, where some are held for a while as after that.
+    func collect() async throws -> Int {
+        try data.endHolds()
+        return try await collector.collect()
     }
 }
 

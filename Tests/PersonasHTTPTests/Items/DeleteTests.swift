@@ -27,8 +27,8 @@ struct DeleteTests {
                 try await service.send(.patch, mount.item(id), "{}").expect(404, .notFound, "Not found")
             }
             #expect(try await service.send(.get, mount.items).items.isEmpty)
-            #expect(try await service.collector.collect() == 3)
-            #expect(service.mediaFiles().isEmpty)
+            #expect(try await service.collect() == 3)
+            #expect(try await service.mediaFiles().isEmpty)
             #expect(try await service.send(.post, mount.creation, .create("NOVA")).string("id") != nil)
         }
     }
@@ -70,7 +70,7 @@ struct DeleteTests {
             let second = try await service.createCompleted(.style, "Second")
             let link = try #require(try await service.send(.get, "/v2/styles/\(second)").string("portrait_url"))
             #expect(try await service.send(.delete, "/v2/personas/\(first)").status == 200)
-            #expect(try await service.collector.collect() == 0)
+            #expect(try await service.collect() == 0)
             let image = try await service.send(.get, String(link.dropFirst(TestService.baseURL.count)), key: .none)
             #expect(image.bytes == Picture.png(seed: 1))
         }

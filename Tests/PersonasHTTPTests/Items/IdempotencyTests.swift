@@ -183,12 +183,11 @@ struct IdempotencyTests {
             #expect(try await service.send(.post, "/v2/personas", .create("Nova"), key: reader, headers: Self.key("k")).status == 403)
             let fetcher: TestBody = #"{"name":"Nova","image_urls":["https://a.test/1","https://a.test/2","https://a.test/3"]}"#
             #expect(try await service.send(.post, "/v2/personas", fetcher, headers: Self.key("k")).status == 400)
-            let media = service.directory + "/media/incoming"
-            try FileManager.default.removeItem(atPath: media)
+            try service.data.breakImages()
             let broken = try await service.send(
                 .post, "/v2/personas", .create("Nova"), headers: Self.key("k"), isFailureExpected: true)
             #expect(broken.status == 500)
-            try FileManager.default.createDirectory(atPath: media, withIntermediateDirectories: true)
+            try service.data.mendImages()
             let good = try await service.send(.post, "/v2/personas", .create("Nova"), headers: Self.key("k"))
             #expect(good.status == 201 && good.headers[Self.replayed] == nil)
         }

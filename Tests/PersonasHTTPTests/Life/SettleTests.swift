@@ -38,8 +38,8 @@ struct SettleTests {
             #expect(told.map(\.type) == ["created", "updated", "deleted"].map { "\(mount.mode).\($0)" })
             #expect(told[1].changed == ["delete_when_settled"] && told[1].requestID == first.requestID)
             #expect(told[2].requestID == nil)
-            #expect(try await service.collector.collect() == 3)
-            #expect(service.mediaFiles().isEmpty)
+            #expect(try await service.collect() == 3)
+            #expect(try await service.mediaFiles().isEmpty)
             try await service.create(mount.mode, "Nova")
         }
     }
@@ -66,8 +66,8 @@ struct SettleTests {
             }
             try await service.send(.get, "/v2/personas/\(id)").expect(404, .notFound, "Not found")
             #expect(try await service.told().map(\.type) == ["persona.created", "persona.updated", "persona.deleted"])
-            _ = try await service.collector.collect()
-            #expect(service.mediaFiles().isEmpty)
+            _ = try await service.collect()
+            #expect(try await service.mediaFiles().isEmpty)
         }
     }
 
@@ -82,7 +82,7 @@ struct SettleTests {
             let subject = mount.isTyped ? mount.word : "Persona or style"
             try await service.send(.delete, "\(mount.item(id))?when=settled").expect(200, #"{"message":"\#(subject) deleted"}"#)
             try await service.send(.delete, "\(mount.item(id))?when=settled").expect(404, .notFound, "Not found")
-            #expect(try await service.collector.collect() == 3)
+            #expect(try await service.collect() == 3)
         }
     }
 

@@ -52,7 +52,7 @@ struct TrashTests {
             let (from, to) = (Timestamp(text: row["deleted_at"] ?? ""), Timestamp(text: row["purge_at"] ?? ""))
             #expect(from?.adding(days: 30) == to)
             #expect(try await Self.counts(service, mount.mode) == ["processing": 0, "completed": 0, "failed": 0, "trash": 1])
-            #expect(try await service.collector.collect() == 0)
+            #expect(try await service.collect() == 0)
 
             let restored = try await service.send(.post, "/v2/trash/\(id.uppercased())/restore")
             #expect(restored.status == 200 && restored.text == before.text)
@@ -83,8 +83,8 @@ struct TrashTests {
                 try await service.send(.delete, "/v2/trash/\(id)", headers: [.ifMatch: service.tag(2)]).expect(
                     200, #"{"message":"\#(mount.word) deleted"}"#)
                 try await service.send(.delete, "/v2/trash/\(id)").expect(404, .notFound, "Not found")
-                #expect(try await service.collector.collect() == 3)
-                #expect(service.mediaFiles().isEmpty)
+                #expect(try await service.collect() == 3)
+                #expect(try await service.mediaFiles().isEmpty)
             }
         }
     }

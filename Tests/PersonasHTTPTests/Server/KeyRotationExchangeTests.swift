@@ -24,7 +24,7 @@ struct KeyRotationExchangeTests {
                     accountName: "studio", label: nil, scopes: [.read, .write],
                     expiresAt: seconds.map { Self.start.adding(seconds: $0) }))
             try await test(service, issued, clock)
-            #expect(service.shadow.answeredCount > 0, "reads went both ways")
+            #expect(service.shadow.answeredCount > 0 || !TestPlace.isSQLite, "reads went both ways")
         }
     }
 

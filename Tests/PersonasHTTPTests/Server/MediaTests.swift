@@ -60,7 +60,7 @@ struct MediaTests {
                 tags.insert(try #require(try await service.send(.get, path, key: .none).headers[.eTag]))
             }
             // Files are named by their digests, the first byte of which is the folder.
-            let digests = service.mediaFiles().map { Array($0.utf8.filter { $0 != UInt8(ascii: "/") }.prefix(32)) }
+            let digests = try await service.mediaFiles().map { Array($0.utf8.filter { $0 != UInt8(ascii: "/") }.prefix(32)) }
             #expect(tags == Set(digests.map { "\"\(String(decoding: $0, as: UTF8.self))\"" }))
             let lowBytes = digests.filter { digits in stride(from: 0, to: 32, by: 2).contains { digits[$0] == UInt8(ascii: "0") } }
             try #require(!lowBytes.isEmpty, "a digest with a byte below 0x10 is among them")
@@ -238,7 +238,7 @@ struct MediaTests {
     func lostFile() async throws {
         try await TestService.run { service in
             let (_, path) = try await publish(service, Picture.png(seed: 1))
-            for file in service.mediaFiles() { try service.removeMediaFile(file) }
+            for file in try await service.mediaFiles() { try await service.data.removeMediaFile(file) }
             try await service.send(.get, path, key: .none).expect(404, .notFound, "Not found")
         }
     }

@@ -27,9 +27,10 @@ struct RateLimitTests {
             #expect(read.header("RateLimit") == #""reads";r=999;t=1"#)
             #expect(try await service.send(.head, "/v2/personas").header("RateLimit") == #""reads";r=998;t=1"#)
             for (index, answer) in [
-                try await service.send(.post, "/v2/personas", .create("Nova")), try await service.send(.post, "/v2/personas", "{"),
-                try await service.send(.delete, "/v2/personas/nonsense"),
+                try await service.send(.post, "/v2/personas", "{"), try await service.send(.delete, "/v2/personas/nonsense"),
                 try await service.send(.patch, "/v2/styles/\(UUID())", #"{"name":"x"}"#),
+                // The last, because while it lasts there is time for a further one.
+                try await service.send(.post, "/v2/personas", .create("Nova")),
             ].enumerated() {
                 #expect(answer.header("RateLimit") == "\"writes\";r=\(99 - index);t=1", "\(answer.text)")
                 #expect(answer.header("RateLimit-Policy") == text)
@@ -125,7 +126,10 @@ struct RateLimitTests {
 
     @Test("let twenty requests of a page at once all have their turn, though ten run at a time")
     func burst() async throws {
-        try await TestService.run { service in
+        var configuration = HTTPConfiguration()
+        // The bucket of the tests, a process for all that providers have thousands for, takes its time.
+        if !TestPlace.isSQLite { configuration.overLimitWait = timeout }
+        try await TestService.run(configuration: configuration) { service in
             let statuses = try await withThrowingTaskGroup(of: Int.self) { group in
                 for index in 0..<40 {
                     group.addTask {

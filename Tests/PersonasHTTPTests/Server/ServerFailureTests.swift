@@ -14,13 +14,12 @@ import Testing
 /// Failures of the server itself: what clients learn of them, what the log does, and that nothing half done stays.
 @Suite("A failure of the server", .serialized)
 struct ServerFailureTests {
-    @Test("to store an image is UPLOAD_FAILED, leaves no item, and is over when the disk is well again", arguments: Mount.all)
+    @Test(
+        "to store an image is UPLOAD_FAILED, leaves no item, and is over when the disk is well again", .enabled(if: TestPlace.isSQLite),
+        arguments: Mount.all)
     func uploadFailed(mount: Mount) async throws {
         try await TestService.run { service in
-            // A file where the folder for incoming images should be, because permissions mean nothing to root.
-            let incoming = service.directory + "/media/incoming"
-            try FileManager.default.removeItem(atPath: incoming)
-            #expect(FileManager.default.createFile(atPath: incoming, contents: nil))
+            try service.data.breakImages()
             try await service.withoutTrace {
                 let answer = try await service.send(.post, mount.creation, .create("Nova"), isFailureExpected: true)
                 answer.expect(500, .uploadFailed, "An image could not be stored")
@@ -30,26 +29,22 @@ struct ServerFailureTests {
                 #expect(!answer.text.contains("incoming"))
                 #expect(try await service.training.lease(limit: 1, waiting: .zero).isEmpty)
             }
-            try FileManager.default.removeItem(atPath: incoming)
-            try FileManager.default.createDirectory(atPath: incoming, withIntermediateDirectories: false)
+            try service.data.mendImages()
             #expect(try await service.send(.post, mount.creation, .create("Nova")).string("id") != nil)
         }
     }
 
-    @Test("to store a portrait is UPLOAD_FAILED, and the job goes on")
+    @Test("to store a portrait is UPLOAD_FAILED, and the job goes on", .enabled(if: TestPlace.isSQLite))
     func portraitNotStored() async throws {
         try await TestService.run { service in
             let worker = try await service.newKey(account: "worker", scopes: [.trainer])
             try await service.create(.persona, "Nova")
             let job = try #require(try await service.training.lease(limit: 1, waiting: .zero).first)
-            let incoming = service.directory + "/media/incoming"
-            try FileManager.default.removeItem(atPath: incoming)
-            #expect(FileManager.default.createFile(atPath: incoming, contents: nil))
+            try service.data.breakImages()
             let body = TestBody(#"{"lease_token":"\#(job.leaseToken.text)","portrait_base64":"\#(Picture.base64(Picture.jpeg))"}"#)
             try await service.send(.post, "/v2/training/\(job.id)/complete", body, key: worker, isFailureExpected: true)
                 .expect(500, .uploadFailed, "An image could not be stored")
-            try FileManager.default.removeItem(atPath: incoming)
-            try FileManager.default.createDirectory(atPath: incoming, withIntermediateDirectories: false)
+            try service.data.mendImages()
             #expect(try await service.send(.post, "/v2/training/\(job.id)/complete", body, key: worker).status == 200)
         }
     }
