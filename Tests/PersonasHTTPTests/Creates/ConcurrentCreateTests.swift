@@ -33,16 +33,9 @@ struct ConcurrentCreateTests {
         }
     }
 
-    /// Lets one key do what many clients do.
-    private static var crowdConfiguration: HTTPConfiguration {
-        var configuration = HTTPConfiguration()
-        configuration.rateLimits = RateLimitPolicy(inFlightMax: 64)
-        return configuration
-    }
-
     @Test("twenty of one name: one is made, and all the others name it")
     func manyOfOneName() async throws {
-        try await TestService.run(configuration: Self.crowdConfiguration) { service in
+        try await TestService.run(configuration: .crowd(64)) { service in
             let answers = try await withThrowingTaskGroup(of: Answer.self) { group in
                 for _ in 0..<20 { group.addTask { try await service.send(.post, "/v2/styles", .create("Paper")) } }
                 return try await group.reduce(into: [Answer]()) { $0.append($1) }
@@ -57,7 +50,7 @@ struct ConcurrentCreateTests {
 
     @Test("many of different names are all made, each once")
     func manyNames() async throws {
-        try await TestService.run(configuration: Self.crowdConfiguration) { service in
+        try await TestService.run(configuration: .crowd(64)) { service in
             let ids = try await withThrowingTaskGroup(of: String.self) { group in
                 for index in 0..<40 { group.addTask { try await service.create(.persona, "Nova \(index)") } }
                 return try await group.reduce(into: Set<String>()) { $0.insert($1) }

@@ -107,9 +107,7 @@ struct QuotaTests {
 
     @Test("a hundred at once against a quota of ten make ten, whatever each saw before")
     func race() async throws {
-        var configuration = HTTPConfiguration()
-        configuration.rateLimits = RateLimitPolicy(inFlightMax: 200)
-        try await TestService.run(configuration: configuration) { service in
+        try await TestService.run(configuration: .crowd(200)) { service in
             try await Self.setQuota(service, items: .max(10))
             let statuses = try await withThrowingTaskGroup(of: UInt.self) { group in
                 for index in 0..<100 {

@@ -152,9 +152,7 @@ struct CreditChargeTests {
 
     @Test("among many at once is begun only as long as the balance covers it")
     func race() async throws {
-        var configuration = HTTPConfiguration()
-        configuration.rateLimits = RateLimitPolicy(inFlightMax: 100)
-        try await TestService.runWithCredits(balance: 11, configuration: configuration) { service in
+        try await TestService.runWithCredits(balance: 11, configuration: .crowd(100)) { service in
             let answers = try await withThrowingTaskGroup(of: Answer.self) { group in
                 for index in 0..<40 { group.addTask { try await service.send(.post, "/v2/personas", .create("Nova \(index)")) } }
                 return try await group.reduce(into: []) { $0.append($1) }

@@ -2,9 +2,11 @@ import CoreMetrics
 import Foundation
 import Personas
 import PersonasDB
+import PersonasHTTP
 import PersonasS3
 import TestObjectStore
 import TestPostgres
+import TestSupport
 
 @testable import PersonasCLI
 
@@ -49,5 +51,17 @@ enum TestPlace {
         }
         await objects.close()
         try outcome.get()
+    }
+}
+
+extension HTTPConfiguration {
+    /// Lets one key do what many clients do. The bucket of the tests is one process for what providers have thousands for: over it some of the requests run
+    /// at a time, and the others wait for their turn.
+    /// - Parameter count: how many may run at a time.
+    static func crowd(_ count: Int) -> HTTPConfiguration {
+        var configuration = HTTPConfiguration()
+        configuration.rateLimits = RateLimitPolicy(inFlightMax: TestPlace.isSQLite ? count : min(count, 20))
+        if !TestPlace.isSQLite { configuration.overLimitWait = timeout }
+        return configuration
     }
 }
