@@ -8,7 +8,8 @@ import Testing
 @Suite("Status and alerts", .timeLimit(.minutes(5)))
 struct StatusEndToEndTests {
     private static let members: Set = [
-        "accounts", "data_folder", "disk", "items", "last_backup", "maintenance", "migrations", "queue", "replicas", "server", "version",
+        "accounts", "data_folder", "database", "disk", "items", "last_backup", "maintenance", "migrations", "queue", "replicas", "server",
+        "version",
     ]
 
     @Test("Beside a server and without one; before a backup and after it, and after a restore; 69 without a database, and nothing is made")
@@ -24,6 +25,7 @@ struct StatusEndToEndTests {
             #expect(alone.exit == .status(0) && alone.error.isEmpty, "\(alone)")
             #expect(alone.json.names == Self.members && alone.json["server"] == .null && alone.json["last_backup"] == .null)
             #expect(alone.json["items"]?["persona"]?["completed"] == 1 && alone.json["items"]?["style"]?["processing"] == 0)
+            #expect(alone.json["database"] == .null && alone.json["replicas"] == .null, "a folder has neither")
             #expect(alone.json["data_folder"] == .string(stage.data) && alone.json["disk"]?["images"] == 9)
 
             let service = try await stage.serve("--trainer", "worker", "--public-url", "https://personas.example")
