@@ -57,12 +57,9 @@ struct UnreachableServerTests {
             service.process.signal(SIGSTOP)
             let arguments = ["accounts", "create", "acme"]
             let command = try stage.start(arguments, data: stage.data)
-            // One connection to find out whether a server listens, and one that carries the request: both wait to be accepted (state 2).
+            // One connection to find out whether a server listens, and one that carries the request.
             try await eventually("the command's connections", detail: { command.standardError }) {
-                try String(contentsOfFile: "/proc/net/unix", encoding: .utf8).split(separator: "\n").count { line in
-                    let words = line.split(separator: " ")
-                    return words.count == 8 && words[5] == "02" && words[7] == socket
-                } == 2
+                try ConnectionList.waitingCount(at: socket) == 2
             }
             try await service.process.kill()
             Self.expectUnavailable(try await CommandResult(of: command, arguments), Self.mayHaveBeenDone)

@@ -139,7 +139,10 @@ struct TopUpEndToEndTests {
             scene.payments.process.signal(SIGSTOP)
             let client = service.client(scene.key)
             async let created = client.create(name: "Nova")
-            try await scene.asking(service)
+            // With a connection that is still being made the client would try again by itself.
+            try await eventually("a question to the payment service", detail: { service.process.standardError }) {
+                try ConnectionList.unreadCount(port: scene.payments.port) == 1
+            }
             try await scene.payments.process.kill()
             scene = try await scene.restarted()
             #expect(try await created.header("X-Credits-Remaining") == "43")
