@@ -14,6 +14,8 @@ final class ChildProcess: Sendable {
 
     /// Started one at a time: a child must not inherit what Foundation opens to watch another.
     private static let starting = Mutex(())
+    /// In the background of a shell SIGINT is ignored, which children inherit: whoever sent it to one would wait for its end in vain.
+    private static let isInterruptible: Void = { _ = Foundation.signal(SIGINT, SIG_DFL) }()
     /// What .ci/sanitize says about reports holds for the executable as well.
     private static let sanitizerOptions = ProcessInfo.processInfo.environment.filter { ["TSAN_OPTIONS", "ASAN_OPTIONS"].contains($0.key) }
 
@@ -75,7 +77,10 @@ final class ChildProcess: Sendable {
         // The child has copies of its own. Those of a `Process` stay open for as long as the tests run, and with more than 1,300 open
         // descriptors Foundation reads past the end of their list when it starts the next one.
         defer { for output in outputs { try? output.close() } }
-        try Self.starting.withLock { _ in try process.run() }
+        try Self.starting.withLock { _ in
+            Self.isInterruptible
+            try process.run()
+        }
         ProcessWarden.watch(process: process.processIdentifier)
     }
 
