@@ -17,7 +17,7 @@ struct ClusterTests {
     @Test(
         "A replica is killed, the primary is killed and its standby promoted, the primary hangs: clients notice nothing but a few retries")
     func faults() async throws {
-        try await RunningCluster.run("--serve-flags", "--lease-seconds 2") { cluster in
+        try await RunningCluster.run("--serve-flags", "--lease-seconds 2 --training-attempts-max 100") { cluster in
             let ledger = ClusterLedger()
             let follower = EventFollower(key: cluster.key.secret, lastEventID: try await Self.beginning(cluster)) { cluster.address }
             var outages: [String] = []
