@@ -29,10 +29,9 @@ struct BrowserReport: Sendable {
     }
 
     /// Expects that everything was found as it has to be, and that something was looked at.
-    /// - Parameter browser: which it was, for failures.
-    func expectAll(in browser: String = "the browser", sourceLocation: SourceLocation = #_sourceLocation) {
-        #expect(!checks.isEmpty, "\(browser)", sourceLocation: sourceLocation)
-        for check in checks { #expect(check.isMet, "\(browser): \(check.name): \(check.detail)", sourceLocation: sourceLocation) }
+    func expectAll(sourceLocation: SourceLocation = #_sourceLocation) {
+        #expect(!checks.isEmpty, sourceLocation: sourceLocation)
+        for check in checks { #expect(check.isMet, "\(check.name): \(check.detail)", sourceLocation: sourceLocation) }
     }
 
     /// Runs a script in a process of a stage.
