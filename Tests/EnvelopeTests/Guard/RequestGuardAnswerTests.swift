@@ -182,6 +182,25 @@ struct RequestGuardAnswerTests {
         #expect(!used.isOpen)
     }
 
+    @Test("lets the rest of a body that is too large come once the request has its answer, and gives no other", arguments: [false, true])
+    func answeredTooLarge(isAnswered: Bool) throws {
+        let connection = try GuardedConnection()
+        try connection.receivePostHead([.contentLength: "100400"])
+        try connection.receiveBody(100_000)
+        try connection.channel.writeOutbound(HTTPResponsePart.head(HTTPResponse(status: .contentTooLarge)))
+        if isAnswered { try connection.channel.writeOutbound(HTTPResponsePart.end(nil)) }
+        try connection.receiveBody(400)
+        try connection.receiveEnd()
+        if !isAnswered { try connection.channel.writeOutbound(HTTPResponsePart.end(nil)) }
+        #expect(try connection.sent() == ["413"])
+        #expect(try connection.passed() == 4)
+        // The next request gets its own answer, not what is left of that before.
+        try connection.receiveGet()
+        try connection.answer()
+        #expect(try connection.sent() == ["200"])
+        #expect(connection.isOpen)
+    }
+
     @Test(
         "refuses what could be taken for something else",
         arguments: [

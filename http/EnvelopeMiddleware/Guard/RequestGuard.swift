@@ -141,6 +141,13 @@ public final class RequestGuard: ChannelDuplexHandler, RemovableChannelHandler {
     /// Whether the connection ends once everything is answered that has come, because the server stops or is about to.
     var isEnding: Bool { self.isQuiescing || self.connections?.isDraining == true }
 
+    /// Whether the request that is being read has its answer, or the beginning of it, and the connection lives on behind that. What is left of the
+    /// request is bounded then by ``Limits/drainBytesMax``; a second answer to it would be taken for that to the next.
+    var isOnlyDrained: Bool {
+        let isBegun = self.openAnswer != nil && self.requestsAnswered + 1 == self.requestsStarted
+        return self.requestsAnswered >= self.requestsStarted || (isBegun && !self.closesAfterAnswer)
+    }
+
     /// Whether a request was the last of its connection and has been read.
     var isDone: Bool { self.facts?.isLast == true && !self.isReading }
 }
@@ -161,7 +168,7 @@ extension RequestGuard {
         case .body(let buffer):
             self.bodyBytes += buffer.readableBytes
             self.owesContinue = false
-            guard self.bodyBytes <= self.bodyBytesMax else {
+            guard self.bodyBytes <= self.bodyBytesMax || self.isOnlyDrained else {
                 // One that was announced was told of with the header, because handlers often refuse it before it comes.
                 if self.facts?.bodyBytes == nil { self.onLimit(.bodySize) }
                 return self.refuse(.bodyTooLarge, context: context)
