@@ -104,7 +104,7 @@ extension RequestGuard {
     private var closesAfterEnd: Bool {
         if self.isQuiescing { return self.requestsStarted == self.requestsAnswered }
         guard case .refusing = self.phase else { return false }
-        return self.requestsRead < self.requestsAnswered
+        return self.isAnsweredEarly
     }
 
     /// Writes the end of the last answer. The input stays open for a while, see ``Limits/lingerTimeout``.

@@ -141,11 +141,14 @@ public final class RequestGuard: ChannelDuplexHandler, RemovableChannelHandler {
     /// Whether the connection ends once everything is answered that has come, because the server stops or is about to.
     var isEnding: Bool { self.isQuiescing || self.connections?.isDraining == true }
 
+    /// Whether there is an answer already to a request that is still being read.
+    var isAnsweredEarly: Bool { self.requestsAnswered > self.requestsRead }
+
     /// Whether the request that is being read has its answer, or the beginning of it, and the connection lives on behind that. What is left of the
     /// request is bounded then by ``Limits/drainBytesMax``; a second answer to it would be taken for that to the next.
     var isOnlyDrained: Bool {
-        let isBegun = self.openAnswer != nil && self.requestsAnswered + 1 == self.requestsStarted
-        return self.requestsAnswered >= self.requestsStarted || (isBegun && !self.closesAfterAnswer)
+        let isBegun = self.openAnswer != nil && self.requestsAnswered == self.requestsRead
+        return self.isAnsweredEarly || (isBegun && !self.closesAfterAnswer)
     }
 
     /// Whether a request was the last of its connection and has been read.
@@ -262,7 +265,7 @@ extension RequestGuard {
         }
         guard let error = error as? HTTPParserError else { return context.fireErrorCaught(error) }
         guard case .serving = self.phase, !self.isDone else { return }
-        if self.requestsAnswered > self.requestsRead {
+        if self.isAnsweredEarly {
             // The request has its answer already and what is left of it makes no sense.
             self.close(context: context, mode: .all, promise: nil)
         } else {
