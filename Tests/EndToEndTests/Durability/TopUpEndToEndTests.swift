@@ -49,10 +49,13 @@ struct TopUpEndToEndTests {
             try await service.client(key).get("/v2/credits").json["balance"]?.integer
         }
 
-        /// Waits until the service asks the payment service.
+        /// Waits until the service has asked the payment service, which stands still: while a connection is still being made, the client would
+        /// by itself ask one that begins anew.
         func asking(_ service: RunningService) async throws {
             try await eventually("a question to the payment service", detail: { service.process.standardError }) {
-                try await service.client().get("/metrics").text.contains("\npersonas_top_up_requests_in_flight 1")
+                let metrics = try await service.client().get("/metrics").text
+                return try metrics.contains("\npersonas_top_up_requests_in_flight 1")
+                    && ConnectionList.unreadCount(port: payments.port) == 1
             }
         }
 
@@ -139,10 +142,7 @@ struct TopUpEndToEndTests {
             scene.payments.process.signal(SIGSTOP)
             let client = service.client(scene.key)
             async let created = client.create(name: "Nova")
-            // With a connection that is still being made the client would try again by itself.
-            try await eventually("a question to the payment service", detail: { service.process.standardError }) {
-                try ConnectionList.unreadCount(port: scene.payments.port) == 1
-            }
+            try await scene.asking(service)
             try await scene.payments.process.kill()
             scene = try await scene.restarted()
             #expect(try await created.header("X-Credits-Remaining") == "43")
