@@ -212,6 +212,16 @@ struct TidyTests {
         }
     }
 
+    @Test("Every suite that .ci/run names for the second store, or leaves out of that, exists")
+    func suitesOfTheSecondStore() throws {
+        let names = try SourceTree.text(of: ".ci/run").matches(of: /(tests|others)='([^']+)'/).map { $0.output.2.split(separator: "|") }
+        try #require(names.count == 2)
+        let lines = try SourceTree.files(under: "Tests").flatMap(\.code)
+        for name in names.joined() {
+            #expect(lines.contains { $0.hasPrefix("struct \(name)Tests ") }, ".ci/run names \(name), which does not exist: correct it")
+        }
+    }
+
     /// What a document means as a path of the repository: the targets of links, and code whose first part is the name of a file or folder there.
     private static func paths(in text: String, folder: String) -> [String] {
         let links = text.matches(of: /\]\(([^)#: ]+)\)/).map { String($0.output.1) }
